@@ -1,0 +1,103 @@
+"""One simulation of a scene as a Gymnasium environment that renders."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.render import Renderer, Viewer
+from sandbox_envs.scene import Scene, load_scene
+from sandbox_envs.vector import SandboxVectorEnv
+
+
+class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+    """The same as slot 0 of a `SandboxVectorEnv`, without the automatic reset.
+
+    Args:
+        scene: "family/stem" of a shipped scene, the path of an MJCF file, or a Scene.
+        overrides: texts and numerics of the scene to replace, by name.
+        render_mode: None, "rgb_array", or "human" for an interactive window.
+        camera: name of the camera for "rgb_array".
+        width, height: of a frame, in pixels.
+
+    Raises:
+        SceneError: the scene is wrong. UserError: no such render mode or camera, or no display.
+    """
+
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 20}
+
+    def __init__(
+        self,
+        scene: str | Path | Scene = "sweep/train",
+        overrides: Mapping[str, str | float] | None = None,
+        render_mode: str | None = None,
+        camera: str = "overhead",
+        width: int = 640,
+        height: int = 480,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise UserError(f"render_mode '{render_mode}' is not one of human, rgb_array or None")
+        self.scene = load_scene(scene, overrides)
+        self._vector = SandboxVectorEnv(
+            self.scene, 1, num_threads=1, autoreset_mode=AutoresetMode.DISABLED
+        )
+        self.metadata = {**self.metadata, "render_fps": round(self.scene.control_hz)}
+        self.observation_space = self._vector.single_observation_space
+        self.action_space = self._vector.single_action_space
+        self.render_mode = render_mode
+        self._frame = {"camera": camera, "width": width, "height": height}
+        self._renderer: Renderer | None = None
+        self._viewer = Viewer(self.scene.model) if render_mode == "human" else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode; see `SandboxVectorEnv.reset` for seed and options."""
+        super().reset(seed=seed)
+        observations, info = self._vector.reset(seed=seed, options=options)
+        self._show()
+        return observations[0], _first(info)
+
+    def step(
+        self, action: np.ndarray
+    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Advance by one control step; episodes end as truncations."""
+        observations, rewards, _, over, info = self._vector.step(np.asarray(action)[None])
+        self._show()
+        return observations[0], float(rewards[0]), False, bool(over[0]), _first(info)
+
+    def render(self) -> np.ndarray | None:
+        """A frame (height, width, 3) uint8 of "rgb_array"; None in the other modes."""
+        if self.render_mode != "rgb_array":
+            self._show()
+            return None
+        if self._renderer is None:
+            self._renderer = Renderer(self.scene.model, **self._frame)
+        return self._renderer.frame(self._vector.batches[0].get_data(0))
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything needed to go on exactly from here."""
+        return self._vector.get_state()
+
+    def set_state(self, state: Mapping[str, Any]) -> np.ndarray:
+        """Go back to a state from `get_state`; returns the observation."""
+        return self._vector.set_state(state)[0]
+
+    def close(self) -> None:
+        """Free the renderer or the window; calling it again does nothing."""
+        for resource in (self._renderer, self._viewer):
+            if resource is not None:
+                resource.close()
+        self._renderer = self._viewer = None
+
+    def _show(self) -> None:
+        if self._viewer is not None:
+            self._viewer.show(self._vector.batches[0].get_data(0))
+
+
+def _first(info: dict[str, Any]) -> dict[str, Any]:
+    return {key: value[0].item() for key, value in info.items()}

@@ -1,0 +1,364 @@
+"""What an agent observes: the terms of a scene's text `observe`.
+
+    speed                          a sensor's raw value
+    retina(16)                     per bearing sector the nearest visible object, as
+                                   (1/(1+distance), red, green, blue); zeros where there is none
+    lidar(dirt_pos, where=1 - dirt_in_pan, sectors=16, range=4)
+                                   per bearing sector the nearest copy of one labelled kind
+    ranges(wall_range)             rangefinders as 1/(1+distance); 0 where nothing is hit
+    gauge(cleanliness), clock      a measure's value; the share of the episode that has passed
+
+The retina sits at the site `eye` and looks all around it, with sector 0 straight behind and the
+middle of the circle straight ahead. It judges in plan view, at the height of the eye: geoms of
+group 1 are objects, geoms of group 2 are opaque, all others are neither. The eye's own body and
+what lies in its regions (the load) are left out, since they would hide everything else.
+"""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import SceneError, nearest
+from sandbox_envs.footprint import Footprints
+from sandbox_envs.formula import Formula, Inputs, Signal, parse
+
+OBJECTS, OPAQUE = 1, 2  # geom groups
+OUT_OF_SIGHT = 500.0  # metres; bodies that sit an episode out are parked beyond this
+TERMS = ("retina", "lidar", "ranges", "gauge", "clock")
+
+
+@dataclass
+class View:
+    """What terms read, for n simulations; arrays are (n, ...) as in MuJoCo's MjData.
+
+    measures: name -> (n,). clock: (n,), in [0, 1].
+    """
+
+    inputs: Inputs
+    sensordata: np.ndarray
+    geom_xpos: np.ndarray
+    xpos: np.ndarray
+    xmat: np.ndarray
+    measures: Mapping[str, np.ndarray]
+    clock: np.ndarray
+
+
+class Term(Protocol):
+    """One part of the observation: `size` numbers in [low, high].
+
+    `appearance` is what of the term's result lies in the looks of the scene, for its hash.
+    """
+
+    size: int
+    low: float
+    high: float
+    appearance: list[float]
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        """Write the term's numbers into out, (n, size)."""
+
+
+def parse_terms(
+    text: str,
+    model: mujoco.MjModel,
+    signals: Mapping[str, Signal],
+    measures: Mapping[str, Formula],
+    where: str,
+) -> tuple[Term, ...]:
+    """The terms in a text `observe`; errors begin with `where`."""
+    parser = _Parser(model, signals, measures, where)
+    terms = tuple(parser.term(part) for part in _split(text))
+    if not terms:
+        raise SceneError(f"{where}: it is empty; name at least one sensor or term")
+    return terms
+
+
+def _split(text: str) -> list[str]:
+    """The parts of a text at white space outside brackets."""
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if char.isspace() and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part for part in parts if part]
+
+
+class _Parser:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        signals: Mapping[str, Signal],
+        measures: Mapping[str, Formula],
+        where: str,
+    ) -> None:
+        self.model, self.signals, self.measures, self.where = model, signals, measures, where
+
+    def term(self, text: str) -> Term:
+        where = f"{self.where}, '{text}'"
+        match parse(text, where):
+            case ast.Name(id="clock"):
+                return Clock()
+            case ast.Name(id=name) if name in self.signals:
+                return Raw(name, self.signals[name])
+            case ast.Call(func=ast.Name(id="retina"), args=[ast.Constant(int(n))], keywords=[]):
+                return Retina(self.model, n, where)
+            case ast.Call(func=ast.Name(id="ranges"), args=[ast.Name(id=name)], keywords=[]):
+                return Ranges(name, self.sensor(name, where))
+            case ast.Call(func=ast.Name(id="gauge"), args=[ast.Name(id=name)], keywords=[]):
+                if name not in self.measures:
+                    hint = nearest(name, self.measures)
+                    raise SceneError(f"{where}: unknown measure '{name}'; {hint}")
+                return Gauge(name)
+            case ast.Call(func=ast.Name(id="lidar"), args=[ast.Name(id=name)], keywords=options):
+                return self.lidar(name, options, where)
+            case ast.Name(id=name):
+                raise SceneError(
+                    f"{where}: unknown name; {nearest(name, (*self.signals, *TERMS))}"
+                )
+        raise SceneError(
+            f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
+            "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
+        )
+
+    def sensor(self, name: str, where: str) -> Signal:
+        if name not in self.signals:
+            raise SceneError(f"{where}: unknown sensor '{name}'; {nearest(name, self.signals)}")
+        return self.signals[name]
+
+    def lidar(self, name: str, options: list[ast.keyword], where: str) -> Term:
+        signal = self.sensor(name, where)
+        given = {option.arg: option.value for option in options}
+        unknown = set(given) - {"where", "sectors", "range"}
+        if unknown or signal.dim != 3:
+            raise SceneError(
+                f"{where}: lidar takes position sensors (3 numbers each) and the options where, "
+                "sectors and range"
+            )
+        try:
+            sectors = int(ast.literal_eval(given.get("sectors", ast.Constant(16))))
+            reach = float(ast.literal_eval(given.get("range", ast.Constant(OUT_OF_SIGHT))))
+        except (ValueError, TypeError):
+            raise SceneError(f"{where}: sectors and range must be numbers") from None
+        mask = None
+        if "where" in given:
+            text = ast.unparse(given["where"])
+            mask = Formula(text, self.signals, f"{where}, where", copies=signal.copies)
+            if mask.register_shapes:
+                raise SceneError(f"{where}: where looks at this moment only; leave out memory")
+        return Lidar(self.model, name, mask, sectors, reach, where)
+
+
+# --- the terms -------------------------------------------------------------------------------
+
+
+class Raw:
+    """A sensor's numbers as they are, all copies one after the other."""
+
+    low, high = -np.inf, np.inf
+
+    def __init__(self, name: str, signal: Signal) -> None:
+        self.name, self.size = name, signal.copies * signal.dim
+        self.appearance: list[float] = []
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        out[:] = view.inputs.signals[self.name].reshape(len(out), -1)
+
+
+class Gauge:
+    """A measure's value."""
+
+    size, low, high = 1, -np.inf, np.inf
+
+    def __init__(self, measure: str) -> None:
+        self.measure = measure
+        self.appearance: list[float] = []
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        out[:, 0] = view.measures[self.measure]
+
+
+class Clock:
+    """The share of the episode that has passed."""
+
+    size, low, high = 1, 0.0, 1.0
+
+    def __init__(self) -> None:
+        self.appearance: list[float] = []
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        out[:, 0] = view.clock
+
+
+class Ranges:
+    """Rangefinders as nearness: 1/(1+distance), and 0 where nothing is hit."""
+
+    low, high = 0.0, 1.0
+
+    def __init__(self, name: str, signal: Signal) -> None:
+        self.name, self.size = name, signal.copies
+        self.appearance: list[float] = []
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        distance = view.inputs.signals[self.name][..., 0]
+        out[:] = np.where(distance < 0, 0, 1 / (1 + np.abs(distance)))
+
+
+class Lidar:
+    """Per bearing sector the nearness of the nearest copy of one kind, where a formula holds."""
+
+    low, high = 0.0, 1.0
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        name: str,
+        mask: Formula | None,
+        sectors: int,
+        reach: float,
+        where: str,
+    ) -> None:
+        self.name, self.mask, self.reach = name, mask, reach
+        self.size = _sectors(sectors, where)
+        self.eye = _Eye(model, where)
+        self.appearance: list[float] = []
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        ahead, left, distance = self.eye.look(view, view.inputs.signals[self.name])
+        seen = distance < self.reach
+        if self.mask is not None:
+            seen &= self.mask(view.inputs, len(out)).reshape(len(out), -1) != 0
+        nearest_copy, _ = _nearest_per_sector(ahead, left, np.where(seen, distance, np.inf), self.size)
+        out[:] = 1 / (1 + nearest_copy)
+
+
+class Retina:
+    """Per bearing sector the nearest visible object of any kind: its nearness and its colour."""
+
+    low, high = 0.0, 1.0
+
+    def __init__(self, model: mujoco.MjModel, sectors: int, where: str) -> None:
+        self.sectors, self.size = _sectors(sectors, where), 4 * sectors
+        self.eye = _Eye(model, where)
+        own = model.body_rootid == model.body_rootid[self.eye.body]
+        own[0] = False
+        foreign = ~own[model.geom_bodyid]
+        self.objects = np.flatnonzero((model.geom_group == OBJECTS) & foreign)
+        if not len(self.objects):
+            raise SceneError(f"{where}: nothing to see; put the geoms it shall see into group 1")
+        self.opaque = Footprints(model, np.flatnonzero((model.geom_group == OPAQUE) & foreign))
+        self.colours = _colours(model, self.objects)
+        self.load = _load_sensors(model, self.objects, own)
+        groups = model.geom_group.astype(float)
+        self.appearance = [*self.colours.round(4).ravel().tolist(), *groups.tolist()]
+
+    def write(self, view: View, out: np.ndarray) -> None:
+        position = view.geom_xpos[:, self.objects]
+        ahead, left, distance = self.eye.look(view, position)
+        seen = distance < OUT_OF_SIGHT
+        loadable, inside = self.load
+        seen[:, loadable] &= view.sensordata[:, inside] == 0
+        eye = self.eye.position(view)
+        seen &= ~self.opaque.block(eye, position[..., :2], view.xpos, view.xmat)
+        near, which = _nearest_per_sector(
+            ahead, left, np.where(seen, distance, np.inf), self.sectors
+        )
+        nearness = 1 / (1 + near)
+        cells = out.reshape(len(out), self.sectors, 4)
+        cells[..., 0] = nearness
+        cells[..., 1:] = self.colours[which] * (nearness > 0)[..., None]
+
+
+# --- looking around --------------------------------------------------------------------------
+
+
+class _Eye:
+    """The site `eye`: where the retina and the lidar look from, and which way is ahead."""
+
+    def __init__(self, model: mujoco.MjModel, where: str) -> None:
+        site = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, "eye")
+        if site < 0:
+            raise SceneError(f"{where}: add a site named 'eye' to the body that looks")
+        self.body = int(model.site_bodyid[site])
+        self.offset = model.site_pos[site]
+        rotation = np.empty(9)
+        mujoco.mju_quat2Mat(rotation, model.site_quat[site])
+        self.axes = rotation.reshape(3, 3)[:, :2]  # ahead and left, in the body's frame
+
+    def position(self, view: View) -> np.ndarray:
+        """World position, (n, 3)."""
+        rotation = view.xmat[:, self.body].reshape(-1, 3, 3)
+        return view.xpos[:, self.body] + rotation @ self.offset
+
+    def look(self, view: View, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """World points (n, m, 3) as distances ahead, to the left, and in all, each (n, m)."""
+        axes = view.xmat[:, self.body].reshape(-1, 3, 3) @ self.axes  # world <- (ahead, left)
+        relative = points[..., :2] - self.position(view)[:, None, :2]
+        ahead, left = np.moveaxis(relative @ axes[:, :2], -1, 0)
+        return ahead, left, np.hypot(ahead, left)
+
+
+def _nearest_per_sector(
+    ahead: np.ndarray, left: np.ndarray, distance: np.ndarray, sectors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest distance in each bearing sector, and whose it is; both (n, sectors).
+
+    ahead, left, distance: (n, m); a distance of infinity takes an object out.
+    """
+    turn = (np.arctan2(left, ahead) / (2 * np.pi) + 0.5) * sectors
+    sector = np.minimum(turn.astype(int), sectors - 1)
+    in_sector = sector[:, None] == np.arange(sectors)[:, None]
+    candidates = np.where(in_sector, distance[:, None], np.inf)
+    which = candidates.argmin(-1)
+    return np.take_along_axis(candidates, which[..., None], -1)[..., 0], which
+
+
+def _sectors(sectors: int, where: str) -> int:
+    if not 1 <= sectors <= 360:
+        raise SceneError(f"{where}: {sectors} sectors; choose 1 to 360")
+    return sectors
+
+
+def _colours(model: mujoco.MjModel, geoms: np.ndarray) -> np.ndarray:
+    material = model.geom_matid[geoms]
+    rgba = model.geom_rgba[geoms].copy()
+    rgba[material >= 0] = model.mat_rgba[material[material >= 0]]
+    return rgba[:, :3].astype(np.float64)
+
+
+def _load_sensors(
+    model: mujoco.MjModel, objects: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which objects can be load, and the address of the sensor that tells, both (k,).
+
+    An object is load while an `insidesite` sensor finds its body inside a site of the eye's body.
+    """
+    loadable, inside = [], []
+    for i in np.flatnonzero(model.sensor_type == mujoco.mjtSensor.mjSENS_INSIDESITE.value):
+        if own[model.site_bodyid[model.sensor_refid[i]]]:
+            body = sensor_body(model, model.sensor_objtype[i], model.sensor_objid[i])
+            mine = np.flatnonzero(model.geom_bodyid[objects] == body)
+            loadable += mine.tolist()
+            inside += [int(model.sensor_adr[i])] * len(mine)
+    return np.array(loadable, int), np.array(inside, int)
+
+
+def sensor_body(model: mujoco.MjModel, objtype: int, objid: int) -> int:
+    """The body that a sensor's object or reference is, or belongs to; -1 where it has none."""
+    match mujoco.mjtObj(objtype):
+        case mujoco.mjtObj.mjOBJ_BODY | mujoco.mjtObj.mjOBJ_XBODY:
+            return int(objid)
+        case mujoco.mjtObj.mjOBJ_SITE:
+            return int(model.site_bodyid[objid])
+        case mujoco.mjtObj.mjOBJ_GEOM:
+            return int(model.geom_bodyid[objid])
+        case mujoco.mjtObj.mjOBJ_JOINT:
+            return int(model.jnt_bodyid[objid])
+        case mujoco.mjtObj.mjOBJ_CAMERA:
+            return int(model.cam_bodyid[objid])
+    return -1
