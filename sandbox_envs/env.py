@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
@@ -21,7 +22,8 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         scene: "family/stem" of a shipped scene, the path of an MJCF file, or a Scene.
         overrides: texts and numerics of the scene to replace, by name.
         render_mode: None, "rgb_array", or "human" for an interactive window.
-        camera: name of the camera for "rgb_array".
+        camera: name of a camera of the scene; None is "overhead" where there is one, and else
+            one that shows the whole scene.
         width, height: of a frame, in pixels.
 
     Raises:
@@ -35,7 +37,7 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         scene: str | Path | Scene = "sweep/train",
         overrides: Mapping[str, str | float] | None = None,
         render_mode: str | None = None,
-        camera: str = "overhead",
+        camera: str | None = None,
         width: int = 640,
         height: int = 480,
     ) -> None:
@@ -49,9 +51,10 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space = self._vector.single_observation_space
         self.action_space = self._vector.single_action_space
         self.render_mode = render_mode
-        self._frame = {"camera": camera, "width": width, "height": height}
-        self._renderer: Renderer | None = None
-        self._viewer = Viewer(self.scene.model) if render_mode == "human" else None
+        model = self.scene.model
+        self._renderer = Renderer(model, camera, width, height)
+        fps = self.metadata["render_fps"]
+        self._viewer = Viewer(model, None, camera, fps) if render_mode == "human" else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -71,13 +74,15 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observations[0], float(rewards[0]), False, bool(over[0]), _first(info)
 
     def render(self) -> np.ndarray | None:
-        """A frame (height, width, 3) uint8 of "rgb_array"; None in the other modes."""
+        """A frame (height, width, 3) uint8 of "rgb_array"; "human" shows its own, returns None."""
         if self.render_mode != "rgb_array":
-            self._show()
             return None
-        if self._renderer is None:
-            self._renderer = Renderer(self.scene.model, **self._frame)
-        return self._renderer.frame(self._vector.batches[0].get_data(0))
+        return self._renderer.frame(self.data)
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """A copy of the simulation's state; call `mujoco.mj_forward` for what derives from it."""
+        return self._vector.batches[0].get_data(0)
 
     def get_state(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here."""
@@ -89,14 +94,13 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def close(self) -> None:
         """Free the renderer or the window; calling it again does nothing."""
-        for resource in (self._renderer, self._viewer):
-            if resource is not None:
-                resource.close()
-        self._renderer = self._viewer = None
+        self._renderer.close()
+        if self._viewer is not None:
+            self._viewer.close()
 
     def _show(self) -> None:
         if self._viewer is not None:
-            self._viewer.show(self._vector.batches[0].get_data(0))
+            self._viewer.show(self.data)
 
 
 def _first(info: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Geoms in plan view: what stands in the way, of a body to be placed or of a line of sight.
 
 A footprint is a box in the plane with rounded corners: a sphere or an upright cylinder is a box
-of no size with its radius around it, a wall is a box with radius 0. Anything else is a circle
+of no size with its radius around it, a wall is a box with radius 0. Anything else is the box
 around it, which errs towards more room.
 """
 
@@ -19,24 +19,39 @@ class Footprints:
     body: (g,) body ids. offset: (g, 3) in the body's frame. axis: (g, 2), the box's first axis
     in the body's frame. half: (g, 2) half sizes. radius: (g,). low, high: (g,), the geom's
     reach in z from the body. Metres throughout.
+
+    Args:
+        model: the compiled scene.
+        geoms: their ids; planes are left out.
+        rest: poses of the model; with it, footprints are fixed not to the geom's own body but to
+            the one on the world of which that is a part (a wheel to its robot), as it rests.
     """
 
-    def __init__(self, model: mujoco.MjModel, geoms: np.ndarray) -> None:
+    def __init__(
+        self, model: mujoco.MjModel, geoms: np.ndarray, rest: mujoco.MjData | None = None
+    ) -> None:
         geoms = geoms[model.geom_type[geoms] != _PLANE]
         self.geoms = geoms
-        self.body = model.geom_bodyid[geoms]
-        self.offset = model.geom_pos[geoms]
-        rotation = np.array([_matrix(q) for q in model.geom_quat[geoms]]).reshape(-1, 3, 3)
+        if rest is None:
+            self.body, self.offset = model.geom_bodyid[geoms], model.geom_pos[geoms]
+            rotation = np.array([_matrix(q) for q in model.geom_quat[geoms]]).reshape(-1, 3, 3)
+        else:
+            self.body = model.body_rootid[model.geom_bodyid[geoms]]
+            turn = _upright(rest.xmat[self.body])
+            self.offset = _apply(turn, rest.geom_xpos[geoms] - rest.xpos[self.body])
+            rotation = turn @ rest.geom_xmat[geoms].reshape(-1, 3, 3)
+        kind, size, aabb = (x[geoms] for x in (model.geom_type, model.geom_size, model.geom_aabb))
         upright = np.abs(rotation[:, 2, 2]) > 0.999
-        kind, size = model.geom_type[geoms], model.geom_size[geoms]
         box = upright & (kind == _BOX)
-        round_ = (kind == _SPHERE) | (upright & np.isin(kind, _UPRIGHT))
+        ball = kind == _SPHERE
+        round_ = ball | (upright & np.isin(kind, _UPRIGHT))
+        self.offset = self.offset + _apply(rotation, aabb[:, :3])
+        extent = np.where(ball[:, None], size[:, :1], _apply(np.abs(rotation), aabb[:, 3:]))
         self.axis = np.where(box[:, None], rotation[:, :2, 0], [1.0, 0.0])
-        self.half = np.where(box[:, None], size[:, :2], 0.0)
-        bound = model.geom_rbound[geoms]
-        self.radius = np.where(box, 0.0, np.where(round_, size[:, 0], bound))
-        tall = np.where(box, size[:, 2], bound)
-        self.low, self.high = self.offset[:, 2] - tall, self.offset[:, 2] + tall
+        around = np.where(box[:, None], size[:, :2], extent[:, :2])
+        self.half = np.where(round_[:, None], 0.0, around)
+        self.radius = np.where(round_, size[:, 0], 0.0)
+        self.low, self.high = self.offset[:, 2] - extent[:, 2], self.offset[:, 2] + extent[:, 2]
 
     def __len__(self) -> int:
         return len(self.body)
@@ -46,8 +61,8 @@ class Footprints:
         """Radius of the circle around the body's origin that holds all of them."""
         if not len(self):
             return 0.0
-        out = np.hypot(*self.offset[:, :2].T) + np.hypot(*self.half.T) + self.radius
-        return float(out.max())
+        corner = np.abs(_into_frame(self.offset[:, :2], self.axis)) + self.half
+        return float((np.hypot(*corner.T) + self.radius).max())
 
     def block(
         self, eye: np.ndarray, points: np.ndarray, xpos: np.ndarray, xmat: np.ndarray
@@ -67,14 +82,21 @@ class Footprints:
         across = along[..., ::-1] * [-1.0, 1.0]
         height = eye[:, 2:] - position[..., 2]
         there = (height > self.low) & (height < self.high)
-        half = (self.half + self.radius[:, None]).astype(np.float32)
+        half, radius = self.half.astype(np.float32), self.radius.astype(np.float32)
         centre, along, across = (x.astype(np.float32) for x in (centre, along, across))
         start = eye[:, None, :2].astype(np.float32) - centre
         ends = points.swapaxes(1, 2).astype(np.float32)
         x0, y0 = (start * along).sum(-1)[..., None], (start * across).sum(-1)[..., None]
         x1 = along @ ends - (along * centre).sum(-1)[..., None]  # (n, g, m)
         y1 = across @ ends - (across * centre).sum(-1)[..., None]
-        return (there[..., None] & _segment_meets_box(x0, y0, x1, y1, half)).any(1)
+        meets = np.empty(x1.shape, bool)
+        for which, test, size in (
+            (self.radius == 0, _segment_meets_box, half),
+            (self.radius > 0, _segment_meets_circle, radius),
+        ):
+            ends_of = (x0[:, which], y0[:, which], x1[:, which], y1[:, which])
+            meets[:, which] = test(*ends_of, size[which])
+        return (there[..., None] & meets).any(1)
 
     def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Centres and first axes in the world, both (..., g, 2), from the bodies' poses."""
@@ -105,6 +127,18 @@ def _rotate(vector: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
     return np.stack([c * x - s * y, s * x + c * y], -1)
 
 
+def _apply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    return (matrix @ vector[..., None])[..., 0]
+
+
+def _upright(xmat: np.ndarray) -> np.ndarray:
+    """Rotations (g, 3, 3) that undo the yaw of bodies turned by xmat (g, 9), and only that."""
+    yaw = np.arctan2(xmat[:, 3], xmat[:, 0])
+    c, s, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
+    rows = [c, s, zero, -s, c, zero, zero, zero, zero + 1]
+    return np.stack(rows, -1).reshape(-1, 3, 3)
+
+
 def _into_frame(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     (x, y), (c, s) = np.moveaxis(vector, -1, 0), np.moveaxis(axis, -1, 0)
     return np.stack([c * x + s * y, c * y - s * x], -1)
@@ -125,3 +159,13 @@ def _segment_meets_box(
     meets &= np.abs(my) < b + reach_y
     meets &= np.abs(mx * hy - my * hx) < a * reach_y + b * reach_x
     return meets
+
+
+def _segment_meets_circle(
+    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, radius: np.ndarray
+) -> np.ndarray:
+    """Whether segments from (x0, y0) to (x1, y1), (n, g, m), come within the radii (g,) of 0."""
+    dx, dy = x1 - x0, y1 - y0
+    length2 = np.maximum(dx * dx + dy * dy, 1e-12)
+    along = np.clip(-(x0 * dx + y0 * dy) / length2, 0, 1)
+    return np.hypot(x0 + along * dx, y0 + along * dy) < radius[:, None]

@@ -19,14 +19,12 @@ import numpy as np
 from sandbox_envs.errors import SceneError, UserError, nearest
 from sandbox_envs.formula import Formula, Signal
 from sandbox_envs.observe import Term, parse_terms
-from sandbox_envs.spawn import Spawner
+from sandbox_envs.spawn import Spawner, stem_of
 
 PREFIXES = ("measure/", "proxy/", "spawn/")
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
 NUMERICS = ("episode_seconds", "control_hz")
 PROSE = ("about",)  # texts that change nothing of the task
-
-_COPY = re.compile(r"(-\d+)+$")
 
 
 @dataclass(frozen=True)
@@ -268,11 +266,6 @@ def _reward(text: str, measures: Mapping[str, Formula], path: Path) -> Formula:
 
 
 # --- sensors as signals ----------------------------------------------------------------------
-
-
-def stem_of(name: str) -> str:
-    """The name without the copy numbers of a `<replicate sep="-">`: dirt-3 -> dirt."""
-    return _COPY.sub("", name)
 
 
 def _signals(

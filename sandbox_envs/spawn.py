@@ -15,6 +15,7 @@ Every number drawn is a hash of (seed, episode, body stem, what for), so that tw
 differ in one text still agree on everything else, and no order of episodes matters.
 """
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ _SLIDE, _HINGE, _FREE = (
 )
 _BOX, _CYLINDER = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_CYLINDER.value
 _REGIONS = (_BOX, _CYLINDER)
+
+_COPY = re.compile(r"(-\d+)+$")
+_AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+
+
+def stem_of(name: str) -> str:
+    """The name without the copy numbers of a `<replicate sep="-">`: dirt-3 -> dirt."""
+    return _COPY.sub("", name)
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...
     The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
     pseudorandom number generators"), used here as a counter-based generator.
     """
-    key = _mix(np.array([seed], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
+    key = _mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
     keys = _mix(_mix(key) + episodes.astype(np.uint64))
     counter = np.arange(int(np.prod(shape)), dtype=np.uint64)
     bits = _mix(keys[:, None] + counter)
@@ -196,21 +205,21 @@ def _parse(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
             case []:
                 raise SceneError(f"{where}: an empty clause; name a site, e.g. 'floor'")
     rule = Rule(stem, bodies, tuple(places), yaw, where)
-    _check_amounts(rule)
+    _check_amounts(model, rule)
     return rule
 
 
 def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str) -> Place:
     amount: int | float | None = None
-    if words and words[-1].replace(".", "", 1).lstrip("+-").isdigit():
+    if words and _AMOUNT.fullmatch(words[-1]):
         last = words.pop()
         amount = _to_float(last, where) if "." in last else int(last)
         if amount < 0:
             raise SceneError(f"{where}: '{last}' is negative; write a count or a probability")
-    if words and words[0] != "outside":
+    if words and (words[0] != "outside" or len(words) == 1):
         raise SceneError(
-            f"{where}: '{words[0]}' is not understood after '{stem}'; a place is SITE, then "
-            "'outside REGION ...', then a count like 5 or a probability like 0.5"
+            f"{where}: '{' '.join(words)}' is not understood after '{stem}'; a place is SITE, "
+            "then 'outside REGION ...', then a count like 5 or a probability like 0.5"
         )
     outside = [site for word in words[1:] for site in _sites(model, word, where)]
     sites = _sites(model, stem, where)
@@ -222,10 +231,9 @@ def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str)
 
 
 def _to_float(word: str, where: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise SceneError(f"{where}: '{word}' is not a number") from None
+    if not _AMOUNT.fullmatch(word):
+        raise SceneError(f"{where}: '{word}' is not a number")
+    return float(word)
 
 
 def _sites(model: mujoco.MjModel, stem: str, where: str) -> tuple[int, ...]:
@@ -244,15 +252,17 @@ def _family(
         if name.startswith(f"{stem}-") and name[len(stem) + 1 :].replace("-", "").isdigit()
     ]
     if not exact + copies:
-        hint = nearest(stem, {name for name in names if name and name != "world"})
+        hint = nearest(stem, {stem_of(name) for name in names if name and name != "world"})
         raise SceneError(f"{where}: unknown {what} '{stem}'; {hint}")
     return tuple(exact or copies)
 
 
-def _check_amounts(rule: Rule) -> None:
+def _check_amounts(model: mujoco.MjModel, rule: Rule) -> None:
     amounts = [place.amount for place in rule.places]
     counts = sum(a for a in amounts if isinstance(a, int))
     chances = sum(a for a in amounts if isinstance(a, float))
+    if not rule.places:
+        raise SceneError(f"{rule.where}: it names no place; begin with a site, e.g. 'floor'")
     if counts > len(rule.bodies):
         raise SceneError(f"{rule.where}: {counts} bodies, but there are {len(rule.bodies)}")
     if chances > 1 + 1e-9:
@@ -260,10 +270,11 @@ def _check_amounts(rule: Rule) -> None:
     if amounts.count(None) > 1 or (None in amounts and chances):
         raise SceneError(f"{rule.where}: give every place but one a number")
     for place in rule.places:
-        most = place.amount if isinstance(place.amount, int) else len(rule.bodies)
-        if 1 < len(place.sites) < most:
+        most = place.amount if isinstance(place.amount, int) else len(rule.bodies) - counts
+        region = len(place.sites) == 1 and model.site_type[place.sites[0]] in _REGIONS
+        if len(place.sites) < most and not region:
             raise SceneError(
-                f"{rule.where}: {most} bodies for {len(place.sites)} sites '{place.stem}'"
+                f"{rule.where}: {most} bodies for {len(place.sites)} site(s) '{place.stem}'"
             )
 
 
@@ -275,13 +286,13 @@ class _Bodies:
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self.model = model
-        self.data = mujoco.MjData(model)
+        self.data = mujoco.MjData(model)  # the model at rest
         mujoco.mj_kinematics(model, self.data)
         self.collides = (model.geom_contype | model.geom_conaffinity) != 0
         self.needs = {}
         for body in np.flatnonzero(model.body_parentid == 0):
             geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
-            self.needs[int(body)] = Footprints(model, geoms)
+            self.needs[int(body)] = Footprints(model, geoms, self.data)
 
     def check(self, rule: Rule) -> None:
         """Raise SceneError unless every body of the rule can be placed."""
@@ -294,13 +305,15 @@ class _Bodies:
                 and axes[:2] == [(1, 0, 0), (0, 1, 0)]
                 and (len(joints) == 2 or (kinds[2:] == [_HINGE] and axes[2] == (0, 0, 1)))
             )
+            planar &= bool((self.model.body_quat[body] == [1, 0, 0, 0]).all())
+            planar &= not self.model.jnt_pos[joints].any()
             free = kinds == [_FREE]
             top = self.model.body_parentid[body] == 0
             if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
                 raise SceneError(
                     f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
-                    "stand in the worldbody and be mocap, have a freejoint, or slide joints along "
-                    "x and y and perhaps a hinge about z"
+                    "stand in the worldbody and be mocap, have a freejoint, or stand there unturned "
+                    "with slide joints along x and y and perhaps a hinge about z"
                 )
 
     def joints(self, body: int) -> list[int]:
@@ -322,9 +335,9 @@ class _Bodies:
         if model.jnt_type[joints[0]] == _FREE:
             start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat
             return
-        start.qpos[:, at : at + 2] = pose[:, :2] - model.body_pos[body, :2] + model.qpos0[at : at + 2]
-        if len(joints) == 3:
-            start.qpos[:, at + 2] = pose[:, 3]
+        move = np.column_stack([pose[:, :2] - model.body_pos[body, :2], pose[:, 3]])
+        end = at + len(joints)
+        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, : len(joints)]
 
 
 # --- drawing ---------------------------------------------------------------------------------
@@ -414,11 +427,12 @@ class _Drawing:
         """World poses (h, 4) of the sites (h,), following the bodies placed so far."""
         data, model = self.bodies.data, self.model
         at, turn = data.site_xpos[site], data.site_xmat[site]
-        pose = np.concatenate([at, np.arctan2(turn[:, 3], turn[:, 0])[:, None]], 1)
+        pose = np.concatenate([at, _yaw(turn)[:, None]], 1)
         root = model.body_rootid[model.site_bodyid[site]]
         for body in set(root.tolist()) & set(self.poses):
             rows = root == body
-            pose[rows] = _moved(pose[rows], data.xpos[body], self.poses[body][here[rows]])
+            rest = np.append(data.xpos[body], _yaw(data.xmat[body]))
+            pose[rows] = _moved(pose[rows], rest, self.poses[body][here[rows]])
         return pose
 
     def inside(
@@ -492,9 +506,10 @@ class _Drawing:
         if not model.body_dofnum[model.body_rootid[needs.body]].any():
             there &= np.isin(root, np.flatnonzero(model.body_dofnum))  # two rigid ones never touch
         geoms = np.flatnonzero((can_collide != 0) & there)
-        shapes = Footprints(model, geoms)
-        pose = np.zeros((e, len(shapes), 4))
-        pose[:, :, :3] = self.bodies.data.xpos[shapes.body]
+        data = self.bodies.data
+        shapes = Footprints(model, geoms, data)
+        pose = np.empty((e, len(shapes), 4))
+        pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], _yaw(data.xmat[shapes.body])
         for body in set(shapes.body.tolist()) & set(self.poses):
             pose[:, shapes.body == body] = self.poses[body][:, None]
         return _Obstacles(shapes, pose, needs, model)
@@ -536,9 +551,15 @@ class _Obstacles:
         return (np.where(self.level[here][:, None], distance, np.inf) > reach).all(-1)
 
 
-def _moved(pose: np.ndarray, origin: np.ndarray, body_pose: np.ndarray) -> np.ndarray:
-    """Poses fixed to a body that stood at `origin` without turn, now that it is at body_pose."""
-    x, y, z = (pose[:, :3] - origin).T
-    c, s = np.cos(body_pose[:, 3]), np.sin(body_pose[:, 3])
+def _yaw(xmat: np.ndarray) -> np.ndarray:
+    """The turn about z of rotation matrices (..., 9), in radians."""
+    return np.arctan2(xmat[..., 3], xmat[..., 0])
+
+
+def _moved(pose: np.ndarray, rest: np.ndarray, body_pose: np.ndarray) -> np.ndarray:
+    """Poses fixed to a body that was at the pose `rest` (4,), now that it is at body_pose."""
+    x, y, z = (pose[:, :3] - rest[:3]).T
+    turn = body_pose[:, 3] - rest[3]
+    c, s = np.cos(turn), np.sin(turn)
     turned = np.stack([c * x - s * y, s * x + c * y, z], -1)
-    return np.concatenate([body_pose[:, :3] + turned, pose[:, 3:] + body_pose[:, 3:]], 1)
+    return np.concatenate([body_pose[:, :3] + turned, (pose[:, 3] + turn)[:, None]], 1)

@@ -1,0 +1,58 @@
+# `make` alone prints the verbs. Everything is installed into .venv, which the verbs make themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint format clean
+
+help:  ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo 'Variables: PYTHON=python3.12 for another interpreter; ARGS="-k spawn" for pytest.'
+
+install: $(STAMP)  ## Make .venv and install the project into it, editable, with the tested versions
+	@echo 'Installed. Next: . $(BIN)/activate'
+
+test: lint  ## Lint and check types, then run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+lint: $(STAMP)  ## Check style, format and types; change nothing
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: $(STAMP)  ## Mend what can be mended of style and format
+	$(BIN)/python -m ruff check --fix-only .
+	$(BIN)/python -m ruff format .
+
+clean:  ## Remove what building and testing left behind (not .venv, runs or videos)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT
+	find assets eval sandbox_envs tests train -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp holds the folder's path: a virtual environment in a moved or copied clone is made anew.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+# An old build/ would put assets that were deleted since into the next build.
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@$(LOOK_AROUND)
+	@[ ! -e $@ ] || [ "$$(cat $@)" = "$(CURDIR)" ] || rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	rm -rf build *.egg-info
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@echo "$(CURDIR)" > $@
+
+# One line: what is missing, and what brings it. Only without Python (and its venv) nothing goes on.
+define LOOK_AROUND
+missing="$$(sh .ci/missing $(PYTHON))"; \
+[ "$$(id -u)" = 0 ] && sudo= || sudo="sudo "; \
+mend="On Debian or Ubuntu: $${sudo}apt-get update && $${sudo}apt-get install -y $$missing"; \
+case "$$missing" in \
+  *-venv*) echo "Missing: Python 3.11 or newer with its venv module (as $(PYTHON), or make install PYTHON=another). $$mend" >&2; exit 1 ;; \
+  ?*) echo "Going on without $$missing, which is useful but not needed. $$mend" ;; \
+esac
+endef

@@ -1,0 +1,277 @@
+"""The trainer: its arithmetic against slow and obvious versions, and its command line for real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.train import ppo_lstm
+from sandbox_envs.train.ppo_lstm import Agent, Args, Carry, Pieces, Rollout, gae, rollout, update
+from sandbox_envs.train.run import load_policy
+
+TRAINER = Path(ppo_lstm.__file__)
+TINY = ["--num-envs", "4", "--num-steps", "16", "--num-minibatches", "2", "--hidden-size", "16"]
+
+
+def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TRAINER), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def only_run(folder: Path) -> Path:
+    runs = list(folder.iterdir())
+    assert len(runs) == 1
+    return runs[0]
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 40 updates through the real command line; its episodes end at different steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = train(*TINY, "--total-timesteps", 2560, "--run-dir", folder)
+    assert done.returncode == 0, done.stderr
+    return only_run(folder)
+
+
+def small_agent(size: int = 5) -> Agent:
+    torch.manual_seed(0)
+    return Agent(size, 3, 16)
+
+
+# --- arithmetic ------------------------------------------------------------------------------
+
+
+def test_gae_bootstraps_through_a_truncation_and_stops_there():
+    """Three steps, the second ends an episode by time; gamma 0.5, lambda 0.5, by hand."""
+    column = lambda *numbers: torch.tensor(numbers)[:, None]  # noqa: E731
+    r = Rollout(
+        obs=torch.empty(3, 1, 1),
+        actions=torch.empty(3, 1, 1),
+        logprobs=torch.empty(3, 1),
+        rewards=column(1.0, 2.0, 3.0),
+        values=column(10.0, 20.0, 30.0),
+        next_values=column(20.0, 8.0, 40.0),  # 8: the value of the ended episode's last observation
+        starts=column(True, False, True),
+        ends=column(False, True, False),
+        state=(),
+    )
+    advantages, returns = gae(r, gamma=0.5, gae_lambda=0.5)
+    # deltas: 1 + 0.5*20 - 10 = 1; 2 + 0.5*8 - 20 = -14; 3 + 0.5*40 - 30 = -7
+    assert advantages[:, 0].tolist() == [1 + 0.25 * -14, -14, -7]
+    assert returns[:, 0].tolist() == [7.5, 6, 23]
+
+
+def test_unrolling_pieces_equals_stepping_one_by_one():
+    """Episodes begin at different steps of three sequences, one of them at the very first."""
+    agent, steps, n = small_agent(), 9, 3
+    obs = torch.randn(steps, n, 5)
+    starts = torch.zeros(steps, n, dtype=torch.bool)
+    starts[4, 0] = starts[0, 1] = starts[8, 1] = starts[3, 1] = True
+    state = tuple(torch.randn_like(part) for part in agent.initial_state(n))
+    distribution, values = agent.unroll(obs, Pieces(starts), state)
+    for t in range(steps):
+        fresh = agent.initial_state(n)
+        keep = starts[t][None, :, None]
+        state = tuple(torch.where(keep, a, b) for a, b in zip(fresh, state, strict=True))
+        expected, value, state = agent.act(obs[t], state)
+        torch.testing.assert_close(distribution.mean[t], expected.mean)
+        torch.testing.assert_close(values[t], value)
+
+
+def test_update_on_pieces_has_the_gradient_of_stepping():
+    """The whole loss, differentiated through the fused call and through single steps."""
+    agent, other = small_agent(), small_agent()
+    obs, starts = torch.randn(6, 2, 5), torch.zeros(6, 2, dtype=torch.bool)
+    starts[2, 0] = starts[5, 1] = True
+    state = agent.initial_state(2)
+    distribution, values = agent.unroll(obs, Pieces(starts), state)
+    (distribution.mean.square().sum() + values.square().sum()).backward()
+    loss = torch.zeros(())
+    for t in range(6):
+        keep = ~starts[t][None, :, None]
+        state = tuple(part * keep for part in state)
+        distribution, value, state = other.act(obs[t], state)
+        loss = loss + distribution.mean.square().sum() + value.square().sum()
+    loss.backward()
+    for a, b in zip(agent.parameters(), other.parameters(), strict=True):
+        if a.grad is not None:
+            torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_statistics_are_those_of_all_observations_and_only_change_when_told():
+    agent, obs = small_agent(), torch.randn(40, 7, 5) * 3 + 2
+    agent.observe_statistics(obs[:10])
+    agent.observe_statistics(obs[10:])
+    torch.testing.assert_close(agent.observation_mean, obs.mean((0, 1)), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(agent.observation_var, obs.var((0, 1)), rtol=1e-2, atol=1e-2)
+    before = agent.observation_mean.clone()
+    agent.act(obs[0], agent.initial_state(7))
+    assert torch.equal(agent.observation_mean, before)
+
+
+def first_rollout(steps: int) -> tuple[Agent, Rollout]:
+    envs = SandboxVectorEnv("sweep/train", 4, {"episode_seconds": 0.5})
+    torch.manual_seed(0)
+    agent = Agent(envs.single_observation_space.shape[0], 3, 16)
+    obs, _ = envs.reset(seed=0, options={"stagger": True})
+    start = Carry(torch.as_tensor(obs), agent.initial_state(4), torch.ones(4, dtype=torch.bool))
+    r, _ = rollout(agent, envs, start, steps, torch.Generator().manual_seed(0))
+    return agent, r
+
+
+def test_rollout_bootstraps_from_the_last_observation_of_the_ended_episode():
+    """What followed in the same episode is valued: the next row's value, but not over an end."""
+    _, r = first_rollout(24)
+    inside = ~r.ends[:-1]
+    assert torch.equal(r.next_values[:-1][inside], r.values[1:][inside])
+    assert not torch.isclose(r.next_values[:-1][~inside], r.values[1:][~inside]).any()
+    assert torch.equal(r.starts[1:], r.ends[:-1])
+    assert len(r.episodes) == int(r.ends.sum()) > 4
+
+
+def test_probabilities_recomputed_by_the_update_are_those_of_the_rollout():
+    """Before any step of the optimiser the ratio is 1, also where episodes end inside."""
+    agent, r = first_rollout(24)
+    args = Args(num_minibatches=1, update_epochs=1)
+    adam = torch.optim.Adam(agent.parameters(), 0.0)
+    losses = update(agent, adam, r, args, torch.Generator())
+    assert abs(losses["loss/approx_kl"]) < 1e-6
+    assert losses["loss/clip_fraction"] == 0
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+def test_training_leaves_a_run_folder(finished: Path):
+    names = {file.name for file in finished.iterdir() if "tfevents" not in file.name}
+    assert names == {
+        "args.json", "metrics.jsonl", "agent.json", "policy.safetensors", "resume.pt",
+    }  # fmt: skip
+    rows = metrics(finished)
+    assert [row["step"] for row in rows] == [64 * i for i in range(1, 41)]
+    assert {"score/cleanliness", "score/dustpan", "score/sweeps"} <= set(rows[-1])
+    described = json.loads((finished / "args.json").read_text())
+    assert described["args"]["num_envs"] == 4
+    assert set(described["scenes"]) == {"sweep/train"}
+    assert finished.name.startswith("sweep-train__ppo_lstm__s1__")
+
+
+def test_policy_acts_the_same_in_a_fresh_process(finished: Path, tmp_path: Path):
+    policy = load_policy(finished)
+    obs = np.random.default_rng(0).normal(size=(3, policy.observation_size)).astype(np.float32)
+    first, state = policy(obs, None)
+    second, _ = policy(obs, state)
+    assert not np.array_equal(first, second)  # it remembers
+    np.save(tmp_path / "obs.npy", obs)
+    code = (
+        "import sys, numpy as np; from sandbox_envs.train.run import load_policy\n"
+        "policy = load_policy(sys.argv[1]); obs = np.load(sys.argv[2] + '/obs.npy')\n"
+        "first, state = policy(obs, None); second, _ = policy(obs, state)\n"
+        "np.save(sys.argv[2] + '/actions.npy', np.stack([first, second]))"
+    )
+    subprocess.run([sys.executable, "-c", code, finished, tmp_path], check=True, timeout=120)
+    assert np.array_equal(np.load(tmp_path / "actions.npy"), np.stack([first, second]))
+
+
+def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
+    """Start the run of the fixture `finished`, and send a signal in its midst."""
+    command = [sys.executable, TRAINER, *TINY, "--total-timesteps", "2560", "--run-dir", folder]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        lines = [f.read_text().count("\n") for f in folder.glob("*/metrics.jsonl")]
+        if lines and lines[0] >= 3:
+            os.kill(process.pid, number)
+            break
+        time.sleep(0.005)
+    output, _ = process.communicate(timeout=100)
+    return only_run(folder), output
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_interrupted_and_resumed_equals_uninterrupted(finished: Path, tmp_path: Path, number: int):
+    run, output = start_and_signal(tmp_path, number)
+    assert len(metrics(run)) < 40
+    if number == signal.SIGINT:
+        assert f"--resume {run}" in output
+        load_policy(run)
+    resumed = train("--resume", run)
+    assert resumed.returncode == 0, resumed.stderr
+    assert metrics(run) == metrics(finished)
+    same = [(f / "policy.safetensors").read_bytes() for f in (run, finished)]
+    assert same[0] == same[1]
+
+
+def test_resuming_a_finished_run_says_so(finished: Path):
+    again = train("--resume", finished)
+    assert again.returncode == 0
+    assert "is finished" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--scene", "sweep/trian"], "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"),
+        (["--scene", "nowhere.xml"], "nowhere.xml: there is no such file"),
+        (["--reward", "gain(dirtpan)"], "unknown 'dirtpan'; did you mean 'dustpan'?"),
+        (["--reward", "__import__('os').system('true')"], "is not part of the formula language"),
+        (["--set", "episode_second=3"], "did you mean 'episode_seconds'?"),
+        (["--set", "episode_seconds"], "write it as NAME=VALUE"),
+        (["--num-envs", "-4"], "--num-envs -4: it must be 1 or more"),
+        (["--seed", "-1"], "--seed -1: it must be 0 or more"),
+        (["--num-envs", "2"], "at most one per simulation"),
+        (["--resume", "nowhere"], "this is not a run folder"),
+        (["--device", "gpu"], "--device gpu"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(arguments: list[str], sentence: str, tmp_path: Path):
+    done = train(*arguments, "--run-dir", tmp_path / "runs", "--total-timesteps", "64")
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_debug_shows_the_traceback(tmp_path: Path):
+    done = train("--scene", "sweep/trian", "--debug", "--run-dir", tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing_half_written(tmp_path: Path):
+    """A limit on the size of files stands in for the disk: the checkpoint does not fit."""
+    command = f"ulimit -f 60; exec {sys.executable} {TRAINER} {' '.join(TINY)}"
+    command += f" --hidden-size 64 --total-timesteps 64 --run-dir {tmp_path}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "error: File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(only_run(tmp_path).glob("*.pt")) + list(only_run(tmp_path).glob(".*"))
+
+
+def test_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
+    described = json.loads((finished / "args.json").read_text())
+    described["scenes"]["sweep/train"] = "0" * 16
+    described["args"]["total_timesteps"] = 5120
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for name in ("resume.pt", "agent.json", "policy.safetensors", "metrics.jsonl"):
+        (copy / name).write_bytes((finished / name).read_bytes())
+    (copy / "args.json").write_text(json.dumps(described))
+    done = train("--resume", copy)
+    assert done.returncode == 1
+    assert "the scene sweep/train has changed since" in done.stderr
