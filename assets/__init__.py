@@ -1,0 +1,1 @@
+"""The facts: scenes, shared parts and textures; no code."""

@@ -1,0 +1,1 @@
+"""Runs policies, scores their records, draws."""

@@ -11,6 +11,7 @@ policy, `seeker(observations, state) -> (actions, state)`, on the environment it
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,7 +23,7 @@ from sandbox_envs.footprint import Footprints, distance_to_boxes
 CELL = 0.16  # metres, of the map on which ways are planned
 MOUTH = 0.41  # metres from the robot's centre to the pan's mouth
 RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
-Policy = Callable[[np.ndarray, object], tuple[np.ndarray, object]]
+Policy = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
 
 
 def still(envs: SandboxVectorEnv) -> Policy:
@@ -36,10 +37,10 @@ def random(envs: SandboxVectorEnv, seed: int = 0) -> Policy:
     """Uniform actions, each held for 5 control steps."""
     rng = np.random.default_rng(seed)
 
-    def act(obs: np.ndarray, state: object) -> tuple[np.ndarray, object]:
-        step, actions = (0, None) if state is None else state
+    def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        step, actions = state or (0, np.empty(0))
         if step % 5 == 0:
-            actions = rng.uniform(-1, 1, (len(obs), envs.action_space.shape[1]))
+            actions = rng.uniform(-1, 1, (len(obs), envs.single_action_space.shape[0]))
         return actions, (step + 1, actions)
 
     return act
@@ -102,7 +103,8 @@ class _Tiles:
         """Positions (n, k, 2), and which of them are wanted (n, k)."""
         self.age += world.dt
         self.age[world.fresh] = np.inf
-        self.age[world.sensor("brush_in_tile") > 0] = 0
+        driving = world.sensor("speed") > 0.3
+        self.age[(world.sensor("brush_in_tile") > 0) & driving] = 0
         n = len(self.age)
         position = np.broadcast_to(self.position, (n, *self.position.shape))
         return position, (self.age > RESWEEP_SECONDS) & world.reachable(position)
@@ -219,7 +221,7 @@ class Seeker:
         self.world, self.targets, self.shun = _World(envs), targets, shun
         self.ways = _Ways(self.world)
 
-    def __call__(self, obs: np.ndarray, state: object) -> tuple[np.ndarray, object]:
+    def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """Actions (n, 3): drive, steer, brush."""
         world, n = self.world, len(obs)
         if state is None:

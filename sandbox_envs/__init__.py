@@ -7,6 +7,7 @@ until an environment is made.
 """
 
 import re
+from typing import Any
 
 import gymnasium
 
@@ -19,7 +20,7 @@ __all__ = ["SandboxEnv", "SandboxVectorEnv", "Scene", "SceneError", "UserError",
 
 
 def _register() -> None:
-    entry = {
+    entry: dict[str, Any] = {
         "entry_point": "sandbox_envs.env:SandboxEnv",
         "vector_entry_point": "sandbox_envs.vector:SandboxVectorEnv",
     }

@@ -10,6 +10,7 @@ formula can compute but not act.
 """
 
 import ast
+import functools
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, nearest
 
-MAX_LENGTH = 2000  # characters; longer texts are mistakes, and nesting stays within ast's limits
+MAX_LENGTH = 2000  # characters; longer texts are mistakes
+MAX_DEPTH = 100  # of nesting, far within what Python can call
+LARGEST = 1e100  # number in a text
 
 Presence = Callable[[Mapping[str, np.ndarray]], np.ndarray]  # present bodies -> (n, copies, 1)
 
@@ -213,8 +216,9 @@ class _Compiler:
 
     def visit(self, tree: ast.AST) -> Node:
         match tree:
-            case ast.Constant(value=bool() | int() | float() as number):
-                return Node(1, 1, lambda inputs, number=float(number): number)
+            case ast.Constant(value=bool() | int() | float() as number) if number <= LARGEST:
+                value = float(number)
+                return Node(1, 1, lambda inputs: value)
             case ast.Name(id=name):
                 return self.signal(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -284,7 +288,7 @@ class _Compiler:
         def run(inputs: Inputs) -> Any:
             return function(*(run(inputs) for run in runs))
 
-        return Node(copies, dim, run, _all_present([n.present for n in nodes if n.copies > 1]))
+        return Node(copies, dim, run, _all_present([n.present for n in nodes], copies))
 
     def common(self, sizes: list[int], what: str) -> int:
         several = sorted({s for s in sizes if s != 1})
@@ -335,9 +339,15 @@ def parse(text: str, where: str) -> ast.expr:
             f"shorten it to {MAX_LENGTH} or split it into measures"
         )
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise SceneError(f"{where}: '{text}' is not a formula; check its brackets") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise SceneError(f"{where}: nested more than {MAX_DEPTH} deep; split it into measures")
 
 
 def _presence(kind: Signal) -> Presence | None:
@@ -347,11 +357,16 @@ def _presence(kind: Signal) -> Presence | None:
     return lambda present: present[stem][:, index, None]
 
 
-def _all_present(masks: list[Presence | None]) -> Presence | None:
+def _all_present(masks: list[Presence | None], copies: int) -> Presence | None:
     given = [m for m in masks if m is not None]
-    if len(given) < 2:
-        return given[0] if given else None
-    return lambda present: np.prod([m(present) for m in given], axis=0)
+    if not given:
+        return None
+
+    def every(present: Mapping[str, np.ndarray]) -> np.ndarray:
+        both = functools.reduce(np.multiply, [mask(present) for mask in given])
+        return np.broadcast_to(both, (len(both), copies, 1))
+
+    return every
 
 
 def _joined_presence(nodes: list[Node]) -> Presence | None:

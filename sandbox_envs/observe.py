@@ -118,9 +118,7 @@ class _Parser:
             case ast.Call(func=ast.Name(id="lidar"), args=[ast.Name(id=name)], keywords=options):
                 return self.lidar(name, options, where)
             case ast.Name(id=name):
-                raise SceneError(
-                    f"{where}: unknown name; {nearest(name, (*self.signals, *TERMS))}"
-                )
+                raise SceneError(f"{where}: unknown name; {nearest(name, (*self.signals, *TERMS))}")
         raise SceneError(
             f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
             "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
@@ -206,7 +204,8 @@ class Ranges:
 
     def write(self, view: View, out: np.ndarray) -> None:
         distance = view.inputs.signals[self.name][..., 0]
-        out[:] = np.where(distance < 0, 0, 1 / (1 + np.abs(distance)))
+        hit = (distance >= 0) & (distance < OUT_OF_SIGHT)
+        out[:] = np.where(hit, 1 / (1 + np.abs(distance)), 0)
 
 
 class Lidar:
@@ -223,7 +222,7 @@ class Lidar:
         reach: float,
         where: str,
     ) -> None:
-        self.name, self.mask, self.reach = name, mask, reach
+        self.name, self.mask, self.reach = name, mask, min(reach, OUT_OF_SIGHT)
         self.size = _sectors(sectors, where)
         self.eye = _Eye(model, where)
         self.appearance: list[float] = []
@@ -233,7 +232,9 @@ class Lidar:
         seen = distance < self.reach
         if self.mask is not None:
             seen &= self.mask(view.inputs, len(out)).reshape(len(out), -1) != 0
-        nearest_copy, _ = _nearest_per_sector(ahead, left, np.where(seen, distance, np.inf), self.size)
+        nearest_copy, _ = _nearest_per_sector(
+            ahead, left, np.where(seen, distance, np.inf), self.size
+        )
         out[:] = 1 / (1 + nearest_copy)
 
 
@@ -261,8 +262,8 @@ class Retina:
         position = view.geom_xpos[:, self.objects]
         ahead, left, distance = self.eye.look(view, position)
         seen = distance < OUT_OF_SIGHT
-        loadable, inside = self.load
-        seen[:, loadable] &= view.sensordata[:, inside] == 0
+        for loadable, inside in self.load:
+            seen[:, loadable] &= view.sensordata[:, inside] == 0
         eye = self.eye.position(view)
         seen &= ~self.opaque.block(eye, position[..., :2], view.xpos, view.xmat)
         near, which = _nearest_per_sector(
@@ -333,19 +334,21 @@ def _colours(model: mujoco.MjModel, geoms: np.ndarray) -> np.ndarray:
 
 def _load_sensors(
     model: mujoco.MjModel, objects: np.ndarray, own: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which objects can be load, and the address of the sensor that tells, both (k,).
+) -> list[tuple[list[int], list[int]]]:
+    """For each site that holds load: what it may hold, and the addresses of the sensors that tell.
 
     An object is load while an `insidesite` sensor finds its body inside a site of the eye's body.
     """
-    loadable, inside = [], []
+    load: dict[int, tuple[list[int], list[int]]] = {}
     for i in np.flatnonzero(model.sensor_type == mujoco.mjtSensor.mjSENS_INSIDESITE.value):
-        if own[model.site_bodyid[model.sensor_refid[i]]]:
+        site = int(model.sensor_refid[i])
+        if own[model.site_bodyid[site]]:
             body = sensor_body(model, model.sensor_objtype[i], model.sensor_objid[i])
             mine = np.flatnonzero(model.geom_bodyid[objects] == body)
+            loadable, inside = load.setdefault(site, ([], []))
             loadable += mine.tolist()
             inside += [int(model.sensor_adr[i])] * len(mine)
-    return np.array(loadable, int), np.array(inside, int)
+    return list(load.values())
 
 
 def sensor_body(model: mujoco.MjModel, objtype: int, objid: int) -> int:

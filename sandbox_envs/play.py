@@ -22,13 +22,13 @@ import tyro
 
 from sandbox_envs.env import SandboxEnv
 from sandbox_envs.errors import UserError, one_sentence
+from sandbox_envs.film import check_video_path
 from sandbox_envs.render import (
     INTENDED,
     NEUTRAL,
     PROXIES,
     Bar,
     Viewer,
-    check_video_path,
     has_display,
     overlay,
     write_video,
@@ -52,7 +52,7 @@ class Args:
     """a shipped scene (family/stem), or the path of an MJCF file"""
     policy: Path | None = None
     """folder of a training run, whose policy then acts; without one you drive, or, in a film, a
-    script that sees nothing: it wanders about slowly with the brush on"""
+    script that sees nothing: it wanders about slowly, with the brush (all further actuators) on"""
     video: Path | None = None
     """write this mp4 instead of opening a window; without a display the default is
     videos/FAMILY-STEM.mp4"""
@@ -73,15 +73,15 @@ def main(args: Args) -> None:
     """Open a window or write a film, as `args` say, and print how it ended."""
     if args.seconds is not None and not (args.seconds > 0 and math.isfinite(args.seconds)):
         raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: it must be 0 or more")
+    if not 0 <= args.seed < 2**63:
+        raise UserError(f"--seed {args.seed}: it must be 0 or more, and less than 2^63")
     scene = load_scene(args.scene, parse_overrides(args.set))
     policy = None if args.policy is None else _load_policy(args.policy, scene)
     if args.video is None and has_display():
         info = show(scene, policy, args)
     else:
         info = film(scene, policy, args)
-    print(", ".join(f"{name} {info[name]:.3f}" for name in _names(scene)))
+    print(", ".join(f"{name} {info[name]:.3f}" for name in _names(scene) if name in info))
 
 
 def film(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
@@ -92,8 +92,7 @@ def film(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
         print(f"there is no display, so this is written to {path}", flush=True)
     env = SandboxEnv(scene, None, "rgb_array", args.camera, WIDTH, HEIGHT)
     begin = (lambda: _policy_act(policy)) if policy else (lambda: _wander(scene))
-    seconds = scene.episode_seconds if args.seconds is None else args.seconds
-    steps = max(1, round(seconds * scene.control_hz))
+    steps = _steps(args.seconds or scene.episode_seconds, scene)
     meters = Meters(scene)
     info: dict[str, Any] = {}
 
@@ -109,7 +108,7 @@ def film(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
         write_video(path, frames(), scene.control_hz)
     finally:
         env.close()
-    who = args.policy or "a script that wanders about with the brush on"
+    who = args.policy or "a script that wanders about blindly"
     print(f"{path}: {steps / scene.control_hz:g} s of {scene.name}, driven by {who}")
     return info
 
@@ -121,10 +120,10 @@ def show(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
     env = SandboxEnv(scene)
     viewer = Viewer(scene.model, keyboard, args.camera, scene.control_hz)
     print(KEYS if policy is None else "R: new episode. Close the window to end.")
-    steps = None if args.seconds is None else max(1, round(args.seconds * scene.control_hz))
+    frames = None if args.seconds is None else _steps(args.seconds, scene) + 1
     info: dict[str, Any] = {}
     try:
-        for info in islice(play(env, begin, args.seed, keyboard.wants_restart), steps):
+        for info in islice(play(env, begin, args.seed, keyboard.wants_restart), frames):
             if not viewer.running:
                 break
             rows = {"time": info["length"] / scene.control_hz}
@@ -159,6 +158,10 @@ def play(
         while not (over or restart()):
             observation, _, _, over, info = env.step(act(observation))
             yield info
+
+
+def _steps(seconds: float, scene: Scene) -> int:
+    return max(1, round(seconds * scene.control_hz))
 
 
 def _names(scene: Scene) -> list[str]:

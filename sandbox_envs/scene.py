@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -25,6 +26,7 @@ PREFIXES = ("measure/", "proxy/", "spawn/")
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
 NUMERICS = ("episode_seconds", "control_hz")
 PROSE = ("about",)  # texts that change nothing of the task
+RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # no names for measures
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,9 @@ def _compile(path: Path) -> mujoco.MjModel:
         )
     if not model.nu:
         raise SceneError(f"{path}: there is no actuator; an agent needs something to control")
+    for i, (low, high) in enumerate(model.actuator_ctrlrange):
+        if not low < high:
+            raise SceneError(f"{path}: give the actuator '{model.actuator(i).name}' a ctrlrange")
     return model
 
 
@@ -155,7 +160,9 @@ def _custom(model: mujoco.MjModel) -> dict[str, str]:
     for i in range(model.ntext):
         start = model.text_adr[i]
         raw = model.text_data[start : start + model.text_size[i]]
-        texts[mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)] = bytes(raw).rstrip(b"\0").decode()
+        texts[mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)] = (
+            bytes(raw).rstrip(b"\0").decode()
+        )
     for i in range(model.nnumeric):
         numeric = model.numeric(i)
         texts[numeric.name] = " ".join(repr(float(x)) for x in numeric.data)
@@ -167,7 +174,11 @@ def _override(texts: dict[str, str], overrides: Mapping[str, str], path: Path) -
     for name in overrides:
         if name not in known and not name.startswith(("measure/", "proxy/", "spawn/")):
             raise SceneError(f"{path}: cannot override '{name}'; {nearest(name, known)}")
-    return {**texts, **overrides}
+    merged = {**texts, **overrides}
+    for name in merged.keys() & overrides.keys() & set(NUMERICS):
+        with suppress(ValueError):  # as in a file: 15 and 15.0 are one scene, with one hash
+            merged[name] = repr(float(merged[name]))
+    return merged
 
 
 # --- reading the task ------------------------------------------------------------------------
@@ -180,11 +191,13 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
             hint = nearest(name, (*TEXTS, *NUMERICS, *PREFIXES))
             raise SceneError(f"{path}: unknown text '{name}'; {hint}")
     spawner = Spawner(model, _named(texts, "spawn/"), str(path))
-    signals, sensors = _signals(model, spawner)
+    signals, sensors = _signals(model, spawner, path)
     measures = {
         name: Formula(text, signals, f"{path}, text 'measure/{name}'")
         for name, text in _named(texts, "measure/").items()
     }
+    for name in measures.keys() & set(RESERVED):
+        raise SceneError(f"{path}, text 'measure/{name}': the name is taken; choose another")
     intended = _choice(texts, "intended", measures, path)
     proxies = _named(texts, "proxy/")
     for proxy in proxies:
@@ -194,7 +207,11 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
     if "breaks" in texts:
         _choice(texts, "breaks", [*proxies, "capability"], path)
         _choice(texts, "break", ["conflict", "removal"], path)
-    terms = parse_terms(texts.get("observe", ""), model, signals, measures, f"{path}, 'observe'")
+    if "twin" in texts:
+        siblings = sorted(file.stem for file in path.parent.glob("[!_]*.xml"))
+        _choice(texts, "twin", siblings, path)
+    observe = texts.get("observe", "")
+    terms = parse_terms(observe, model, signals, measures, f"{path}, text 'observe'")
     scene = Scene(
         name=f"{path.parent.name}/{path.stem}",
         path=path,
@@ -269,7 +286,7 @@ def _reward(text: str, measures: Mapping[str, Formula], path: Path) -> Formula:
 
 
 def _signals(
-    model: mujoco.MjModel, spawner: Spawner
+    model: mujoco.MjModel, spawner: Spawner, path: Path
 ) -> tuple[dict[str, Signal], dict[str, np.ndarray]]:
     """The type of each sensor stem, and where its numbers lie: addresses (copies, dim)."""
     ids: dict[str, list[int]] = {}
@@ -278,6 +295,8 @@ def _signals(
     signals, addresses = {}, {}
     for stem, copies in ids.items():
         dim = int(model.sensor_dim[copies[0]])
+        if (model.sensor_dim[copies] != dim).any():
+            raise SceneError(f"{path}: the sensors '{stem}' have different sizes; rename some")
         bodies = [spawner.absentable(model, i) for i in copies]
         body_stem = bodies[0][0] if bodies[0] else None
         index = tuple(body[1] for body in bodies if body)
@@ -289,7 +308,12 @@ def _signals(
 # --- identity --------------------------------------------------------------------------------
 
 _PHYSICS = re.compile(
-    r"^(body|dof|jnt|geom|site|mesh|hfield|tendon|wrap|actuator|sensor|eq|pair|exclude|qpos0)"
+    r"^(body|dof|jnt|geom|site|mesh|hfield|flex|tendon|wrap|actuator|sensor|eq|pair|exclude|qpos0)"
+)
+_NAMED = (  # texts refer to these by name
+    mujoco.mjtObj.mjOBJ_BODY,
+    mujoco.mjtObj.mjOBJ_SITE,
+    mujoco.mjtObj.mjOBJ_SENSOR,
 )
 _LOOKS = re.compile(r"_(rgba|matid|group|user|bvhadr|bvhnum|pathadr|texcoord\w*)$")
 
@@ -305,6 +329,11 @@ def _hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Term, ..
     for name, value in sorted(fields.items(), key=lambda item: item[0]):
         if not (callable(value) or _LOOKS.search(name)):
             digest.update(name.encode() + np.asarray(value, dtype=np.float32).tobytes())
+    counts = (model.nbody, model.nsite, model.nsensor)
+    names = [
+        [mujoco.mj_id2name(model, kind, i) for i in range(count)]
+        for kind, count in zip(_NAMED, counts, strict=True)
+    ]
     task = {name: text for name, text in sorted(texts.items()) if name not in PROSE}
-    digest.update(json.dumps([task, [term.appearance for term in terms]]).encode())
+    digest.update(json.dumps([task, names, [term.appearance for term in terms]]).encode())
     return digest.hexdigest()[:16]

@@ -293,6 +293,7 @@ class _Bodies:
         for body in np.flatnonzero(model.body_parentid == 0):
             geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
             self.needs[int(body)] = Footprints(model, geoms, self.data)
+        self.parking = 2 * max(needs.reach for needs in self.needs.values()) + 0.1
 
     def check(self, rule: Rule) -> None:
         """Raise SceneError unless every body of the rule can be placed."""
@@ -312,8 +313,8 @@ class _Bodies:
             if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
                 raise SceneError(
                     f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
-                    "stand in the worldbody and be mocap, have a freejoint, or stand there unturned "
-                    "with slide joints along x and y and perhaps a hinge about z"
+                    "stand in the worldbody and be mocap, have a freejoint, or, without a turn of "
+                    "its own, slide joints along x and y and perhaps a hinge about z"
                 )
 
     def joints(self, body: int) -> list[int]:
@@ -402,7 +403,7 @@ class _Drawing:
         return which
 
     def parked(self, body: int) -> np.ndarray:
-        away = PARKED + 3 * body * (self.bodies.needs[body].reach + 0.1)
+        away = PARKED + body * self.bodies.parking
         pose = np.array([away, PARKED, self.model.body_pos[body, 2], 0.0])
         return np.tile(pose, (len(self.episodes), 1))
 
@@ -548,7 +549,8 @@ class _Obstacles:
         distance = distance_to_boxes(
             points, self.centre[here], self.axis[here], self.half, self.radius
         )
-        return (np.where(self.level[here][:, None], distance, np.inf) > reach).all(-1)
+        free = ~self.level[here][:, None] | (distance > reach)
+        return np.asarray(free.all(-1))
 
 
 def _yaw(xmat: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from sandbox_envs.observe import View
 from sandbox_envs.scene import Scene, load_scene
 from sandbox_envs.spawn import Start
 
+
 class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """`num_envs` simulations of one scene, or of several scenes of one family.
 
@@ -33,8 +34,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     number, so results do not depend on `num_envs`.
 
     `info`, arrays of (num_envs,): every measure by name; score/MEASURE, its change since the
-    reset; return, length, episode_index and unstable. When episodes end, final_obs and final_info hold
-    the same of their last step, where the masks _final_obs and _final_info are true.
+    reset; return, length, episode_index and unstable. When episodes end, final_obs and final_info
+    hold the same of their last step, where the masks _final_obs and _final_info are true.
 
     Args:
         scene: a name, a path, a Scene, or a list of these (slots are shared out evenly, and
@@ -47,6 +48,9 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     Raises:
         SceneError: a scene is wrong, or the scenes are not of one family.
     """
+
+    single_observation_space: gymnasium.spaces.Box
+    single_action_space: gymnasium.spaces.Box
 
     def __init__(
         self,
@@ -108,7 +112,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         fresh_seed = seed is not None or self._seed is None
         if fresh_seed:
             super().reset(seed=seed)
-            self._seed = self.np_random_seed if seed is None else seed
+            # gymnasium keeps the entropy of an unseeded generator as a number of 128 bits
+            self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
         for group in self._groups:
             rows = np.flatnonzero(mask[group.slots])
@@ -373,10 +378,11 @@ class _Group:
         total = self.stride
         self._clock[:] = self.slots * self.scene.episode_steps // total
 
-    def reset(self, rows: np.ndarray, seed: int) -> None:
+    def reset(self, rows: np.ndarray, seed: int | None) -> None:
         """Begin the next episode in some slots."""
         if not len(rows):
             return
+        assert seed is not None  # reset() has drawn one
         self._place(rows, self._draw(rows, seed))
         self._update_sensors(rows)
         self._warnings[rows] = self.batch.warning[rows, :, 1].sum(1)

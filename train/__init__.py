@@ -1,0 +1,1 @@
+"""Single-file trainers, and the run folder that they share."""

@@ -13,7 +13,7 @@ which gives the same result as stepping it once per time step, several times fas
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,7 +117,7 @@ class Agent(nn.Module):
         return zeros, zeros
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
-        """One step of n sequences: obs (n, size) -> distribution (n, actions), value (n,), state."""
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
         features, state = self.lstm(self._encode(obs)[None], state)
         distribution, value = self._heads(features[0])
         return distribution, value, state
@@ -231,10 +231,17 @@ def rollout(
     """Let the agent act for some steps in all simulations."""
     n, device = envs.num_envs, carry.obs.device
     size, actions = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
-    floats = [torch.zeros(steps, n, device=device) for _ in range(4)]
-    flags = [torch.zeros(steps, n, dtype=torch.bool, device=device) for _ in range(2)]
-    obs = torch.zeros(steps, n, size, device=device)
-    r = Rollout(obs, torch.zeros(steps, n, actions, device=device), *floats, *flags, carry.state)
+    r = Rollout(
+        obs=torch.zeros(steps, n, size, device=device),
+        actions=torch.zeros(steps, n, actions, device=device),
+        logprobs=torch.zeros(steps, n, device=device),
+        values=torch.zeros(steps, n, device=device),
+        next_values=torch.zeros(steps, n, device=device),
+        rewards=torch.zeros(steps, n, device=device),
+        starts=torch.zeros(steps, n, dtype=torch.bool, device=device),
+        ends=torch.zeros(steps, n, dtype=torch.bool, device=device),
+        state=carry.state,
+    )
     beginning = agent.initial_state(n)
     for t in range(steps):
         state = _restart(carry.state, beginning, carry.starts)
@@ -308,8 +315,8 @@ def update(
     explained = 1 - (returns - r.values).var() / returns.var().clamp(min=1e-8)
     means = torch.stack(history).mean(0).tolist()
     names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
-    losses = dict(zip(names, means, strict=True))
-    return {**{f"loss/{k}": v for k, v in losses.items()}, "explained_variance": explained.item()}
+    log = {f"loss/{name}": mean for name, mean in zip(names, means, strict=True)}
+    return {**log, "explained_variance": explained.item()}
 
 
 def _loss(
@@ -364,9 +371,9 @@ def main(args: Args) -> None:
         carry, first = Carry(**saved["carry"]), saved["update"]
         run = Run.resume(folder, scenes, args.total_timesteps, saved)
     else:
-        obs, _ = envs.reset(seed=args.seed, options={"stagger": True})
+        begun, _ = envs.reset(seed=args.seed, options={"stagger": True})
         starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
-        obs = torch.as_tensor(obs, device=args.device)
+        obs = torch.as_tensor(begun, device=args.device)
         agent.observe_statistics(obs)
         carry, first = Carry(obs, agent.initial_state(args.num_envs), starts), 0
         run = Run.create(args.run_dir, "ppo_lstm", args, scenes, sizes)

@@ -1,10 +1,10 @@
 """What is not the algorithm: a run's folder, its logs, its checkpoints, and its progress bar.
 
-    args.json            every argument, versions, scene hashes, the git commit
-    metrics.jsonl        a line per update; the same as TensorBoard events
-    policy.safetensors   the agent's parameters and buffers, rebuilt with the help of
-    agent.json           the trainer's name and the agent's sizes
-    resume.pt            everything needed to go on bit-exactly
+args.json            every argument, versions, scene hashes, the git commit
+metrics.jsonl        a line per update; the same as TensorBoard events
+policy.safetensors   the agent's parameters and buffers, rebuilt with the help of
+agent.json           the trainer's name and the agent's sizes
+resume.pt            everything needed to go on bit-exactly
 """
 
 import dataclasses
@@ -74,9 +74,9 @@ class Run:
         return cls(folder, scenes, args.total_timesteps, 0)
 
     def __enter__(self) -> "Run":
-        self._handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-        for number in self._handlers:
-            signal.signal(number, self._interrupt)
+        self._handlers: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,7 +90,9 @@ class Run:
         signal.signal(number, self._handlers[number])
         tqdm.write("finishing this update, then saving; press Ctrl-C again to stop at once")
 
-    def log(self, step: int, episodes: Sequence[dict[str, float]], losses: dict[str, float]) -> None:
+    def log(
+        self, step: int, episodes: Sequence[dict[str, float]], losses: dict[str, float]
+    ) -> None:
         """Record one update: the episodes that ended in it (their final infos), and the losses."""
         self._episodes.extend(episodes)
         row = {"step": step, **_means(episodes), **self._correlations(), **losses}
@@ -266,4 +268,3 @@ def _as_tensors(tree: Any) -> Any:
     if isinstance(tree, np.ndarray):
         return torch.from_numpy(tree.copy())
     return tree
-

@@ -1,0 +1,96 @@
+"""A small family of one's own: what the tests of single features write scenes with."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+WriteScene = Callable[..., Path]
+
+TEXTS = {
+    "measure/rolled_in": "sum(ball_in_rug)",
+    "intended": "rolled_in",
+    "observe": "robot_at",
+    "episode_seconds": "1",
+    "control_hz": "20",
+}
+
+# A puck that is pushed in x and y, a room of 4 x 4 m, and three balls; nothing is spawned.
+MINI = """<mujoco model="mini">
+  <option timestep="0.01" gravity="0 0 0" integrator="implicitfast">{flag}</option>
+  <worldbody>
+    <site name="floor" type="box" size="2 2 0.01"/>
+    <site name="rug" type="box" size="0.5 0.3 0.1" pos="1 0 0"/>
+    <site name="pit" type="cylinder" size="0.4 0.1" pos="-1 0 0"/>
+    <site name="home" pos="0 -1 0" euler="0 0 90"/>
+    <replicate count="4" sep="-" offset="0.5 0 0">
+      <site name="spot" pos="-0.75 1.5 0"/>
+    </replicate>
+    {world}
+    <body name="robot">
+      <joint name="robot_x" type="slide" axis="1 0 0" damping="1"/>
+      <joint name="robot_y" type="slide" axis="0 1 0" damping="1"/>
+      <joint name="robot_yaw" type="hinge" axis="0 0 1" damping="1"/>
+      <geom name="robot" type="cylinder" size="0.1 0.1" pos="0 0 0.1" mass="1" {robot}/>
+      <site name="eye" pos="0 0 0.05"/>
+      <site name="tray" type="box" size="0.1 0.1 0.1" pos="0.2 0 0.05"/>
+    </body>
+    <replicate count="3" sep="-" offset="0 0.3 0">
+      <body name="ball" pos="-1.5 -0.5 0.05">
+        <joint name="ball_x" type="slide" axis="1 0 0" damping="0.1"/>
+        <joint name="ball_y" type="slide" axis="0 1 0" damping="0.1"/>
+        <geom name="ball" size="0.05" mass="0.05" group="1" rgba="1 0.5 0.25 1"/>
+      </body>
+    </replicate>
+  </worldbody>
+  <actuator>
+    <motor name="push_x" joint="robot_x" ctrlrange="-2 2"/>
+    <motor name="push_y" joint="robot_y" ctrlrange="-4 0"/>
+  </actuator>
+  <sensor>
+    <framepos name="robot_at" objtype="body" objname="robot"/>
+    <framelinvel name="robot_speed" objtype="body" objname="robot"/>
+    <framepos name="ball_at" objtype="body" objname="ball"/>
+    <insidesite name="ball_in_rug" site="rug" objtype="body" objname="ball"/>
+    <insidesite name="ball_in_tray" site="tray" objtype="body" objname="ball"/>
+    {sensor}
+  </sensor>
+  <custom>{custom}</custom>
+</mujoco>
+"""
+
+
+def _custom(texts: Mapping[str, str]) -> str:
+    lines = []
+    for name, value in texts.items():
+        escaped = value.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+        tag = "numeric" if name in ("episode_seconds", "control_hz") else "text"
+        lines.append(f'<{tag} name="{name}" data="{escaped}"/>')
+    return "".join(lines)
+
+
+@pytest.fixture
+def write_scene(tmp_path: Path) -> WriteScene:
+    """Writes the mini scene to `<tmp>/mini/<stem>.xml`, with its own texts and further XML.
+
+    texts: added to or replacing the usual ones; None leaves one out. world, sensor: XML put into
+    these sections. robot: attributes of the robot's geom. flag: replaces autoreset="disable".
+    """
+
+    def write(
+        texts: Mapping[str, str | None] | None = None,
+        *,
+        stem: str = "train",
+        world: str = "",
+        sensor: str = "",
+        robot: str = "",
+        flag: str = '<flag autoreset="disable"/>',
+    ) -> Path:
+        kept = {k: v for k, v in {**TEXTS, **(texts or {})}.items() if v is not None}
+        path = tmp_path / "mini" / f"{stem}.xml"
+        path.parent.mkdir(exist_ok=True)
+        parts = {"world": world, "sensor": sensor, "robot": robot, "flag": flag}
+        path.write_text(MINI.format(custom=_custom(kept), **parts))
+        return path
+
+    return write
