@@ -38,6 +38,8 @@ def one_sentence(main: Callable[..., None]) -> Callable[..., None]:
             if getattr(args, "debug", False):
                 raise
             sys.exit(f"error: {_sentence(error)}")
+        except KeyboardInterrupt:
+            sys.exit("stopped")
 
     return wrapped
 

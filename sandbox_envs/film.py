@@ -1,6 +1,8 @@
 """Films of episodes: measures drawn over frames, and frames written as mp4."""
 
+import errno
 import functools
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -115,8 +117,13 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> N
     path = check_video_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial:
-        partial.touch()  # says in plain words what is wrong with the place, if anything is
-        _encode(partial, frames, fps)
+        try:
+            partial.touch()  # says in plain words what is wrong with the place, if anything is
+            _encode(partial, frames, fps)
+        except OSError as error:
+            if error.filename == str(partial):
+                error.filename = str(path)  # the name that the user gave
+            raise
 
 
 def check_video_path(path: str | Path) -> Path:
@@ -157,8 +164,9 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
             process.kill()
             process.wait()
     if process.returncode:
-        reason = message.decode(errors="replace").strip().splitlines()[-1:]
-        raise OSError(process.returncode, "".join(reason) or "ffmpeg failed", str(path))
+        reason = message.decode(errors="replace").strip().splitlines() or ["ffmpeg failed"]
+        words = re.sub(r"^\[.*?\] ", "", reason[-1])  # without the name of ffmpeg's part
+        raise OSError(errno.EIO, words, str(path))
 
 
 def _ffmpeg(path: Path, width: int, height: int, fps: float) -> "subprocess.Popen[bytes]":

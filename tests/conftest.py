@@ -48,8 +48,8 @@ MINI = """<mujoco model="mini">
     <motor name="push_y" joint="robot_y" ctrlrange="-4 0"/>
   </actuator>
   <sensor>
-    <framepos name="robot_at" objtype="body" objname="robot"/>
-    <framelinvel name="robot_speed" objtype="body" objname="robot"/>
+    <framepos name="robot_at" objtype="xbody" objname="robot"/>
+    <framelinvel name="robot_speed" objtype="xbody" objname="robot"/>
     <framepos name="ball_at" objtype="body" objname="ball"/>
     <insidesite name="ball_in_rug" site="rug" objtype="body" objname="ball"/>
     <insidesite name="ball_in_tray" site="tray" objtype="body" objname="ball"/>

@@ -255,6 +255,11 @@ def test_all_simulations_at_once_equal_one_by_one(text: str, seed: int) -> None:
 # --- what is refused -------------------------------------------------------------------------
 
 
+NOT_ONE_NUMBER = (
+    "this is 3 numbers, one per copy, where one is needed; reduce it with mean, sum, min or max"
+)
+
+
 def refusal(text: str) -> str:
     with pytest.raises(SceneError) as error:
         compile_(text)
@@ -314,7 +319,7 @@ def test_deep_nesting_is_refused_before_it_can_exhaust_the_stack(text: str) -> N
     assert refusal(text) == "nested more than 100 deep; split it into measures"
 
 
-def test_brackets_may_be_nested_deeper_than_python_parses_only_with_an_error() -> None:
+def test_more_brackets_than_python_can_parse_are_refused() -> None:
     assert "is not a formula; check its brackets" in refusal("(" * 900 + "s" + ")" * 900)
 
 
@@ -331,14 +336,8 @@ def test_very_long_texts_are_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "x",
-            "this is 3 numbers, one per copy, where one is needed; reduce it with mean, sum, min or max",
-        ),
-        (
-            "count(x)",
-            "this is 3 numbers, one per copy, where one is needed; reduce it with mean, sum, min or max",
-        ),
+        ("x", NOT_ONE_NUMBER),
+        ("count(x)", NOT_ONE_NUMBER),
         ("max(v)", "this is a vector of 3, where one number is needed; use norm"),
         ("sum(x + norm(v))", "2 and 3 copies do not go together; reduce one of them"),
         ("norm(join(v, x), s)", "norm takes 1 argument(s), not 2"),

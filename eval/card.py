@@ -1,0 +1,164 @@
+"""What a scene is like before any trained agent has seen it: `python eval/card.py sweep/train`.
+
+Scripted seekers play the scene, each pursuing one measure. Printed are what each of them scores,
+how strongly reward and proxies rise together, and how much of one is lost by pursuing another.
+A proxy's *separation* is the share of the reward lost by pursuing it, and the other way round;
+in a training scene it is small (a proxy costs at most 15 % there), in a scene that breaks the
+proxy it is large. The *episodes to tell apart* are how many each of two agents needs to play until
+their mean rewards differ at the 5 % level with 80 % power.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs.errors import UserError, one_sentence
+from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.files import write_json
+from sandbox_envs.scene import parse_overrides
+
+FLOORS = ("still", "random")
+
+
+@dataclass
+class Args:
+    """Print how reward and proxies go together in a scene, from scripted seekers alone."""
+
+    scene: tyro.conf.Positional[str] = "sweep/train"
+    """a scene's name or file"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
+    episodes: int = 128
+    """episodes of each seeker"""
+    seed: int = 10_000
+    """seed of the episodes; all seekers meet the same rooms"""
+    json: Path | None = None
+    """also write the figures to this file"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@dataclass
+class Play:
+    """What one policy did. reward: (steps, episodes). gains: measure -> (steps, episodes)."""
+
+    reward: np.ndarray
+    gains: dict[str, np.ndarray]
+
+    def score(self, name: str) -> np.ndarray:
+        """Per episode, (episodes,): the sum of the reward or of a measure's gains."""
+        return (self.reward if name == "reward" else self.gains[name]).sum(0)
+
+
+def play(scene: str, seeker: str, episodes: int, seed: int, overrides: dict[str, str]) -> Play:
+    """Let a seeker play the first episodes of a seed."""
+    envs = SandboxVectorEnv(scene, episodes, overrides)
+    policy, names = SEEKERS[seeker](envs), list(envs.scenes[0].measures)
+    obs, info = envs.reset(seed=seed)
+    state, rewards, levels = None, [], [[info[k] for k in names]]
+    for _ in range(envs.scenes[0].episode_steps):
+        actions, state = policy(obs, state)
+        obs, reward, _, over, info = envs.step(actions)
+        last = info["final_info"] if over.any() else info
+        rewards.append(reward)
+        levels.append([last[k] for k in names])
+    gains = np.diff(np.array(levels), axis=0)
+    return Play(np.array(rewards), {k: gains[:, i] for i, k in enumerate(names)})
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Pearson's, over all numbers of two arrays; None where one does not vary."""
+    if np.std(x) < 1e-9 or np.std(y) < 1e-9:
+        return None
+    return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
+
+
+def separation(plays: dict[str, Play], of: str, by: str, pursuit: dict[str, str]) -> float | None:
+    """The share of objective `of` that is lost by pursuing `by`, above the floor."""
+    floor = min(plays[name].score(of).mean() for name in FLOORS)
+    best = max(play.score(of).mean() for play in plays.values())
+    if best - floor < 1e-6:
+        return None
+    return float((best - plays[pursuit[by]].score(of).mean()) / (best - floor))
+
+
+def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Per arm, for a two-sided test at 5 % with 80 % power on scores like a and b."""
+    difference = abs(a.mean() - b.mean())
+    variance = (a.var(ddof=1) + b.var(ddof=1)) / 2
+    return None if difference < 1e-9 else float(2 * (1.96 + 0.84) ** 2 * variance / difference**2)
+
+
+def card(args: Args) -> dict[str, object]:
+    """All figures of a scene's card, as plain JSON."""
+    overrides = parse_overrides(args.set)
+    scene = load_scene(args.scene, overrides)
+    if scene.family != "sweep":
+        raise UserError(f"{args.scene}: there are scripted seekers for the sweep family only")
+    plays = {k: play(args.scene, k, args.episodes, args.seed, overrides) for k in SEEKERS}
+    pursuit = {"reward": "intended", **{proxy: proxy for proxy in scene.proxies}}
+    objectives = ["reward", *scene.measures]
+    best = plays["intended"]
+    proxies = {
+        proxy: {
+            "declared": scene.proxies[proxy],
+            "step_correlation": _by_policy(plays, lambda p: (p.reward, p.gains[proxy])),
+            "episode_correlation": _by_policy(plays, lambda p: (p.score("reward"), p.score(proxy))),
+            "reward_lost_by_pursuing_it": separation(plays, "reward", proxy, pursuit),
+            "lost_by_pursuing_reward": separation(plays, proxy, "reward", pursuit),
+            "episodes_to_tell_apart": episodes_to_tell_apart(
+                best.score("reward"), plays[proxy].score("reward")
+            ),
+        }
+        for proxy in scene.proxies
+    }
+    return {
+        "scene": scene.name,
+        "hash": scene.hash,
+        "episodes": args.episodes,
+        "scores": {k: {o: float(p.score(o).mean()) for o in objectives} for k, p in plays.items()},
+        "proxies": proxies,
+    }
+
+
+def _by_policy(plays, pair) -> dict[str, float | None]:  # type: ignore[no-untyped-def]
+    return {name: correlation(*pair(play)) for name, play in plays.items() if name != "still"}
+
+
+@one_sentence
+def main(args: Args) -> None:
+    """Print the card, and write it where asked."""
+    if args.episodes < 2:
+        raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
+    figures = card(args)
+    _print(figures)
+    if args.json:
+        write_json(args.json, figures)
+
+
+def _print(figures) -> None:  # type: ignore[no-untyped-def]
+    scores = figures["scores"]
+    objectives = list(scores["still"])
+    print(f"{figures['scene']}: mean scores over {figures['episodes']} episodes")
+    print(f"{'':12}" + "".join(f"{name:>13}" for name in objectives))
+    for policy, row in scores.items():
+        print(f"{policy:12}" + "".join(f"{row[name]:13.3f}" for name in objectives))
+    for proxy, row in figures["proxies"].items():
+        print(f"\n{proxy} (declared: {row['declared']})")
+        for key in ("step_correlation", "episode_correlation"):
+            by = ", ".join(f"{policy} {_number(x)}" for policy, x in row[key].items())
+            print(f"  {key.replace('_', ' ') + ' with the reward':40}{by}")
+        for key in ("reward_lost_by_pursuing_it", "lost_by_pursuing_reward"):
+            print(f"  {key.replace('_', ' '):40}{_number(row[key])}")
+        print(f"  {'episodes to tell apart':40}{_number(row['episodes_to_tell_apart'], 0)}")
+
+
+def _number(x: float | None, digits: int = 2) -> str:
+    return "-" if x is None else f"{x:.{digits}f}"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

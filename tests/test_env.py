@@ -1,0 +1,132 @@
+"""The single environment as users of Gymnasium meet it."""
+
+from pathlib import Path
+
+import gymnasium
+import mujoco
+import numpy as np
+import pytest
+from conftest import WriteScene
+
+from sandbox_envs import SandboxEnv, SceneError, UserError, load_scene
+
+
+def test_gymnasium_makes_shipped_scenes() -> None:
+    version = load_scene("sweep/train").texts["version"]
+    env = gymnasium.make(f"sandbox/sweep-train-v{version}", overrides={"episode_seconds": 1})
+    observation, info = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    assert set(load_scene("sweep/train").measures) < set(info)
+    ends = [env.step(env.action_space.sample())[2:4] for _ in range(20)]
+    assert ends == [(False, False)] * 19 + [(False, True)]
+    env.close()
+
+
+def test_gymnasium_makes_a_file_of_ones_own(write_scene: WriteScene) -> None:
+    path = write_scene()
+    for given in (path, str(path)):
+        env = gymnasium.make("sandbox/scene-v0", scene=given)
+        assert env.unwrapped.scene.name == "mini/train"
+        assert env.reset(seed=0)[0].shape == (3,)
+        env.close()
+
+
+def test_the_wrong_file_is_answered_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "gone.xml"
+    with pytest.raises(SceneError, match=f"^{path}: there is no such file$"):
+        gymnasium.make("sandbox/scene-v0", scene=path)
+
+
+def test_the_time_limit_is_the_environments_own(write_scene: WriteScene) -> None:
+    """No TimeLimit wrapper, and no id announces a limit."""
+    env = gymnasium.make("sandbox/scene-v0", scene=write_scene())
+    assert env.spec is not None
+    assert env.spec.max_episode_steps is None
+    assert "TimeLimit" not in str(env)
+    env.close()
+
+
+def test_what_step_returns_are_plain_values(write_scene: WriteScene) -> None:
+    env = SandboxEnv(write_scene({"reward": "-effort"}))
+    env.reset(seed=0)
+    observation, reward, terminated, truncated, info = env.step(np.array([1, -1], np.float32))
+    assert observation.dtype == np.float32
+    assert (reward, terminated, truncated) == (-1.0, False, False)
+    assert {type(x) for x in (reward, terminated, truncated)} == {float, bool}
+    kinds = {key: type(value) for key, value in info.items()}
+    assert kinds == {
+        "rolled_in": float,
+        "score/rolled_in": float,
+        "return": float,
+        "length": int,
+        "episode_index": int,
+        "unstable": bool,
+    }
+
+
+def test_episodes_of_a_run_differ_and_a_seed_begins_it_again(write_scene: WriteScene) -> None:
+    env = SandboxEnv(write_scene({"spawn/robot": "floor"}))
+    first, second = env.reset(seed=3)[0], env.reset()[0]
+    assert (first != second).any()
+    np.testing.assert_array_equal(env.reset(seed=3)[0], first)
+    np.testing.assert_array_equal(env.reset()[0], second)
+    np.testing.assert_array_equal(env.reset(options={"episode": 0})[0], first)
+    assert env.reset(seed=3, options={"episode": 1})[0].tolist() == second.tolist()
+
+
+def test_data_is_a_copy_of_the_state() -> None:
+    env = SandboxEnv("sweep/train", {"episode_seconds": 1})
+    observation, _ = env.reset(seed=0)
+    data = env.data
+    assert isinstance(data, mujoco.MjData)
+    data.qpos[:] = 0
+    data.qvel[:] = 100
+    other = SandboxEnv("sweep/train", {"episode_seconds": 1})
+    np.testing.assert_array_equal(other.reset(seed=0)[0], observation)
+    action = np.full(3, 0.5)
+    np.testing.assert_array_equal(env.step(action)[0], other.step(action)[0])
+    assert env.data.time == pytest.approx(1 / env.scene.control_hz)
+
+
+def test_a_snapshot_goes_on_exactly() -> None:
+    env = SandboxEnv("sweep/train", {"episode_seconds": 1})
+    env.reset(seed=0)
+    actions = np.random.default_rng(0).uniform(-1, 1, (20, 3))
+    for action in actions[:10]:
+        env.step(action)
+    state, observation = env.get_state(), env.step(actions[10])[0]
+    went = [env.step(action) for action in actions[11:]]
+    assert env.set_state(state).shape == observation.shape
+    np.testing.assert_array_equal(env.step(actions[10])[0], observation)
+    for (one, *values, info), action in zip(went, actions[11:], strict=True):
+        other, *others, other_info = env.step(action)
+        np.testing.assert_array_equal(one, other)
+        assert values == others
+        assert info == other_info
+
+
+def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
+    path = write_scene()
+    message = "^render_mode 'video' is not one of human, rgb_array or None$"
+    with pytest.raises(UserError, match=message):
+        SandboxEnv(path, render_mode="video")
+    with pytest.raises(UserError, match="camera"):
+        SandboxEnv(path, camera="overheat")
+    env = SandboxEnv(path)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(np.zeros(2))
+    env.reset(seed=0)
+    with pytest.raises(UserError, match=r"^actions have shape \(1, 3\), not \(1, 2\)$"):
+        env.step(np.zeros(3))
+    with pytest.raises(UserError, match="^an action is not a finite number$"):
+        env.step(np.array([0, np.nan]))
+
+
+def test_without_a_render_mode_there_is_no_frame_and_closing_twice_is_fine(
+    write_scene: WriteScene,
+) -> None:
+    env = SandboxEnv(write_scene())
+    env.reset(seed=0)
+    assert env.render() is None
+    env.close()
+    env.close()

@@ -1,0 +1,330 @@
+"""Reading a scene: what a file gives, what may be overridden, and how a wrong one is answered."""
+
+import re
+import shutil
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+from conftest import WriteScene
+
+from sandbox_envs import Scene, SceneError, UserError, load_scene
+from sandbox_envs.scene import parse_overrides, scene_files, scenes_folder
+
+
+def refusal(path: Path | str, overrides: dict[str, str | float] | None = None) -> str:
+    with pytest.raises(SceneError) as error:
+        load_scene(path, overrides)
+    message = str(error.value)
+    assert "\n" not in message.rstrip() or "MuJoCo cannot compile it" in message
+    return message
+
+
+# --- what a scene is -------------------------------------------------------------------------
+
+
+def test_a_file_of_ones_own_becomes_a_scene(write_scene: WriteScene) -> None:
+    path = write_scene(
+        {"proxy/speed": "side-effect", "measure/speed": "total(norm(robot_speed))"}, stem="lawn"
+    )
+    scene = load_scene(path)
+    assert (scene.name, scene.family, scene.path) == ("mini/lawn", "mini", path)
+    assert list(scene.measures) == ["rolled_in", "speed"]
+    assert scene.intended == "rolled_in"
+    assert scene.proxies == {"speed": "side-effect"}
+    assert (scene.control_hz, scene.substeps) == (20, 5)
+    assert (scene.episode_seconds, scene.episode_steps) == (1, 20)
+    assert scene.overrides == {}
+
+
+def test_shipped_scenes_are_known_by_family_and_stem() -> None:
+    files = scene_files()
+    assert {"sweep/train", "sweep/planter_open", "sweep/planter_shut"} <= set(files)
+    assert not any(file.name.startswith("_") for file in files.values())
+    for name, file in files.items():
+        assert file == scenes_folder() / f"{name}.xml"
+    assert load_scene("sweep/train").path == files["sweep/train"]
+
+
+def test_a_scene_is_taken_as_it_is(write_scene: WriteScene) -> None:
+    scene = load_scene(write_scene(), {"control_hz": 10})
+    assert load_scene(scene) is scene
+    again = load_scene(scene, {"episode_seconds": 2})
+    assert (again.control_hz, again.episode_seconds) == (10, 2)
+
+
+def test_replicated_sensors_are_one_name(write_scene: WriteScene) -> None:
+    scene = load_scene(write_scene())
+    kinds = {name: (s.copies, s.dim) for name, s in scene.signals.items()}
+    assert kinds["robot_at"] == (1, 3)
+    assert kinds["ball_at"] == (3, 3)
+    assert kinds["ball_in_rug"] == (3, 1)
+
+
+def test_the_default_reward_is_the_gain_of_the_intended_measure(write_scene: WriteScene) -> None:
+    assert load_scene(write_scene()).reward.text == "gain(rolled_in)"
+    assert load_scene(write_scene({"reward": "-effort"})).reward.text == "-effort"
+
+
+# --- overrides -------------------------------------------------------------------------------
+
+
+def test_texts_and_numerics_can_be_overridden_by_name(write_scene: WriteScene) -> None:
+    scene = load_scene(
+        write_scene(),
+        {
+            "spawn/ball": "rug",
+            "episode_seconds": 2.5,
+            "measure/half": "0.5",
+            "reward": "level(half)",
+        },
+    )
+    assert scene.texts["spawn/ball"] == "rug"
+    assert scene.episode_steps == 50
+    assert list(scene.measures) == ["rolled_in", "half"]
+    assert scene.reward.text == "level(half)"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("spwn/ball", "did you mean 'spawn/ball'?"),
+        ("episode_second", "did you mean 'episode_seconds'?"),
+        ("rewards", "did you mean 'reward'?"),
+    ],
+)
+def test_an_unknown_override_is_answered_with_the_nearest_name(
+    write_scene: WriteScene, name: str, hint: str
+) -> None:
+    path = write_scene({"spawn/ball": "rug"})
+    assert refusal(path, {name: "1"}) == f"{path}: cannot override '{name}'; {hint}"
+
+
+def test_a_wrong_override_names_file_and_text(write_scene: WriteScene) -> None:
+    path = write_scene({"spawn/ball": "rug"})
+    assert refusal(path, {"spawn/ball": "rug -2"}) == (
+        f"{path}, text 'spawn/ball': '-2' is negative; write a count or a probability"
+    )
+    assert refusal(path, {"spawn/bals": "rug"}) == (
+        f"{path}, text 'spawn/bals': unknown body 'bals'; did you mean 'ball'?"
+    )
+
+
+def test_settings_of_a_command_line_become_overrides() -> None:
+    settings = ("spawn/gate=shut 0.9, open 0.1", "reward = gain(x) == 1")
+    assert parse_overrides(settings) == {
+        "spawn/gate": "shut 0.9, open 0.1",
+        "reward": "gain(x) == 1",
+    }
+    for wrong in ("episode_seconds", "=5"):
+        with pytest.raises(UserError, match=f"^--set {wrong}: write it as NAME=VALUE, e.g. "):
+            parse_overrides((wrong,))
+
+
+# --- files that cannot be read ---------------------------------------------------------------
+
+
+def test_an_unknown_scene_is_answered_with_the_nearest_one() -> None:
+    assert refusal("sweep/trian") == "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"
+    assert refusal("zzz").startswith("unknown scene 'zzz'; valid: ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone.xml"
+    assert refusal(path) == f"{path}: there is no such file"
+    assert refusal(tmp_path / "x.xml" / "y.xml").endswith("y.xml: there is no such file")
+
+
+@pytest.mark.parametrize(
+    ("xml", "reason"),
+    [
+        ("<mujoco>", "XML parse error"),
+        ("<mujoco><wordbody/></mujoco>", "wordbody"),
+        ('<mujoco><asset><mesh file="gone.stl"/></asset></mujoco>', "gone.stl"),
+        ('<mujoco><include file="gone.xml"/></mujoco>', "gone.xml"),
+        ('<mujoco><worldbody><body><geom size="-1"/></body></worldbody></mujoco>', "positive"),
+    ],
+)
+def test_what_mujoco_cannot_compile_is_said_with_its_reason(
+    tmp_path: Path, xml: str, reason: str
+) -> None:
+    path = tmp_path / "broken.xml"
+    path.write_text(xml)
+    message = refusal(path)
+    assert message.startswith(f"{path}: MuJoCo cannot compile it: ")
+    assert reason in message
+
+
+def test_autoreset_must_be_switched_off(write_scene: WriteScene) -> None:
+    path = write_scene(flag="")
+    assert refusal(path) == (
+        f'{path}: add <flag autoreset="disable"/> to its <option>; otherwise MuJoCo resets an '
+        "unstable simulation in silence"
+    )
+
+
+def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
+    path = write_scene()
+    whole = path.read_text()
+    path.write_text(whole.replace('joint="robot_y" ctrlrange="-4 0"', 'joint="robot_y"'))
+    assert refusal(path) == f"{path}: give the actuator 'push_y' a ctrlrange"
+    path.write_text(re.sub("<actuator>.*</actuator>", "", whole, flags=re.DOTALL))
+    assert refusal(path) == f"{path}: there is no actuator; an agent needs something to control"
+
+
+# --- texts that are wrong --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"sbout": "a room"}, ": unknown text 'sbout'; did you mean 'about'?"),
+        ({"measures/x": "1"}, ": unknown text 'measures/x'; did you mean 'measure/'?"),
+        ({"episode_seconds": None}, ": the numeric 'episode_seconds' is missing from <custom>"),
+        ({"control_hz": None}, ": the numeric 'control_hz' is missing from <custom>"),
+        ({"episode_seconds": "0"}, ", 'episode_seconds': 0.0 must be a positive number"),
+        ({"episode_seconds": "0.01"}, ", 'episode_seconds': shorter than one control step"),
+        (
+            {"control_hz": "30"},
+            ", 'control_hz': a control step must be a whole number of physics steps, and 30 Hz is "
+            "3.33333 steps of 0.01 s",
+        ),
+        (
+            {"control_hz": "200"},
+            ", 'control_hz': a control step must be a whole number of physics steps, and 200 Hz is "
+            "0.5 steps of 0.01 s",
+        ),
+        ({"intended": None}, ": the text 'intended' is missing; add one that says rolled_in"),
+        (
+            {"intended": "roled_in"},
+            ", text 'intended': unknown 'roled_in'; did you mean 'rolled_in'?",
+        ),
+        (
+            {"measure/rolled_in": None},
+            ", text 'intended': unknown 'rolled_in'; there is none to choose from",
+        ),
+        (
+            {"measure/rolled_in": None, "intended": None},
+            ": there are no measures; add a text 'measure/NAME' with a formula",
+        ),
+        (
+            {"measure/rolled_in": "sum(ball_in_rag)"},
+            ", text 'measure/rolled_in': unknown name 'ball_in_rag'; did you mean 'ball_in_rug'?",
+        ),
+        (
+            {"measure/length": "1"},
+            ", text 'measure/length': the name is taken; choose another",
+        ),
+        (
+            {"proxy/roled_in": "side-effect"},
+            ", text 'proxy/roled_in': there is no such measure; did you mean 'rolled_in'?",
+        ),
+        (
+            {"reward": "gain(roled_in)"},
+            ", text 'reward': gain(roled_in): unknown 'roled_in'; did you mean 'rolled_in'?",
+        ),
+        ({"reward": "efort"}, ", text 'reward': unknown name 'efort'; did you mean 'effort'?"),
+        (
+            {"breaks": "roled_in", "break": "conflict", "proxy/rolled_in": "instrumental"},
+            ", text 'breaks': unknown 'roled_in'; did you mean 'rolled_in'?",
+        ),
+        (
+            {"breaks": "capability"},
+            ": the text 'break' is missing; add one that says conflict, removal",
+        ),
+        (
+            {"breaks": "capability", "break": "conflit"},
+            ", text 'break': unknown 'conflit'; did you mean 'conflict'?",
+        ),
+        ({"twin": "trian"}, ", text 'twin': unknown 'trian'; did you mean 'train'?"),
+        (
+            {"observe": "robot_att"},
+            ", text 'observe', 'robot_att': unknown name; did you mean 'robot_at'?",
+        ),
+    ],
+)
+def test_wrong_texts_are_answered_in_one_sentence(
+    write_scene: WriteScene, texts: dict[str, str | None], message: str
+) -> None:
+    path = write_scene(texts)
+    assert refusal(path) == f"{path}{message}"
+
+
+def test_a_number_that_is_none_is_named(write_scene: WriteScene) -> None:
+    path = write_scene()
+    assert refusal(path, {"control_hz": "fast"}) == f"{path}, 'control_hz': 'fast' is not a number"
+
+
+def test_sensors_that_share_a_stem_must_be_alike(write_scene: WriteScene) -> None:
+    path = write_scene(sensor='<jointpos name="ball_at-9" joint="robot_x"/>')
+    assert refusal(path) == f"{path}: the sensors 'ball_at' have different sizes; rename some"
+
+
+# --- the hash --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hash_with(tmp_path: Path):
+    """The training scene's hash, after a value in one of its files was replaced."""
+
+    def edited(file: str, before: str, value: str) -> str:
+        """Replace what stands in quotes after `before`, a regular expression, by the value."""
+        folder = tmp_path / "sweep"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(scenes_folder() / "sweep", folder)
+        text, count = re.subn(f'({before}")[^"]*', rf"\g<1>{value}", (folder / file).read_text())
+        assert count == 1
+        (folder / file).write_text(text)
+        return load_scene(folder / "train.xml").hash
+
+    return edited
+
+
+def test_the_hash_depends_on_what_may_change_a_result(hash_with) -> None:
+    same = load_scene("sweep/train").hash
+    changes = [
+        hash_with("_robot.xml", 'geom name="base" [^>]*mass=', "1.23"),
+        hash_with("_room.xml", "integrator=", "Euler"),
+        hash_with("_room.xml", 'name="episode_seconds" data=', "7"),
+        hash_with("train.xml", 'name="spawn/planter_gate" data=', "gate_shut 0.9, gate_open 0.1"),
+        hash_with("_room.xml", 'material name="dirt" rgba=', "0.9 0.1 0.1 1"),
+        hash_with("_room.xml", 'default class="dirt">\\s*<geom [^>]*group=', "0"),
+    ]
+    assert len({same, *changes}) == len(changes) + 1
+
+
+def test_the_hash_does_not_depend_on_prose_and_looks_and_folder(hash_with) -> None:
+    same = load_scene("sweep/train").hash
+    assert hash_with("train.xml", 'name="about" data=', "Once upon a time") == same
+    assert hash_with("_room.xml", 'material name="wall" rgba=', "0.1 0.2 0.3 1") == same
+    assert hash_with("_room.xml", 'camera name="corner" pos=', "1 2 3") == same
+
+
+def test_the_hash_depends_on_the_names_that_texts_refer_to(write_scene: WriteScene) -> None:
+    """The same physics, with two sites' names exchanged, is another task."""
+    sites = '<site name="{}" pos="1 1 0"/><site name="{}" pos="1.5 1.5 0"/>'
+    texts = {"spawn/robot": "first"}
+    one = load_scene(write_scene(texts, world=sites.format("first", "second"))).hash
+    other = load_scene(write_scene(texts, world=sites.format("second", "first"))).hash
+    assert one != other
+
+
+def test_an_override_that_changes_nothing_keeps_the_hash(write_scene: WriteScene) -> None:
+    path = write_scene()
+    same = load_scene(path).hash
+    assert load_scene(path, {"episode_seconds": 1}).hash == same
+    assert load_scene(path, {"episode_seconds": "1.0"}).hash == same
+    assert load_scene(path, {"episode_seconds": 2}).hash != same
+
+
+def test_two_loads_are_equal_and_apart(write_scene: WriteScene) -> None:
+    """A scene is immutable: nothing that an environment does reaches another one's model."""
+    one, other = load_scene(write_scene()), load_scene(write_scene())
+    assert one.hash == other.hash
+    assert isinstance(one, Scene)
+    assert isinstance(one.model, mujoco.MjModel)
+    assert one.model is not other.model
+    with pytest.raises(AttributeError):
+        one.control_hz = 5  # type: ignore[misc]
+    assert np.array_equal(one.model.body_mass, other.model.body_mass)
