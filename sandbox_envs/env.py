@@ -65,9 +65,7 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._show()
         return observations[0], _first(info)
 
-    def step(
-        self, action: np.ndarray
-    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance by one control step; episodes end as truncations."""
         observations, rewards, _, over, info = self._vector.step(np.asarray(action)[None])
         self._show()

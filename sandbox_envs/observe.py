@@ -165,6 +165,7 @@ class Raw:
         self.appearance: list[float] = []
 
     def write(self, view: View, out: np.ndarray) -> None:
+        """Copy the sensor's numbers."""
         out[:] = view.inputs.signals[self.name].reshape(len(out), -1)
 
 
@@ -178,6 +179,7 @@ class Gauge:
         self.appearance: list[float] = []
 
     def write(self, view: View, out: np.ndarray) -> None:
+        """Copy the measure's value."""
         out[:, 0] = view.measures[self.measure]
 
 
@@ -190,6 +192,7 @@ class Clock:
         self.appearance: list[float] = []
 
     def write(self, view: View, out: np.ndarray) -> None:
+        """Write how much of the episode has passed."""
         out[:, 0] = view.clock
 
 
@@ -203,6 +206,7 @@ class Ranges:
         self.appearance: list[float] = []
 
     def write(self, view: View, out: np.ndarray) -> None:
+        """Turn distances into nearness."""
         distance = view.inputs.signals[self.name][..., 0]
         hit = (distance >= 0) & (distance < OUT_OF_SIGHT)
         out[:] = np.where(hit, 1 / (1 + np.abs(distance)), 0)
@@ -228,6 +232,7 @@ class Lidar:
         self.appearance: list[float] = []
 
     def write(self, view: View, out: np.ndarray) -> None:
+        """Find the nearest copy in every sector."""
         ahead, left, distance = self.eye.look(view, view.inputs.signals[self.name])
         seen = distance < self.reach
         if self.mask is not None:
@@ -259,6 +264,7 @@ class Retina:
         self.appearance = [*self.colours.round(4).ravel().tolist(), *groups.tolist()]
 
     def write(self, view: View, out: np.ndarray) -> None:
+        """Find what is visible, and the nearest of it in every sector."""
         position = view.geom_xpos[:, self.objects]
         ahead, left, distance = self.eye.look(view, position)
         seen = distance < OUT_OF_SIGHT

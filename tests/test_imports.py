@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("sandbox_envs.assets", "sandbox_envs", "sandbox_envs.train", "sandbox_envs.eval")
 FOLDERS = {"assets": 0, "sandbox_envs": 1, "train": 2, "eval": 3}
+# A command that shows a trained policy, if it is asked to, loads it when it does, and not before.
+UPWARD = {("play.py", "train.run")}
 
 
 def layer_of(module: str) -> int | None:
@@ -40,8 +42,9 @@ def files(folder: str) -> list[Path]:
 def test_imports_only_go_down(folder: str) -> None:
     for file in files(folder):
         for module in imports(file):
-            layer = layer_of(module)
-            assert layer is None or layer <= FOLDERS[folder], f"{file} imports {module}"
+            layer = layer_of(module) or 0
+            asked = any(file.name == f and up in module for f, up in UPWARD)
+            assert layer <= FOLDERS[folder] or asked, f"{file} imports {module}"
 
 
 def test_assets_hold_no_code() -> None:
@@ -67,7 +70,7 @@ for name in sys.argv[1:]:
     import_module(name)
 print(*sys.modules)
 """
-    stems = [file.stem for file in files("sandbox_envs") if file.stem not in ("__init__", "play")]
+    stems = [file.stem for file in files("sandbox_envs") if file.stem != "__init__"]
     modules = ["sandbox_envs", *(f"sandbox_envs.{stem}" for stem in stems)]
     done = subprocess.run(
         [sys.executable, "-c", code, *modules], check=True, capture_output=True, text=True, cwd=ROOT
@@ -79,6 +82,6 @@ print(*sys.modules)
 
 
 def test_importing_the_package_compiles_no_scene() -> None:
-    code = "import mujoco; mujoco.MjModel = None; import sandbox_envs; print('imported')"
+    code = "import mujoco.batch; mujoco.MjModel = None; import sandbox_envs; print('imported')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "imported\n", done.stderr

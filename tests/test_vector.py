@@ -67,7 +67,7 @@ def test_an_episode_lasts_exactly_its_steps_and_is_cut_not_ended(write_scene: Wr
 def test_a_step_that_ends_an_episode_returns_the_next_ones_beginning(
     write_scene: WriteScene,
 ) -> None:
-    """SAME_STEP: the last observation and values of the old episode are in final_obs, final_info."""
+    """SAME_STEP: what the old episode ended with is in final_obs and final_info."""
     env = SandboxVectorEnv(write_scene(CLOCKED), 3)
     observations, info = env.reset(seed=0)
     assert info["episode_index"].tolist() == [0, 1, 2]

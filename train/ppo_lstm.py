@@ -41,7 +41,7 @@ class Args:
     """a formula to be rewarded instead of the scene's, e.g. "gain(dustpan)" """
     seed: int = 1
     """seed of the episodes, the initial weights and the actions"""
-    total_timesteps: int = 2_000_000
+    total_timesteps: int = 1_000_000
     """environment steps to train for"""
     num_envs: int = 128
     """simulations that run side by side"""
@@ -55,7 +55,7 @@ class Args:
     """lambda of the generalised advantage estimation"""
     num_minibatches: int = 4
     """minibatches per epoch; each is a share of the simulations with all their steps"""
-    update_epochs: int = 4
+    update_epochs: int = 3
     """passes over each rollout"""
     clip_coef: float = 0.2
     """clipping range of the probability ratio"""
@@ -69,8 +69,9 @@ class Args:
     """width of the encoder, the LSTM and the heads"""
     device: str = "cpu"
     """where the network lives: cpu, cuda, ..."""
-    torch_threads: int = 2
-    """threads of the network's updates on the CPU; more than cores slow it down a lot"""
+    torch_threads: int = 1
+    """threads of the network's updates on the CPU; 2 are faster on idle cores, and several times
+    slower where another program needs one of them"""
     run_dir: str = "runs"
     """the folder in which the run makes its own folder"""
     resume: str | None = None

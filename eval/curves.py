@@ -1,0 +1,79 @@
+"""Learning curves of one or several runs, as a picture: `python eval/curves.py RUN... --out FILE`.
+
+Drawn from the runs' metrics.jsonl alone: the mean score of each measure over the episodes that
+ended in an update, smoothed over a few updates, one line per run.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tyro
+
+from sandbox_envs.errors import UserError, one_sentence
+from sandbox_envs.files import read_lines, whole_file
+
+SMOOTHING = 10  # updates
+
+
+@dataclass
+class Args:
+    """Draw the learning curves of runs."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """run folders"""
+    out: Path = Path("learning_curve.png")
+    """the picture to write, .png or .svg"""
+    reference: float | None = None
+    """draw a dotted line at this score of the first measure, e.g. that of a scripted seeker"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+def read_scores(run: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Steps (updates,) and measure -> mean score per update; updates without episodes left out."""
+    file = run / "metrics.jsonl"
+    if not file.is_file():
+        raise UserError(f"{run}: this is not a run folder, it has no metrics.jsonl")
+    rows = [row for row in read_lines(file) if row["episodes"]]
+    if not rows:
+        raise UserError(f"{run}: no episode has ended in it yet; train for longer")
+    names = [k.removeprefix("score/") for k in rows[0] if k.startswith("score/")]
+    scores = {name: np.array([row[f"score/{name}"] for row in rows]) for name in names}
+    return np.array([row["step"] for row in rows]), scores
+
+
+def smooth(x: np.ndarray, width: int = SMOOTHING) -> np.ndarray:
+    """Running mean over up to `width` values, as many as there are at the ends."""
+    window = np.ones(min(width, len(x)))
+    return np.convolve(x, window, "same") / np.convolve(np.ones(len(x)), window, "same")
+
+
+@one_sentence
+def main(args: Args) -> None:
+    """Draw the curves and write the picture."""
+    curves = [read_scores(run) for run in args.runs]
+    names = list(curves[0][1])
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.2 * len(names), 2.6), layout="constrained"
+    )
+    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
+        for steps, scores in curves:
+            axis.plot(steps / 1e6, smooth(scores[name]), linewidth=1.2)
+        axis.set(title=name, xlabel="million steps")
+        axis.spines[["top", "right"]].set_visible(False)
+    if args.reference is not None:
+        np.atleast_1d(axes)[0].axhline(args.reference, color="0.4", linestyle=":", linewidth=1)
+    np.atleast_1d(axes)[0].set_ylabel("mean score of an episode")
+    with whole_file(args.out) as temporary:
+        figure.savefig(temporary, dpi=110)
+    print(args.out)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))
