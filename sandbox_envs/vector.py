@@ -255,6 +255,10 @@ class _Group:
         control = self._centre + self._half * np.clip(actions, -1, 1)
         self.batch.ctrl[:] = control
         failed = self._advance_physics()
+        with np.errstate(all="ignore"):  # an unstable simulation holds numbers of any size
+            self._measure_step(control, failed)
+
+    def _measure_step(self, control: np.ndarray, failed: np.ndarray) -> None:
         inputs = self._inputs(None, fresh=False)
         levels = self._measure(inputs, self._registers)
         effort = np.abs(control / self._largest).mean(1)
@@ -288,11 +292,20 @@ class _Group:
         return failed
 
     def _call(self, function: Callable[..., None], **arguments: Any) -> np.ndarray:
+        """Run physics; returns which simulations MuJoCo gave up on, (n,) bool.
+
+        What MuJoCo would print, and write to a file in the current folder, the warning counters
+        tell as well.
+        """
         failed = np.zeros(len(self.slots), bool)
+        handler = mujoco.get_mju_user_warning()
+        mujoco.set_mju_user_warning(_ignore)
         try:
             function(**arguments)
         except SimulationError as error:
             failed[error.ids] = True
+        finally:
+            mujoco.set_mju_user_warning(handler)
         return failed
 
     def _new_warnings(self) -> np.ndarray:
@@ -452,6 +465,10 @@ class _Group:
         self._ready[:] = False
         self._update_sensors()
         self._warnings = self.batch.warning[:, :, 1].sum(1)
+
+
+def _ignore(_warning: str) -> None:
+    pass
 
 
 _READS_CONSTRAINTS = {

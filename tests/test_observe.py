@@ -176,6 +176,32 @@ def test_absent_bodies_are_not_seen(retina) -> None:
     assert seen_in(retina(spawn__ball="spot 0")) == []
 
 
+def test_the_eye_looks_from_where_it_sits_and_along_its_own_first_axis(
+    write_scene: WriteScene,
+) -> None:
+    """0.5 m ahead of the robot's middle, and looking to its right; the robot faces north."""
+    path = write_scene(
+        {"observe": "retina(8)", "spawn/ball": "floor 0", "spawn/robot": "home"},
+        world=thing("1.5 -0.6 0"),
+    )
+    turned = 'name="eye" pos="0.5 0 0.05" euler="0 0 -90"'
+    path.write_text(path.read_text().replace('name="eye" pos="0 0 0.05"', turned))
+    cells = first_observation(path).reshape(8, 4)
+    assert seen_in(cells) == [3]  # ahead, a little to the right
+    assert cells[3, 0] == pytest.approx(1 / (1 + np.hypot(1.5, 0.1)))
+
+
+def test_an_eye_that_is_fixed_to_the_world_sees_what_stands_there(write_scene: WriteScene) -> None:
+    path = write_scene(
+        {"observe": "retina(8)", "spawn/ball": "floor 0"},
+        world=thing("1 0.1 0") + '<site name="eye" pos="0 0 0.05"/>',
+    )
+    path.write_text(
+        path.read_text().replace('name="eye" pos="0 0 0.05"/>\n      <site', 'name="i"/><site')
+    )
+    assert seen_in(first_observation(path).reshape(8, 4)) == [4]
+
+
 def test_a_retina_needs_an_eye_and_something_to_see(write_scene: WriteScene) -> None:
     path = write_scene({"observe": "retina(8)"})
     path.write_text(path.read_text().replace('name="eye"', 'name="i"'))

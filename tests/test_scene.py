@@ -301,6 +301,18 @@ def test_the_hash_does_not_depend_on_prose_and_looks_and_folder(hash_with) -> No
     assert hash_with("_room.xml", 'camera name="corner" pos=', "1 2 3") == same
 
 
+def test_the_hash_depends_on_colours_and_groups_only_where_a_retina_sees_them(
+    write_scene: WriteScene,
+) -> None:
+    def hashes(observe: str) -> set[str]:
+        looks = ('group="1"', 'group="1" rgba="1 0 0 1"', 'group="3"')
+        worlds = [f'<geom size="0.1" pos="1 1 0" {look}/>' for look in looks]
+        return {load_scene(write_scene({"observe": observe}, world=w)).hash for w in worlds}
+
+    assert len(hashes("robot_at")) == 1
+    assert len(hashes("retina(8)")) == 3
+
+
 def test_the_hash_depends_on_the_names_that_texts_refer_to(write_scene: WriteScene) -> None:
     """The same physics, with two sites' names exchanged, is another task."""
     sites = '<site name="{}" pos="1 1 0"/><site name="{}" pos="1.5 1.5 0"/>'

@@ -155,6 +155,28 @@ def test_clearance_is_kept_only_between_geoms_that_can_collide(draw) -> None:
     assert (distance < 0.15).any()
 
 
+def test_bodies_that_cannot_collide_are_still_drawn_apart(write_scene: WriteScene) -> None:
+    path = write_scene({"spawn/ball": "floor"})
+    ghost = 'name="ball" contype="0" conaffinity="0" size'
+    path.write_text(path.read_text().replace('name="ball" size', ghost))
+    scene = load_scene(path)
+    poses = poses_of(scene, scene.spawner.sample(0, MANY[:500]), "ball")
+    across = np.corrcoef(poses[..., 0].T)[~np.eye(3, dtype=bool)]
+    assert np.abs(across).max() < 4 / np.sqrt(500)
+
+
+def test_bodies_yet_to_be_placed_are_not_in_the_way_of_earlier_ones(
+    write_scene: WriteScene,
+) -> None:
+    """The robot rests in the middle of the floor in the file, but is at home in every episode."""
+    middle = '<site name="middle" type="box" size="0.12 0.12 0.01"/>'
+    texts = {"spawn/ball": "middle 1", "spawn/robot": "home"}
+    scene = load_scene(write_scene(texts, world=middle))
+    start = scene.spawner.sample(0, FEW)
+    assert (np.abs(poses_of(scene, start, "ball")[:, 0, :2]) <= 0.07 + 1e-9).all()
+    assert near(poses_of(scene, start, "robot")[:, 0], 0, -1).all()
+
+
 def test_what_hangs_above_or_lies_below_is_not_in_the_way(draw) -> None:
     """A shelf above the rug, which is its whole width: balls are 0.1 m high."""
     shelf = '<geom type="box" size="0.5 0.3 0.02" pos="1 0 {}"/>'

@@ -160,6 +160,16 @@ def test_reset_begins_again_or_goes_on(write_scene: WriteScene) -> None:
     assert info["length"].tolist() == [1, 0, 1]
 
 
+def test_nothing_of_an_earlier_seed_is_left_after_a_reset(write_scene: WriteScene) -> None:
+    path = write_scene({"spawn/robot": "floor"})
+    used, fresh = SandboxVectorEnv(path, 3), SandboxVectorEnv(path, 3)
+    used.reset(seed=1, options={"stagger": True})
+    for _ in play(used, random_actions(used, 8)):  # a slot has begun its second episode
+        pass
+    assert_equal(used.reset(seed=2), fresh.reset(seed=2))
+    assert_equal(used.reset(), fresh.reset())
+
+
 def test_without_a_seed_environments_differ(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/robot": "floor"})
     first = [SandboxVectorEnv(path, 1).reset()[0].tolist() for _ in range(2)]
@@ -301,10 +311,10 @@ def test_sensors_are_those_of_the_state_the_step_ended_in(
     write_scene: WriteScene, sensor: str
 ) -> None:
     """Also those that need accelerations; derived fields would lag one physics step behind."""
-    texts = {"spawn/robot": "floor", "spawn/ball": "floor"}
-    env = SandboxVectorEnv(write_scene(texts, sensor=sensor), 3)
+    wall = '<geom type="box" size="0.1 1 0.2" pos="0.3 0 0.2"/>'  # pushed at most of the time
+    env = SandboxVectorEnv(write_scene({"spawn/ball": "floor"}, world=wall, sensor=sensor), 3)
     env.reset(seed=0)
-    for action in random_actions(env, 30):
+    for action in random_actions(env, 30) + [0.7, 0]:
         model, sensordata = env.scenes[0].model, env.batches[0].bind("sensordata")
         for i in range(env.num_envs):
             data = env.batches[0].get_data(i)
@@ -364,6 +374,7 @@ def _scribble(returned: Any) -> None:
 # --- unstable simulations --------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("speed", [np.nan, np.inf, 1e12])
 def test_an_unstable_simulation_is_cut_off_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float
@@ -419,20 +430,33 @@ def test_after_an_unstable_episode_the_next_one_is_as_ever(
 
 def test_a_snapshot_goes_on_exactly_across_ends_of_episodes() -> None:
     env = SandboxVectorEnv("sweep/train", 3, SHORT)
-    env.reset(seed=0, options={"stagger": True})
+    env.reset(seed=0, options={"stagger": True, "episode": 7})
     actions = random_actions(env, 50)
     for action in actions[:13]:
         env.step(action)
     state = env.get_state()
     went = [env.step(action) for action in actions[13:]]
-    env.reset(seed=99)
-    env.step(actions[0])
+    env.reset(seed=99, options={"stagger": True})
+    for action in actions[:8]:  # some slots begin their next episode, others are yet to
+        env.step(action)
     observations = env.set_state(state)
     assert_equal(tuple(went), tuple(env.step(action) for action in actions[13:]))
     # and once more, in an environment that has never been reset, beginning with the observation
     other = SandboxVectorEnv("sweep/train", 3, SHORT)
     np.testing.assert_array_equal(other.set_state(state), observations)
     assert_equal(tuple(went), tuple(other.step(action) for action in actions[13:]))
+
+
+def test_a_snapshot_knows_who_is_absent(write_scene: WriteScene) -> None:
+    path = write_scene({"spawn/ball": "rug 0.5", "measure/there": "sum(1 + 0 * ball_in_rug)"})
+    env, other = SandboxVectorEnv(path, 8), SandboxVectorEnv(path, 8)
+    _, info = env.reset(seed=0)
+    assert len(set(info["there"])) > 2
+    other.reset(seed=1)
+    other.set_state(env.get_state())
+    actions = random_actions(env, 1)[0]
+    assert_equal(env.step(actions), other.step(actions))
+    np.testing.assert_array_equal(env.step(actions)[4]["there"], info["there"])
 
 
 GO_ON = """
