@@ -10,6 +10,7 @@ their mean rewards differ at the 5 % level with 80 % power.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -76,13 +77,13 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
     return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
 
 
-def separation(plays: dict[str, Play], of: str, by: str, pursuit: dict[str, str]) -> float | None:
-    """The share of objective `of` that is lost by pursuing `by`, above the floor."""
+def separation(plays: dict[str, Play], of: str, seeker: str) -> float | None:
+    """The share of objective `of` that a seeker loses, of what the best has above the floor."""
     floor = min(plays[name].score(of).mean() for name in FLOORS)
     best = max(play.score(of).mean() for play in plays.values())
     if best - floor < 1e-6:
         return None
-    return float((best - plays[pursuit[by]].score(of).mean()) / (best - floor))
+    return float((best - plays[seeker].score(of).mean()) / (best - floor))
 
 
 def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -92,29 +93,15 @@ def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
     return None if difference < 1e-9 else float(2 * (1.96 + 0.84) ** 2 * variance / difference**2)
 
 
-def card(args: Args) -> dict[str, object]:
+def card(args: Args) -> dict[str, Any]:
     """All figures of a scene's card, as plain JSON."""
     overrides = parse_overrides(args.set)
     scene = load_scene(args.scene, overrides)
     if scene.family != "sweep":
         raise UserError(f"{args.scene}: there are scripted seekers for the sweep family only")
     plays = {k: play(args.scene, k, args.episodes, args.seed, overrides) for k in SEEKERS}
-    pursuit = {"reward": "intended", **{proxy: proxy for proxy in scene.proxies}}
     objectives = ["reward", *scene.measures]
-    best = plays["intended"]
-    proxies = {
-        proxy: {
-            "declared": scene.proxies[proxy],
-            "step_correlation": _by_policy(plays, lambda p: (p.reward, p.gains[proxy])),
-            "episode_correlation": _by_policy(plays, lambda p: (p.score("reward"), p.score(proxy))),
-            "reward_lost_by_pursuing_it": separation(plays, "reward", proxy, pursuit),
-            "lost_by_pursuing_reward": separation(plays, proxy, "reward", pursuit),
-            "episodes_to_tell_apart": episodes_to_tell_apart(
-                best.score("reward"), plays[proxy].score("reward")
-            ),
-        }
-        for proxy in scene.proxies
-    }
+    proxies = {proxy: _proxy(plays, proxy, scene.proxies[proxy]) for proxy in scene.proxies}
     return {
         "scene": scene.name,
         "hash": scene.hash,
@@ -124,8 +111,20 @@ def card(args: Args) -> dict[str, object]:
     }
 
 
-def _by_policy(plays, pair) -> dict[str, float | None]:  # type: ignore[no-untyped-def]
-    return {name: correlation(*pair(play)) for name, play in plays.items() if name != "still"}
+def _proxy(plays: dict[str, Play], proxy: str, declared: str) -> dict[str, object]:
+    """How one proxy goes together with the reward."""
+    moving = {name: play for name, play in plays.items() if name != "still"}
+    intended, seeker = plays["intended"].score("reward"), plays[proxy].score("reward")
+    return {
+        "declared": declared,
+        "step_correlation": {k: correlation(p.reward, p.gains[proxy]) for k, p in moving.items()},
+        "episode_correlation": {
+            k: correlation(p.score("reward"), p.score(proxy)) for k, p in moving.items()
+        },
+        "reward_lost_by_pursuing_it": separation(plays, "reward", proxy),
+        "lost_by_pursuing_reward": separation(plays, proxy, "intended"),
+        "episodes_to_tell_apart": episodes_to_tell_apart(intended, seeker),
+    }
 
 
 @one_sentence
@@ -139,7 +138,7 @@ def main(args: Args) -> None:
         write_json(args.json, figures)
 
 
-def _print(figures) -> None:  # type: ignore[no-untyped-def]
+def _print(figures: dict[str, Any]) -> None:
     scores = figures["scores"]
     objectives = list(scores["still"])
     print(f"{figures['scene']}: mean scores over {figures['episodes']} episodes")

@@ -26,7 +26,7 @@ def _register() -> None:
     }
     gymnasium.register("sandbox/scene-v0", **entry)
     for name, file in scene_files().items():
-        found = re.search(r'<text name="version" data="(\d+)"', file.read_text())
+        found = re.search(r'<text name="version" data="(\d+)"', file.read_text(encoding="utf-8"))
         version = found.group(1) if found else "0"
         id_ = f"sandbox/{name.replace('/', '-')}-v{version}"
         gymnasium.register(id_, **entry, kwargs={"scene": name})

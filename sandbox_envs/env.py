@@ -67,6 +67,9 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance by one control step; episodes end as truncations."""
+        shape = np.shape(action)
+        if shape != self.action_space.shape:
+            raise UserError(f"the action has shape {shape}, not {self.action_space.shape}")
         observations, rewards, _, over, info = self._vector.step(np.asarray(action)[None])
         self._show()
         return observations[0], float(rewards[0]), False, bool(over[0]), _first(info)

@@ -25,6 +25,7 @@ import numpy as np
 from sandbox_envs.errors import SceneError, nearest
 from sandbox_envs.footprint import Footprints
 from sandbox_envs.formula import Formula, Inputs, Signal, parse
+from sandbox_envs.names import sensor_body, stem_of
 
 OBJECTS, OPAQUE = 1, 2  # geom groups
 OUT_OF_SIGHT = 500.0  # metres; bodies that sit an episode out are parked beyond this
@@ -89,6 +90,10 @@ def _split(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
+_RANGEFINDER = ("rangefinder sensors", {mujoco.mjtSensor.mjSENS_RANGEFINDER.value})
+_POSITION = ("framepos sensors", {mujoco.mjtSensor.mjSENS_FRAMEPOS.value})
+
+
 class _Parser:
     def __init__(
         self,
@@ -109,7 +114,7 @@ class _Parser:
             case ast.Call(func=ast.Name(id="retina"), args=[ast.Constant(int(n))], keywords=[]):
                 return Retina(self.model, n, where)
             case ast.Call(func=ast.Name(id="ranges"), args=[ast.Name(id=name)], keywords=[]):
-                return Ranges(name, self.sensor(name, where))
+                return Ranges(name, self.sensor(name, where, _RANGEFINDER))
             case ast.Call(func=ast.Name(id="gauge"), args=[ast.Name(id=name)], keywords=[]):
                 if name not in self.measures:
                     hint = nearest(name, self.measures)
@@ -124,13 +129,19 @@ class _Parser:
             "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
         )
 
-    def sensor(self, name: str, where: str) -> Signal:
+    def sensor(self, name: str, where: str, kind: tuple[str, set[int]]) -> Signal:
+        """The signal of that name; raises SceneError unless its sensors are of the kind."""
         if name not in self.signals:
             raise SceneError(f"{where}: unknown sensor '{name}'; {nearest(name, self.signals)}")
+        words, types = kind
+        model = self.model
+        for i in range(model.nsensor):
+            if stem_of(model.sensor(i).name) == name and int(model.sensor_type[i]) not in types:
+                raise SceneError(f"{where}: '{name}' is not made of {words}")
         return self.signals[name]
 
     def lidar(self, name: str, options: list[ast.keyword], where: str) -> Term:
-        signal = self.sensor(name, where)
+        signal = self.sensor(name, where, _POSITION)
         given = {option.arg: option.value for option in options}
         unknown = set(given) - {"where", "sectors", "range"}
         if unknown or signal.dim != 3:
@@ -355,19 +366,3 @@ def _load_sensors(
             loadable += mine.tolist()
             inside += [int(model.sensor_adr[i])] * len(mine)
     return list(load.values())
-
-
-def sensor_body(model: mujoco.MjModel, objtype: int, objid: int) -> int:
-    """The body that a sensor's object or reference is, or belongs to; -1 where it has none."""
-    match mujoco.mjtObj(objtype):
-        case mujoco.mjtObj.mjOBJ_BODY | mujoco.mjtObj.mjOBJ_XBODY:
-            return int(objid)
-        case mujoco.mjtObj.mjOBJ_SITE:
-            return int(model.site_bodyid[objid])
-        case mujoco.mjtObj.mjOBJ_GEOM:
-            return int(model.geom_bodyid[objid])
-        case mujoco.mjtObj.mjOBJ_JOINT:
-            return int(model.jnt_bodyid[objid])
-        case mujoco.mjtObj.mjOBJ_CAMERA:
-            return int(model.cam_bodyid[objid])
-    return -1

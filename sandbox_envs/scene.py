@@ -19,8 +19,9 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, UserError, nearest
 from sandbox_envs.formula import Formula, Signal
+from sandbox_envs.names import stem_of
 from sandbox_envs.observe import Term, parse_terms
-from sandbox_envs.spawn import Spawner, stem_of
+from sandbox_envs.spawn import Spawner
 
 PREFIXES = ("measure/", "proxy/", "spawn/")
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
@@ -29,7 +30,7 @@ PROSE = ("about",)  # texts that change nothing of the task
 RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # no names for measures
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A compiled scene; immutable, and shared by any number of environments.
 

@@ -116,7 +116,7 @@ def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(np.zeros(2))
     env.reset(seed=0)
-    with pytest.raises(UserError, match=r"^actions have shape \(1, 3\), not \(1, 2\)$"):
+    with pytest.raises(UserError, match=r"^the action has shape \(3,\), not \(2,\)$"):
         env.step(np.zeros(3))
     with pytest.raises(UserError, match="^an action is not a finite number$"):
         env.step(np.array([0, np.nan]))

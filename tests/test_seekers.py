@@ -93,7 +93,7 @@ def test_standing_still_changes_nothing_at_all(scene: str) -> None:
 
 
 def test_standing_still_moves_nothing() -> None:
-    env = SandboxVectorEnv("sweep/planter_open", 8)
+    env = SandboxVectorEnv("sweep/train", 32)
     observations, _ = env.reset(seed=0)
     policy, before = SEEKERS["still"](env), env.batches[0].qpos.copy()
     for _ in range(20):

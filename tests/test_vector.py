@@ -533,3 +533,59 @@ def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
             env.step(np.array([[0, 0], [0, wrong]]))
     with pytest.raises(gymnasium.error.Error):
         env.reset(seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        ({"measure/share": "1 / sum(ball_in_tray)"}, "measure/share"),
+        ({"measure/idle": "since(sum(ball_in_tray))"}, "measure/idle"),
+        ({"reward": "1 / gain(rolled_in)"}, "reward"),
+    ],
+)
+def test_a_formula_that_gives_no_number_is_named(
+    write_scene: WriteScene, texts: dict[str, str], name: str
+) -> None:
+    """Not passed on as a reward of NaN, which would end in weights of NaN."""
+    env = SandboxVectorEnv(write_scene(texts), 2)
+    env.reset(seed=0)
+    with pytest.raises(SceneError, match=f"text '{name}': it is infinite or not a number"):
+        env.step(np.zeros((2, 2)))
+
+
+def test_a_state_of_another_environment_is_refused_whole(write_scene: WriteScene) -> None:
+    path = write_scene()
+    env, other = SandboxVectorEnv(path, 3), SandboxVectorEnv(path, 1)
+    env.reset(seed=0)
+    other.reset(seed=5)
+    before = env.get_state()
+    with pytest.raises(UserError, match="^this state is of other scenes, or of another number"):
+        env.set_state(other.get_state())
+    assert_equal(env.get_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"staggered": True}, "^unknown reset option 'staggered'; did you mean 'stagger'"),
+        ({"reset_mask": [True]}, "^reset_mask must be 3 booleans"),
+        ({"reset_mask": [0, 1, 1]}, "^reset_mask must be 3 booleans"),
+    ],
+)
+def test_reset_options_are_checked(
+    write_scene: WriteScene, options: dict[str, Any], message: str
+) -> None:
+    env = SandboxVectorEnv(write_scene(), 3)
+    with pytest.raises(UserError, match=message):
+        env.reset(seed=0, options=options)
+
+
+def test_a_staggered_clock_is_seen_from_the_first_observation(write_scene: WriteScene) -> None:
+    env = SandboxVectorEnv(write_scene(CLOCKED), 4)
+    observations, _ = env.reset(seed=0, options={"stagger": True})
+    assert observations[:, 0].tolist() == [0, 0.25, 0.5, 0.75]
+
+
+def test_dead_steps_between_episodes_are_not_offered(write_scene: WriteScene) -> None:
+    with pytest.raises(UserError, match="it must be SAME_STEP or DISABLED"):
+        SandboxVectorEnv(write_scene(), 2, autoreset_mode=AutoresetMode.NEXT_STEP)

@@ -1,0 +1,47 @@
+"""Names in a compiled model: copies of a `<replicate sep="-">` go by one name, their stem."""
+
+import re
+
+import mujoco
+
+from sandbox_envs.errors import SceneError, nearest
+
+_COPY = re.compile(r"(-\d+)+$")
+
+
+def stem_of(name: str) -> str:
+    """The name without the copy numbers of a `<replicate sep="-">`: dirt-3 -> dirt."""
+    return _COPY.sub("", name)
+
+
+def copies_of(
+    model: mujoco.MjModel, kind: int, count: int, stem: str, what: str, where: str
+) -> tuple[int, ...]:
+    """Ids of the object called `stem`, or of its copies stem-0, stem-1, ..."""
+    names = [mujoco.mj_id2name(model, kind, i) or "" for i in range(count)]
+    exact = [i for i, name in enumerate(names) if name == stem]
+    copies = [
+        i
+        for i, name in enumerate(names)
+        if name.startswith(f"{stem}-") and name[len(stem) + 1 :].replace("-", "").isdigit()
+    ]
+    if not exact + copies:
+        hint = nearest(stem, {stem_of(name) for name in names if name and name != "world"})
+        raise SceneError(f"{where}: unknown {what} '{stem}'; {hint}")
+    return tuple(exact or copies)
+
+
+def sensor_body(model: mujoco.MjModel, objtype: int, objid: int) -> int:
+    """The body that a sensor's object or reference is, or belongs to; -1 where it has none."""
+    match mujoco.mjtObj(objtype):
+        case mujoco.mjtObj.mjOBJ_BODY | mujoco.mjtObj.mjOBJ_XBODY:
+            return int(objid)
+        case mujoco.mjtObj.mjOBJ_SITE:
+            return int(model.site_bodyid[objid])
+        case mujoco.mjtObj.mjOBJ_GEOM:
+            return int(model.geom_bodyid[objid])
+        case mujoco.mjtObj.mjOBJ_JOINT:
+            return int(model.jnt_bodyid[objid])
+        case mujoco.mjtObj.mjOBJ_CAMERA:
+            return int(model.cam_bodyid[objid])
+    return -1

@@ -1,0 +1,355 @@
+"""Placing bodies as spawn rules say, for many episodes at once.
+
+Bodies are placed one after the other, each clear of what stands already: a random point of its
+region is tried, all episodes together, until every episode has found one.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import SceneError
+from sandbox_envs.footprint import Footprints, distance_to_boxes
+from sandbox_envs.spawn_rules import BOX, REGIONS, Place, Rule
+
+PARKED = 1000.0  # metres from the origin
+TRIES_AT_ONCE, ROUNDS = 8, 64
+
+_SLIDE, _HINGE, _FREE = (
+    mujoco.mjtJoint.mjJNT_SLIDE.value,
+    mujoco.mjtJoint.mjJNT_HINGE.value,
+    mujoco.mjtJoint.mjJNT_FREE.value,
+)
+
+
+@dataclass
+class Start:
+    """How e episodes start. qpos: (e, nq). mocap_pos: (e, nmocap, 3). mocap_quat: (e, nmocap, 4).
+
+    present: body stem -> (e, bodies) of 0 and 1, for the stems that may be absent.
+    """
+
+    qpos: np.ndarray
+    mocap_pos: np.ndarray
+    mocap_quat: np.ndarray
+    present: dict[str, np.ndarray]
+
+    def rows(self, rows: np.ndarray) -> "Start":
+        """Some of the episodes."""
+        present = {stem: there[rows] for stem, there in self.present.items()}
+        return Start(self.qpos[rows], self.mocap_pos[rows], self.mocap_quat[rows], present)
+
+    def updated(self, rows: np.ndarray, new: "Start") -> "Start":
+        """These episodes, with others in some rows."""
+        self.qpos[rows], self.mocap_pos[rows] = new.qpos, new.mocap_pos
+        self.mocap_quat[rows] = new.mocap_quat
+        for stem, there in new.present.items():
+            self.present[stem][rows] = there
+        return self
+
+
+def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers in [0, 1) that depend on nothing but the arguments, (len(episodes), *shape).
+
+    The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
+    pseudorandom number generators"), used here as a counter-based generator.
+    """
+    key = _mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
+    keys = _mix(_mix(key) + episodes.astype(np.uint64))
+    counter = np.arange(int(np.prod(shape)), dtype=np.uint64)
+    bits = _mix(keys[:, None] + counter)
+    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(episodes), *shape)
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+class Placeable:
+    """Which bodies can be placed, what room they need, and how a pose becomes state."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self.model = model
+        self.data = mujoco.MjData(model)  # the model at rest
+        mujoco.mj_kinematics(model, self.data)
+        self.collides = (model.geom_contype | model.geom_conaffinity) != 0
+        self.needs = {}
+        for body in np.flatnonzero(model.body_parentid == 0):
+            geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
+            self.needs[int(body)] = Footprints(model, geoms, self.data)
+        self.parking = 2 * max(needs.reach for needs in self.needs.values()) + 0.1
+
+    def check(self, rule: Rule) -> None:
+        """Raise SceneError unless every body of the rule can be placed."""
+        for body in rule.bodies:
+            joints = self.joints(body)
+            kinds = [int(self.model.jnt_type[j]) for j in joints]
+            axes = [tuple(np.round(self.model.jnt_axis[j], 6)) for j in joints]
+            planar = (
+                kinds[:2] == [_SLIDE] * 2
+                and axes[:2] == [(1, 0, 0), (0, 1, 0)]
+                and (len(joints) == 2 or (kinds[2:] == [_HINGE] and axes[2] == (0, 0, 1)))
+            )
+            planar &= bool((self.model.body_quat[body] == [1, 0, 0, 0]).all())
+            planar &= not self.model.jnt_pos[joints].any()
+            free = kinds == [_FREE]
+            top = self.model.body_parentid[body] == 0
+            if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
+                raise SceneError(
+                    f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
+                    "stand in the worldbody and be mocap, have a freejoint, or, without a turn of "
+                    "its own, slide joints along x and y and perhaps a hinge about z"
+                )
+
+    def joints(self, body: int) -> list[int]:
+        """Ids of the body's own joints."""
+        first = self.model.body_jntadr[body]
+        return list(range(first, first + self.model.body_jntnum[body]))
+
+    def write(self, start: Start, body: int, pose: np.ndarray) -> None:
+        """Put the body at poses (e, 4): x, y, z in metres and yaw in radians."""
+        model = self.model
+        half = pose[:, 3] / 2
+        quat = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], -1)
+        mocap = model.body_mocapid[body]
+        if mocap >= 0:
+            start.mocap_pos[:, mocap], start.mocap_quat[:, mocap] = pose[:, :3], quat
+            return
+        joints = self.joints(body)
+        at = model.jnt_qposadr[joints[0]]
+        if model.jnt_type[joints[0]] == _FREE:
+            start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat
+            return
+        move = np.column_stack([pose[:, :2] - model.body_pos[body, :2], pose[:, 3]])
+        end = at + len(joints)
+        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, : len(joints)]
+
+
+class Drawing:
+    """The draw of e episodes: poses (e, 4) of the bodies placed so far, and what is in the way."""
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        bodies: Placeable,
+        rules: tuple[Rule, ...],
+        seed: int,
+        episodes: np.ndarray,
+    ) -> None:
+        self.model, self.bodies, self.seed, self.episodes = model, bodies, seed, episodes
+        self.poses: dict[int, np.ndarray] = {}
+        self.pending = {body for rule in rules for body in rule.bodies}
+        self.present: dict[str, np.ndarray] = {}
+
+    def uniform(self, purpose: str, *shape: int) -> np.ndarray:
+        """Numbers in [0, 1) for every episode, (e, *shape)."""
+        return uniform(self.seed, self.episodes, purpose, shape)
+
+    def place(self, rule: Rule) -> None:
+        """Place all bodies of a rule, one after the other."""
+        which = self.choose(rule)  # (e, bodies): index of the place, or -1
+        self.present[rule.stem] = (which >= 0).astype(np.float64)
+        order = {
+            i: self.uniform(f"{rule.stem}/site/{i}", len(place.sites)).argsort(1)
+            for i, place in enumerate(rule.places)
+        }
+        taken = np.zeros((len(self.episodes), len(rule.places)), int)
+        for copy, body in enumerate(rule.bodies):
+            pose = self.parked(body)
+            for i, place in enumerate(rule.places):
+                here = np.flatnonzero(which[:, copy] == i)
+                if len(here):
+                    turn = taken[here, i] % len(place.sites)
+                    site = np.array(place.sites)[order[i][here, turn]]
+                    pose[here] = self.pose_at(rule, place, copy, body, site, here)
+                    taken[here, i] += 1
+            self.poses[body] = pose
+            self.pending.discard(body)
+
+    def choose(self, rule: Rule) -> np.ndarray:
+        """Which place each body takes in each episode, (e, bodies), -1 for none."""
+        which = np.full((len(self.episodes), len(rule.bodies)), -1)
+        first = 0
+        for i, place in enumerate(rule.places):
+            if isinstance(place.amount, int):
+                which[:, first : first + place.amount] = i
+                first += place.amount
+        rest = [i for i, place in enumerate(rule.places) if place.amount is None]
+        if rest:
+            which[:, first:] = rest[0]
+        chances = [p.amount if isinstance(p.amount, float) else 0.0 for p in rule.places]
+        if any(chances):
+            draw = self.uniform(f"{rule.stem}/place", len(rule.bodies))[:, first:]
+            chosen = np.searchsorted(np.cumsum(chances), draw, side="right")
+            which[:, first:] = np.where(chosen < len(chances), chosen, -1)
+        return which
+
+    def parked(self, body: int) -> np.ndarray:
+        """Poses (e, 4) far away, where nothing else is parked."""
+        away = PARKED + body * self.bodies.parking
+        pose = np.array([away, PARKED, self.model.body_pos[body, 2], 0.0])
+        return np.tile(pose, (len(self.episodes), 1))
+
+    def pose_at(
+        self, rule: Rule, place: Place, copy: int, body: int, site: np.ndarray, here: np.ndarray
+    ) -> np.ndarray:
+        """Poses (h, 4) for one body at the sites (h,) in the episodes `here` (h,)."""
+        pose = self.site_pose(site, here)
+        if self.model.site_type[site[0]] in REGIONS:
+            pose[:, :2] = self.inside(rule, place, copy, body, site, here)
+            pose[:, 2] = self.model.body_pos[body, 2]
+        if rule.yaw == "any":
+            pose[:, 3] = 2 * np.pi * self.uniform(f"{rule.stem}/yaw", len(rule.bodies))[here, copy]
+        elif isinstance(rule.yaw, tuple):
+            target = self.site_pose(np.full(len(here), rule.yaw[1]), here)
+            pose[:, 3] = np.arctan2(*(target - pose)[:, [1, 0]].T)
+        elif rule.yaw is not None:
+            pose[:, 3] = float(rule.yaw)
+        return pose
+
+    def site_pose(self, site: np.ndarray, here: np.ndarray) -> np.ndarray:
+        """World poses (h, 4) of the sites (h,), following the bodies placed so far."""
+        data, model = self.bodies.data, self.model
+        at, turn = data.site_xpos[site], data.site_xmat[site]
+        pose = np.concatenate([at, _yaw(turn)[:, None]], 1)
+        root = model.body_rootid[model.site_bodyid[site]]
+        for body in set(root.tolist()) & set(self.poses):
+            rows = root == body
+            rest = np.append(data.xpos[body], _yaw(data.xmat[body]))
+            pose[rows] = _moved(pose[rows], rest, self.poses[body][here[rows]])
+        return pose
+
+    def inside(
+        self, rule: Rule, place: Place, copy: int, body: int, site: np.ndarray, here: np.ndarray
+    ) -> np.ndarray:
+        """Points (h, 2) in the regions, outside others and clear of what is there already."""
+        needs = self.bodies.needs[body]
+        points = np.empty((len(here), 2))
+        left = np.arange(len(here))
+        obstacles = self.obstacles(needs)
+        for round_ in range(ROUNDS):
+            purpose = f"{rule.stem}/{copy}/{place.stem}/{round_}"
+            draw = uniform(self.seed, self.episodes[here[left]], purpose, (TRIES_AT_ONCE, 2))
+            tries = self.in_region(site[left], here[left], draw, needs.reach, rule)
+            good = obstacles.clear(tries, needs.reach, here[left])
+            for region in place.outside:
+                good &= ~self.overlaps(region, tries, needs.reach, here[left])
+            first = good.argmax(1)
+            done = good[np.arange(len(left)), first]
+            points[left[done]] = tries[done, first[done]]
+            left = left[~done]
+            if not len(left):
+                return points
+        raise SceneError(
+            f"{rule.where}: no room for '{self.model.body(body).name}' in '{place.stem}' after "
+            f"{ROUNDS * TRIES_AT_ONCE} tries; make the region larger or the bodies fewer"
+        )
+
+    def in_region(
+        self, site: np.ndarray, here: np.ndarray, draw: np.ndarray, reach: float, rule: Rule
+    ) -> np.ndarray:
+        """Random points (h, t, 2) of the sites (h,), a margin away from their edge."""
+        size = self.model.site_size[site]
+        pose = self.site_pose(site, here)
+        if self.model.site_type[site[0]] == BOX:
+            room = size[:, :2] - reach
+            local = (2 * draw - 1) * room[:, None]
+        else:
+            room = size[:, :1] - reach
+            radius, angle = room * np.sqrt(draw[..., 0]), 2 * np.pi * draw[..., 1]
+            local = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
+        if (room < 0).any():
+            name = self.model.site(int(site[0])).name
+            raise SceneError(f"{rule.where}: the region '{name}' is smaller than the body")
+        c, s = np.cos(pose[:, 3])[:, None], np.sin(pose[:, 3])[:, None]
+        x, y = local[..., 0], local[..., 1]
+        return pose[:, None, :2] + np.stack([c * x - s * y, s * x + c * y], -1)
+
+    def overlaps(
+        self, region: int, points: np.ndarray, reach: float, here: np.ndarray
+    ) -> np.ndarray:
+        """Whether discs of radius `reach` around points (h, t, 2) touch a region, (h, t)."""
+        pose = self.site_pose(np.full(len(here), region), here)
+        box = self.model.site_type[region] == BOX
+        size = self.model.site_size[region]
+        half, radius = (size[:2], 0.0) if box else (np.zeros(2), size[0])
+        axis = np.stack([np.cos(pose[:, 3]), np.sin(pose[:, 3])], -1)
+        distance = distance_to_boxes(
+            points, pose[:, None, :2], axis[:, None], half[None], np.array([radius])
+        )
+        return distance[..., 0] < reach
+
+    def obstacles(self, needs: Footprints) -> "_Obstacles":
+        """What stands in the way of a body: static geoms and the bodies placed so far."""
+        model, e = self.model, len(self.episodes)
+        contype = np.bitwise_or.reduce(model.geom_contype[needs.geoms], initial=0)
+        conaffinity = np.bitwise_or.reduce(model.geom_conaffinity[needs.geoms], initial=0)
+        can_collide = (model.geom_contype & conaffinity) | (model.geom_conaffinity & contype)
+        root = model.body_rootid[model.geom_bodyid]
+        there = ~np.isin(root, list(self.pending))
+        if not model.body_dofnum[model.body_rootid[needs.body]].any():
+            there &= np.isin(root, np.flatnonzero(model.body_dofnum))  # two rigid ones never touch
+        geoms = np.flatnonzero((can_collide != 0) & there)
+        data = self.bodies.data
+        shapes = Footprints(model, geoms, data)
+        pose = np.empty((e, len(shapes), 4))
+        pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], _yaw(data.xmat[shapes.body])
+        for body in set(shapes.body.tolist()) & set(self.poses):
+            pose[:, shapes.body == body] = self.poses[body][:, None]
+        return _Obstacles(shapes, pose, needs, model)
+
+    def start(self, absentable: set[str]) -> Start:
+        """The drawn poses as state."""
+        model, e = self.model, len(self.episodes)
+        data = self.bodies.data
+        start = Start(
+            qpos=np.tile(model.qpos0, (e, 1)),
+            mocap_pos=np.tile(data.mocap_pos, (e, 1, 1)),
+            mocap_quat=np.tile(data.mocap_quat, (e, 1, 1)),
+            present={stem: self.present[stem] for stem in absentable},
+        )
+        for body, pose in self.poses.items():
+            self.bodies.write(start, body, pose)
+        return start
+
+
+class _Obstacles:
+    """Footprints in the world, for e episodes, that a body of some height has to keep clear of."""
+
+    def __init__(
+        self, shapes: Footprints, pose: np.ndarray, needs: Footprints, model: mujoco.MjModel
+    ) -> None:
+        cos_sin = np.stack([np.cos(pose[..., 3]), np.sin(pose[..., 3])], -1)
+        self.centre, self.axis = shapes.place(pose[..., :2], cos_sin)
+        self.half, self.radius = shapes.half, shapes.radius
+        low = needs.low + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
+        high = needs.high + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
+        z = pose[..., 2]
+        self.level = (z + shapes.low < high.max()) & (z + shapes.high > low.min())
+
+    def clear(self, points: np.ndarray, reach: float, here: np.ndarray) -> np.ndarray:
+        """Whether discs of radius `reach` around points (h, t, 2) touch none of them, (h, t)."""
+        distance = distance_to_boxes(
+            points, self.centre[here], self.axis[here], self.half, self.radius
+        )
+        free = ~self.level[here][:, None] | (distance > reach)
+        return np.asarray(free.all(-1))
+
+
+def _yaw(xmat: np.ndarray) -> np.ndarray:
+    """The turn about z of rotation matrices (..., 9), in radians."""
+    return np.arctan2(xmat[..., 3], xmat[..., 0])
+
+
+def _moved(pose: np.ndarray, rest: np.ndarray, body_pose: np.ndarray) -> np.ndarray:
+    """Poses fixed to a body that was at the pose `rest` (4,), now that it is at body_pose."""
+    x, y, z = (pose[:, :3] - rest[:3]).T
+    turn = body_pose[:, 3] - rest[3]
+    c, s = np.cos(turn), np.sin(turn)
+    turned = np.stack([c * x - s * y, s * x + c * y, z], -1)
+    return np.concatenate([body_pose[:, :3] + turned, (pose[:, 3] + turn)[:, None]], 1)
