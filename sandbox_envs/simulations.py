@@ -78,7 +78,7 @@ class Simulations:
         self._unstable = self._new_warnings() | failed
         keep = self._unstable[:, None]
         rewards = self._reward(levels, effort, inputs, self._registers, before=self._levels)
-        self._check_finite(levels, rewards)
+        self._check_finite(np.column_stack([levels, rewards])[~self._unstable])
         self.rewards = np.where(self._unstable, 0.0, rewards)
         self._levels = np.where(keep, self._levels, levels)
         self._clock += 1
@@ -147,12 +147,11 @@ class Simulations:
             levels[:, i] = formula(replace(inputs, registers=registers[i]), n)
         return levels
 
-    def _check_finite(self, levels: np.ndarray, rewards: np.ndarray) -> None:
-        """Raise SceneError where a formula, and not an unstable simulation, gives no number."""
-        good = np.isfinite(np.column_stack([levels, rewards])) | self._unstable[:, None]
-        if not good.all():
+    def _check_finite(self, values: np.ndarray) -> None:
+        """Raise SceneError where a formula gives no number, in (rows, measures and reward)."""
+        if not np.isfinite(values).all():
             names = [*(f"measure/{name}" for name in self.scene.measures), "reward"]
-            name = names[int(np.flatnonzero(~good.all(0))[0])]
+            name = names[int(np.flatnonzero(~np.isfinite(values).all(0))[0])]
             raise SceneError(
                 f"{self.scene.path}, text '{name}': it is infinite or not a number; look for a "
                 "division by zero, a since() that was never true, or a min or max of nothing"
@@ -230,9 +229,10 @@ class Simulations:
         self._length[rows] = self._return[rows] = self._unstable[rows] = 0
         registers = [formula.registers(len(rows)) for formula in self._formulas]
         inputs = self._inputs(rows, fresh=True)
-        with np.errstate(all="ignore"):  # the first step says what is no number
+        with np.errstate(all="ignore"):  # what is no number is told in a sentence
             levels = self._measure(inputs, registers)
             self._reward(levels, np.zeros(len(rows)), inputs, registers, before=levels)
+        self._check_finite(levels)
         self._levels[rows] = self._begun[rows] = levels
         for mine, new in zip(self._registers, registers, strict=True):
             for register, value in zip(mine, new, strict=True):

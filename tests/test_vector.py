@@ -548,8 +548,8 @@ def test_a_formula_that_gives_no_number_is_named(
 ) -> None:
     """Not passed on as a reward of NaN, which would end in weights of NaN."""
     env = SandboxVectorEnv(write_scene(texts), 2)
-    env.reset(seed=0)
     with pytest.raises(SceneError, match=f"text '{name}': it is infinite or not a number"):
+        env.reset(seed=0)
         env.step(np.zeros((2, 2)))
 
 
