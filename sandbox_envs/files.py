@@ -15,6 +15,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        raise _about(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -27,11 +29,19 @@ def write_json(path: Path, content: Any) -> None:
 
 def append_line(path: Path, content: dict[str, Any]) -> None:
     """Append `content` as one JSON line, in one write."""
-    with path.open("a") as file:
-        file.write(json.dumps(content) + "\n")
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(content) + "\n")
+    except OSError as error:
+        raise _about(path, error) from error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON lines of a file, without an unfinished last one."""
     lines = path.read_text().split("\n")
     return [json.loads(line) for line in lines[:-1] if line]
+
+
+def _about(path: Path, error: OSError) -> OSError:
+    """The same error with the name of the file; a write that fails does not know it."""
+    return error if error.filename else OSError(error.errno, error.strerror, str(path))

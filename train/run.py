@@ -14,6 +14,7 @@ import json
 import platform
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ class Run:
         self.folder, self.scenes = folder, scenes
         self.interrupted = False
         self._episodes: deque[dict[str, float]] = deque(maxlen=CORRELATION_EPISODES)
+        threading.excepthook = _quiet_about_files
         self._events = SummaryWriter(str(folder), purge_step=done or None)
         self._bar = tqdm(total=total_steps, initial=done, unit="step", unit_scale=True)
         if not self._bar.disable and not self._bar.fp.isatty():
@@ -82,6 +84,7 @@ class Run:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        threading.excepthook = threading.__excepthook__
         self._bar.close()
         self._events.close()
 
@@ -113,10 +116,12 @@ class Run:
         return {f"correlation/{k}": pearson(truth, scores[k]) for k in scene.proxies}
 
     def _headline(self) -> str:
+        if not self._episodes:
+            return "no episode has ended yet"
         scene = self.scenes[0]
         recent = _means(list(self._episodes)[-64:])
         shown = [scene.intended, *scene.proxies]
-        return ", ".join(f"{k} {recent.get(f'score/{k}', float('nan')):+.2f}" for k in shown)
+        return ", ".join(f"{k} {recent[f'score/{k}']:+.2f}" for k in shown)
 
     # --- checkpoints -------------------------------------------------------------------------
 
@@ -216,6 +221,12 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> float | None:
 
 
 # --- helpers ---------------------------------------------------------------------------------
+
+
+def _quiet_about_files(failure: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread; where it cannot, neither can we, and we say so."""
+    if not isinstance(failure.exc_value, OSError):
+        threading.__excepthook__(failure)
 
 
 def _new_folder(parent: Path, name: str) -> Path:
