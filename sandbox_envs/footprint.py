@@ -16,7 +16,7 @@ _UPRIGHT = (mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.
 class Footprints:
     """The footprints of g geoms of a model, each fixed to its body.
 
-    body: (g,) body ids. offset: (g, 3) in the body's frame. axis: (g, 2), the box's first axis
+    geoms, body: (g,) ids. offset: (g, 3) in the body's frame. axis: (g, 2), the box's first axis
     in the body's frame. half: (g, 2) half sizes. radius: (g,). low, high: (g,), the geom's
     reach in z from the body. Metres throughout.
 
@@ -31,7 +31,6 @@ class Footprints:
         self, model: mujoco.MjModel, geoms: np.ndarray, rest: mujoco.MjData | None = None
     ) -> None:
         geoms = geoms[model.geom_type[geoms] != _PLANE]
-        self.geoms = geoms
         if rest is None:
             self.body, self.offset = model.geom_bodyid[geoms], model.geom_pos[geoms]
             rotation = np.array([_matrix(q) for q in model.geom_quat[geoms]]).reshape(-1, 3, 3)
@@ -52,6 +51,12 @@ class Footprints:
         self.half = np.where(round_[:, None], 0.0, around)
         self.radius = np.where(round_, size[:, 0], 0.0)
         self.low, self.high = self.offset[:, 2] - extent[:, 2], self.offset[:, 2] + extent[:, 2]
+        self.geoms = geoms
+        order = np.argsort(self.radius > 0, kind="stable")  # boxes first, so that each is a slice
+        for name in ("geoms", "body", "offset", "axis", "half", "radius", "low", "high"):
+            setattr(self, name, getattr(self, name)[order])
+        self._boxes = int((self.radius == 0).sum())
+        self._half32, self._radius32 = self.half.astype(np.float32), self.radius.astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.body)
@@ -78,25 +83,24 @@ class Footprints:
         if not len(self):
             return np.zeros(points.shape[:2], bool)
         position, cos_sin = xpos[:, self.body], xmat[:, self.body][..., [0, 3]]
-        centre, along = self.place(position[..., :2], cos_sin)
-        across = along[..., ::-1] * [-1.0, 1.0]
+        centre, axis = self.place(position[..., :2], cos_sin)
         height = eye[:, 2:] - position[..., 2]
         there = (height > self.low) & (height < self.high)
-        half, radius = self.half.astype(np.float32), self.radius.astype(np.float32)
-        centre, along, across = (x.astype(np.float32) for x in (centre, along, across))
-        start = eye[:, None, :2].astype(np.float32) - centre
-        ends = points.swapaxes(1, 2).astype(np.float32)
-        x0, y0 = (start * along).sum(-1)[..., None], (start * across).sum(-1)[..., None]
-        x1 = along @ ends - (along * centre).sum(-1)[..., None]  # (n, g, m)
-        y1 = across @ ends - (across * centre).sum(-1)[..., None]
-        meets = np.empty(x1.shape, bool)
-        for which, test, size in (
-            (self.radius == 0, _segment_meets_box, half),
-            (self.radius > 0, _segment_meets_circle, radius),
-        ):
-            ends_of = (x0[:, which], y0[:, which], x1[:, which], y1[:, which])
-            meets[:, which] = test(*ends_of, size[which])
-        return (there[..., None] & meets).any(1)
+        # from here on relative to the eye, where single precision is plenty; (n, g, 1) and (n, 1, m)
+        x, y = np.moveaxis((eye[:, None, :2] - centre).astype(np.float32)[..., None], 2, 0)
+        c, s = np.moveaxis(axis.astype(np.float32)[..., None], 2, 0)
+        dx, dy = np.moveaxis((points - eye[:, None, :2]).astype(np.float32)[:, None], 3, 0)
+        start = c * x + s * y, c * y - s * x
+        along = c * dx + s * dy, c * dy - s * dx
+        box, disc = slice(None, self._boxes), slice(self._boxes, None)
+        cut = np.concatenate(
+            [
+                _meets_box(*(v[:, box] for v in (*start, *along)), self._half32[box]),
+                _meets_disc(*(v[:, disc] for v in (*start, *along)), self._radius32[disc]),
+            ],
+            axis=1,
+        )
+        return (there[..., None] & cut).any(1)
 
     def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Centres and first axes in the world, both (..., g, 2), from the bodies' poses."""
@@ -144,16 +148,17 @@ def _into_frame(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return np.stack([c * x + s * y, c * y - s * x], -1)
 
 
-def _segment_meets_box(
-    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, half: np.ndarray
+def _meets_box(
+    x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray, half: np.ndarray
 ) -> np.ndarray:
-    """Whether segments from (x0, y0) to (x1, y1), (n, g, m), meet boxes of half sizes (g, 2).
+    """Whether segments from (x, y) along (dx, dy), (n, g, m), meet boxes of half sizes (g, 2).
 
     By separating axes: the box's two and the segment's normal (Ericson, Real-Time Collision
     Detection, 2005, section 5.3.3).
     """
     a, b = half[:, 0, None], half[:, 1, None]
-    mx, my, hx, hy = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2
+    hx, hy = dx / 2, dy / 2
+    mx, my = x + hx, y + hy
     reach_x, reach_y = np.abs(hx), np.abs(hy)
     meets = np.abs(mx) < a + reach_x
     meets &= np.abs(my) < b + reach_y
@@ -161,11 +166,10 @@ def _segment_meets_box(
     return meets
 
 
-def _segment_meets_circle(
-    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, radius: np.ndarray
+def _meets_disc(
+    x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray, radius: np.ndarray
 ) -> np.ndarray:
-    """Whether segments from (x0, y0) to (x1, y1), (n, g, m), come within the radii (g,) of 0."""
-    dx, dy = x1 - x0, y1 - y0
+    """Whether segments from (x, y) along (dx, dy), (n, g, m), come within the radii (g,) of 0."""
     length2 = np.maximum(dx * dx + dy * dy, 1e-12)
-    along = np.clip(-(x0 * dx + y0 * dy) / length2, 0, 1)
-    return np.hypot(x0 + along * dx, y0 + along * dy) < radius[:, None]
+    nearest = np.clip(-(x * dx + y * dy) / length2, 0, 1)
+    return np.hypot(x + nearest * dx, y + nearest * dy) < radius[:, None]

@@ -329,8 +329,8 @@ def _nearest_per_sector(
     ahead, left, distance: (n, m); a distance of infinity takes an object out.
     """
     turn = (np.arctan2(left, ahead) / (2 * np.pi) + 0.5) * sectors
-    sector = np.minimum(turn.astype(int), sectors - 1)
-    in_sector = sector[:, None] == np.arange(sectors)[:, None]
+    sector = np.minimum(turn.astype(np.int16), sectors - 1)
+    in_sector = sector[:, None] == np.arange(sectors, dtype=np.int16)[:, None]
     candidates = np.where(in_sector, distance[:, None], np.inf)
     which = candidates.argmin(-1)
     return np.take_along_axis(candidates, which[..., None], -1)[..., 0], which
