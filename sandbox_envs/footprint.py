@@ -12,6 +12,8 @@ _PLANE = mujoco.mjtGeom.mjGEOM_PLANE.value
 _BOX, _SPHERE = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_SPHERE.value
 _UPRIGHT = (mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.value)
 
+Vector = tuple[np.ndarray, np.ndarray]  # x and y
+
 
 class Footprints:
     """The footprints of g geoms of a model, each fixed to its body.
@@ -86,20 +88,16 @@ class Footprints:
         centre, axis = self.place(position[..., :2], cos_sin)
         height = eye[:, 2:] - position[..., 2]
         there = (height > self.low) & (height < self.high)
-        # from here on relative to the eye, where single precision is plenty; (n, g, 1) and (n, 1, m)
+        # from here on relative to the eye, where single precision is plenty: (n, g, 1), (n, 1, m)
         x, y = np.moveaxis((eye[:, None, :2] - centre).astype(np.float32)[..., None], 2, 0)
         c, s = np.moveaxis(axis.astype(np.float32)[..., None], 2, 0)
         dx, dy = np.moveaxis((points - eye[:, None, :2]).astype(np.float32)[:, None], 3, 0)
         start = c * x + s * y, c * y - s * x
         along = c * dx + s * dy, c * dy - s * dx
+        cut = np.empty(along[0].shape, bool)
         box, disc = slice(None, self._boxes), slice(self._boxes, None)
-        cut = np.concatenate(
-            [
-                _meets_box(*(v[:, box] for v in (*start, *along)), self._half32[box]),
-                _meets_disc(*(v[:, disc] for v in (*start, *along)), self._radius32[disc]),
-            ],
-            axis=1,
-        )
+        cut[:, box] = _meets_box(_part(start, box), _part(along, box), self._half32[box])
+        cut[:, disc] = _meets_disc(_part(start, disc), _part(along, disc), self._radius32[disc])
         return (there[..., None] & cut).any(1)
 
     def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,17 +146,19 @@ def _into_frame(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return np.stack([c * x + s * y, c * y - s * x], -1)
 
 
-def _meets_box(
-    x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray, half: np.ndarray
-) -> np.ndarray:
-    """Whether segments from (x, y) along (dx, dy), (n, g, m), meet boxes of half sizes (g, 2).
+def _part(vector: Vector, which: slice) -> Vector:
+    return vector[0][:, which], vector[1][:, which]
+
+
+def _meets_box(start: Vector, along: Vector, half: np.ndarray) -> np.ndarray:
+    """Whether segments (n, g, m) meet boxes around 0 of half sizes (g, 2).
 
     By separating axes: the box's two and the segment's normal (Ericson, Real-Time Collision
     Detection, 2005, section 5.3.3).
     """
     a, b = half[:, 0, None], half[:, 1, None]
-    hx, hy = dx / 2, dy / 2
-    mx, my = x + hx, y + hy
+    hx, hy = along[0] / 2, along[1] / 2
+    mx, my = start[0] + hx, start[1] + hy
     reach_x, reach_y = np.abs(hx), np.abs(hy)
     meets = np.abs(mx) < a + reach_x
     meets &= np.abs(my) < b + reach_y
@@ -166,10 +166,9 @@ def _meets_box(
     return meets
 
 
-def _meets_disc(
-    x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray, radius: np.ndarray
-) -> np.ndarray:
-    """Whether segments from (x, y) along (dx, dy), (n, g, m), come within the radii (g,) of 0."""
+def _meets_disc(start: Vector, along: Vector, radius: np.ndarray) -> np.ndarray:
+    """Whether segments (n, g, m) come within the radii (g,) of 0."""
+    (x, y), (dx, dy) = start, along
     length2 = np.maximum(dx * dx + dy * dy, 1e-12)
     nearest = np.clip(-(x * dx + y * dy) / length2, 0, 1)
     return np.hypot(x + nearest * dx, y + nearest * dy) < radius[:, None]
