@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sandbox_envs.errors import UserError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -39,7 +41,10 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON lines of a file, without an unfinished last one."""
     lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    try:
+        return [json.loads(line) for line in lines[:-1] if line]
+    except ValueError:
+        raise UserError(f"{path}: a line in it is damaged") from None
 
 
 def _about(path: Path, error: OSError) -> OSError:

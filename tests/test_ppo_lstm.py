@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from sandbox_envs import SandboxVectorEnv
+from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.ppo_lstm import Agent, Args, Carry, Pieces, Rollout, gae, rollout, update
 from sandbox_envs.train.run import load_policy
@@ -263,14 +264,54 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing_half_written(tmp_pa
     assert not list(only_run(tmp_path).glob("*.pt")) + list(only_run(tmp_path).glob(".*"))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("agent.json", None, "this is not a run folder, it has no agent.json"),
+        ("agent.json", "{", "agent.json: it is damaged"),
+        ("agent.json", '{"trainer": "os"}', "unknown trainer 'os'; valid: ppo_lstm"),
+        ("agent.json", '{"trainer": "ppo_lstm"}', "are damaged, or not of one run"),
+        ("policy.safetensors", None, "it has no policy.safetensors, so nothing has been learned"),
+        ("policy.safetensors", "half", "are damaged, or not of one run"),
+    ],
+)
+def test_a_damaged_run_folder_is_named(
+    finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
+):
+    copy = shutil.copytree(finished, tmp_path / "run")
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_text(content)
+    with pytest.raises(UserError, match=sentence):
+        load_policy(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("resume.pt", "half", "resume.pt: it is damaged and cannot be read"),
+        ("resume.pt", None, "it ended before its first checkpoint"),
+        ("args.json", '{"args": {"n_envs": 4}}', "is of another trainer or version"),
+    ],
+)
+def test_a_damaged_run_is_not_resumed(
+    finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
+):
+    copy = shutil.copytree(finished, tmp_path / "run")
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_text(content)
+    done = train("--resume", copy)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
-    described = json.loads((finished / "args.json").read_text())
+    copy = shutil.copytree(finished, tmp_path / "run")
+    described = json.loads((copy / "args.json").read_text())
     described["scenes"]["sweep/train"] = "0" * 16
     described["args"]["total_timesteps"] = 5120
-    copy = tmp_path / "run"
-    copy.mkdir()
-    for name in ("resume.pt", "agent.json", "policy.safetensors", "metrics.jsonl"):
-        (copy / name).write_bytes((finished / name).read_bytes())
     (copy / "args.json").write_text(json.dumps(described))
     done = train("--resume", copy)
     assert done.returncode == 1

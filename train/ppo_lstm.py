@@ -347,7 +347,7 @@ def main(args: Args) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes."""
     folder = Path(args.resume) if args.resume else None
     if folder:
-        args = Args(**read_args(folder))
+        args = read_args(folder, Args)
     _check(args)
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)

@@ -19,12 +19,13 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium
 import mujoco
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -38,6 +39,7 @@ CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
 
 State = tuple[torch.Tensor, ...]
+Args = TypeVar("Args")
 
 
 class Run:
@@ -160,9 +162,15 @@ class Run:
         return run
 
 
-def read_args(folder: Path) -> dict[str, Any]:
-    """The arguments a run was started with."""
-    return _read_json(folder / "args.json")["args"]
+def read_args(folder: Path, kind: type[Args]) -> Args:
+    """The arguments a run was started with, as the trainer's dataclass `kind`."""
+    recorded = _read_json(folder / "args.json")
+    try:
+        return kind(**recorded["args"])
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{folder}: its args.json is of another trainer or version; start anew"
+        ) from None
 
 
 def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
@@ -170,7 +178,10 @@ def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
     path = folder / "resume.pt"
     if not path.is_file():
         raise UserError(f"{folder}: it has no resume.pt, so it ended before its first checkpoint")
-    return torch.load(path, map_location=device, weights_only=True)
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception:  # reading bytes that are no checkpoint fails in any way
+        raise UserError(f"{path}: it is damaged and cannot be read; start anew") from None
 
 
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
@@ -180,11 +191,17 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     trainer = description.get("trainer")
     if trainer not in TRAINERS:
         raise UserError(f"{folder}: unknown trainer '{trainer}'; {nearest(str(trainer), TRAINERS)}")
-    agent = importlib.import_module(f"sandbox_envs.train.{trainer}").Agent(**description["agent"])
     weights = folder / "policy.safetensors"
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors, so nothing has been learned yet")
-    agent.load_state_dict(load_file(weights))
+    module = importlib.import_module(f"sandbox_envs.train.{trainer}")
+    try:
+        agent = module.Agent(**description["agent"])
+        agent.load_state_dict(load_file(weights))
+    except (KeyError, TypeError, RuntimeError, SafetensorError):
+        raise UserError(
+            f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
+        ) from None
     return Policy(agent.to(device).eval(), device)
 
 
@@ -260,7 +277,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path.parent}: this is not a run folder, it has no {path.name}") from None
-    except json.JSONDecodeError:
+    except ValueError:
         raise UserError(f"{path}: it is damaged and cannot be read") from None
 
 
