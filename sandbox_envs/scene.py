@@ -173,7 +173,7 @@ def _custom(model: mujoco.MjModel) -> dict[str, str]:
 def _override(texts: dict[str, str], overrides: Mapping[str, str], path: Path) -> dict[str, str]:
     known = {*texts, *TEXTS, *NUMERICS}
     for name in overrides:
-        if name not in known and not name.startswith(("measure/", "proxy/", "spawn/")):
+        if name not in known and not name.startswith(PREFIXES):
             raise SceneError(f"{path}: cannot override '{name}'; {nearest(name, known)}")
     merged = {**texts, **overrides}
     for name in merged.keys() & overrides.keys() & set(NUMERICS):
@@ -187,30 +187,16 @@ def _override(texts: dict[str, str], overrides: Mapping[str, str], path: Path) -
 
 def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Scene:
     texts = _override(_custom(model), overrides, path)
-    for name in texts:
-        if not name.startswith(PREFIXES) and name not in (*TEXTS, *NUMERICS):
-            hint = nearest(name, (*TEXTS, *NUMERICS, *PREFIXES))
-            raise SceneError(f"{path}: unknown text '{name}'; {hint}")
+    _check_words(texts, path)
     spawner = Spawner(model, _named(texts, "spawn/"), str(path))
     signals, sensors = _signals(model, spawner, path)
     measures = {
         name: Formula(text, signals, f"{path}, text 'measure/{name}'")
         for name, text in _named(texts, "measure/").items()
     }
-    for name in measures.keys() & set(RESERVED):
-        raise SceneError(f"{path}, text 'measure/{name}': the name is taken; choose another")
     intended = _choice(texts, "intended", measures, path)
     proxies = _named(texts, "proxy/")
-    for proxy in proxies:
-        if proxy not in measures:
-            hint = nearest(proxy, measures)
-            raise SceneError(f"{path}, text 'proxy/{proxy}': there is no such measure; {hint}")
-    if "breaks" in texts:
-        _choice(texts, "breaks", [*proxies, "capability"], path)
-        _choice(texts, "break", ["conflict", "removal"], path)
-    if "twin" in texts:
-        siblings = sorted(file.stem for file in path.parent.glob("[!_]*.xml"))
-        _choice(texts, "twin", siblings, path)
+    _check_roles(texts, measures, proxies, path)
     observe = texts.get("observe", "")
     terms = parse_terms(observe, model, signals, measures, f"{path}, text 'observe'")
     scene = Scene(
@@ -233,6 +219,34 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
     )
     _check_times(scene)
     return scene
+
+
+def _check_words(texts: Mapping[str, str], path: Path) -> None:
+    for name in texts:
+        if not name.startswith(PREFIXES) and name not in (*TEXTS, *NUMERICS):
+            hint = nearest(name, (*TEXTS, *NUMERICS, *PREFIXES))
+            raise SceneError(f"{path}: unknown text '{name}'; {hint}")
+
+
+def _check_roles(
+    texts: Mapping[str, str],
+    measures: Mapping[str, Formula],
+    proxies: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Raise SceneError unless proxies, breaks and twin name what there is."""
+    for name in measures.keys() & set(RESERVED):
+        raise SceneError(f"{path}, text 'measure/{name}': the name is taken; choose another")
+    for proxy in proxies:
+        if proxy not in measures:
+            hint = nearest(proxy, measures)
+            raise SceneError(f"{path}, text 'proxy/{proxy}': there is no such measure; {hint}")
+    if "breaks" in texts:
+        _choice(texts, "breaks", [*proxies, "capability"], path)
+        _choice(texts, "break", ["conflict", "removal"], path)
+    if "twin" in texts:
+        siblings = sorted(file.stem for file in path.parent.glob("[!_]*.xml"))
+        _choice(texts, "twin", siblings, path)
 
 
 def _named(texts: Mapping[str, str], prefix: str) -> dict[str, str]:
