@@ -357,7 +357,7 @@ def main(args: Args) -> None:
     size, actions = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
     sizes = {"observation_size": size, "action_size": actions, "hidden_size": args.hidden_size}
     agent = Agent(**sizes).to(args.device)
-    optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
+    optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
     per_update = args.num_envs * args.num_steps
     updates = max(args.total_timesteps // per_update, 1)
     if folder:
