@@ -20,11 +20,7 @@ def copies_of(
     """Ids of the object called `stem`, or of its copies stem-0, stem-1, ..."""
     names = [mujoco.mj_id2name(model, kind, i) or "" for i in range(count)]
     exact = [i for i, name in enumerate(names) if name == stem]
-    copies = [
-        i
-        for i, name in enumerate(names)
-        if name.startswith(f"{stem}-") and name[len(stem) + 1 :].replace("-", "").isdigit()
-    ]
+    copies = [i for i, name in enumerate(names) if name != stem and stem_of(name) == stem]
     if not exact + copies:
         hint = nearest(stem, {stem_of(name) for name in names if name and name != "world"})
         raise SceneError(f"{where}: unknown {what} '{stem}'; {hint}")

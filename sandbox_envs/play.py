@@ -293,13 +293,8 @@ def _policy_act(policy: Any) -> Act:
 
 def _load_policy(folder: Path, scene: Scene) -> Any:
     """The policy of a run, tried once on an empty observation of the scene."""
-    try:
-        try:
-            from sandbox_envs.train.run import load_policy
-        except ModuleNotFoundError as error:
-            if not str(error.name).startswith("sandbox_envs"):
-                raise
-            from train.run import load_policy  # a clone that is not installed
+    try:  # here, so that nothing else of the package needs torch
+        from sandbox_envs.train.run import load_policy
     except ModuleNotFoundError as error:
         raise UserError(
             f"to load a policy takes the trainers, and '{error.name}' is missing; install the "
