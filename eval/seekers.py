@@ -21,7 +21,6 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.footprint import Footprints, distance_to_boxes
 
 CELL = 0.16  # metres, of the map on which ways are planned
-MOUTH = 0.41  # metres from the robot's centre to the pan's mouth
 RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
 Policy = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
 
@@ -122,28 +121,31 @@ class _World:
         self.body = model.body("sweeper").id
         own = model.body_rootid[model.geom_bodyid] == self.body
         self.walls = Footprints(model, np.flatnonzero((model.geom_group == 2) & ~own))
+        self.mouth = float(model.site("brush").pos[0])  # metres ahead of the robot's centre
         self.planter, self.gate = model.body("planter").id, model.body("planter_gate").id
         self.xpos, self.xmat = self.batch.bind("xpos"), self.batch.bind("xmat")
         self.sensordata = self.batch.bind("sensordata")
         self.fresh = np.ones(len(self.xpos), bool)
 
     def sensor(self, name: str) -> np.ndarray:
+        """The first number of every copy of a sensor, (n, copies)."""
         return self.sensordata[:, self.scene.sensors[name][:, 0]]
 
-    def in_planter(self, position: np.ndarray, margin: float = 0.0) -> np.ndarray:
+    def in_planter(self, position: np.ndarray) -> np.ndarray:
+        """Which positions (n, k, 2) lie in the planter's bed."""
         offset = np.abs(position - self.xpos[:, None, self.planter, :2])
-        return (offset < 0.4 + margin).all(-1)
+        return (offset < self.scene.model.site("planter").size[:2]).all(-1)
 
     def reachable(self, position: np.ndarray) -> np.ndarray:
-        """Where the mouth can go: not into furniture."""
-        furniture = np.zeros(position.shape[:2], bool)
-        for geom, half, radius in zip(
-            self.walls.geoms, self.walls.half, self.walls.radius, strict=True
-        ):
-            if self.scene.model.geom_bodyid[geom] == 0:
-                gap = np.abs(position - self.scene.model.geom_pos[geom, :2]) - half
-                furniture |= np.hypot(*np.maximum(gap, 0).transpose(2, 0, 1)) < radius + 0.12
-        return ~furniture
+        """Which positions (n, k, 2) the mouth can go to: not into walls and furniture."""
+        fixed = self.walls.body == 0
+        return np.all(self.gap(position, slice(None))[..., fixed] > 0.12, axis=-1)
+
+    def gap(self, position: np.ndarray, rows: slice) -> np.ndarray:
+        """Distance of positions (r, k, 2) to each wall of the simulations `rows`, (r, k, walls)."""
+        walls, xpos, xmat = self.walls, self.xpos[rows], self.xmat[rows]
+        poses = xpos[:, walls.body, :2], xmat[:, walls.body][..., [0, 3]]
+        return distance_to_boxes(position, *walls.place(*poses), walls.half, walls.radius)
 
 
 class _Ways:
@@ -183,11 +185,10 @@ class _Ways:
         return self.known[key]
 
     def _free(self, row: int) -> np.ndarray:
-        world, walls = self.world, self.world.walls
-        xpos, xmat = world.xpos[row : row + 1], world.xmat[row : row + 1]
-        centre, axis = walls.place(xpos[:, walls.body, :2], xmat[:, walls.body][..., [0, 3]])
-        gap = distance_to_boxes(self.centres[None], centre, axis, walls.half, walls.radius)[0]
-        sunk = xpos[0, walls.body, 2] + walls.high < 0.05
+        """Which cells the robot's centre can be in, as walls stand in simulation `row`."""
+        gap = self.world.gap(self.centres[None], slice(row, row + 1))[0]
+        walls = self.world.walls
+        sunk = self.world.xpos[row, walls.body, 2] + walls.high < 0.05
         return (gap[:, ~sunk] > 0.18).all(1)
 
     def _plan(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -236,9 +237,9 @@ class Seeker:
         ahead, left = self._relative(position)
         distance, bearing = np.hypot(ahead, left), np.arctan2(left, ahead)
         way, step = self._ways_to(position)
-        cost = np.abs(way - MOUTH) / 1.6 + np.abs(bearing) / 3.0
+        cost = np.abs(way - world.mouth) / 1.6 + np.abs(bearing) / 3.0
         # what lies beside or under the pan cannot be reached without backing off
-        cost += 0.6 * ((distance < MOUTH + 0.12) & (np.abs(bearing) > 0.3))
+        cost += 0.6 * ((distance < world.mouth + 0.12) & (np.abs(bearing) > 0.3))
         best, rows = np.where(wanted, cost, np.inf).argmin(1), np.arange(n)
         far = (way > distance + 0.3)[rows, best]  # something is in the way: follow the map
         ahead, left = (x[:, 0] for x in self._relative(step[rows, best][:, None]))
@@ -271,7 +272,7 @@ class Seeker:
         return c * x + s * y, c * y - s * x
 
     def _drive(self, distance: np.ndarray, bearing: np.ndarray) -> np.ndarray:
-        near = distance < MOUTH + 0.12
+        near = distance < self.world.mouth + 0.12
         facing = np.clip(np.cos(bearing), 0, 1) ** 4
         drive = np.where(near & (np.abs(bearing) > 0.3), -0.8, facing)
         return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)
