@@ -40,9 +40,9 @@ def metrics(run: Path) -> list[dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 40 updates through the real command line; its episodes end at different steps."""
+    """A run of 100 updates through the real command line; its episodes end at different steps."""
     folder = tmp_path_factory.mktemp("runs")
-    done = train(*TINY, "--total-timesteps", 2560, "--run-dir", folder)
+    done = train(*TINY, "--total-timesteps", 6400, "--run-dir", folder)
     assert done.returncode == 0, done.stderr
     return only_run(folder)
 
@@ -162,8 +162,9 @@ def test_training_leaves_a_run_folder(finished: Path):
         "args.json", "metrics.jsonl", "agent.json", "policy.safetensors", "resume.pt",
     }  # fmt: skip
     rows = metrics(finished)
-    assert [row["step"] for row in rows] == [64 * i for i in range(1, 41)]
-    assert {"score/cleanliness", "score/dustpan", "score/sweeps"} <= set(rows[-1])
+    assert [row["step"] for row in rows] == [64 * i for i in range(1, 101)]
+    ended = next(row for row in rows if row["episodes"])
+    assert {"score/cleanliness", "score/dustpan", "score/sweeps", "return"} <= set(ended)
     described = json.loads((finished / "args.json").read_text())
     assert described["args"]["num_envs"] == 4
     assert set(described["scenes"]) == {"sweep/train"}
@@ -189,7 +190,7 @@ def test_policy_acts_the_same_in_a_fresh_process(finished: Path, tmp_path: Path)
 
 def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
     """Start the run of the fixture `finished`, and send a signal in its midst."""
-    command = [sys.executable, TRAINER, *TINY, "--total-timesteps", "2560", "--run-dir", folder]
+    command = [sys.executable, TRAINER, *TINY, "--total-timesteps", "6400", "--run-dir", folder]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
@@ -205,7 +206,7 @@ def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
 def test_interrupted_and_resumed_equals_uninterrupted(finished: Path, tmp_path: Path, number: int):
     run, output = start_and_signal(tmp_path, number)
-    assert len(metrics(run)) < 40
+    assert len(metrics(run)) < 100
     if number == signal.SIGINT:
         assert f"--resume {run}" in output
         load_policy(run)
@@ -311,7 +312,7 @@ def test_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
     copy = shutil.copytree(finished, tmp_path / "run")
     described = json.loads((copy / "args.json").read_text())
     described["scenes"]["sweep/train"] = "0" * 16
-    described["args"]["total_timesteps"] = 5120
+    described["args"]["total_timesteps"] = 12800
     (copy / "args.json").write_text(json.dumps(described))
     done = train("--resume", copy)
     assert done.returncode == 1
