@@ -342,6 +342,31 @@ def _loss(
     return loss + agent.auxiliary_loss(obs, pieces, state), parts
 
 
+def begin(agent: Agent, envs: SandboxVectorEnv, args: Args) -> Carry:
+    """The first episodes, their ends spread over time so that simulations are out of step."""
+    obs, _ = envs.reset(seed=args.seed, options={"stagger": True})
+    first = torch.as_tensor(obs, device=args.device)
+    agent.observe_statistics(first)
+    starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
+    return Carry(first, agent.initial_state(args.num_envs), starts)
+
+
+def restore(
+    saved: dict[str, Any],
+    agent: Agent,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    envs: SandboxVectorEnv,
+) -> Carry:
+    """Put everything back to where a checkpoint was saved."""
+    agent.load_state_dict(saved["agent"])
+    optimizer.load_state_dict(saved["optimizer"])
+    generator.set_state(saved["generator"].cpu())
+    arrays = saved["envs"].items()
+    envs.set_state({k: v.numpy(force=True) if isinstance(v, Tensor) else v for k, v in arrays})
+    return Carry(**saved["carry"])
+
+
 @one_sentence
 def main(args: Args) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes."""
@@ -365,18 +390,10 @@ def main(args: Args) -> None:
         if saved["update"] >= updates:
             print(f"{folder} is finished: {saved['step']} steps; nothing to do")
             return
-        agent.load_state_dict(saved["agent"])
-        optimizer.load_state_dict(saved["optimizer"])
-        generator.set_state(saved["generator"].cpu())
-        envs.set_state({k: _numpy(v) for k, v in saved["envs"].items()})
-        carry, first = Carry(**saved["carry"]), saved["update"]
+        carry, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
         run = Run.resume(folder, scenes, args.total_timesteps, saved)
     else:
-        begun, _ = envs.reset(seed=args.seed, options={"stagger": True})
-        starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
-        obs = torch.as_tensor(begun, device=args.device)
-        agent.observe_statistics(obs)
-        carry, first = Carry(obs, agent.initial_state(args.num_envs), starts), 0
+        carry, first = begin(agent, envs, args), 0
         run = Run.create(args.run_dir, "ppo_lstm", args, scenes, sizes)
     with run:
         for done in range(first + 1, updates + 1):
@@ -420,10 +437,6 @@ def _check(args: Args) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {args.device}: torch cannot use it: {reason}") from None
-
-
-def _numpy(value: Any) -> Any:
-    return value.numpy(force=True) if isinstance(value, Tensor) else value
 
 
 if __name__ == "__main__":
