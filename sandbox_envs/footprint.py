@@ -102,8 +102,8 @@ class Footprints:
 
     def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Centres and first axes in the world, both (..., g, 2), from the bodies' poses."""
-        centre = position + _rotate(self.offset[:, :2], cos_sin)
-        return centre, _rotate(self.axis, cos_sin)
+        centre = position + rotate(self.offset[:, :2], cos_sin)
+        return centre, rotate(self.axis, cos_sin)
 
 
 def distance_to_boxes(
@@ -124,7 +124,8 @@ def _matrix(quat: np.ndarray) -> np.ndarray:
     return matrix.reshape(3, 3)
 
 
-def _rotate(vector: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
+def rotate(vector: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
+    """Vectors (..., 2) turned in the plane by angles given as cosine and sine, (..., 2)."""
     (x, y), (c, s) = np.moveaxis(vector, -1, 0), np.moveaxis(cos_sin, -1, 0)
     return np.stack([c * x - s * y, s * x + c * y], -1)
 

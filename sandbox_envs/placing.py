@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.footprint import Footprints, distance_to_boxes
+from sandbox_envs.footprint import Footprints, distance_to_boxes, rotate
 from sandbox_envs.spawn_rules import BOX, REGIONS, Place, Rule
 
 PARKED = 1000.0  # metres from the origin
@@ -266,9 +266,7 @@ class Drawing:
         if (room < 0).any():
             name = self.model.site(int(site[0])).name
             raise SceneError(f"{rule.where}: the region '{name}' is smaller than the body")
-        c, s = np.cos(pose[:, 3])[:, None], np.sin(pose[:, 3])[:, None]
-        x, y = local[..., 0], local[..., 1]
-        return pose[:, None, :2] + np.stack([c * x - s * y, s * x + c * y], -1)
+        return pose[:, None, :2] + rotate(local, _cos_sin(pose[:, None, 3]))
 
     def overlaps(
         self, region: int, points: np.ndarray, reach: float, here: np.ndarray
@@ -278,7 +276,7 @@ class Drawing:
         box = self.model.site_type[region] == BOX
         size = self.model.site_size[region]
         half, radius = (size[:2], 0.0) if box else (np.zeros(2), size[0])
-        axis = np.stack([np.cos(pose[:, 3]), np.sin(pose[:, 3])], -1)
+        axis = _cos_sin(pose[:, 3])
         distance = distance_to_boxes(
             points, pose[:, None, :2], axis[:, None], half[None], np.array([radius])
         )
@@ -324,8 +322,7 @@ class _Obstacles:
     def __init__(
         self, shapes: Footprints, pose: np.ndarray, needs: Footprints, model: mujoco.MjModel
     ) -> None:
-        cos_sin = np.stack([np.cos(pose[..., 3]), np.sin(pose[..., 3])], -1)
-        self.centre, self.axis = shapes.place(pose[..., :2], cos_sin)
+        self.centre, self.axis = shapes.place(pose[..., :2], _cos_sin(pose[..., 3]))
         self.half, self.radius = shapes.half, shapes.radius
         low = needs.low + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
         high = needs.high + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
@@ -341,6 +338,10 @@ class _Obstacles:
         return np.asarray(free.all(-1))
 
 
+def _cos_sin(angle: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
 def _yaw(xmat: np.ndarray) -> np.ndarray:
     """The turn about z of rotation matrices (..., 9), in radians."""
     return np.arctan2(xmat[..., 3], xmat[..., 0])
@@ -348,8 +349,7 @@ def _yaw(xmat: np.ndarray) -> np.ndarray:
 
 def _moved(pose: np.ndarray, rest: np.ndarray, body_pose: np.ndarray) -> np.ndarray:
     """Poses fixed to a body that was at the pose `rest` (4,), now that it is at body_pose."""
-    x, y, z = (pose[:, :3] - rest[:3]).T
+    apart = pose[:, :3] - rest[:3]
     turn = body_pose[:, 3] - rest[3]
-    c, s = np.cos(turn), np.sin(turn)
-    turned = np.stack([c * x - s * y, s * x + c * y, z], -1)
-    return np.concatenate([body_pose[:, :3] + turned, (pose[:, 3] + turn)[:, None]], 1)
+    apart[:, :2] = rotate(apart[:, :2], _cos_sin(turn))
+    return np.concatenate([body_pose[:, :3] + apart, (pose[:, 3] + turn)[:, None]], 1)

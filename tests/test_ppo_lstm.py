@@ -265,6 +265,15 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing_half_written(tmp_pa
     assert not list(only_run(tmp_path).glob("*.pt")) + list(only_run(tmp_path).glob(".*"))
 
 
+def damaged_copy(run: Path, folder: Path, name: str, content: str | None) -> Path:
+    """A copy of a run in which one file says something else, or is missing."""
+    copy = shutil.copytree(run, folder / "run")
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_text(content)
+    return copy
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -279,10 +288,7 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing_half_written(tmp_pa
 def test_a_damaged_run_folder_is_named(
     finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
 ):
-    copy = shutil.copytree(finished, tmp_path / "run")
-    (copy / name).unlink()
-    if content is not None:
-        (copy / name).write_text(content)
+    copy = damaged_copy(finished, tmp_path, name, content)
     with pytest.raises(UserError, match=sentence):
         load_policy(copy)
 
@@ -298,10 +304,7 @@ def test_a_damaged_run_folder_is_named(
 def test_a_damaged_run_is_not_resumed(
     finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
 ):
-    copy = shutil.copytree(finished, tmp_path / "run")
-    (copy / name).unlink()
-    if content is not None:
-        (copy / name).write_text(content)
+    copy = damaged_copy(finished, tmp_path, name, content)
     done = train("--resume", copy)
     assert done.returncode == 1
     assert sentence in done.stderr

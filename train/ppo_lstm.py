@@ -404,16 +404,18 @@ def main(args: Args) -> None:
             losses = update(agent, optimizer, experience, args, generator)
             agent.observe_statistics(experience.obs)
             run.log(done * per_update, experience.episodes, losses)
-            rest = {
-                "update": done,
-                "step": done * per_update,
-                "optimizer": optimizer.state_dict(),
-                "generator": generator.get_state(),
-                "envs": envs.get_state(),
-                "carry": vars(carry),
-            }
-            run.checkpoint(agent, rest, force=run.interrupted or done in (1, updates))
-            if run.interrupted:
+            stopping = run.interrupted  # read once: what is left is always saved first
+            if stopping or run.checkpoint_due or done in (1, updates):
+                rest = {
+                    "update": done,
+                    "step": done * per_update,
+                    "optimizer": optimizer.state_dict(),
+                    "generator": generator.get_state(),
+                    "envs": envs.get_state(),
+                    "carry": vars(carry),
+                }
+                run.checkpoint(agent, rest)
+            if stopping:
                 break
     where = "finished" if done == updates else f"stopped; go on with --resume {run.folder}"
     print(f"{run.folder}: {where}")

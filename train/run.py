@@ -127,10 +127,13 @@ class Run:
 
     # --- checkpoints -------------------------------------------------------------------------
 
-    def checkpoint(self, agent: torch.nn.Module, rest: dict[str, Any], force: bool = False) -> None:
-        """Save policy and everything in `rest`, now and then, or at once if forced."""
-        if not force and time.monotonic() - self._saved < CHECKPOINT_SECONDS:
-            return
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether the last checkpoint is long enough ago."""
+        return time.monotonic() - self._saved >= CHECKPOINT_SECONDS
+
+    def checkpoint(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
+        """Save policy and everything in `rest`."""
         metrics = self.folder / "metrics.jsonl"
         size = metrics.stat().st_size if metrics.exists() else 0
         content = {"agent": agent.state_dict(), "metrics_size": size, **_as_tensors(rest)}
