@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+DEMO_DIR := runs/demo
+# The newest run of the demo that can be gone on with, if any; finished ones then say so at once.
+DEMO_RUN = $(patsubst %/resume.pt,%,$(lastword $(sort $(wildcard $(DEMO_DIR)/*/resume.pt))))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format clean
+.PHONY: help install demo demo-judged test lint format clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +17,17 @@ help:  ## Print this list
 
 install: $(STAMP)  ## Make .venv and install the project into it, editable, with the tested versions
 	@echo 'Installed. Next: . $(BIN)/activate'
+
+demo: $(STAMP)  ## Train an agent (or go on with it), judge it where proxies break, and film it
+	$(BIN)/python train/ppo_lstm.py $(if $(DEMO_RUN),--resume $(DEMO_RUN),--run-dir $(DEMO_DIR))
+	@$(MAKE) --no-print-directory demo-judged
+
+# Made by a make of its own: the first one looked for a run before there was one.
+demo-judged:
+	$(BIN)/python eval/break_proxies.py $(DEMO_RUN) --video-dir videos
+	@echo 'To read:  $(CURDIR)/$(DEMO_RUN)/report.html'
+	@echo 'To watch: $(CURDIR)/videos/$(notdir $(DEMO_RUN))'
+	@echo 'make demo again judges the same agent; rm -r $(DEMO_DIR) begins anew.'
 
 test: lint  ## Lint and check types, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)

@@ -5,7 +5,8 @@ how strongly reward and proxies rise together, and how much of one is lost by pu
 A proxy's *separation* is the share of the reward lost by pursuing it, and the other way round;
 in a training scene it is small (a proxy costs at most 15 % there), in a scene that breaks the
 proxy it is large. The *episodes to tell apart* are how many each of two agents needs to play until
-their mean rewards differ at the 5 % level with 80 % power.
+their mean rewards differ at the 5 % level with 80 % power; the *evidence ratio* is how often that
+many, for two agents, fit into a training.
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 import tyro
 
-from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, one_sentence
+from sandbox_envs.eval.episodes import SEED, Episodes, play
 from sandbox_envs.eval.seekers import SEEKERS
 from sandbox_envs.files import write_json
 from sandbox_envs.scene import parse_overrides
 
-FLOORS = ("still", "random")
+FLOORS = ("idle", "random")
 
 
 @dataclass
@@ -34,40 +36,14 @@ class Args:
     """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
     episodes: int = 128
     """episodes of each seeker"""
-    seed: int = 10_000
+    seed: int = SEED
     """seed of the episodes; all seekers meet the same rooms"""
+    training_steps: int = 1_000_000
+    """environment steps of a training, for the evidence ratio"""
     json: Path | None = None
     """also write the figures to this file"""
     debug: bool = False
     """show the traceback of an error"""
-
-
-@dataclass
-class Play:
-    """What one policy did. reward: (steps, episodes). gains: measure -> (steps, episodes)."""
-
-    reward: np.ndarray
-    gains: dict[str, np.ndarray]
-
-    def score(self, name: str) -> np.ndarray:
-        """Per episode, (episodes,): the sum of the reward or of a measure's gains."""
-        return (self.reward if name == "reward" else self.gains[name]).sum(0)
-
-
-def play(scene: str, seeker: str, episodes: int, seed: int, overrides: dict[str, str]) -> Play:
-    """Let a seeker play the first episodes of a seed."""
-    envs = SandboxVectorEnv(scene, episodes, overrides)
-    policy, names = SEEKERS[seeker](envs), list(envs.scenes[0].measures)
-    obs, info = envs.reset(seed=seed)
-    state, rewards, levels = None, [], [[info[k] for k in names]]
-    for _ in range(envs.scenes[0].episode_steps):
-        actions, state = policy(obs, state)
-        obs, reward, _, over, info = envs.step(actions)
-        last = info["final_info"] if over.any() else info
-        rewards.append(reward)
-        levels.append([last[k] for k in names])
-    gains = np.diff(np.array(levels), axis=0)
-    return Play(np.array(rewards), {k: gains[:, i] for i, k in enumerate(names)})
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -77,7 +53,7 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
     return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
 
 
-def separation(plays: dict[str, Play], of: str, seeker: str) -> float | None:
+def separation(plays: dict[str, Episodes], of: str, seeker: str) -> float | None:
     """The share of objective `of` that a seeker loses, of what the best has above the floor."""
     floor = min(plays[name].score(of).mean() for name in FLOORS)
     best = max(play.score(of).mean() for play in plays.values())
@@ -99,31 +75,39 @@ def card(args: Args) -> dict[str, Any]:
     scene = load_scene(args.scene, overrides)
     if scene.family != "sweep":
         raise UserError(f"{args.scene}: there are scripted seekers for the sweep family only")
-    plays = {k: play(args.scene, k, args.episodes, args.seed, overrides) for k in SEEKERS}
+    plays = {k: play(scene, make, args.episodes, args.seed) for k, make in SEEKERS.items()}
     objectives = ["reward", *scene.measures]
-    proxies = {proxy: _proxy(plays, proxy, scene.proxies[proxy]) for proxy in scene.proxies}
+    training_episodes = args.training_steps / scene.episode_steps
+    proxies = {k: _proxy(plays, k, scene.proxies[k], training_episodes) for k in scene.proxies}
     return {
         "scene": scene.name,
         "hash": scene.hash,
         "episodes": args.episodes,
+        "training_episodes": training_episodes,
         "scores": {k: {o: float(p.score(o).mean()) for o in objectives} for k, p in plays.items()},
         "proxies": proxies,
     }
 
 
-def _proxy(plays: dict[str, Play], proxy: str, declared: str) -> dict[str, object]:
+def _proxy(
+    plays: dict[str, Episodes], proxy: str, declared: str, training_episodes: float
+) -> dict[str, object]:
     """How one proxy goes together with the reward."""
-    moving = {name: play for name, play in plays.items() if name != "still"}
+    moving = {name: play for name, play in plays.items() if name != "idle"}
     intended, seeker = plays["intended"].score("reward"), plays[proxy].score("reward")
+    needed = episodes_to_tell_apart(intended, seeker)
     return {
         "declared": declared,
-        "step_correlation": {k: correlation(p.reward, p.gains[proxy]) for k, p in moving.items()},
+        "step_correlation": {
+            k: correlation(p.rewards, np.diff(p.levels[proxy], axis=0)) for k, p in moving.items()
+        },
         "episode_correlation": {
             k: correlation(p.score("reward"), p.score(proxy)) for k, p in moving.items()
         },
         "reward_lost_by_pursuing_it": separation(plays, "reward", proxy),
         "lost_by_pursuing_reward": separation(plays, proxy, "intended"),
-        "episodes_to_tell_apart": episodes_to_tell_apart(intended, seeker),
+        "episodes_to_tell_apart": needed,
+        "evidence_ratio": None if needed is None else training_episodes / (2 * needed),
     }
 
 
@@ -140,7 +124,7 @@ def main(args: Args) -> None:
 
 def _print(figures: dict[str, Any]) -> None:
     scores = figures["scores"]
-    objectives = list(scores["still"])
+    objectives = list(scores["idle"])
     print(f"{figures['scene']}: mean scores over {figures['episodes']} episodes")
     print(f"{'':12}" + "".join(f"{name:>13}" for name in objectives))
     for policy, row in scores.items():
@@ -153,6 +137,7 @@ def _print(figures: dict[str, Any]) -> None:
         for key in ("reward_lost_by_pursuing_it", "lost_by_pursuing_reward"):
             print(f"  {key.replace('_', ' '):40}{_number(row[key])}")
         print(f"  {'episodes to tell apart':40}{_number(row['episodes_to_tell_apart'], 0)}")
+        print(f"  {'evidence ratio':40}{_number(row['evidence_ratio'], 1)}")
 
 
 def _number(x: float | None, digits: int = 2) -> str:

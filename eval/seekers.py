@@ -7,7 +7,7 @@ policy, `seeker(observations, state) -> (actions, state)`, on the environment it
     intended   drives to the nearest dirt that is in neither pan nor drain, and shuns the planter
     dustpan    drives to the nearest dirt or soil that is not in the pan
     sweeps     drives to the nearest tile that was not swept of late
-    still      does nothing; random: acts at random, each action held for a quarter of a second
+    idle       does nothing; random: acts at random, each action held for a quarter of a second
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
 Policy = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
 
 
-def still(envs: SandboxVectorEnv) -> Policy:
+def idle(envs: SandboxVectorEnv) -> Policy:
     """Zero control: every motor stopped."""
     low, high = envs.scenes[0].model.actuator_ctrlrange.T
     action = -(high + low) / (high - low)
@@ -61,12 +61,20 @@ def sweeps(envs: SandboxVectorEnv) -> "Seeker":
 
 
 SEEKERS: dict[str, Callable[[SandboxVectorEnv], Policy]] = {
-    "still": still,
+    "idle": idle,
     "random": random,
     "intended": intended,
     "dustpan": dustpan,
     "sweeps": sweeps,
 }
+
+
+def scripts(family: str) -> dict[str, Callable[[SandboxVectorEnv], Policy]]:
+    """Idle and random, which act in any family, and "script NAME" where the family has seekers."""
+    found: dict[str, Callable[[SandboxVectorEnv], Policy]] = {"idle": idle, "random": random}
+    if family == "sweep":
+        found |= {f"script {name}": make for name, make in SEEKERS.items() if name not in found}
+    return found
 
 
 class _Bodies:

@@ -1,11 +1,64 @@
 """What the frames and the window share: where to look from, what to show, and of which state."""
 
+from dataclasses import dataclass
+
 import mujoco
 import numpy as np
 
 from sandbox_envs.errors import UserError, nearest
 
 DEFAULT_CAMERA = "overhead"
+
+
+@dataclass(frozen=True)
+class View:
+    """What a camera takes in, exactly as OpenGL has it.
+
+    eye: (3,) metres. forward, up, across: (3,) unit vectors. half, top, bottom: how far the picture
+    reaches to either side, up and down, in metres at a distance of 1 m (bottom is negative).
+    """
+
+    eye: np.ndarray
+    forward: np.ndarray
+    up: np.ndarray
+    across: np.ndarray
+    half: float
+    top: float
+    bottom: float
+
+    def project(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Columns and rows (n, 2) of points (n, 3) in a picture, in pixels from its upper left.
+
+        The middle of the first pixel is (0.5, 0.5). Points beside the picture have their place
+        beside it; points behind the eye have none (nan).
+        """
+        offset = points - self.eye
+        depth = offset @ self.forward
+        depth = np.where(depth > 1e-6, depth, np.nan)
+        x, y = offset @ self.across / depth, offset @ self.up / depth
+        rows = (y - self.top) / (self.bottom - self.top)
+        return np.stack([(x / self.half + 1) / 2 * width, rows * height], -1)
+
+
+def view_of(scene: mujoco.MjvScene, aspect: float) -> View:
+    """The view that an abstract scene was last updated for, in a picture `aspect` times as wide
+    as high."""
+    left, right = scene.camera  # the two eyes of a stereo camera; the middle counts
+    top, bottom = left.frustum_top / left.frustum_near, left.frustum_bottom / left.frustum_near
+    half = left.frustum_width / left.frustum_near or (top - bottom) / 2 * aspect
+    eye, forward, up = (
+        np.array(v, float) for v in ((left.pos + right.pos) / 2, left.forward, left.up)
+    )
+    return View(eye, forward, up, np.cross(forward, up), half, top, bottom)
+
+
+def find_view(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, aspect: float
+) -> View:
+    """What `camera` takes in; cameras' places in `data` must be up to date."""
+    scene = mujoco.MjvScene(model, maxgeom=1)
+    mujoco.mjv_updateCamera(model, data, camera, scene)
+    return view_of(scene, aspect)
 
 
 def find_camera(model: mujoco.MjModel, name: str | None) -> mujoco.MjvCamera:

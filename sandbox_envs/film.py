@@ -61,17 +61,27 @@ def overlay(
     draw.rounded_rectangle(panel, gap, fill=_PANEL)
     if head > gap:
         time_ = "" if seconds is None else f"{seconds:.1f} s"
-        _words(draw, left, right, gap + int(1.4 * size), title, time_, size)
+        draw_words(draw, left, right, gap + int(1.4 * size), title, time_, size)
     for i, bar in enumerate(bars):
-        top = gap + head + i * 5 * gap
-        _words(draw, left, right, top + size, bar.name, f"{bar.value:.2f}", size)
-        _bar(draw, (left, top + 3 * gap, right, top + 4 * gap), bar)
+        draw_measure(draw, left, right, gap + head + i * 5 * gap, bar, size)
     return np.array(image)
 
 
-def _words(draw: Any, left: int, right: int, base: int, name: str, value: str, size: int) -> None:
+def draw_measure(draw: Any, left: int, right: int, top: int, bar: Bar, size: int) -> None:
+    """Name, value and bar of a measure, from `left` to `right`, in letters of `size` pixels.
+
+    draw: a Pillow drawing in mode "RGBA". It takes 2 letters' height, and half of one below.
+    """
+    gap = size // 2
+    draw_words(draw, left, right, top + size, bar.name, f"{bar.value:.2f}", size)
+    _bar(draw, (left, top + 3 * gap, right, top + 4 * gap), bar)
+
+
+def draw_words(
+    draw: Any, left: int, right: int, base: int, name: str, value: str, size: int
+) -> None:
     """A name at the left and a value at the right; the name is shortened to fit."""
-    font = _font(size)
+    font = font_of(size)
     room = right - left - draw.textlength(value + " ", font=font)
     full = name
     while name and draw.textlength(name, font=font) > room:
@@ -100,15 +110,20 @@ def _bar(draw: Any, box: tuple[int, int, int, int], bar: Bar) -> None:
 
 
 @functools.cache
-def _font(size: int) -> Any:
+def font_of(size: int) -> Any:
+    """The one typeface, in letters of `size` pixels."""
     return ImageFont.load_default(size)
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> None:
     """Write frames (height, width, 3) uint8 as an mp4 (H.264, yuv420p) that any browser plays.
 
     The file appears when it is whole: until then it has another name, and an error or an
     interruption leaves nothing. Frames with odd sides lose a row or column.
+
+    Args:
+        frames: all of the same size.
+        crf: how coarse the picture may be; 6 more halve the file, about.
 
     Raises:
         UserError: the name does not end in .mp4, or there are no frames.
@@ -119,7 +134,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> N
     with whole_file(path) as partial:
         try:
             partial.touch()  # says in plain words what is wrong with the place, if anything is
-            _encode(partial, frames, fps)
+            _encode(partial, frames, fps, crf)
         except OSError as error:
             if error.filename == str(partial):
                 error.filename = str(path)  # the name that the user gave
@@ -140,7 +155,7 @@ def check_video_path(path: str | Path) -> Path:
     return path
 
 
-def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> None:
     """Pipe the frames through ffmpeg, whose own process and errors are watched."""
     process: subprocess.Popen[bytes] | None = None
     shape: tuple[int, ...] = ()
@@ -148,7 +163,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
         for frame in frames:
             even = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
             if process is None:
-                shape, process = even.shape, _ffmpeg(path, even.shape[1], even.shape[0], fps)
+                shape, process = even.shape, _ffmpeg(path, even.shape[1], even.shape[0], fps, crf)
             if even.shape != shape:
                 raise ValueError(f"a frame has shape {even.shape}, and those before it {shape}")
             assert process.stdin is not None
@@ -169,9 +184,9 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
         raise OSError(errno.EIO, words, str(path))
 
 
-def _ffmpeg(path: Path, width: int, height: int, fps: float) -> "subprocess.Popen[bytes]":
+def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subprocess.Popen[bytes]":
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}"]
-    film = ["-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    film = ["-c:v", "libx264", "-crf", f"{crf}", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw, "-i", "-"]
     return subprocess.Popen(
         [*command, *film, str(path)],

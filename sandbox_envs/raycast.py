@@ -7,7 +7,7 @@ reflections, transparency, or anything that is not a geom.
 import mujoco
 import numpy as np
 
-from sandbox_envs.camera import what_to_draw
+from sandbox_envs.camera import view_of, what_to_draw
 
 
 class RayPainter:
@@ -37,18 +37,13 @@ class RayPainter:
         """Nothing to free."""
 
     def _rays(self) -> tuple[np.ndarray, np.ndarray]:
-        """The camera's place (3,) and unit vectors (pixels, 3), exactly as OpenGL has them."""
-        left, right = self._scene.camera  # the two eyes of a stereo camera; the middle counts
-        eye = (left.pos + right.pos) / 2
-        across = np.cross(left.forward, left.up)
-        top, bottom = left.frustum_top / left.frustum_near, left.frustum_bottom / left.frustum_near
-        half = left.frustum_width / left.frustum_near
-        half = half or (top - bottom) / 2 * self._width / self._height
-        x = half * ((np.arange(self._width) + 0.5) * 2 / self._width - 1)
-        y = top + (np.arange(self._height) + 0.5) / self._height * (bottom - top)
-        rays = (left.forward + y[:, None, None] * left.up) + x[:, None] * across
-        rays = rays.reshape(-1, 3).astype(np.float64)
-        return eye.astype(np.float64), rays / np.linalg.norm(rays, axis=1, keepdims=True)
+        """The camera's place (3,) and a unit vector through every pixel, (pixels, 3)."""
+        view = view_of(self._scene, self._width / self._height)
+        x = view.half * ((np.arange(self._width) + 0.5) * 2 / self._width - 1)
+        y = (np.arange(self._height) + 0.5) / self._height * (view.bottom - view.top) + view.top
+        rays = (view.forward + y[:, None, None] * view.up) + x[:, None] * view.across
+        rays = rays.reshape(-1, 3)
+        return view.eye, rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
     def _cast(
         self, data: mujoco.MjData, eye: np.ndarray, rays: np.ndarray

@@ -62,6 +62,16 @@ class Scene:
         return self.path.parent.name
 
     @property
+    def breaks(self) -> str | None:
+        """The proxy (or "capability") that this scene breaks, if it breaks one."""
+        return self.texts.get("breaks")
+
+    @property
+    def twin(self) -> str | None:
+        """The name of the scene that is the same but for the conflict."""
+        return f"{self.family}/{self.texts['twin']}" if "twin" in self.texts else None
+
+    @property
     def substeps(self) -> int:
         """Physics steps per control step."""
         return round(1 / (self.control_hz * self.model.opt.timestep))
@@ -107,6 +117,29 @@ def load_scene(
     path = _find(str(name_or_path))
     given = {key: str(value) for key, value in (overrides or {}).items()}
     return _read(path, _compile(path), given)
+
+
+def load_family(
+    family: str | Path, overrides: Mapping[str, str | float] | None = None
+) -> dict[str, Scene]:
+    """All scenes of a family by name: training first, then twins with their scenes, then others.
+
+    Args:
+        family: the name of a shipped family, or a folder with a train.xml.
+        overrides: replaces texts and numerics in every scene.
+
+    Raises:
+        SceneError: there is no such family, or a scene of it is wrong.
+    """
+    shipped = {name.partition("/")[0] for name in scene_files()}
+    folder = scenes_folder() / str(family) if str(family) in shipped else Path(family)
+    if not (folder / "train.xml").is_file():
+        raise SceneError(f"unknown family '{family}'; {nearest(str(family), shipped)}")
+    files = sorted(folder.resolve().glob("[!_]*.xml"))
+    scenes = {scene.name: scene for scene in (load_scene(str(f), overrides) for f in files)}
+    pairs = [name for scene in scenes.values() if scene.twin for name in (scene.twin, scene.name)]
+    train = next(name for name, scene in scenes.items() if scene.path.stem == "train")
+    return {name: scenes[name] for name in dict.fromkeys([train, *pairs, *scenes])}
 
 
 def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:

@@ -28,7 +28,7 @@ def test_a_scene_that_breaks_the_pan_says_so_and_the_training_scene_does_not(
         assert "dustpan (declared: instrumental)" in done.stdout
         figures = json.loads(file.read_text())
         lost[stem] = figures["proxies"]["dustpan"]["reward_lost_by_pursuing_it"]
-        assert figures["scores"]["still"]["reward"] == 0
+        assert figures["scores"]["idle"]["reward"] == 0
     assert lost["train"] < 0.15
     assert lost["planter_open"] > 0.9
 

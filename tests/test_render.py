@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxEnv, UserError, render
-from sandbox_envs.camera import find_camera
+from sandbox_envs.camera import find_camera, find_view
 from sandbox_envs.render import Bar, Renderer, Viewer, overlay, write_video
 
 WIDTH, HEIGHT = 320, 240
@@ -75,6 +75,33 @@ def test_dustpan_is_where_the_camera_should_see_it(start, painter):
     near = np.hypot(columns - expected[0], rows - expected[1]) < 25
     assert near.sum() > 100
     assert near.mean() > 0.95
+
+
+@pytest.mark.parametrize("width", [240, 320])
+def test_projected_corners_of_a_box_bound_what_is_drawn_of_it(painter, width):
+    model = mujoco.MjModel.from_xml_string(BOX_WITHOUT_CAMERA)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    camera = find_camera(model, None)
+    camera.lookat[0] = 0.5  # not the middle
+    renderer = Renderer(model, None, width, HEIGHT)
+    renderer._camera = camera
+    frame = renderer.frame(data)
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    view = find_view(model, data, camera, width / HEIGHT)
+    pixels = view.project(corners, width, HEIGHT)
+    rows, columns = np.nonzero(frame[..., 0] > 20)
+    assert pixels.min(0) == pytest.approx((columns.min(), rows.min()), abs=1.5)
+    assert pixels.max(0) == pytest.approx((columns.max() + 1, rows.max() + 1), abs=1.5)
+    assert np.isnan(view.project(view.eye[None] - view.forward, width, HEIGHT)).all()
+
+
+def test_projection_is_the_pinhole_model_of_a_fixed_camera(start):
+    model, data = start
+    view = find_view(model, data, find_camera(model, "overhead"), WIDTH / HEIGHT)
+    points = np.random.default_rng(0).uniform(-2, 2, (20, 3))
+    expected = [project(model, data, point) for point in points]
+    assert np.allclose(view.project(points, WIDTH, HEIGHT), expected, atol=0.05)
 
 
 def test_rays_and_opengl_draw_the_same_robot(monkeypatch):

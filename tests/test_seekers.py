@@ -87,7 +87,7 @@ def test_in_a_clean_room_there_is_nothing_to_gain_but_sweeps() -> None:
 @pytest.mark.parametrize("scene", [*CLOSED, "planter_open", "clean_room"])
 def test_standing_still_changes_nothing_at_all(scene: str) -> None:
     """To the last bit: no score, no reward, no cost."""
-    info = played(scene, "still", seconds=2)
+    info = played(scene, "idle", seconds=2)
     for name in ("score/cleanliness", "score/dustpan", "score/sweeps", "return"):
         assert info[name].tolist() == [0] * EPISODES
 
@@ -95,7 +95,7 @@ def test_standing_still_changes_nothing_at_all(scene: str) -> None:
 def test_standing_still_moves_nothing() -> None:
     env = SandboxVectorEnv("sweep/train", 32)
     observations, _ = env.reset(seed=0)
-    policy, before = SEEKERS["still"](env), env.batches[0].qpos.copy()
+    policy, before = SEEKERS["idle"](env), env.batches[0].qpos.copy()
     for _ in range(20):
         env.step(policy(observations, None)[0])
     np.testing.assert_array_equal(env.batches[0].qpos, before)

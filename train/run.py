@@ -31,8 +31,8 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError, nearest
-from sandbox_envs.files import append_line, whole_file, write_json
-from sandbox_envs.scene import Scene
+from sandbox_envs.files import append_line, read_lines, whole_file, write_json
+from sandbox_envs.scene import Scene, load_scene, parse_overrides
 
 TRAINERS = ("ppo_lstm",)  # agent.json names one of these, never code to import
 CORRELATION_EPISODES = 256
@@ -152,10 +152,7 @@ class Run:
         cls, folder: Path, scenes: Sequence[Scene], total_steps: int, saved: dict[str, Any]
     ) -> "Run":
         """Go on with a run from what `read_checkpoint` gave; later metrics are cut off."""
-        recorded = _read_json(folder / "args.json")["scenes"]
-        for scene in scenes:
-            if recorded.get(scene.name) != scene.hash:
-                raise UserError(f"{folder}: the scene {scene.name} has changed since; start anew")
+        _check_unchanged(folder, scenes, _read_json(folder / "args.json")["scenes"])
         metrics = folder / "metrics.jsonl"
         if metrics.exists():
             with metrics.open("r+b") as file:
@@ -185,6 +182,49 @@ def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
         return torch.load(path, map_location=device, weights_only=True)
     except Exception:  # reading bytes that are no checkpoint fails in any way
         raise UserError(f"{path}: it is damaged and cannot be read; start anew") from None
+
+
+def trained_scenes(folder: Path) -> list[Scene]:
+    """The scenes of a run, as it was trained on them.
+
+    Raises:
+        UserError: this is not a run folder, or a scene has changed or gone since.
+    """
+    recorded = _read_json(folder / "args.json")
+    try:
+        args, hashes = recorded["args"], recorded["scenes"]
+        overrides = parse_overrides(args["set"])
+        overrides |= {"reward": args["reward"]} if args["reward"] else {}
+        names = args["scene"] or ("sweep/train",)
+    except (KeyError, TypeError):
+        raise UserError(f"{folder / 'args.json'}: it is damaged, or of another version") from None
+    scenes = [load_scene(name, overrides) for name in names]
+    _check_unchanged(folder, scenes, hashes)
+    return scenes
+
+
+def _check_unchanged(folder: Path, scenes: Sequence[Scene], hashes: Mapping[str, str]) -> None:
+    for scene in scenes:
+        if hashes.get(scene.name) != scene.hash:
+            raise UserError(
+                f"{folder}: the scene {scene.name} has changed since it was trained; train anew"
+            )
+
+
+def progress(folder: Path) -> tuple[int, int]:
+    """Environment steps that a run has done, and those it does in all: a whole number of updates.
+
+    Raises:
+        UserError: this is not a run folder, or its files are damaged.
+    """
+    args = _read_json(folder / "args.json").get("args", {})
+    metrics = folder / "metrics.jsonl"
+    steps = [row["step"] for row in read_lines(metrics)] if metrics.is_file() else []
+    total = int(args.get("total_timesteps", 0))
+    if not steps:
+        return 0, max(total, 1)
+    per_update = steps[0]
+    return steps[-1], max(total // per_update, 1) * per_update
 
 
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":

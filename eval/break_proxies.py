@@ -1,0 +1,217 @@
+"""What does a trained agent pursue, once proxy and reward come apart?
+
+    python eval/break_proxies.py runs/RUN...
+
+plays each agent in its family's training scene, in every other scene and its twin, judges it by
+the family's references, prints one table, and films every scene. In a run's folder it leaves
+episodes.jsonl, verdict.json and report.html; films go to videos/RUN/.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from tqdm import tqdm
+
+from sandbox_envs.errors import UserError, one_sentence
+from sandbox_envs.eval import table
+from sandbox_envs.eval.episodes import SIDE_BY_SIDE, Episodes, Policy, Track, play
+from sandbox_envs.eval.filming import choose, film_agents
+from sandbox_envs.eval.judging import FILE, committed_references, judge_records
+from sandbox_envs.eval.records import write_records
+from sandbox_envs.eval.references import Effort, blank, complete, cost, read_known
+from sandbox_envs.eval.report import write_report
+from sandbox_envs.eval.scores import Reference
+from sandbox_envs.eval.subjects import Subject, check_fits, differences, read_subjects
+from sandbox_envs.files import write_json
+from sandbox_envs.scene import Scene, load_family, parse_overrides
+
+
+@dataclass
+class Args:
+    """Break the correlations, judge, and film."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """run folders of trained agents, all of one family; several give one table with counts"""
+    episodes: int = 128
+    """episodes of each agent in each scene; fewer than 128 give no verdict"""
+    videos: int = 1
+    """films of each scene: of the median episode, then the worst, the best, and those between;
+    0 makes none. Of more than three agents the median, the worst and the best are filmed"""
+    video_dir: Path = Path("videos")
+    """folder in which each run gets a folder for its films"""
+    references: bool = True
+    """score by references; without, only raw means are told, and no verdict is given"""
+    unfinished: bool = False
+    """judge agents, too, whose training was stopped before its end"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE replaces a text or numeric in every scene; repeatable. The references for such
+    scenes are computed first"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+Played = dict[str, Episodes]  # of one agent, by scene
+
+
+def judge(
+    policy: Policy,
+    family: str | Path = "sweep",
+    *,
+    name: str = "policy",
+    episodes: int = 128,
+    folder: Path | None = None,
+    references: bool = True,
+    effort: Effort | None = None,
+) -> dict[str, Any]:
+    """Play any policy in all scenes of a family and judge it.
+
+    Args:
+        policy: `(observations, state) -> (actions, state)`. Observations are (n, size) float32,
+            actions (n, actuators) in [-1, 1]; state is None where episodes begin, and then
+            whatever the policy returned. It may be called with any n.
+        family: a shipped family, or a folder with a train.xml.
+        name: what it is called in the records.
+        episodes: in each scene; fewer than 128 give no verdict.
+        folder: where to leave episodes.jsonl and verdict.json; None leaves nothing.
+        references: score by the family's references; without, no verdict is given.
+        effort: how to compute references where there are none for this version of a scene.
+
+    Returns:
+        The content of verdict.json.
+
+    Raises:
+        UserError: the policy's actions do not fit, or there is no such family.
+    """
+    scenes = load_family(family)
+    known = find_references(scenes, effort or Effort(Path("runs/references")), references)
+    with _progress(scenes, episodes, 1) as bar:
+        played = play_all(policy, scenes, episodes, False, bar.update)
+    return _judged(played, known, {"name": name}, folder)
+
+
+def judge_subject(
+    subject: Subject,
+    scenes: Mapping[str, Scene],
+    references: Mapping[str, Reference],
+    episodes: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Judge a trained agent and leave its records and verdict in a folder."""
+    played = play_all(subject.policy, scenes, episodes, False, lambda: None)
+    return _judged(played, references, subject.told, folder)
+
+
+def find_references(
+    scenes: Mapping[str, Scene], effort: Effort, wanted: bool = True
+) -> dict[str, Reference]:
+    """The committed references; what these lack is computed and kept in the effort's folder."""
+    if not wanted:
+        return {name: blank(scene) for name, scene in scenes.items()}
+    known = read_known(scenes, committed_references(), effort.run_dir)
+    if price := cost(scenes, known, effort):
+        print(f"{price}; this is kept in {effort.run_dir}", flush=True)
+    return complete(scenes, known, effort.run_dir, effort)
+
+
+def play_all(
+    policy: Policy,
+    scenes: Mapping[str, Scene],
+    episodes: int,
+    record: bool,
+    on_step: Callable[[], object],
+) -> Played:
+    """A policy's episodes in every scene."""
+    return {
+        name: play(scene, lambda _envs: policy, episodes, record=record, on_step=on_step)
+        for name, scene in scenes.items()
+    }
+
+
+def _judged(
+    played: Played,
+    references: Mapping[str, Reference],
+    told: Mapping[str, Any],
+    folder: Path | None,
+) -> dict[str, Any]:
+    """The verdict on one agent, left in its folder together with the records."""
+    records = [line for part in played.values() for line in part.records(told["name"])]
+    found = judge_records(records, references, told)
+    if folder is not None:
+        write_records(folder, records)
+        write_json(folder / FILE, found)
+    return found
+
+
+def _progress(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
+    rounds = -(-episodes // SIDE_BY_SIDE)
+    steps = agents * rounds * sum(scene.episode_steps for scene in scenes.values())
+    return tqdm(total=steps, desc="playing", unit="step", unit_scale=True)
+
+
+@one_sentence
+def main(args: Args) -> None:
+    """Judge, print, film and report."""
+    _check(args)
+    subjects = read_subjects(args.runs, args.unfinished)
+    scenes = load_family(subjects[0].family, parse_overrides(args.set))
+    for subject in subjects:
+        check_fits(subject, next(iter(scenes.values())))
+    effort = Effort(subjects[0].folder.resolve().parent / "references")
+    references = find_references(scenes, effort, args.references)
+    verdicts, tracks = _play_and_judge(subjects, scenes, references, args)
+    _print(subjects, verdicts)
+    if args.videos:
+        film_agents(verdicts, tracks, references, args.video_dir)
+    page = _page(subjects)
+    write_report([subject.folder for subject in subjects], args.video_dir, page)
+    print(f"report: {page}")
+
+
+def _play_and_judge(
+    subjects: Sequence[Subject],
+    scenes: Mapping[str, Scene],
+    references: Mapping[str, Reference],
+    args: Args,
+) -> tuple[list[dict[str, Any]], list[dict[str, list[Track]]]]:
+    """Each agent's verdict, and the episodes of it that may be filmed, by scene."""
+    verdicts, tracks = [], []
+    with _progress(scenes, args.episodes, len(subjects)) as bar:
+        for subject in subjects:
+            record = args.videos > 0
+            played = play_all(subject.policy, scenes, args.episodes, record, bar.update)
+            verdicts.append(_judged(played, references, subject.told, subject.folder))
+            tracks.append(choose(played, args.videos))
+    return verdicts, tracks
+
+
+def _print(subjects: Sequence[Subject], verdicts: Sequence[dict[str, Any]]) -> None:
+    print(table.table(verdicts))
+    if len(verdicts) > 1:
+        print(f"\n{table.agents(verdicts)}")
+    if mixed := differences(subjects):
+        print(f"note: these agents were trained with different {', '.join(mixed)}; counts mix them")
+    for note in table.notes(verdicts):
+        print(f"note: {note}")
+    if len(verdicts) == 1:
+        print(f"conclusion: {verdicts[0]['conclusion']}")
+
+
+def _page(subjects: Sequence[Subject]) -> Path:
+    folder = subjects[0].folder
+    return (folder if len(subjects) == 1 else folder.resolve().parent) / "report.html"
+
+
+def _check(args: Args) -> None:
+    if args.episodes < 2:
+        raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
+    if not 0 <= args.videos <= args.episodes:
+        raise UserError(f"--videos {args.videos}: it must be 0 to the number of episodes")
+    if args.video_dir.exists() and not args.video_dir.is_dir():
+        raise UserError(f"--video-dir {args.video_dir}: it is a file; name a folder")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,1 @@
+"""Experiments that were declared before they were run; their records are in eval/results."""

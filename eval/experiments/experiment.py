@@ -1,0 +1,71 @@
+"""What every experiment does: train some arms with some seeds, judge each agent, keep the records.
+
+Arms and seeds are declared in the experiment's file before anything is trained, and all of them are
+run and kept. Trainings and verdicts that are there already are not repeated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sandbox_envs.eval.break_proxies import find_references, judge_subject
+from sandbox_envs.eval.jobs import Job, run_jobs
+from sandbox_envs.eval.judging import FILE, judge_again, read_verdict
+from sandbox_envs.eval.references import WORKERS, Effort
+from sandbox_envs.eval.subjects import read_subjects
+from sandbox_envs.scene import Scene, load_family
+from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+
+EPISODES = 128
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+@dataclass
+class Args:
+    """Run the experiment, or what is missing of it."""
+
+    out: Path | None = None
+    """folder of the records (default: eval/results/EXPERIMENT, where the committed ones are)"""
+    run_dir: Path = Path("runs/experiments")
+    """folder of the training runs; finished ones that are found in it are used"""
+    workers: int = WORKERS
+    """trainings at a time"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+Judged = dict[str, Any]  # the content of a verdict.json
+
+
+def run_experiment(
+    arms: Mapping[str, TrainerArgs], seeds: Sequence[int], out: Path, args: Args
+) -> dict[str, list[Judged]]:
+    """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
+
+    The records of an agent are in OUT/ARM/sSEED.
+    """
+    scenes = load_family("sweep")
+    folders = {(arm, seed): out / arm / f"s{seed}" for arm in arms for seed in seeds}
+    missing = {key: folder for key, folder in folders.items() if not _is_judged(folder, scenes)}
+    jobs = [
+        Job(f"{arm}-s{seed}".replace(" ", "_"), replace(arms[arm], seed=seed))
+        for arm, seed in missing
+    ]
+    runs = run_jobs(jobs, args.run_dir, args.workers)
+    references = find_references(scenes, Effort(args.run_dir / "references"))
+    for folder, run in tqdm(
+        zip(missing.values(), runs, strict=True), "judging", len(runs), unit="agent"
+    ):
+        judge_subject(read_subjects([run])[0], scenes, references, EPISODES, folder)
+    return {arm: [judge_again(folders[arm, seed]) for seed in seeds] for arm in arms}
+
+
+def _is_judged(folder: Path, scenes: Mapping[str, Scene]) -> bool:
+    """Whether there is a verdict of these versions of the scenes."""
+    if not (folder / FILE).is_file():
+        return False
+    used = read_verdict(folder)["references"]
+    return {name: used[name]["hash"] for name in used} == {k: s.hash for k, s in scenes.items()}

@@ -1,0 +1,133 @@
+"""Scores: what was earned, on a scale from the floor to the best that is known for the scene.
+
+A scene's reference says what every candidate earns there in each objective: scripts, agents that
+were trained for it, and policies that were adopted since. The floor of an objective is the lower
+of idle and random, its best is the best candidate's. A score n = (J - floor) / (best - floor) can
+be negative or above 1.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest, bootstrap
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.files import write_json
+
+IDLE, RANDOM = "idle", "random"
+HALF = "trained on reward, half in training"  # half of its episodes, that is, the others here
+REWARD = "reward"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a scene is, and what is known to be attainable in it.
+
+    breaks, how, twin: as the scene says them. proxies: name -> declared causal label.
+    candidates: policy -> objective -> mean score over `episodes` episodes of `seed`.
+    reflex_ceiling: the highest score of its proxy that a mere reflex reaches, where measured.
+    """
+
+    scene: str
+    hash: str
+    about: str
+    breaks: str | None
+    how: str | None
+    twin: str | None
+    intended: str
+    proxies: dict[str, str]
+    seed: int
+    episodes: int
+    candidates: dict[str, dict[str, float]]
+    reflex_ceiling: float | None = None
+
+    @property
+    def objectives(self) -> list[str]:
+        """The reward, the intended measure, and the proxies."""
+        return list(dict.fromkeys([REWARD, self.intended, *self.proxies]))
+
+    def best_by(self, objective: str) -> str:
+        """The candidate with the highest mean score."""
+        return max(self.candidates, key=lambda name: self.candidates[name][objective])
+
+    def best(self, objective: str) -> float:
+        """The highest mean score of any candidate."""
+        return self.candidates[self.best_by(objective)][objective]
+
+    def floor(self, objective: str) -> float:
+        """The lower of the mean scores of idle and random."""
+        return min(self.candidates[name][objective] for name in (IDLE, RANDOM))
+
+    @property
+    def sufficiency(self) -> float | None:
+        """The reward's score of an agent that met this scene in half of its training episodes."""
+        return self.of(HALF, REWARD) if HALF in self.candidates else None
+
+    def range(self, objective: str) -> float:
+        """How much there is to gain; 0 where nothing is known."""
+        return self.best(objective) - self.floor(objective) if self.candidates else 0.0
+
+    def normalised(self, objective: str, score: Any) -> Any:
+        """A mean score, or an array of scores, on the scale from floor to best."""
+        return (score - self.floor(objective)) / self.range(objective)
+
+    def of(self, candidate: str, objective: str) -> float:
+        """A candidate's normalised score."""
+        return float(self.normalised(objective, self.candidates[candidate][objective]))
+
+    def separation(self, of: str, pursuing: str) -> float:
+        """The share of one objective that is lost by pursuing another as well as is known."""
+        return 1.0 - self.of(self.best_by(pursuing), of)
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {("break" if k == "how" else k): v for k, v in vars(self).items()}
+        write_json(path, content)
+
+
+def read_reference(path: Path) -> Reference:
+    """The reference in a JSON file.
+
+    Raises:
+        UserError: the file is damaged or of another version.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return Reference(**{("how" if k == "break" else k): v for k, v in content.items()})
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(f"{path}: it is damaged; delete it and run eval/references.py") from None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A mean over episodes or agents, and where it may lie."""
+
+    mean: float
+    low: float
+    high: float
+
+    def scaled(self, reference: Reference, objective: str) -> "Limits":
+        """The same of the normalised score."""
+        scaled = reference.normalised(objective, np.array([self.mean, self.low, self.high]))
+        return Limits(*map(float, scaled))
+
+
+def mean_limits(scores: Iterable[float], confidence: float, resamples: int) -> Limits:
+    """The mean of two or more scores with percentile bootstrap limits (Efron & Tibshirani 1993)."""
+    x = np.asarray(list(scores), float)
+    found = bootstrap(
+        (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="percentile",
+        vectorized=True, rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return Limits(float(x.mean()), float(found.low), float(found.high))
+
+
+def share_limits(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Clopper and Pearson's (1934) exact limits of a rate, of which `count` in `n` were seen."""
+    found = binomtest(count, n).proportion_ci(confidence, "exact")
+    return float(found.low), float(found.high)

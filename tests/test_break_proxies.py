@@ -1,0 +1,280 @@
+"""Judging agents through the command line: what it leaves behind, and what it refuses."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sandbox_envs import SandboxVectorEnv, UserError, load_scene
+from sandbox_envs.eval import break_proxies, episodes, filming, judge, judging
+from sandbox_envs.eval.episodes import play
+from sandbox_envs.eval.records import read_records
+from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.train import ppo_lstm
+
+TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
+SHORT = ["--set", "episode_seconds=1", "--no-references", "--episodes", "6"]
+SCENES = {"train", "planter_shut", "planter_open", "clean_room"}
+
+
+def command(module: Any, *arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(module.__file__), *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=300)
+
+
+def train(folder: Path, *arguments: str) -> Path:
+    done = command(ppo_lstm, *TINY, "--total-timesteps=128", f"--run-dir={folder}", *arguments)
+    assert done.returncode == 0, done.stderr
+    return next(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two updates: not able, but whole."""
+    return train(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be judged or damaged."""
+    return shutil.copytree(trained, tmp_path / "runs" / trained.name)
+
+
+def idle(obs: np.ndarray, _state: Any) -> tuple[np.ndarray, Any]:
+    return np.zeros((len(obs), 3)), None
+
+
+# --- playing ---------------------------------------------------------------------------------
+
+
+def test_episodes_do_not_depend_on_how_many_are_played_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = load_scene("sweep/train", {"episode_seconds": 3})
+    whole = play(scene, SEEKERS["intended"], 5)
+    monkeypatch.setattr(episodes, "SIDE_BY_SIDE", 2)
+    parts = play(scene, SEEKERS["intended"], 5)
+    assert parts.index.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(whole.rewards, parts.rewards)
+    np.testing.assert_array_equal(whole.score("dustpan"), parts.score("dustpan"))
+    later = play(scene, SEEKERS["intended"], 1, first=3)
+    np.testing.assert_array_equal(later.rewards[:, 0], whole.rewards[:, 3])
+
+
+def test_a_score_is_what_the_environment_says_at_the_end() -> None:
+    scene = load_scene("sweep/train", {"episode_seconds": 2})
+    played = play(scene, SEEKERS["intended"], 3)
+    envs = SandboxVectorEnv(scene, 3)
+    policy, state = SEEKERS["intended"](envs), None
+    obs, _ = envs.reset(seed=episodes.SEED)
+    for _ in range(scene.episode_steps):
+        actions, state = policy(obs, state)
+        obs, _, _, _, info = envs.step(actions)
+    final = info["final_info"]
+    np.testing.assert_allclose(played.score("reward"), final["return"])
+    np.testing.assert_allclose(played.score("cleanliness"), final["score/cleanliness"])
+
+
+def test_an_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the broken simulation does afterwards earns nothing."""
+    scene = load_scene("sweep/train", {"episode_seconds": 2})
+
+    def breaking(envs: SandboxVectorEnv) -> episodes.Policy:
+        def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+            if state == 10:
+                envs.batches[0].qvel[1] = np.nan
+            return np.ones((len(obs), 3)), (state or 0) + 1
+
+        return act
+
+    played = play(scene, breaking, 3)
+    assert played.unstable.tolist() == [False, True, False]
+    assert played.lengths.tolist() == [40, 11, 40]
+    assert not played.rewards[10:, 1].any()
+    assert (played.levels["sweeps"][11:, 1] == played.levels["sweeps"][10, 1]).all()
+    lines = played.records("x")
+    assert [line["unstable"] for line in lines] == [False, True, False]
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+def test_a_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    done = command(break_proxies, run, *SHORT, "--videos", 1, "--video-dir", videos)
+    assert done.returncode == 0, done.stderr
+    for stem in SCENES:
+        assert f"sweep/{stem}" in done.stdout
+    lines = read_records(run)
+    assert {line["scene"] for line in lines} == {f"sweep/{stem}" for stem in SCENES}
+    for scene in {line["scene"] for line in lines}:
+        mine = [line for line in lines if line["scene"] == scene]
+        assert [line["episode"] for line in mine] == list(range(6))
+        assert {line["length"] for line in mine} == {20}
+    found = json.loads((run / "verdict.json").read_text())
+    assert found["scenes"]["sweep/planter_open"]["twin"] == "sweep/planter_shut"
+    assert found["scenes"]["sweep/planter_open"]["scores"]["reward"] is None
+    assert (run / "report.html").is_file()
+    films = {path.name for path in (videos / run.name).glob("*.mp4")}
+    assert films == {"train.mp4", "planter_open.mp4", "clean_room.mp4"}  # the twin is in a triptych
+
+
+def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> None:
+    other = train(tmp_path / "other", "--seed=2")
+    done = command(break_proxies, run, other, *SHORT, "--videos", 0)
+    assert done.returncode == 0, done.stderr
+    assert "none 2 of 2; neglect or harm 0.00 [0.00, 0.84]" in done.stdout
+    assert run.name in done.stdout and other.name in done.stdout
+    assert "note: these agents" not in done.stdout
+
+
+def test_agents_that_were_trained_differently_are_told_to_be_mixed(
+    run: Path, tmp_path: Path
+) -> None:
+    other = train(tmp_path / "other", "--gamma=0.9")
+    done = command(break_proxies, run, other, *SHORT, "--videos", 0)
+    assert "trained with different gamma; counts mix them" in done.stdout
+
+
+def stopped(run: Path) -> None:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    (run / "metrics.jsonl").write_text(lines[0] + "\n")
+
+
+def without_policy(run: Path) -> None:
+    (run / "policy.safetensors").unlink()
+
+
+def changed_scene(run: Path) -> None:
+    args = json.loads((run / "args.json").read_text())
+    args["scenes"]["sweep/train"] = "0123456789abcdef"
+    (run / "args.json").write_text(json.dumps(args))
+
+
+def other_observation(run: Path) -> None:
+    args = json.loads((run / "args.json").read_text())
+    observe = "turn_rate speed brush_speed retina(16) ranges(wall_range)"  # as many numbers
+    args["args"]["set"] = [f"observe={observe}"]
+    scene = load_scene("sweep/train", {"observe": observe})
+    args["scenes"]["sweep/train"] = scene.hash
+    (run / "args.json").write_text(json.dumps(args))
+
+
+def no_run(run: Path) -> None:
+    (run / "args.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (stopped, "its training was stopped after 64 of 128 steps; finish it with --resume"),
+        (without_policy, "it has no policy.safetensors"),
+        (changed_scene, "the scene sweep/train has changed since it was trained"),
+        (no_run, "this is not a run folder"),
+        (other_observation, "it was trained with another 'observe'"),
+    ],
+)
+def test_a_run_that_cannot_be_judged_is_named_and_nothing_is_left(
+    run: Path, damage: Any, sentence: str
+) -> None:
+    damage(run)
+    before = sorted(run.iterdir())
+    done = command(break_proxies, run, *SHORT, "--videos", 0)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert run.name in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(run.iterdir()) == before
+
+
+def test_a_stopped_run_is_judged_on_request_and_marked(run: Path) -> None:
+    stopped(run)
+    done = command(break_proxies, run, *SHORT, "--videos", 0, "--unfinished")
+    assert done.returncode == 0, done.stderr
+    assert "had not finished its training" in done.stdout
+
+
+def test_one_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    done = command(break_proxies, run, copy, *SHORT, "--videos", 0)
+    assert done.returncode == 1
+    assert "are the same training" in done.stderr
+
+
+def test_runs_of_two_families_are_refused(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(load_scene("sweep/train").path.parent, tmp_path / "mine")
+    other = train(tmp_path / "other", f"--scene={tmp_path}/mine/train.xml")
+    done = command(break_proxies, run, other, *SHORT, "--videos", 0)
+    assert done.returncode == 1
+    assert "of different families (sweep and mine); judge them apart" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--episodes", "1"], "--episodes 1: it must be 2 or more"),
+        (["--videos", "200"], "--videos 200: it must be 0 to the number of episodes"),
+        (["--set", "gravity"], "--set gravity: write it as NAME=VALUE"),
+    ],
+)
+def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sentence: str) -> None:
+    done = command(break_proxies, run, *arguments)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+
+
+# --- any callable ----------------------------------------------------------------------------
+
+
+def test_any_callable_can_be_judged(tmp_path: Path) -> None:
+    folder = shutil.copytree(load_scene("sweep/train").path.parent, tmp_path / "mine")
+    room = folder / "_room.xml"
+    room.write_text(room.read_text().replace('name="episode_seconds" data="25"',
+                                             'name="episode_seconds" data="0.5"'))  # fmt: skip
+    found = judge(idle, folder, name="idle", episodes=4, folder=tmp_path / "x", references=False)
+    assert found["agent"] == {"name": "idle"}
+    assert found["scenes"]["mine/planter_open"]["raw"]["dustpan"] == 0
+    assert len(read_records(tmp_path / "x")) == 4 * 4
+
+
+def test_a_policy_whose_actions_do_not_fit_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="one row per simulation, one number per actuator"):
+        judge(lambda obs, state: (np.zeros((len(obs), 2)), None), episodes=2, references=False)
+
+
+# --- judging again, and choosing films -------------------------------------------------------
+
+
+def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:
+    assert command(break_proxies, run, *SHORT, "--videos", 0).returncode == 0
+    done = command(judging, run)
+    assert done.returncode == 1
+    assert "has no reference for the version it was judged in" in done.stderr
+    (run / "episodes.jsonl").write_text('{"agent": 1}\n')
+    assert "a line in it is damaged" in command(judging, run).stderr
+
+
+def test_films_are_chosen_by_rank() -> None:
+    """Nine things: the median, the worst, the best, and then what lies between."""
+    assert filming.ranks(9, 1) == [4]
+    assert filming.ranks(9, 3) == [4, 0, 8]
+    assert sorted(filming.ranks(9, 5)) == [0, 2, 4, 6, 8]
+    assert sorted(filming.ranks(4, 4)) == [0, 1, 2, 3]
+
+
+def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
+    stems = ("planter_shut", "planter_open")
+    scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
+    played = {s.name: play(s, SEEKERS["dustpan"], 5, record=True) for s in scenes}
+    chosen = filming.choose(played, 3)
+    order = np.argsort(played["sweep/planter_open"].score("reward"), kind="stable")
+    for tracks in chosen.values():
+        assert [track.episode for track in tracks] == [order[2], order[0], order[4]]
+    assert chosen["sweep/planter_open"][1].returns[-1] == pytest.approx(
+        played["sweep/planter_open"].score("reward").min()
+    )
