@@ -7,7 +7,8 @@ the family's references, prints one table, and films every scene. In a run's fol
 episodes.jsonl, verdict.json and report.html; films go to videos/RUN/.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,18 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.eval import table
-from sandbox_envs.eval.episodes import SIDE_BY_SIDE, Episodes, Policy, Track, play
-from sandbox_envs.eval.filming import choose, film_agents
-from sandbox_envs.eval.judging import FILE, committed_references, judge_records
+from sandbox_envs.eval.episodes import SIDE_BY_SIDE, Episodes, Policy, play
+from sandbox_envs.eval.filming import Shots, choose, film_agents
+from sandbox_envs.eval.judging import FILE, judge_records
 from sandbox_envs.eval.records import write_records
-from sandbox_envs.eval.references import Effort, blank, complete, cost, read_known
+from sandbox_envs.eval.reference_files import committed_references, read_known
+from sandbox_envs.eval.references import Effort, blank, complete, cost
 from sandbox_envs.eval.report import write_report
 from sandbox_envs.eval.scores import Reference
 from sandbox_envs.eval.subjects import Subject, check_fits, differences, read_subjects
+from sandbox_envs.family import load_family
 from sandbox_envs.files import write_json
-from sandbox_envs.scene import Scene, load_family, parse_overrides
+from sandbox_envs.scene import Scene, parse_overrides
 
 
 @dataclass
@@ -62,7 +65,7 @@ def judge(
     *,
     name: str = "policy",
     episodes: int = 128,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     references: bool = True,
     effort: Effort | None = None,
 ) -> dict[str, Any]:
@@ -85,11 +88,13 @@ def judge(
     Raises:
         UserError: the policy's actions do not fit, or there is no such family.
     """
+    if episodes < 2:
+        raise UserError(f"episodes is {episodes}; it must be 2 or more")
     scenes = load_family(family)
     known = find_references(scenes, effort or Effort(Path("runs/references")), references)
     with _progress(scenes, episodes, 1) as bar:
         played = play_all(policy, scenes, episodes, False, bar.update)
-    return _judged(played, known, {"name": name}, folder)
+    return _judge(played, known, {"name": name}, folder)
 
 
 def judge_subject(
@@ -97,11 +102,21 @@ def judge_subject(
     scenes: Mapping[str, Scene],
     references: Mapping[str, Reference],
     episodes: int,
-    folder: Path,
-) -> dict[str, Any]:
-    """Judge a trained agent and leave its records and verdict in a folder."""
-    played = play_all(subject.policy, scenes, episodes, False, lambda: None)
-    return _judged(played, references, subject.told, folder)
+    folder: Path | None = None,
+    videos: int = 0,
+    on_step: Callable[[], object] = lambda: None,
+) -> tuple[dict[str, Any], Shots]:
+    """Judge a trained agent, and leave records and verdict in a folder, by default its own.
+
+    Returns:
+        The verdict, and the episodes to be filmed, `videos` of each scene.
+    """
+    try:
+        played = play_all(subject.policy, scenes, episodes, videos > 0, on_step)
+    except UserError as error:
+        raise UserError(f"{subject.folder}: {error}") from None
+    found = _judge(played, references, subject.told, folder or subject.folder)
+    return found, choose(played, videos)
 
 
 def find_references(
@@ -124,24 +139,27 @@ def play_all(
     on_step: Callable[[], object],
 ) -> Played:
     """A policy's episodes in every scene."""
-    return {
-        name: play(scene, lambda _envs: policy, episodes, record=record, on_step=on_step)
-        for name, scene in scenes.items()
-    }
+    played = {}
+    for name, scene in scenes.items():
+        try:
+            played[name] = play(scene, lambda _: policy, episodes, record=record, on_step=on_step)
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
+    return played
 
 
-def _judged(
+def _judge(
     played: Played,
     references: Mapping[str, Reference],
     told: Mapping[str, Any],
-    folder: Path | None,
+    folder: str | Path | None,
 ) -> dict[str, Any]:
     """The verdict on one agent, left in its folder together with the records."""
     records = [line for part in played.values() for line in part.records(told["name"])]
     found = judge_records(records, references, told)
     if folder is not None:
-        write_records(folder, records)
-        write_json(folder / FILE, found)
+        write_records(Path(folder), records)
+        write_json(Path(folder) / FILE, found)
     return found
 
 
@@ -159,44 +177,36 @@ def main(args: Args) -> None:
     scenes = load_family(subjects[0].family, parse_overrides(args.set))
     for subject in subjects:
         check_fits(subject, next(iter(scenes.values())))
+    _make_folders([subject.folder for subject in subjects], args.video_dir)
     effort = Effort(subjects[0].folder.resolve().parent / "references")
     references = find_references(scenes, effort, args.references)
-    verdicts, tracks = _play_and_judge(subjects, scenes, references, args)
-    _print(subjects, verdicts)
-    if args.videos:
-        film_agents(verdicts, tracks, references, args.video_dir)
+    verdicts, shots = [], []
+    with _progress(scenes, args.episodes, len(subjects)) as bar:
+        for subject in subjects:
+            found, chosen = judge_subject(
+                subject, scenes, references, args.episodes, None, args.videos, bar.update
+            )
+            verdicts.append(found)
+            shots.append(chosen)
+    print(table.report(verdicts))
+    for note in _notes(subjects, next(iter(scenes.values()))):
+        print(f"note: {note}")
+    film_agents(verdicts, shots, references, args.video_dir)
     page = _page(subjects)
     write_report([subject.folder for subject in subjects], args.video_dir, page)
     print(f"report: {page}")
 
 
-def _play_and_judge(
-    subjects: Sequence[Subject],
-    scenes: Mapping[str, Scene],
-    references: Mapping[str, Reference],
-    args: Args,
-) -> tuple[list[dict[str, Any]], list[dict[str, list[Track]]]]:
-    """Each agent's verdict, and the episodes of it that may be filmed, by scene."""
-    verdicts, tracks = [], []
-    with _progress(scenes, args.episodes, len(subjects)) as bar:
-        for subject in subjects:
-            record = args.videos > 0
-            played = play_all(subject.policy, scenes, args.episodes, record, bar.update)
-            verdicts.append(_judged(played, references, subject.told, subject.folder))
-            tracks.append(choose(played, args.videos))
-    return verdicts, tracks
-
-
-def _print(subjects: Sequence[Subject], verdicts: Sequence[dict[str, Any]]) -> None:
-    print(table.table(verdicts))
-    if len(verdicts) > 1:
-        print(f"\n{table.agents(verdicts)}")
+def _notes(subjects: Sequence[Subject], train: Scene) -> Iterator[str]:
+    """How these agents were trained, where that is not what one would think."""
     if mixed := differences(subjects):
-        print(f"note: these agents were trained with different {', '.join(mixed)}; counts mix them")
-    for note in table.notes(verdicts):
-        print(f"note: {note}")
-    if len(verdicts) == 1:
-        print(f"conclusion: {verdicts[0]['conclusion']}")
+        yield f"these agents were trained with different {', '.join(mixed)}; counts mix them"
+    for subject in subjects:
+        if [scene.hash for scene in subject.scenes] != [train.hash]:
+            changed = {k: v for scene in subject.scenes for k, v in scene.overrides.items()}
+            names = " and ".join(dict.fromkeys(scene.name for scene in subject.scenes))
+            settings = "".join(f", {name}={value}" for name, value in changed.items())
+            yield f"{subject.folder.name} was trained on {names}{settings}"
 
 
 def _page(subjects: Sequence[Subject]) -> Path:
@@ -209,8 +219,19 @@ def _check(args: Args) -> None:
         raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
     if not 0 <= args.videos <= args.episodes:
         raise UserError(f"--videos {args.videos}: it must be 0 to the number of episodes")
-    if args.video_dir.exists() and not args.video_dir.is_dir():
-        raise UserError(f"--video-dir {args.video_dir}: it is a file; name a folder")
+
+
+def _make_folders(runs: Sequence[Path], video_dir: Path) -> None:
+    """Find out whether results can be written before they are computed."""
+    try:
+        video_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(
+            f"--video-dir {video_dir}: it is a file, or in one; name a folder"
+        ) from None
+    for folder in (*runs, video_dir):
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"{folder}: nothing can be written there; change its permissions")
 
 
 if __name__ == "__main__":

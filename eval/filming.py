@@ -2,11 +2,14 @@
 
 An agent's films of a scene show the episode whose reward there is the median, then the worst, the
 best, and those between. A scene with a twin is filmed as three panels of one episode: the agent in
-the twin, the agent in the scene, and the intended script in the scene. Of more than three agents
-the median, the worst and the best are filmed, by their reward in the scenes that break a proxy.
+the twin, the agent in the scene, and the intended script in the scene; and plainly as well. Of more
+than three agents the median, the worst and the best are filmed, by their reward in the scenes that
+break a proxy.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,18 @@ from sandbox_envs.eval.seekers import scripts
 from sandbox_envs.eval.verdict import NEGLECTS
 from sandbox_envs.scene import Scene
 
-Tracks = dict[str, list[Track]]  # of one agent: scene -> the chosen episodes
 MOST_AGENTS = 3
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An episode to film, and the same episode in the scene's twin, if it has one."""
+
+    track: Track
+    twin: Track | None
+
+
+Shots = dict[str, list[Shot]]  # of one agent, by scene
 
 
 def ranks(n: int, count: int) -> list[int]:
@@ -30,75 +43,90 @@ def ranks(n: int, count: int) -> list[int]:
     return list(dict.fromkeys(round(share * (n - 1)) for share in shares))[:count]
 
 
-def choose(played: Mapping[str, Episodes], count: int) -> Tracks:
-    """The episodes to film of each scene; a twin gives those of the scene that it belongs to."""
-    partners = {part.scene.twin: name for name, part in played.items() if part.scene.twin}
-    chosen: Tracks = {}
-    for name, part in played.items():
-        by = played[partners.get(name, name)].score(REWARD)
-        order = np.argsort(by, kind="stable")
-        chosen[name] = [part.track(int(order[r])) for r in ranks(len(by), count)] if count else []
+def choose(played: Mapping[str, Episodes], count: int) -> Shots:
+    """The episodes to film of each scene, by their reward there."""
+    chosen: Shots = {name: [] for name in played}
+    for name, part in played.items() if count else ():
+        twin = played.get(str(part.scene.twin))
+        reward = part.score(REWARD)
+        order = np.argsort(reward, kind="stable")
+        for i in (int(order[rank]) for rank in ranks(len(reward), count)):
+            chosen[name].append(Shot(part.track(i), twin.track(i) if twin else None))
     return chosen
 
 
 def film_agents(
     verdicts: Sequence[dict[str, Any]],
-    tracks: Sequence[Tracks],
+    shots: Sequence[Shots],
     references: Mapping[str, Reference],
     video_dir: Path,
 ) -> None:
-    """Film the agents that the rule names; films are called RUN/SCENE.mp4, RUN/SCENE-2.mp4, ..."""
-    chosen = _agents_to_film(verdicts)
-    jobs = [
-        (i, scene, k) for i in chosen for scene in tracks[i] for k in range(len(tracks[i][scene]))
+    """Film the agents that the rule names: RUN/SCENE.mp4, RUN/SCENE-2.mp4, ...
+
+    A scene with a twin also gets the plain view of itself alone, RUN/SCENE-plain.mp4. Films of
+    earlier verdicts on these agents are deleted.
+    """
+    folders = [video_dir / verdict["agent"]["name"] for verdict in verdicts]
+    for folder in folders:
+        _clear(folder, [scene.rpartition("/")[2] for scene in references])
+    films = [
+        (folders[i] / name, film)
+        for i in _agents_to_film(verdicts)
+        for scene in references
+        for name, film in _films(verdicts, i, shots[i][scene], references[scene])
     ]
-    twins = {reference.twin for reference in references.values()}
-    jobs = [job for job in jobs if job[1] not in twins]  # they are in the films of their scenes
-    for i, scene, k in tqdm(jobs, desc="filming", unit="film"):
-        folder = video_dir / verdicts[i]["agent"]["name"]
-        stem = scene.rpartition("/")[2] + (f"-{k + 1}" if k else "")
-        film = _film(verdicts, i, tracks[i], scene, k, references[scene])
-        film.write(folder / f"{stem}.mp4")
-        film.poster(folder / f"{stem}.png")
-    for i in chosen:
-        print(f"films: {video_dir / verdicts[i]['agent']['name']}")
+    for path, film in tqdm(films, desc="filming", unit="film", disable=not films):
+        film.write(path.with_name(f"{path.name}.mp4"))
+        film.poster(path.with_name(f"{path.name}.png"))
+    for folder in dict.fromkeys(path.parent for path, _ in films):
+        print(f"films: {folder}")
+
+
+def _clear(folder: Path, stems: Sequence[str]) -> None:
+    film = re.compile(rf"({'|'.join(map(re.escape, stems))})(-plain)?(-\d+)?\.(mp4|png)")
+    for file in folder.glob("*") if folder.is_dir() else ():
+        if film.fullmatch(file.name):
+            file.unlink()
 
 
 def _agents_to_film(verdicts: Sequence[dict[str, Any]]) -> list[int]:
     if len(verdicts) <= MOST_AGENTS:
         return list(range(len(verdicts)))
-    conflicts = [s for s, row in verdicts[0]["scenes"].items() if row["break"] == "conflict"]
-    rewards = [np.mean([v["scenes"][s]["raw"][REWARD] for s in conflicts]) for v in verdicts]
+    scenes = verdicts[0]["scenes"]
+    broken = [name for name, row in scenes.items() if row["breaks"]] or list(scenes)
+    rewards = [np.mean([v["scenes"][s]["raw"][REWARD] for s in broken]) for v in verdicts]
     order = np.argsort(rewards, kind="stable")
-    return [int(order[r]) for r in ranks(len(verdicts), MOST_AGENTS)]
+    return [int(order[rank]) for rank in ranks(len(verdicts), MOST_AGENTS)]
 
 
-def _film(
-    verdicts: Sequence[dict[str, Any]],
-    i: int,
-    tracks: Tracks,
-    scene: str,
-    k: int,
-    reference: Reference,
-) -> Film:
-    track = tracks[scene][k]
-    panels = [panel("agent", track)]
-    if reference.twin:
-        panels = [panel("agent", tracks[reference.twin][k]), *panels]
-        panels += _intended(track.scene, reference, track.episode)
-    caption = [reference.about, _line(verdicts, i, scene, track.episode)]
+def _films(
+    verdicts: Sequence[dict[str, Any]], i: int, shots: Sequence[Shot], reference: Reference
+) -> Iterator[tuple[str, Film]]:
+    """An agent's films of one scene, by name."""
+    scene = reference.scene
+    stem = scene.rpartition("/")[2]
     idle = reference.candidates[IDLE][REWARD] if reference.candidates else None
-    return Film(panels, caption, idle)
+    for k, shot in enumerate(shots):
+        number = f"-{k + 1}" if k else ""
+        caption = [reference.about, _line(verdicts, i, scene, shot.track.episode)]
+        plain = Film([panel("agent", shot.track)], caption, idle)
+        if shot.twin is None:
+            yield f"{stem}{number}", plain
+        else:
+            intended = _intended(shot.track.scene, reference, shot.track.episode)
+            panels = [panel("agent", shot.twin), *plain.panels, *intended]
+            yield f"{stem}{number}", replace(plain, panels=panels)
+            yield f"{stem}-plain{number}", plain
 
 
 def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
     """The script that earns the most reward in the same episode, where the family has scripts."""
-    known = scripts(scene.family).keys() - {IDLE, RANDOM}
+    known = scripts(scene).keys() - {IDLE, RANDOM}
     earned = {k: v[REWARD] for k, v in reference.candidates.items() if k in known}
     if not earned:
         return []
     best = max(earned, key=lambda name: earned[name])
-    make = scripts(scene.family)[best]
+    make = scripts(scene)[best]
     played = play(scene, make, 1, reference.seed, first=episode, record=True)
     return [panel(best.replace("script intended", "scripted cleaner"), played.track(0))]
 

@@ -1,28 +1,41 @@
 """Many training runs as a list of jobs: a finished one is never repeated, a stopped one goes on.
 
 A job is known by what it trains, not by where it lies: any run below the folder that has the same
-arguments, scenes and hyperparameters is that job's.
+trainer, hyperparameters and scenes, in the same order and as often, is that job's.
 """
 
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.scene import load_scene, parse_overrides
+from sandbox_envs.scene import load_scene
 from sandbox_envs.train.ppo_lstm import Args
-from sandbox_envs.train.run import progress
+from sandbox_envs.train.run_files import (
+    Training,
+    logged_steps,
+    progress,
+    read_training,
+    scenes_asked,
+)
 
-# arguments that change nothing of the result, or that the scenes' hashes say better
-IGNORED = ("scene", "set", "reward", "device", "torch_threads", "run_dir", "resume", "debug")
+TRAINER = "ppo_lstm"
+OF_THE_CALL = ("run_dir", "resume", "debug")  # arguments that say nothing of what is trained
+OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)  # that change nothing of the result
+OF_THE_SCENES = ("scene", "set", "reward")  # that the scenes' hashes say better
+
+Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
 
 
 @dataclass(frozen=True)
@@ -32,28 +45,39 @@ class Job:
     name: str
     args: Args
 
-    def identity(self) -> dict[str, Any]:
-        """What makes a run this job's: hyperparameters, and the scenes by their hashes."""
-        overrides = parse_overrides(self.args.set)
-        overrides |= {"reward": self.args.reward} if self.args.reward else {}
-        scenes = [load_scene(s, overrides) for s in self.args.scene or ("sweep/train",)]
-        return _identity(dataclasses.asdict(self.args), {s.name: s.hash for s in scenes})
+    @property
+    def identity(self) -> str:
+        """What makes a run this job's."""
+        args = dataclasses.asdict(self.args)
+        names, overrides = scenes_asked(args)
+        scenes = [load_scene(name, overrides) for name in names]
+        return _identity(TRAINER, args, [(scene.name, scene.hash) for scene in scenes])
+
+    def trains(self, told: Mapping[str, Any]) -> bool:
+        """Whether an agent that a verdict tells of comes from this training."""
+        scenes = list(told["trained_on"].items())
+        return _identity(told["trainer"], told["args"], scenes) == self.identity
 
     def command(self, run_dir: Path) -> list[str]:
         """The command line that trains it."""
         flags = [f"--run-dir={run_dir}"]
         for field in dataclasses.fields(self.args):
             value = getattr(self.args, field.name)
-            if field.name != "run_dir" and value != field.default:
+            if field.name not in OF_THE_CALL and value != field.default:
                 values = value if isinstance(value, tuple) else [value]
                 flags += [f"--{field.name.replace('_', '-')}={v}" for v in values]
-        return [sys.executable, "-m", "sandbox_envs.train.ppo_lstm", *flags]
+        return [sys.executable, "-m", f"sandbox_envs.train.{TRAINER}", *flags]
+
+
+def identity(training: Training) -> str:
+    """What makes two trainings the same, and their agents equal."""
+    return _identity(training.trainer, training.args, training.scenes)
 
 
 def find_run(job: Job, folder: Path) -> Path | None:
     """The job's run below a folder, a finished one before one that can go on; None without."""
-    wanted = job.identity()
-    mine = [path.parent for path in folder.glob("**/args.json") if _matches(path, wanted)]
+    wanted = job.identity
+    mine = [path.parent for path in folder.glob("**/args.json") if _matches(path.parent, wanted)]
     able = [run for run in mine if is_finished(run) or (run / "resume.pt").is_file()]
     return max(able, key=lambda run: progress(run)[0], default=None)
 
@@ -68,13 +92,42 @@ def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
     """Train what is not trained yet, `workers` at a time, and return the run of every job.
 
     Raises:
-        UserError: a training failed; says where its log is.
+        UserError: a training failed, and where its log is; or one was stopped before its end.
     """
-    missing = [job for job in jobs if not ((run := find_run(job, folder)) and is_finished(run))]
-    if missing:
-        _train(missing, folder, workers)
-    runs = [find_run(job, folder) for job in jobs]
-    return [run for run in runs if run is not None]
+    waiting = {job.identity: job for job in jobs if not _is_trained(job, folder)}
+    if waiting:
+        with _stopped_by_sigterm():
+            _train(list(waiting.values()), folder, workers)
+    return [_finished_run(job, folder) for job in jobs]
+
+
+def _is_trained(job: Job, folder: Path) -> bool:
+    run = find_run(job, folder)
+    return run is not None and is_finished(run)
+
+
+def _finished_run(job: Job, folder: Path) -> Path:
+    run = find_run(job, folder)
+    done, total = progress(run) if run else (0, job.args.total_timesteps)
+    if run is None or done < total:
+        raise UserError(
+            f"training {job.name} was stopped at {done} of {total} steps; run again to go on"
+        )
+    return run
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that no trainer goes on without us."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
@@ -94,7 +147,9 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
             bar.update(finished + sum(t.steps() for t in running) - bar.n)
     finally:
         for training in running:
-            training.stop()
+            training.process.terminate()  # it saves, and ends
+        for training in running:
+            training.process.wait()
         bar.close()
 
 
@@ -105,11 +160,11 @@ class _Training:
         self.job, self.folder = job, folder / job.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{job.name}.log"
-        begun = find_run(job, folder)
+        self.begun = find_run(job, folder)
+        self.others = set(self.folder.glob("*/args.json"))
         command = job.command(self.folder)
-        if begun:
-            command = [*command[:3], f"--resume={begun}"]
-            self.folder = begun.parent
+        if self.begun:
+            command = [*command[:3], f"--resume={self.begun}"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
@@ -117,29 +172,26 @@ class _Training:
 
     def steps(self) -> int:
         """Environment steps done so far."""
-        return max(
-            (progress(path.parent)[0] for path in self.folder.glob("*/args.json")), default=0
-        )
+        new = set(self.folder.glob("*/args.json")) - self.others
+        runs = [self.begun] if self.begun else [path.parent for path in new]
+        return max((step for run in runs for step in logged_steps(run)), default=0)
 
     def check(self) -> None:
         """Raise UserError if it failed."""
         if self.process.returncode:
-            last = (self.log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+            said = self.log.read_text(errors="replace").strip().splitlines()
+            last = (said or ["it said nothing"])[-1]
             raise UserError(f"training {self.job.name} failed: {last} (all of it in {self.log})")
 
-    def stop(self) -> None:
-        """Let it save and end."""
-        self.process.terminate()
-        self.process.wait()
 
-
-def _matches(path: Path, wanted: dict[str, Any]) -> bool:
+def _matches(run: Path, wanted: str) -> bool:
     try:
-        recorded = json.loads(path.read_text())
-        return _identity(recorded["args"], recorded["scenes"]) == wanted
-    except (ValueError, KeyError, TypeError):
+        return identity(read_training(run)) == wanted
+    except UserError:  # a damaged run is nobody's
         return False
 
 
-def _identity(args: dict[str, Any], scenes: dict[str, str]) -> dict[str, Any]:
-    return {"scenes": scenes, **{k: v for k, v in args.items() if k not in IGNORED}}
+def _identity(trainer: str, args: Mapping[str, Any], scenes: Scenes) -> str:
+    hyper = {k: v for k, v in args.items() if k not in (*OF_THE_MACHINE, *OF_THE_SCENES)}
+    plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
+    return json.dumps(plain, sort_keys=True)

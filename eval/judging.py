@@ -7,16 +7,17 @@ verdict.json again and prints the table. Nothing here needs an environment.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from sandbox_envs.errors import UserError, one_sentence
+from sandbox_envs.eval.records import FILE as RECORDS
 from sandbox_envs.eval.records import Record, read_records
-from sandbox_envs.eval.scores import IDLE, Limits, Reference, read_reference
-from sandbox_envs.eval.table import table
+from sandbox_envs.eval.reference_files import whole_reference
+from sandbox_envs.eval.scores import IDLE, REWARD, Limits, Reference
+from sandbox_envs.eval.table import report
 from sandbox_envs.eval.verdict import (
     THRESHOLDS,
     Behaviour,
@@ -58,7 +59,7 @@ def judge_records(
     """
     train = training(references)
     found = behaviours(records, references, thresholds)
-    verdicts = {name: verdict(name, found, found[train.scene], thresholds) for name in found}
+    verdicts = {name: verdict(name, found, references, thresholds) for name in found}
     return {
         "agent": dict(agent),
         "family": train.scene.rpartition("/")[0],
@@ -71,32 +72,42 @@ def judge_records(
             "resamples": thresholds.resamples,
         },
         "thresholds": asdict(thresholds),
-        "references": {n: _used(references[n], train, thresholds) for n in found},
-        "scenes": {name: _scene(found[name], verdicts[name]) for name in found},
+        "references": {name: _used(references[name], references, thresholds) for name in found},
+        "scenes": {name: _scene(found[name], verdicts[name], thresholds) for name in found},
         "conclusion": conclusion(verdicts, references, thresholds),
     }
 
 
-def _used(reference: Reference, train: Reference, thresholds: Thresholds) -> dict[str, Any]:
-    """What of a reference went into the verdict."""
+def _used(
+    reference: Reference, references: Mapping[str, Reference], thresholds: Thresholds
+) -> dict[str, Any]:
+    """What of a scene's reference went into the verdict."""
     used: dict[str, Any] = {"hash": reference.hash}
     if not reference.candidates:
         return used
-    objectives = reference.objectives
+    k, objectives = reference.breaks, reference.objectives
     used |= {
         "episodes": reference.episodes,
-        "best": {k: reference.best(k) for k in objectives},
-        "best_by": {k: reference.best_by(k) for k in objectives},
-        "floor": {k: reference.floor(k) for k in objectives},
+        "best": {o: reference.best(o) for o in objectives},
+        "best_by": {o: reference.best_by(o) for o in objectives},
+        "floor": {o: reference.floor(o) for o in objectives},
         "idle": reference.candidates[IDLE],
+        "candidates": reference.candidates,
     }
+    if k in reference.proxies:
+        used["proxy_cost_in_training"] = training(references).cost(k)
     if reference.how == "conflict":
-        used["unfit_because"] = unfit_because(reference, train, thresholds)
+        used["unfit_because"] = unfit_because(reference, references, thresholds)
         used["fit"] = used["unfit_because"] is None
+        used["separation"] = {
+            f"{of} lost by pursuing {pursued}": reference.separation(of, pursuing=pursued)
+            for of, pursued in ((REWARD, k), (k, REWARD))
+            if k in reference.proxies
+        }
     return used
 
 
-def _scene(here: Behaviour, verdict: Verdict) -> dict[str, Any]:
+def _scene(here: Behaviour, verdict: Verdict, thresholds: Thresholds) -> dict[str, Any]:
     reference = here.reference
     return {
         "about": reference.about,
@@ -107,6 +118,7 @@ def _scene(here: Behaviour, verdict: Verdict) -> dict[str, Any]:
         "limits": {k: _ends(limits) for k, limits in here.scores.items()},
         "raw": {k: limits.mean for k, limits in here.raw.items()},
         "raw_limits": {k: _ends(limits) for k, limits in here.raw.items()},
+        "able": here.is_able(thresholds) if REWARD in here.scores else None,
         "verdict": verdict.word,
         "proxy": verdict.proxy,
         "habit": verdict.habit,
@@ -121,24 +133,7 @@ def _ends(limits: Limits) -> list[float]:
     return [limits.low, limits.high]
 
 
-# --- references on disk ----------------------------------------------------------------------
-
-
-def committed_references() -> Path:
-    """The folder of the references that come with the project."""
-    try:
-        return Path(str(resources.files("sandbox_envs.eval"))) / "references"
-    except ModuleNotFoundError:
-        return Path(__file__).resolve().parent / "references"
-
-
-def find_reference(scene: str, hash_: str, beside: Path | None = None) -> Reference | None:
-    """The reference of this version of a scene: a committed one, or one kept beside the runs."""
-    for folder in (committed_references(), *([beside] if beside else [])):
-        file = folder / f"{scene}.json"
-        if file.is_file() and (reference := read_reference(file)).hash == hash_:
-            return reference
-    return None
+# --- judging again ---------------------------------------------------------------------------
 
 
 def read_verdict(folder: Path) -> dict[str, Any]:
@@ -152,30 +147,82 @@ def read_verdict(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: it has no {FILE}; run eval/break_proxies.py on it first")
     try:
         content = json.loads(file.read_text())
-        content["scenes"], content["agent"]["name"], content["family"]
+        whole = [content["agent"]["name"], content["family"]] and all(
+            content["references"][name]["hash"] for name in content["scenes"]
+        )
     except (ValueError, TypeError, KeyError):
-        raise UserError(f"{file}: it is damaged; run eval/break_proxies.py again") from None
+        whole = False
+    if not whole:
+        raise UserError(f"{file}: it is damaged; run eval/break_proxies.py again")
     return content
 
 
-def judge_again(folder: Path) -> dict[str, Any]:
-    """A run's verdict from its records and today's references, written to its verdict.json."""
+def judge_again(folder: Path, *references: Path) -> dict[str, Any]:
+    """A run's verdict from its records and today's references, written to its verdict.json.
+
+    references: folders to look in beside the committed ones.
+
+    Raises:
+        UserError: records or references are missing, damaged, or not those of this run.
+    """
     old, records = read_verdict(folder), read_records(folder)
-    references = {}
-    for name, used in old["references"].items():
-        reference = find_reference(name, used["hash"], folder.parent / "references")
-        if reference is None:
-            raise UserError(f"{folder}: {name} has no reference for the version it was judged in")
-        references[name] = reference
-    new = judge_records(records, references, old["agent"])
+    _check_records(folder, old, records)
+    found = {
+        name: whole_reference(
+            name, used["hash"], folder.resolve().parent / "references", *references
+        )
+        for name, used in old["references"].items()
+    }
+    new = judge_records(records, found, old["agent"])
     write_json(folder / FILE, new)
     return new
+
+
+def _check_records(folder: Path, old: Mapping[str, Any], records: Sequence[Record]) -> None:
+    """Every scene once, with the same episodes of one agent: nothing else is to be averaged."""
+    wrong = None
+    if {r["agent"] for r in records} != {old["agent"]["name"]}:
+        wrong = f"not all of them are of {old['agent']['name']}"
+    elif {r["scene"] for r in records} != set(old["scenes"]):
+        wrong = "they are of other scenes than the verdict"
+    elif len({r["seed"] for r in records}) != 1:
+        wrong = "they are of several seeds"
+    else:
+        n = old["evaluation"]["episodes"]
+        for scene in old["scenes"]:
+            if [r["episode"] for r in records if r["scene"] == scene] != list(range(n)):
+                wrong = f"those of {scene} are not the episodes 0 to {n - 1}, once each"
+    if wrong:
+        raise UserError(f"{folder / RECORDS}: {wrong}; run eval/break_proxies.py again")
+
+
+def check_together(verdicts: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UserError unless these verdicts can be counted together, each agent once."""
+    first = verdicts[0]
+    names = [one["agent"]["name"] for one in verdicts]
+    if len(set(names)) < len(names):
+        raise UserError(f"{max(names, key=names.count)} is given twice and would be counted twice")
+    for one in verdicts[1:]:
+        for what, of in (
+            ("family", lambda v: v["family"]),
+            ("versions of scenes", lambda v: {k: u["hash"] for k, u in v["references"].items()}),
+            ("evaluation", lambda v: v["evaluation"]),
+        ):
+            if of(one) != of(first):
+                raise UserError(
+                    f"{first['agent']['name']} and {one['agent']['name']} were not judged alike "
+                    f"(another {what}); judge them together, or count them apart"
+                )
 
 
 @one_sentence
 def main(args: Args) -> None:
     """Judge every run again and print the table."""
-    print(table([judge_again(folder) for folder in args.runs]))
+    if not args.runs:
+        raise UserError("name at least one run folder")
+    verdicts = [judge_again(folder) for folder in args.runs]
+    check_together(verdicts)
+    print(report(verdicts))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ scores     "reward": the sum of the scene's rewards; a measure: its end minus it
 """
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,16 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_lines, whole_file
 
 FILE = "episodes.jsonl"
-KEYS = {"agent", "scene", "hash", "seed", "episode", "length", "unstable", "scores"}
+KINDS = {
+    "agent": str,
+    "scene": str,
+    "hash": str,
+    "seed": int,
+    "episode": int,
+    "length": int,
+    "unstable": bool,
+    "scores": dict,
+}
 
 Record = dict[str, Any]
 
@@ -40,12 +50,21 @@ def read_records(folder: Path) -> list[Record]:
     """The records in a folder.
 
     Raises:
-        UserError: there are none, or a line is damaged.
+        UserError: there are none, a line is damaged, or lines have different scores.
     """
     file = folder / FILE
     if not file.is_file():
         raise UserError(f"{folder}: it has no {FILE}; run eval/break_proxies.py on it first")
     records = read_lines(file)
-    if not records or any(KEYS - record.keys() for record in records):
+    if not records or not all(map(_is_record, records)):
         raise UserError(f"{file}: a line in it is damaged; run eval/break_proxies.py again")
+    if any(record["scores"].keys() != records[0]["scores"].keys() for record in records):
+        raise UserError(f"{file}: its lines have different scores; run eval/break_proxies.py again")
     return records
+
+
+def _is_record(line: Record) -> bool:
+    if not all(isinstance(line.get(key), kind) for key, kind in KINDS.items()):
+        return False
+    scores = line["scores"].values()
+    return bool(scores) and all(isinstance(x, int | float) and math.isfinite(x) for x in scores)

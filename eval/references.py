@@ -6,13 +6,18 @@ also an agent is trained on the family's training scene and this one by turns, w
 the intended behaviour can be learned in it at all. What is there already, for the same version of
 a scene, is never computed again; stop it at any time and call it again to go on.
 
+Those of the shipped families are committed, one file per scene. All others are kept with the
+training runs, one file per version of a scene, so that families and variants of one name do not
+overwrite each other.
+
 An agent that turned out better than its reference is made one with --adopt RUN; then
 `python eval/judging.py RUN...` judges by the new reference.
 """
 
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,18 +26,23 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.eval.episodes import SEED, Maker, play
-from sandbox_envs.eval.jobs import Job, run_jobs
-from sandbox_envs.eval.judging import committed_references
-from sandbox_envs.eval.scores import HALF, REWARD, Reference, read_reference
+from sandbox_envs.eval.jobs import Job, find_run, run_jobs
+from sandbox_envs.eval.reference_files import committed_references, keep, read_known, wanting
+from sandbox_envs.eval.scores import HALF, REWARD, Reference
 from sandbox_envs.eval.seekers import scripts
-from sandbox_envs.eval.verdict import training, unfit_because
-from sandbox_envs.scene import Scene, load_family
+from sandbox_envs.eval.subjects import Subject, check_fits, read_subjects
+from sandbox_envs.eval.verdict import unfit_because
+from sandbox_envs.family import load_family
+from sandbox_envs.scene import Scene, scenes_folder
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 from sandbox_envs.train.run import load_policy
+from sandbox_envs.train.run_files import progress
 
 TRAINING_SEED = 1001  # apart from those of the agents that are judged
 EPISODES = 256
-WORKERS = min(os.cpu_count() or 1, 4)
+CORES = os.cpu_count() or 1
+WORKERS = min(CORES, 4)
+STEPS_PER_SECOND = 7000  # of one training on one core of a 2-core machine, roughly
 
 
 @dataclass
@@ -42,7 +52,8 @@ class Args:
     family: tyro.conf.Positional[str]
     """a shipped family, or a folder with a train.xml"""
     out: Path | None = None
-    """folder for FAMILY/SCENE.json (default: eval/references, where the committed ones are)"""
+    """folder to keep them in (default: for a shipped family eval/references, where the committed
+    ones are, otherwise that of the training runs)"""
     run_dir: Path = Path("runs/references")
     """folder of the training runs; finished ones that are found in it are used"""
     train: bool = True
@@ -81,13 +92,13 @@ def blank(scene: Scene) -> Reference:
         seed=SEED,
         episodes=EPISODES,
         candidates={},
+        wanted=[],
     )
 
 
-def missing(scene: Scene, reference: Reference, train: bool = True) -> list[str]:
-    """The candidates that a scene's reference lacks."""
-    wanted = [*scripts(scene.family), *(trainings(scene) if train else ())]
-    return [name for name in wanted if name not in reference.candidates]
+def wanted(scene: Scene, train: bool = True) -> list[str]:
+    """The candidates that a scene's reference is to hold."""
+    return [*scripts(scene), *(trainings(scene) if train else ())]
 
 
 def complete(
@@ -97,17 +108,20 @@ def complete(
 
     known: references that are there already, whole or not.
     """
-    found = {name: known.get(name, blank(scene)) for name, scene in scenes.items()}
-    lacking = {name: missing(scenes[name], found[name], effort.train) for name in scenes}
-    makers = {name: dict(scripts(scenes[name].family)) for name in scenes}
-    for (name, candidate), run in _train(scenes, lacking, effort).items():
+    lacking = _lacking(scenes, known, effort)
+    found = {
+        name: wanting(known.get(name, blank(scene)), wanted(scene, effort.train))
+        for name, scene in scenes.items()
+    }
+    makers = {name: dict(scripts(scene)) for name, scene in scenes.items()}
+    for (name, candidate), run in _train(_jobs(scenes, lacking, effort), effort).items():
         makers[name][candidate] = _trained(run)
     count = sum(map(len, lacking.values()))
     with tqdm(total=count, desc="playing references", unit="policy", disable=not count) as bar:
         for name, candidates in lacking.items():
             for candidate in candidates:
                 found[name] = _with(found[name], candidate, scenes[name], makers[name][candidate])
-                found[name].write(folder / f"{name}.json")
+                keep(found[name], folder)
                 bar.update()
     return found
 
@@ -128,51 +142,68 @@ def trainings(scene: Scene) -> dict[str, TrainerArgs]:
 def rewarding(scene: Scene, measure: str) -> str:
     """The scene's reward with another measure in the intended one's place.
 
-    So a proxy is rewarded on the same scale, and at the same price of effort, as the truth is.
+    So a proxy is rewarded on the same scale, and at the same price of effort, as the truth is. A
+    reward that does not speak of the intended measure offers no place: it is the measure's gain.
     """
-    reward = scene.texts.get("reward", f"gain({scene.intended})")
-    return re.sub(rf"\b{re.escape(scene.intended)}\b", measure, reward)
+    place = rf"\b(gain|level)\(\s*{re.escape(scene.intended)}\s*\)"
+    text = scene.texts.get("reward", f"gain({scene.intended})")
+    reward, count = re.subn(place, rf"\1({measure})", text)
+    return reward if count else f"gain({measure})"
 
 
 def cost(scenes: Mapping[str, Scene], known: Mapping[str, Reference], effort: Effort) -> str | None:
     """What computing the missing references takes, in a sentence; None where none is missing."""
-    lacking = [
-        (scene, candidate)
-        for name, scene in scenes.items()
-        for candidate in missing(scene, known.get(name, blank(scene)), effort.train)
-    ]
-    if not lacking:
+    lacking = _lacking(scenes, known, effort)
+    if not any(lacking.values()):
         return None
-    trained = sum(candidate in trainings(scene) for scene, candidate in lacking)
-    names = ", ".join(dict.fromkeys(scene.name for scene, _ in lacking))
-    return (
-        f"references are missing for {names}: {len(lacking)} policies to play, {trained} of them "
-        f"to train first, {effort.total_timesteps / 1e6:g} million steps each"
-    )
+    names = ", ".join(name for name, candidates in lacking.items() if candidates)
+    count = sum(map(len, lacking.values()))
+    told = f"references are missing for {names}: {count} policies to play"
+    jobs = _jobs(scenes, lacking, effort).values()
+    if steps := [left for job in jobs if (left := _steps_left(job, effort.run_dir))]:
+        at_once = min(effort.workers, CORES, len(steps))
+        minutes = math.ceil(sum(steps) / at_once / STEPS_PER_SECOND / 60)
+        told += (
+            f", {len(steps)} of them to train first, {sum(steps) / 1e6:.3g} million steps in all: "
+            f"about {minutes} min with {at_once} at a time"
+        )
+    return told
 
 
-def read_known(scenes: Mapping[str, Scene], *folders: Path) -> dict[str, Reference]:
-    """The references of these versions of the scenes that the folders hold; earlier ones first."""
-    found: dict[str, Reference] = {}
-    for folder in reversed(folders):
-        for name, scene in scenes.items():
-            file = folder / f"{name}.json"
-            if file.is_file() and (reference := read_reference(file)).hash == scene.hash:
-                found[name] = reference
-    return found
+def _lacking(
+    scenes: Mapping[str, Scene], known: Mapping[str, Reference], effort: Effort
+) -> dict[str, list[str]]:
+    """The candidates that each scene's reference lacks."""
+    there = {name: reference.candidates for name, reference in known.items()}
+    return {
+        name: [c for c in wanted(scene, effort.train) if c not in there.get(name, ())]
+        for name, scene in scenes.items()
+    }
 
 
-def _train(
-    scenes: Mapping[str, Scene], lacking: Mapping[str, list[str]], effort: Effort
-) -> dict[tuple[str, str], Path]:
-    """Train the agents that are lacking: (scene, candidate) -> run folder."""
+def _jobs(
+    scenes: Mapping[str, Scene], lacking: Mapping[str, Sequence[str]], effort: Effort
+) -> dict[tuple[str, str], Job]:
+    """The trainings that the candidates take that are lacking: (scene, candidate) -> job."""
     jobs = {}
     for name, scene in scenes.items():
-        for candidate, args in trainings(scene).items() if effort.train else ():
+        for candidate, args in trainings(scene).items():
             if candidate in lacking[name]:
                 label = f"{name}-{candidate}".replace("/", "-").replace(",", "").replace(" ", "_")
                 args = replace(args, total_timesteps=effort.total_timesteps)
                 jobs[name, candidate] = Job(label, args)
+    return jobs
+
+
+def _steps_left(job: Job, run_dir: Path) -> int:
+    """The environment steps that a training still takes."""
+    run = find_run(job, run_dir)
+    done, total = progress(run) if run else (0, job.args.total_timesteps)
+    return max(total - done, 0)
+
+
+def _train(jobs: Mapping[tuple[str, str], Job], effort: Effort) -> dict[tuple[str, str], Path]:
+    """Train what is not trained yet: (scene, candidate) -> run folder."""
     runs = run_jobs(list(jobs.values()), effort.run_dir, effort.workers)
     return dict(zip(jobs, runs, strict=True))
 
@@ -190,14 +221,38 @@ def _with(reference: Reference, candidate: str, scene: Scene, make: Maker) -> Re
 
 
 def _adopt(
-    scenes: Mapping[str, Scene], found: Mapping[str, Reference], folder: Path, run: Path
+    scenes: Mapping[str, Scene], found: Mapping[str, Reference], folder: Path, subject: Subject
 ) -> dict[str, Reference]:
-    """Make a run's agent a candidate in every scene."""
+    """Make a trained agent a candidate in every scene."""
+    name = subject.told["name"]
     adopted = {}
-    for name, scene in tqdm(scenes.items(), desc=f"playing {run.name}", unit="scene"):
-        adopted[name] = _with(found[name], f"adopted {run.name}", scene, _trained(run))
-        adopted[name].write(folder / f"{name}.json")
+    for k, scene in tqdm(scenes.items(), desc=f"playing {name}", unit="scene"):
+        adopted[k] = _with(found[k], f"adopted {name}", scene, lambda _envs: subject.policy)
+        keep(adopted[k], folder)
     return adopted
+
+
+# --- where they are kept ---------------------------------------------------------------------
+
+
+def _folder(scenes: Mapping[str, Scene], out: Path | None, run_dir: Path) -> Path:
+    """Where a family's references are kept.
+
+    Raises:
+        UserError: a family that is not shipped would overwrite a shipped one's.
+    """
+    family, committed = next(iter(scenes.values())).path.parent, committed_references()
+    is_shipped = family.parent == scenes_folder().resolve()
+    folder = out or (committed if is_shipped else run_dir)
+    if folder.resolve() == committed.resolve() and not is_shipped:
+        raise UserError(
+            f"--out {out}: it holds the references of shipped families, and {family} is none; "
+            "name another folder"
+        )
+    return folder
+
+
+# --- the command -----------------------------------------------------------------------------
 
 
 @one_sentence
@@ -205,25 +260,30 @@ def main(args: Args) -> None:
     """Compute what is missing and print what is known."""
     if args.workers < 1 or args.total_timesteps < 1:
         raise UserError("--workers and --total-timesteps must be 1 or more")
-    scenes, folder = load_family(args.family), args.out or committed_references()
+    scenes = load_family(args.family)
+    folder = _folder(scenes, args.out, args.run_dir)
+    subjects = read_subjects(args.adopt) if args.adopt else []
+    for subject in subjects:
+        for scene in scenes.values():
+            check_fits(subject, scene)
     effort = Effort(args.run_dir, args.train, args.total_timesteps, args.workers)
     known = read_known(scenes, folder)
-    print(cost(scenes, known, effort) or "all references are there")
+    price = cost(scenes, known, effort)
+    print(f"{price}; kept in {folder}" if price else f"all references are there, in {folder}")
     found = complete(scenes, known, folder, effort)
-    for run in args.adopt:
-        found = _adopt(scenes, found, folder, run)
+    for subject in subjects:
+        found = _adopt(scenes, found, folder, subject)
     print("\n".join(_summary(found)))
 
 
 def _summary(found: Mapping[str, Reference]) -> Iterator[str]:
-    train = training(found)
     for name, reference in found.items():
         yield f"\n{name}"
         for k in reference.objectives:
             best, floor = reference.best(k), reference.floor(k)
             yield f"  {k:13}{floor:8.3f} to {best:.3f} ({reference.best_by(k)})"
         if reference.how == "conflict":
-            unfit = unfit_because(reference, train)
+            unfit = unfit_because(reference, found)
             yield (
                 f"  judges nobody: {unfit}"
                 if unfit

@@ -7,6 +7,7 @@ be negative or above 1.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ class Reference:
     """What a scene is, and what is known to be attainable in it.
 
     breaks, how, twin: as the scene says them. proxies: name -> declared causal label.
-    candidates: policy -> objective -> mean score over `episodes` episodes of `seed`.
+    candidates: policy -> objective -> mean score over `episodes` episodes of `seed`. wanted: those
+    without which it is not whole.
     reflex_ceiling: the highest score of its proxy that a mere reflex reaches, where measured.
     """
 
@@ -43,12 +45,18 @@ class Reference:
     seed: int
     episodes: int
     candidates: dict[str, dict[str, float]]
+    wanted: list[str]
     reflex_ceiling: float | None = None
 
     @property
     def objectives(self) -> list[str]:
         """The reward, the intended measure, and the proxies."""
         return list(dict.fromkeys([REWARD, self.intended, *self.proxies]))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every candidate that was looked for is there."""
+        return bool(self.candidates) and set(self.wanted) <= self.candidates.keys()
 
     def best_by(self, objective: str) -> str:
         """The candidate with the highest mean score."""
@@ -83,6 +91,11 @@ class Reference:
         """The share of one objective that is lost by pursuing another as well as is known."""
         return 1.0 - self.of(self.best_by(pursuing), of)
 
+    def cost(self, proxy: str) -> float:
+        """The share of the reward that those lose who pursue a proxy: the one who loses most."""
+        pursuers = {f"script {proxy}", f"trained on {proxy}"} & self.candidates.keys()
+        return 1.0 - min(self.of(c, REWARD) for c in pursuers or {self.best_by(proxy)})
+
     def write(self, path: Path) -> None:
         """Write it as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,9 +111,13 @@ def read_reference(path: Path) -> Reference:
     """
     try:
         content = json.loads(path.read_text())
-        return Reference(**{("how" if k == "break" else k): v for k, v in content.items()})
-    except (ValueError, TypeError, AttributeError):
+        reference = Reference(**{("how" if k == "break" else k): v for k, v in content.items()})
+        for scores in reference.candidates.values():
+            if not all(math.isfinite(scores[k]) for k in reference.objectives):
+                raise ValueError
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise UserError(f"{path}: it is damaged; delete it and run eval/references.py") from None
+    return reference
 
 
 @dataclass(frozen=True)
@@ -122,7 +139,7 @@ def mean_limits(scores: Iterable[float], confidence: float, resamples: int) -> L
     x = np.asarray(list(scores), float)
     found = bootstrap(
         (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="percentile",
-        vectorized=True, rng=np.random.default_rng(0),
+        rng=np.random.default_rng(0), batch=500,
     ).confidence_interval  # fmt: skip
     return Limits(float(x.mean()), float(found.low), float(found.high))
 

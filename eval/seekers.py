@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.footprint import Footprints, distance_to_boxes
+from sandbox_envs.scene import Scene
 
 CELL = 0.16  # metres, of the map on which ways are planned
 RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
@@ -69,12 +70,33 @@ SEEKERS: dict[str, Callable[[SandboxVectorEnv], Policy]] = {
 }
 
 
-def scripts(family: str) -> dict[str, Callable[[SandboxVectorEnv], Policy]]:
-    """Idle and random, which act in any family, and "script NAME" where the family has seekers."""
+# what the seekers look for and steer; "dirt-" stands for copies of a <replicate>
+BODIES = {"sweeper", "planter", "planter_gate", "dirt-", "soil-"}
+SITES = {"floor", "brush", "planter", "tile-"}
+SENSORS = {"speed", "turn_rate", "brush_in_tile", "dirt_in_pan", "dirt_in_drain", "soil_in_pan"}
+ACTUATORS = ["drive", "steer", "brush"]
+
+
+def scripts(scene: Scene) -> dict[str, Callable[[SandboxVectorEnv], Policy]]:
+    """Idle and random, which act anywhere, and "script NAME" where the seekers find their way."""
     found: dict[str, Callable[[SandboxVectorEnv], Policy]] = {"idle": idle, "random": random}
-    if family == "sweep":
+    if _suits_seekers(scene):
         found |= {f"script {name}": make for name, make in SEEKERS.items() if name not in found}
     return found
+
+
+def _suits_seekers(scene: Scene) -> bool:
+    """Whether there is all that they look for in it, whatever its folder is called."""
+    model = scene.model
+    bodies = [model.body(i).name for i in range(model.nbody)]
+    sites = [model.site(i).name for i in range(model.nsite)]
+    actuators = [model.actuator(i).name for i in range(model.nu)]
+    return (
+        {"".join(name.partition("-")[:2]) for name in bodies} >= BODIES
+        and {"".join(name.partition("-")[:2]) for name in sites} >= SITES
+        and scene.sensors.keys() >= SENSORS
+        and actuators == ACTUATORS
+    )
 
 
 class _Bodies:

@@ -1,6 +1,5 @@
 """The agents that are judged: run folders, read and checked before anything is played."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +7,12 @@ from typing import Any
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.episodes import Policy
-from sandbox_envs.eval.jobs import IGNORED
+from sandbox_envs.eval.jobs import OF_THE_MACHINE, OF_THE_SCENES, identity
 from sandbox_envs.scene import Scene
-from sandbox_envs.train.run import load_policy, progress, trained_scenes
+from sandbox_envs.train.run import load_policy
+from sandbox_envs.train.run_files import Training, progress, read_training, trained_scenes
+
+FREE = ("seed", *OF_THE_MACHINE)  # arguments in which agents that are counted together may differ
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,14 @@ class Subject:
 
     folder: Path
     policy: Policy = field(repr=False)
+    training: Training = field(repr=False)
     scenes: Sequence[Scene] = field(repr=False)  # as it was trained on them
     told: Mapping[str, Any]
 
     @property
     def family(self) -> Path:
         """The folder of the scenes' family."""
-        return self.scenes[0].path.parent
+        return self.scenes[0].path.resolve().parent
 
 
 def read_subjects(folders: Sequence[Path], unfinished: bool = False) -> list[Subject]:
@@ -35,7 +38,8 @@ def read_subjects(folders: Sequence[Path], unfinished: bool = False) -> list[Sub
 
     Raises:
         UserError: a folder is no run or has no policy, a scene of it has changed, its training
-            was stopped, or the runs are of several families or of one and the same agent.
+            was stopped, or the runs are of several families, of one and the same agent, or in
+            folders of the same name.
     """
     if not folders:
         raise UserError("name at least one run folder")
@@ -63,13 +67,25 @@ def check_fits(subject: Subject, scene: Scene) -> None:
 
 
 def differences(subjects: Sequence[Subject]) -> list[str]:
-    """In which arguments, beside the seed, the trainings differ: counts would mix these."""
-    args = [subject.told["args"] for subject in subjects]
-    return sorted(k for k in args[0] if k != "seed" and any(a.get(k) != args[0][k] for a in args))
+    """In what the trainings differ, beside seed and machine: counts would mix these."""
+    trainings = [subject.training for subject in subjects]
+    alike = len({training.scenes for training in trainings}) == 1  # however they were spelled
+    free = {*FREE, *OF_THE_SCENES} if alike else set(FREE)
+    traits = [
+        {**t.args, "trainer": t.trainer, "scene": [name for name, _ in t.scenes]} for t in trainings
+    ]
+    names = set().union(*traits) - free
+    return sorted(k for k in names if any(t.get(k) != traits[0].get(k) for t in traits))
 
 
 def _read(folder: Path, unfinished: bool) -> Subject:
-    scenes = trained_scenes(folder)  # says whether this is a run folder at all
+    scenes, training = trained_scenes(folder), read_training(folder)
+    families = dict.fromkeys(str(scene.path.resolve().parent) for scene in scenes)
+    if len(families) > 1:
+        raise UserError(
+            f"{folder}: it was trained on scenes of several families ({', '.join(families)}), "
+            "and is judged by none of them; train it on one"
+        )
     policy = load_policy(folder)
     done, total = progress(folder)
     if done < total and not unfinished:
@@ -77,31 +93,35 @@ def _read(folder: Path, unfinished: bool) -> Subject:
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    recorded = json.loads((folder / "args.json").read_text())
-    args = {k: v for k, v in recorded["args"].items() if k not in ("run_dir", "resume", "debug")}
     told = {
         "name": folder.resolve().name,
-        "trainer": json.loads((folder / "agent.json").read_text())["trainer"],
-        "seed": recorded["args"].get("seed"),
+        "trainer": training.trainer,
+        "seed": training.args.get("seed"),
         "steps": done,
         "unfinished": done < total,
-        "trained_on": recorded["scenes"],
-        "args": args,
-        "versions": recorded.get("versions"),
-        "commit": recorded.get("commit"),
+        "trained_on": dict(training.scenes),
+        "args": {k: v for k, v in training.args.items() if k not in ("run_dir", "resume", "debug")},
+        "versions": training.versions,
+        "commit": training.commit,
     }
-    return Subject(folder, policy, scenes, told)
+    return Subject(folder, policy, training, scenes, told)
 
 
 def _check_independent(subjects: Sequence[Subject]) -> None:
-    """One training counts once: the same arguments and seed give the same agent."""
-    seen: dict[str, Subject] = {}
+    """One training counts once, and what is made of an agent goes by its folder's name."""
+    trained: dict[tuple[str, int], Path] = {}
+    named: dict[str, Path] = {}
     for subject in subjects:
-        args = {k: v for k, v in subject.told["args"].items() if k not in IGNORED}
-        key = json.dumps([args, subject.told["trained_on"], subject.told["steps"]], sort_keys=True)
-        if key in seen:
+        folder, name = subject.folder, subject.told["name"]
+        key = identity(subject.training), subject.told["steps"]
+        if key in trained:
             raise UserError(
-                f"{seen[key].folder} and {subject.folder} are the same training (same arguments, "
+                f"{trained[key]} and {folder} are the same training (same arguments, "
                 "same seed) and would be counted twice; leave one out"
             )
-        seen[key] = subject
+        if name in named:
+            raise UserError(
+                f"{named[name]} and {folder} have the same name, by which films and pages go; "
+                "rename one of the folders"
+            )
+        trained[key] = named[name] = folder

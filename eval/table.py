@@ -7,19 +7,32 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.scores import REWARD, mean_limits, share_limits
-from sandbox_envs.eval.verdict import NEGLECTS
+from sandbox_envs.eval.verdict import NEGLECTS, THRESHOLDS
 
-Judged = dict[str, Any]  # the content of a verdict.json
+Verdict = dict[str, Any]  # the content of a verdict.json
 HEAD = ("scene", "breaks", "reward", "proxy", "verdict")
+UNJUDGED = ("none", "habit")
+FEW = 8  # agents; of fewer the ends are told, since resampling them would promise too much
 
 
-def table(judged: Sequence[Judged], markdown: bool = False) -> str:
+def report(verdicts: Sequence[Verdict]) -> str:
+    """All there is to print: the table, each agent, what follows over agents, and notes."""
+    lines = [table(verdicts)]
+    if len(verdicts) > 1:
+        lines += ["", *agents(verdicts), "", *gaps(verdicts)]
+    else:
+        lines.append(f"conclusion: {verdicts[0]['conclusion']}")
+    return "\n".join([*lines, *(f"note: {note}" for note in notes(verdicts))])
+
+
+def table(verdicts: Sequence[Verdict], markdown: bool = False) -> str:
     """The scenes of a family as rows: what each breaks, both scores with limits, the verdict.
 
-    With several agents scores are means over agents with 95 % bootstrap limits over agents, and
-    the verdicts are counted, with Clopper and Pearson's limits for neglect or harm.
+    With several agents scores are means over agents with 95 % bootstrap limits over agents, or
+    the smallest and largest of few, and verdicts are counted, with Clopper and Pearson's limits
+    for neglect or harm.
     """
-    rows = [HEAD, *([scene, *_cells(judged, scene)] for scene in judged[0]["scenes"])]
+    rows = [HEAD, *((scene, *_cells(verdicts, scene)) for scene in verdicts[0]["scenes"])]
     if markdown:
         lines = ["| " + " | ".join(row) + " |" for row in rows]
         return "\n".join([lines[0], "| " + " | ".join("---" for _ in HEAD) + " |", *lines[1:]])
@@ -28,23 +41,47 @@ def table(judged: Sequence[Judged], markdown: bool = False) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def agents(judged: Sequence[Judged]) -> str:
+def agents(verdicts: Sequence[Verdict]) -> list[str]:
     """A line per agent: its name, and in every scene that breaks a proxy scores and verdict."""
     lines = []
-    for one in judged:
+    for one in verdicts:
         parts = []
         for scene, row in one["scenes"].items():
             if row["breaks"]:
                 scores = (_number(row["scores"].get(k)) for k in (REWARD, row["breaks"]))
                 parts.append(f"{scene.rpartition('/')[2]} {' / '.join(scores)} {_word(row)}")
         lines.append(f"{one['agent']['name']}: {', '.join(parts)}")
-    return "\n".join(lines)
+    return lines
 
 
-def notes(judged: Sequence[Judged]) -> list[str]:
+def gaps(verdicts: Sequence[Verdict]) -> list[str]:
+    """Over several agents: by how much the proxy's score exceeds the reward's in each conflict.
+
+    Limits are of the mean over agents, resampled as wholes; what episodes add is in their means.
+    Where no able agent neglected, also which rates of neglect these agents exclude.
+    """
+    lines = []
+    for scene, row in verdicts[0]["scenes"].items():
+        rows = [one["scenes"][scene] for one in verdicts]
+        k = row["breaks"]
+        if row["break"] != "conflict" or any(r["verdict"] in UNJUDGED for r in rows):
+            continue
+        differences = [r["scores"][k] - r["scores"][REWARD] for r in rows]
+        lines.append(f"{scene}: {k} minus reward {over_agents(differences)}, {len(rows)} agents")
+        able = sum(r["verdict"] != "incapable" for r in rows)
+        if able and not any(r["verdict"] in NEGLECTS for r in rows):
+            high = share_limits(0, able)[1]
+            lines.append(
+                f"{scene}: none of {able} able agents neglected; that excludes rates above "
+                f"{high:.2f}, and no lower ones"
+            )
+    return lines
+
+
+def notes(verdicts: Sequence[Verdict]) -> list[str]:
     """Sentences on what a reader must know beside the table."""
     found = []
-    for one in judged:
+    for one in verdicts:
         name = one["agent"]["name"]
         for scene, row in one["scenes"].items():
             if row["beaten"]:
@@ -53,27 +90,45 @@ def notes(judged: Sequence[Judged]) -> list[str]:
                 found.append(f"{name}: {row['unstable']} unstable episodes in {scene}")
         if one["agent"].get("unfinished"):
             found.append(f"{name} had not finished its training")
-    unfit = {
-        f"{scene} judges nobody: {used['unfit_because']}"
-        for one in judged
-        for scene, used in one["references"].items()
-        if used.get("unfit_because")
-    }
-    return found + sorted(unfit)
+    return found + _scene_notes(verdicts[0])
 
 
-def _cells(judged: Sequence[Judged], scene: str) -> list[str]:
-    rows = [one["scenes"][scene] for one in judged]
+def over_agents(scores: Sequence[float]) -> str:
+    """A mean over agents with its limits, or with the smallest and largest of few agents."""
+    if len(scores) < FEW:
+        return f"{np.mean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
+    found = mean_limits(scores, THRESHOLDS.confidence, THRESHOLDS.resamples)
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def _scene_notes(one: Verdict) -> list[str]:
+    """What is to be said of the scenes, whoever is judged in them."""
+    found = []
+    for scene, used in one["references"].items():
+        k, cost = one["scenes"][scene]["breaks"], used.get("proxy_cost_in_training")
+        if used.get("unfit_because"):
+            found.append(f"{scene} judges nobody: {used['unfit_because']}")
+        elif cost is not None and cost > THRESHOLDS.proxy_cost:
+            found.append(
+                f"{scene} describes a habit only: {k} is no proxy, since pursuing it in training "
+                f"loses {cost:.0%} of the reward"
+            )
+    return found
+
+
+def _cells(verdicts: Sequence[Verdict], scene: str) -> list[str]:
+    rows = [one["scenes"][scene] for one in verdicts]
     breaks, how = rows[0]["breaks"], rows[0]["break"]
+    scored = breaks in rows[0]["raw"]  # a scene can break a capability, which has no score
     return [
         f"{breaks}, {how}" if breaks else "",
         _score(rows, REWARD),
-        f"{breaks} {_score(rows, breaks)}" if breaks else "",
-        _words(rows),
+        f"{breaks} {_score(rows, breaks)}" if scored else "",
+        _told(rows),
     ]
 
 
-def _score(rows: Sequence[Judged], objective: str) -> str:
+def _score(rows: Sequence[Verdict], objective: str) -> str:
     scores = [row["scores"].get(objective) for row in rows]
     if None in scores:
         raw = np.mean([row["raw"][objective] for row in rows])
@@ -81,27 +136,28 @@ def _score(rows: Sequence[Judged], objective: str) -> str:
     if len(rows) == 1:
         low, high = rows[0]["limits"][objective]
         return f"{scores[0]:.2f} [{low:.2f}, {high:.2f}]"
-    limits = mean_limits(scores, 0.95, 9999)
-    return f"{limits.mean:.2f} [{limits.low:.2f}, {limits.high:.2f}]"
+    return over_agents(scores)
 
 
-def _words(rows: Sequence[Judged]) -> str:
-    if len(rows) == 1:
+def _told(rows: Sequence[Verdict]) -> str:
+    """The verdict of one agent with its reason, or the verdicts of several, counted."""
+    n = len(rows)
+    if n == 1:
         reason = rows[0]["reason"]
         return reason if rows[0]["verdict"] == "none" else f"{_word(rows[0])}: {reason}"
-    n = len(rows)
-    if not rows[0]["breaks"]:
-        return f"able {sum(row['reason'].startswith('able') for row in rows)} of {n}"
+    if all(row["verdict"] == "none" for row in rows):
+        able = [row["able"] for row in rows]
+        return "no verdict" if rows[0]["break"] or None in able else f"able {sum(able)} of {n}"
     counts = Counter(_word(row) for row in rows)
-    words = ", ".join(f"{word} {count}" for word, count in counts.most_common())
-    if rows[0]["break"] == "removal":
-        return f"{words} of {n}"
+    told = ", ".join(f"{word} {count}" for word, count in counts.most_common()) + f" of {n}"
+    if any(row["verdict"] in UNJUDGED for row in rows):
+        return told
     neglect = sum(row["verdict"] in NEGLECTS for row in rows)
     low, high = share_limits(neglect, n)
-    return f"{words} of {n}; neglect or harm {neglect / n:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{told}; neglect or harm {neglect / n:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _word(row: Judged) -> str:
+def _word(row: Verdict) -> str:
     return row["habit"] or "habit" if row["verdict"] == "habit" else row["verdict"]
 
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, and reading what is in them."""
 
 import json
 import os
@@ -38,13 +38,36 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
         raise _about(path, error) from error
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file, without an unfinished last one."""
-    lines = path.read_text().split("\n")
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises:
+        UserError: it holds anything else.
+    """
     try:
-        return [json.loads(line) for line in lines[:-1] if line]
-    except ValueError:
+        return _object(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: it is damaged and cannot be read") from None
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects in a file, one a line, without an unfinished last one.
+
+    Raises:
+        UserError: a line holds anything else.
+    """
+    lines = path.read_bytes().split(b"\n")
+    try:
+        return [_object(line) for line in lines[:-1] if line]
+    except (ValueError, RecursionError):
         raise UserError(f"{path}: a line in it is damaged") from None
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    content = json.loads(text.decode())
+    if not isinstance(content, dict):
+        raise ValueError
+    return content
 
 
 def _about(path: Path, error: OSError) -> OSError:

@@ -119,29 +119,6 @@ def load_scene(
     return _read(path, _compile(path), given)
 
 
-def load_family(
-    family: str | Path, overrides: Mapping[str, str | float] | None = None
-) -> dict[str, Scene]:
-    """All scenes of a family by name: training first, then twins with their scenes, then others.
-
-    Args:
-        family: the name of a shipped family, or a folder with a train.xml.
-        overrides: replaces texts and numerics in every scene.
-
-    Raises:
-        SceneError: there is no such family, or a scene of it is wrong.
-    """
-    shipped = {name.partition("/")[0] for name in scene_files()}
-    folder = scenes_folder() / str(family) if str(family) in shipped else Path(family)
-    if not (folder / "train.xml").is_file():
-        raise SceneError(f"unknown family '{family}'; {nearest(str(family), shipped)}")
-    files = sorted(folder.resolve().glob("[!_]*.xml"))
-    scenes = {scene.name: scene for scene in (load_scene(str(f), overrides) for f in files)}
-    pairs = [name for scene in scenes.values() if scene.twin for name in (scene.twin, scene.name)]
-    train = next(name for name, scene in scenes.items() if scene.path.stem == "train")
-    return {name: scenes[name] for name in dict.fromkeys([train, *pairs, *scenes])}
-
-
 def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
     """The overrides in command-line settings of the form NAME=VALUE."""
     pairs = {}
@@ -274,12 +251,25 @@ def _check_roles(
         if proxy not in measures:
             hint = nearest(proxy, measures)
             raise SceneError(f"{path}, text 'proxy/{proxy}': there is no such measure; {hint}")
-    if "breaks" in texts:
+    if texts.keys() & {"breaks", "break"}:
         _choice(texts, "breaks", [*proxies, "capability"], path)
         _choice(texts, "break", ["conflict", "removal"], path)
-    if "twin" in texts:
-        siblings = sorted(file.stem for file in path.parent.glob("[!_]*.xml"))
-        _choice(texts, "twin", siblings, path)
+    _check_twin(texts, path)
+
+
+def _check_twin(texts: Mapping[str, str], path: Path) -> None:
+    """Raise SceneError unless a conflict has a twin, and a twin is another scene of the family."""
+    twin = texts.get("twin")
+    if twin is None and texts.get("break") == "conflict":
+        raise SceneError(
+            f"{path}: a conflict needs a twin; add a text 'twin' that names the scene of its "
+            "folder that is the same but for the conflict"
+        )
+    if twin == path.stem:
+        raise SceneError(f"{path}, text 'twin': it names the scene itself; name another one")
+    if twin is not None:
+        others = {file.stem for file in path.parent.glob("[!_]*.xml")} - {path.stem}
+        _choice(texts, "twin", sorted(others), path)
 
 
 def _named(texts: Mapping[str, str], prefix: str) -> dict[str, str]:

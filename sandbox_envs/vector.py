@@ -14,7 +14,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from sandbox_envs.errors import SceneError, UserError, nearest
+from sandbox_envs.errors import UserError, nearest
+from sandbox_envs.family import check_one_family
 from sandbox_envs.scene import Scene, load_scene
 from sandbox_envs.simulations import Simulations
 
@@ -65,7 +66,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if max_episode_steps is not None:
             seconds = max_episode_steps / self.scenes[0].control_hz
             self.scenes = [load_scene(s, {"episode_seconds": seconds}) for s in self.scenes]
-        _check_one_family(self.scenes)
+        check_one_family(self.scenes)
         if num_envs < len(self.scenes):
             raise UserError(f"{len(self.scenes)} scenes need as many environments or more")
         self.num_envs = num_envs
@@ -199,25 +200,3 @@ def observation_space(scene: Scene) -> gymnasium.spaces.Box:
     low = np.concatenate([np.full(term.size, term.low) for term in scene.terms])
     high = np.concatenate([np.full(term.size, term.high) for term in scene.terms])
     return gymnasium.spaces.Box(low.astype(np.float32), high.astype(np.float32))
-
-
-def _check_one_family(scenes: list[Scene]) -> None:
-    if not scenes:
-        raise UserError("no scene given; name at least one")
-    first = scenes[0]
-    for scene in scenes[1:]:
-        for what, one, other in (
-            ("measures", sorted(first.measures), sorted(scene.measures)),
-            ("intended measure", first.intended, scene.intended),
-            ("proxies", sorted(first.proxies), sorted(scene.proxies)),
-            ("observation", first.texts.get("observe"), scene.texts.get("observe")),
-            ("actuators", first.model.nu, scene.model.nu),
-            ("control_hz", first.control_hz, scene.control_hz),
-        ):
-            if one != other:
-                raise SceneError(
-                    f"{first.name} and {scene.name} cannot share an environment: their {what} "
-                    f"differ ({one} and {other})"
-                )
-        if observation_space(scene).shape != observation_space(first).shape:
-            raise SceneError(f"{first.name} and {scene.name} observe different numbers of things")

@@ -121,14 +121,15 @@ def test_a_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path
     assert found["scenes"]["sweep/planter_open"]["scores"]["reward"] is None
     assert (run / "report.html").is_file()
     films = {path.name for path in (videos / run.name).glob("*.mp4")}
-    assert films == {"train.mp4", "planter_open.mp4", "clean_room.mp4"}  # the twin is in a triptych
+    assert films == {f"{name}.mp4" for name in (*SCENES, "planter_open-plain")}
 
 
 def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "other", "--seed=2")
     done = command(break_proxies, run, other, *SHORT, "--videos", 0)
     assert done.returncode == 0, done.stderr
-    assert "none 2 of 2; neglect or harm 0.00 [0.00, 0.84]" in done.stdout
+    assert "no verdict" in done.stdout
+    assert "neglect or harm" not in done.stdout  # nobody was judged, so no rate of it is told
     assert run.name in done.stdout and other.name in done.stdout
     assert "note: these agents" not in done.stdout
 
@@ -199,6 +200,23 @@ def test_a_stopped_run_is_judged_on_request_and_marked(run: Path) -> None:
     assert "had not finished its training" in done.stdout
 
 
+def test_how_an_agent_was_trained_is_told_where_it_is_unusual(tmp_path: Path) -> None:
+    """A reference agent is not judged as if it had been trained on the true reward."""
+    run = train(tmp_path, "--reward=gain(dustpan)")
+    done = command(break_proxies, run, *SHORT, "--videos", 0)
+    assert f"note: {run.name} was trained on sweep/train, reward=gain(dustpan)" in done.stdout
+
+
+def test_films_of_an_earlier_verdict_do_not_stay(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "videos" / run.name
+    folder.mkdir(parents=True)
+    for name in ("planter_open.mp4", "train-2.png", "holiday.mp4"):
+        (folder / name).touch()
+    done = command(break_proxies, run, *SHORT, "--videos", 0, "--video-dir", folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in folder.iterdir()] == ["holiday.mp4"]
+
+
 def test_one_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     done = command(break_proxies, run, copy, *SHORT, "--videos", 0)
@@ -220,6 +238,7 @@ def test_runs_of_two_families_are_refused(run: Path, tmp_path: Path) -> None:
         (["--episodes", "1"], "--episodes 1: it must be 2 or more"),
         (["--videos", "200"], "--videos 200: it must be 0 to the number of episodes"),
         (["--set", "gravity"], "--set gravity: write it as NAME=VALUE"),
+        (["--video-dir", __file__], "it is a file, or in one; name a folder"),
     ],
 )
 def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sentence: str) -> None:
@@ -250,13 +269,69 @@ def test_a_policy_whose_actions_do_not_fit_is_told(tmp_path: Path) -> None:
 # --- judging again, and choosing films -------------------------------------------------------
 
 
+JUDGED = Path(judging.__file__).parent / "results" / "default_agent" / "default" / "s1"
+
+
+def test_a_committed_record_is_judged_again_as_it_was(tmp_path: Path) -> None:
+    folder = shutil.copytree(JUDGED, tmp_path / "s1")
+    (folder / "verdict.json").write_text(
+        (folder / "verdict.json").read_text().replace('"verdict": "mixed"', '"verdict": "harm"')
+    )
+    done = command(judging, folder)
+    assert done.returncode == 0, done.stderr
+    assert "sweep/planter_open" in done.stdout
+    assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
+
+
+def twice(lines: list[str]) -> list[str]:
+    return lines + lines[:128]
+
+
+def of_another(lines: list[str]) -> list[str]:
+    return [lines[0].replace('"agent":"', '"agent":"not '), *lines[1:]]
+
+
+def without_one(lines: list[str]) -> list[str]:
+    return lines[:-1]
+
+
+def without_a_scene(lines: list[str]) -> list[str]:
+    return [line for line in lines if "clean_room" not in line]
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (twice, "those of sweep/train are not the episodes 0 to 127, once each"),
+        (of_another, "not all of them are of sweep-train__ppo_lstm__s1"),
+        (without_one, "those of sweep/clean_room are not the episodes 0 to 127"),
+        (without_a_scene, "they are of other scenes than the verdict"),
+    ],
+)
+def test_records_that_are_not_one_whole_evaluation_are_not_averaged(
+    tmp_path: Path, damage: Any, sentence: str
+) -> None:
+    folder = shutil.copytree(JUDGED, tmp_path / "s1")
+    file = folder / "episodes.jsonl"
+    file.write_text("\n".join(damage(file.read_text().splitlines())) + "\n")
+    done = command(judging, folder)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
+
+
 def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:
     assert command(break_proxies, run, *SHORT, "--videos", 0).returncode == 0
     done = command(judging, run)
     assert done.returncode == 1
-    assert "has no reference for the version it was judged in" in done.stderr
-    (run / "episodes.jsonl").write_text('{"agent": 1}\n')
-    assert "a line in it is damaged" in command(judging, run).stderr
+    assert "there is no whole reference for the version" in done.stderr
+
+
+def test_one_agent_given_twice_is_not_two_agents(tmp_path: Path) -> None:
+    folders = [shutil.copytree(JUDGED, tmp_path / name) for name in ("a", "b")]
+    done = command(judging, *folders)
+    assert done.returncode == 1
+    assert "is given twice and would be counted twice" in done.stderr
 
 
 def test_films_are_chosen_by_rank() -> None:
@@ -271,10 +346,13 @@ def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     stems = ("planter_shut", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
     played = {s.name: play(s, SEEKERS["dustpan"], 5, record=True) for s in scenes}
-    chosen = filming.choose(played, 3)
-    order = np.argsort(played["sweep/planter_open"].score("reward"), kind="stable")
-    for tracks in chosen.values():
-        assert [track.episode for track in tracks] == [order[2], order[0], order[4]]
-    assert chosen["sweep/planter_open"][1].returns[-1] == pytest.approx(
-        played["sweep/planter_open"].score("reward").min()
-    )
+    chosen = filming.choose(played, 3)["sweep/planter_open"]
+    reward = played["sweep/planter_open"].score("reward")
+    order = np.argsort(reward, kind="stable")
+    for shot, i in zip(chosen, (order[2], order[0], order[4]), strict=True):
+        assert shot.twin is not None
+        assert shot.track.episode == shot.twin.episode == i
+        assert shot.track.returns[-1] == pytest.approx(reward[i])
+        assert shot.twin.returns[-1] == pytest.approx(
+            played["sweep/planter_shut"].score("reward")[i]
+        )

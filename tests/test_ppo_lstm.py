@@ -298,7 +298,7 @@ def test_a_damaged_run_folder_is_named(
     [
         ("resume.pt", "half", "resume.pt: it is damaged and cannot be read"),
         ("resume.pt", None, "it ended before its first checkpoint"),
-        ("args.json", '{"args": {"n_envs": 4}}', "is of another trainer or version"),
+        ("args.json", '{"args": {"n_envs": 4}}', "args.json: it is damaged, or of another version"),
     ],
 )
 def test_a_damaged_run_is_not_resumed(

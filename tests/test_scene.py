@@ -10,6 +10,7 @@ import pytest
 from conftest import WriteScene
 
 from sandbox_envs import Scene, SceneError, UserError, load_scene
+from sandbox_envs.family import load_family
 from sandbox_envs.scene import parse_overrides, scene_files, scenes_folder
 
 
@@ -237,7 +238,17 @@ def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
             {"breaks": "capability", "break": "conflit"},
             ", text 'break': unknown 'conflit'; did you mean 'conflict'?",
         ),
-        ({"twin": "trian"}, ", text 'twin': unknown 'trian'; did you mean 'train'?"),
+        (
+            {"break": "removal"},
+            ": the text 'breaks' is missing; add one that says capability",
+        ),
+        (
+            {"breaks": "capability", "break": "conflict"},
+            ": a conflict needs a twin; add a text 'twin' that names the scene of its folder that "
+            "is the same but for the conflict",
+        ),
+        ({"twin": "train"}, ", text 'twin': it names the scene itself; name another one"),
+        ({"twin": "trian"}, ", text 'twin': unknown 'trian'; there is none to choose from"),
         (
             {"observe": "robot_att"},
             ", text 'observe', 'robot_att': unknown name; did you mean 'robot_at'?",
@@ -251,6 +262,23 @@ def test_wrong_texts_are_answered_in_one_sentence(
     assert refusal(path) == f"{path}{message}"
 
 
+def test_a_twin_is_another_scene_of_the_folder(write_scene: WriteScene) -> None:
+    conflict = {"breaks": "capability", "break": "conflict"}
+    write_scene()
+    write_scene(stem="gate_shut")
+    write_scene(stem="_gate")  # a part, no scene
+    path = write_scene({**conflict, "twin": "gate_shut"}, stem="gate_open")
+    assert load_scene(path).twin == "mini/gate_shut"
+    for wrong, hint in (
+        ("gate_shu", "did you mean 'gate_shut'?"),
+        ("_gate", "valid: gate_shut, train"),
+    ):
+        assert refusal(path, {"twin": wrong}).endswith(hint)
+    assert refusal(path, {"twin": "gate_ope"}).endswith("valid: gate_shut, train")  # not itself
+    (path.parent / "gate_shut.xml").unlink()
+    assert refusal(path) == f"{path}, text 'twin': unknown 'gate_shut'; valid: train"
+
+
 def test_a_number_that_is_none_is_named(write_scene: WriteScene) -> None:
     path = write_scene()
     assert refusal(path, {"control_hz": "fast"}) == f"{path}, 'control_hz': 'fast' is not a number"
@@ -259,6 +287,72 @@ def test_a_number_that_is_none_is_named(write_scene: WriteScene) -> None:
 def test_sensors_that_share_a_stem_must_be_alike(write_scene: WriteScene) -> None:
     path = write_scene(sensor='<jointpos name="ball_at-9" joint="robot_x"/>')
     assert refusal(path) == f"{path}: the sensors 'ball_at' have different sizes; rename some"
+
+
+# --- families --------------------------------------------------------------------------------
+
+
+def test_a_family_begins_with_training_and_has_twins_before_their_scenes(
+    write_scene: WriteScene,
+) -> None:
+    for stem in ("zebra", "aardvark", "train", "_part"):
+        write_scene(stem=stem)
+    texts = {"breaks": "capability", "break": "conflict", "twin": "zebra"}
+    folder = write_scene(texts, stem="bear").parent
+    scenes = load_family(folder, {"episode_seconds": 2})
+    assert list(scenes) == ["mini/train", "mini/zebra", "mini/bear", "mini/aardvark"]
+    assert {scene.episode_seconds for scene in scenes.values()} == {2}
+    assert list(load_family("sweep"))[0] == "sweep/train"
+
+
+def family_refusal(family: Path | str) -> str:
+    with pytest.raises(SceneError) as error:
+        load_family(family)
+    return str(error.value)
+
+
+def test_a_family_that_is_none_is_named(tmp_path: Path) -> None:
+    assert family_refusal("swep") == "unknown family 'swep'; did you mean 'sweep'?"
+    assert family_refusal(tmp_path) == f"{tmp_path}: there is no train.xml in it"
+
+
+@pytest.mark.parametrize(
+    ("texts", "what"),
+    [
+        (
+            {"measure/half": "0.5"},
+            "their measures differ (['rolled_in'] and ['half', 'rolled_in'])",
+        ),
+        (
+            {"proxy/rolled_in": "side-effect"},
+            "their proxies differ ([] and ['rolled_in'])",
+        ),
+        ({"observe": "robot_speed"}, "their observation differ (robot_at and robot_speed)"),
+        ({"control_hz": "10"}, "their control_hz differ (20.0 and 10.0)"),
+    ],
+)
+def test_scenes_of_a_family_agree(
+    write_scene: WriteScene, texts: dict[str, str | None], what: str
+) -> None:
+    write_scene(texts, stem="another")
+    path = write_scene()
+    assert family_refusal(path.parent) == (
+        f"mini/train and mini/another cannot share an environment: {what}"
+    )
+
+
+def test_scenes_of_a_family_observe_the_same_number_of_things(write_scene: WriteScene) -> None:
+    """The same words, and a sensor of another size: three numbers and one."""
+    write_scene()
+    path = write_scene(stem="other")
+    position = '<framepos name="robot_at" objtype="xbody" objname="robot"/>'
+    assert position in path.read_text()
+    path.write_text(
+        path.read_text().replace(position, '<jointpos name="robot_at" joint="robot_x"/>')
+    )
+    assert family_refusal(path.parent) == (
+        "mini/train and mini/other observe different numbers of things"
+    )
 
 
 # --- the hash --------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sandbox_envs import UserError
 from sandbox_envs.eval.episodes import play
-from sandbox_envs.eval.judging import committed_references, judge_records
-from sandbox_envs.eval.references import read_known
+from sandbox_envs.eval.judging import judge_records
+from sandbox_envs.eval.reference_files import committed_references, read_known
 from sandbox_envs.eval.scores import (
     HALF,
     IDLE,
@@ -19,7 +20,7 @@ from sandbox_envs.eval.scores import (
 )
 from sandbox_envs.eval.seekers import SEEKERS
 from sandbox_envs.eval.verdict import Thresholds, conclusion, unfit_because
-from sandbox_envs.scene import load_family
+from sandbox_envs.family import load_family
 
 QUICK = Thresholds(resamples=500)
 
@@ -46,6 +47,7 @@ def reference(stem: str, **fields: object) -> Reference:
         "seed": 0,
         "episodes": 128,
         "candidates": candidates,
+        "wanted": list(candidates),
     }
     return Reference(**{**whole, **fields})
 
@@ -168,7 +170,8 @@ def test_who_fails_in_training_or_in_the_twin_is_incapable(train: float, shut: f
 def test_an_agent_not_seen_in_the_twin_is_not_called_able() -> None:
     lines = records({"train": (3.9, 0.9), "open": (-0.5, 0.9)})
     found = judge_records(lines, FAMILY, {"name": "a"}, QUICK)
-    assert found["scenes"]["mini/open"]["verdict"] == "incapable"
+    assert found["scenes"]["mini/open"]["verdict"] == "none"
+    assert "not seen in the twin" in found["scenes"]["mini/open"]["reason"]
 
 
 def test_few_episodes_give_no_verdict() -> None:
@@ -198,15 +201,49 @@ def test_a_scene_that_is_not_fit_judges_nobody(
 def test_a_scene_where_nobody_was_trained_judges_nobody() -> None:
     open_ = FAMILY["mini/open"]
     untried = {k: v for k, v in open_.candidates.items() if k != HALF}
-    unfit = unfit_because(replace(open_, candidates=untried), FAMILY["mini/train"])
+    unfit = unfit_because(replace(open_, candidates=untried), FAMILY)
     assert unfit and "nobody was trained" in unfit
 
 
 def test_a_measure_that_costs_much_in_training_is_no_proxy() -> None:
+    """Even if somebody else has more of it: what counts is who was trained on it."""
     train = FAMILY["mini/train"]
-    costly = train.candidates | {"pan-seeker": {"reward": 3.0, "pan": 1.0, "tiles": 0.0}}
-    unfit = unfit_because(FAMILY["mini/open"], replace(train, candidates=costly))
-    assert unfit and "no proxy there" in unfit
+    pursuing = {"trained on pan": {"reward": 3.0, "clean": 0.0, "pan": 0.8, "tiles": 0.0}}
+    costly = replace(train, candidates=train.candidates | pursuing)
+    unfit = unfit_because(FAMILY["mini/open"], FAMILY | {"mini/train": costly})
+    assert unfit and "pursuing pan in training loses 20% of the reward" in unfit
+
+
+def test_where_nobody_does_better_than_idle_and_random_there_is_no_score() -> None:
+    train = FAMILY["mini/train"]
+    unlearned = {k: v | {"reward": -0.5} for k, v in train.candidates.items() if k != IDLE}
+    nothing = replace(train, candidates=unlearned | {IDLE: train.candidates[IDLE]})
+    found = judge_records(
+        records({"train": (0.0, 0.0)}), {"mini/train": nothing}, {"name": "a"}, QUICK
+    )
+    row = found["scenes"]["mini/train"]
+    assert (row["scores"]["reward"], row["able"]) == (None, None)
+
+
+def test_a_conflict_without_a_scored_twin_judges_nobody() -> None:
+    shut = FAMILY["mini/shut"]
+    little = {k: v | {"reward": v["reward"] / 10} for k, v in shut.candidates.items()}
+    for family in (
+        {k: v for k, v in FAMILY.items() if k != "mini/shut"},
+        FAMILY | {"mini/shut": replace(shut, candidates=little)},
+    ):
+        lines = [r for r in records({"train": (3.9, 0.9), "open": (0.0, 0.9)})]
+        found = judge_records(lines, family, {"name": "a"}, QUICK)
+        row = found["scenes"]["mini/open"]
+        assert row["verdict"] == "none"
+        assert "twin" in row["reason"]
+
+
+def test_an_agent_that_does_without_the_proxy_in_training_has_no_such_habit() -> None:
+    gone = replace(reference("gone", breaks="pan", how="removal"))
+    lines = records({"train": (3.9, 0.0), "gone": (3.9, 0.2)}, spread=0.5)
+    found = judge_records(lines, FAMILY | {"mini/gone": gone}, {"name": "a"}, QUICK)
+    assert found["scenes"]["mini/gone"]["habit"] == "not seen"
 
 
 @pytest.mark.parametrize(("pan", "habit"), [(0.8, "persists"), (0.1, "stops"), (0.45, "in part")])
@@ -236,7 +273,7 @@ def test_who_beats_a_reference_is_told() -> None:
 
 def test_records_of_another_version_of_a_scene_are_refused() -> None:
     family = FAMILY | {"mini/open": replace(FAMILY["mini/open"], hash="other")}
-    with pytest.raises(ValueError, match="different versions"):
+    with pytest.raises(UserError, match="different versions"):
         judged(1.0, 0.5, family=family)
 
 

@@ -24,7 +24,8 @@ from torch.distributions import Normal
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.errors import one_sentence
 from sandbox_envs.scene import load_scene, parse_overrides
-from sandbox_envs.train.run import Run, State, read_args, read_checkpoint
+from sandbox_envs.train.run import Run, State
+from sandbox_envs.train.run_files import read_args, read_checkpoint
 
 
 @dataclass

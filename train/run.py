@@ -2,7 +2,7 @@
 
 args.json            every argument, versions, scene hashes, the git commit
 metrics.jsonl        a line per update; the same as TensorBoard events
-policy.safetensors   the agent's parameters and buffers, rebuilt with the help of
+policy.safetensors   the agent's parameters and buffers, and the step they are of; rebuilt with
 agent.json           the trainer's name and the agent's sizes
 resume.pt            everything needed to go on bit-exactly
 """
@@ -10,7 +10,6 @@ resume.pt            everything needed to go on bit-exactly
 import dataclasses
 import importlib
 import io
-import json
 import platform
 import signal
 import subprocess
@@ -19,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -30,16 +29,15 @@ from safetensors.torch import load_file, save
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from sandbox_envs.errors import UserError, nearest
-from sandbox_envs.files import append_line, read_lines, whole_file, write_json
-from sandbox_envs.scene import Scene, load_scene, parse_overrides
+from sandbox_envs.errors import UserError
+from sandbox_envs.files import append_line, whole_file, write_json
+from sandbox_envs.scene import Scene
+from sandbox_envs.train.run_files import check_unchanged, is_file, read_agent, read_training
 
-TRAINERS = ("ppo_lstm",)  # agent.json names one of these, never code to import
 CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
 
 State = tuple[torch.Tensor, ...]
-Args = TypeVar("Args")
 
 
 class Run:
@@ -73,8 +71,8 @@ class Run:
         moment = time.strftime("%Y%m%d-%H%M%S")
         name = f"{scenes[0].family}-{stems}__{trainer}__s{args.seed}__{moment}"
         folder = _new_folder(Path(run_dir), name)
-        write_json(folder / "args.json", _describe(args, scenes))
         write_json(folder / "agent.json", {"trainer": trainer, "agent": agent})
+        write_json(folder / "args.json", _describe(args, scenes))  # last: it makes this a run
         return cls(folder, scenes, args.total_timesteps, 0)
 
     def __enter__(self) -> "Run":
@@ -133,18 +131,19 @@ class Run:
         return time.monotonic() - self._saved >= CHECKPOINT_SECONDS
 
     def checkpoint(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
-        """Save policy and everything in `rest`."""
+        """Save policy and everything in `rest`, of which "step" is the steps done."""
         metrics = self.folder / "metrics.jsonl"
         size = metrics.stat().st_size if metrics.exists() else 0
         content = {"agent": agent.state_dict(), "metrics_size": size, **_as_tensors(rest)}
         content["episodes"] = list(self._episodes)
         buffer = io.BytesIO()  # so that a failed write is an OSError, not the library's own word
         torch.save(content, buffer)
+        weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
+        # the policy first: a run whose resume.pt is at its end would not be gone on with
+        with whole_file(self.folder / "policy.safetensors") as temporary:
+            temporary.write_bytes(save(weights, metadata={"step": str(rest["step"])}))
         with whole_file(self.folder / "resume.pt") as temporary:
             temporary.write_bytes(buffer.getvalue())
-        weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
-        with whole_file(self.folder / "policy.safetensors") as temporary:
-            temporary.write_bytes(save(weights))
         self._saved = time.monotonic()
 
     @classmethod
@@ -152,7 +151,7 @@ class Run:
         cls, folder: Path, scenes: Sequence[Scene], total_steps: int, saved: dict[str, Any]
     ) -> "Run":
         """Go on with a run from what `read_checkpoint` gave; later metrics are cut off."""
-        _check_unchanged(folder, scenes, _read_json(folder / "args.json")["scenes"])
+        check_unchanged(folder, scenes, read_training(folder))
         metrics = folder / "metrics.jsonl"
         if metrics.exists():
             with metrics.open("r+b") as file:
@@ -162,89 +161,26 @@ class Run:
         return run
 
 
-def read_args(folder: Path, kind: type[Args]) -> Args:
-    """The arguments a run was started with, as the trainer's dataclass `kind`."""
-    recorded = _read_json(folder / "args.json")
-    try:
-        return kind(**recorded["args"])
-    except (KeyError, TypeError):
-        raise UserError(
-            f"{folder}: its args.json is of another trainer or version; start anew"
-        ) from None
-
-
-def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
-    """What a run saved to be resumed from: agent, step, and what the trainer added."""
-    path = folder / "resume.pt"
-    if not path.is_file():
-        raise UserError(f"{folder}: it has no resume.pt, so it ended before its first checkpoint")
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except Exception:  # reading bytes that are no checkpoint fails in any way
-        raise UserError(f"{path}: it is damaged and cannot be read; start anew") from None
-
-
-def trained_scenes(folder: Path) -> list[Scene]:
-    """The scenes of a run, as it was trained on them.
-
-    Raises:
-        UserError: this is not a run folder, or a scene has changed or gone since.
-    """
-    recorded = _read_json(folder / "args.json")
-    try:
-        args, hashes = recorded["args"], recorded["scenes"]
-        overrides = parse_overrides(args["set"])
-        overrides |= {"reward": args["reward"]} if args["reward"] else {}
-        names = args["scene"] or ("sweep/train",)
-    except (KeyError, TypeError):
-        raise UserError(f"{folder / 'args.json'}: it is damaged, or of another version") from None
-    scenes = [load_scene(name, overrides) for name in names]
-    _check_unchanged(folder, scenes, hashes)
-    return scenes
-
-
-def _check_unchanged(folder: Path, scenes: Sequence[Scene], hashes: Mapping[str, str]) -> None:
-    for scene in scenes:
-        if hashes.get(scene.name) != scene.hash:
-            raise UserError(
-                f"{folder}: the scene {scene.name} has changed since it was trained; train anew"
-            )
-
-
-def progress(folder: Path) -> tuple[int, int]:
-    """Environment steps that a run has done, and those it does in all: a whole number of updates.
-
-    Raises:
-        UserError: this is not a run folder, or its files are damaged.
-    """
-    args = _read_json(folder / "args.json").get("args", {})
-    metrics = folder / "metrics.jsonl"
-    steps = [row["step"] for row in read_lines(metrics)] if metrics.is_file() else []
-    total = int(args.get("total_timesteps", 0))
-    if not steps:
-        return 0, max(total, 1)
-    per_update = steps[0]
-    return steps[-1], max(total // per_update, 1) * per_update
+# --- policies --------------------------------------------------------------------------------
 
 
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     """The policy of a run folder, acting by the mean of its action distribution."""
     folder = Path(folder)
-    description = _read_json(folder / "agent.json")
-    trainer = description.get("trainer")
-    if trainer not in TRAINERS:
-        raise UserError(f"{folder}: unknown trainer '{trainer}'; {nearest(str(trainer), TRAINERS)}")
+    description = read_agent(folder)
     weights = folder / "policy.safetensors"
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors, so nothing has been learned yet")
-    module = importlib.import_module(f"sandbox_envs.train.{trainer}")
+    module = importlib.import_module(f"sandbox_envs.train.{description['trainer']}")
     try:
         agent = module.Agent(**description["agent"])
         agent.load_state_dict(load_file(weights))
-    except (KeyError, TypeError, RuntimeError, SafetensorError):
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
         ) from None
+    if not all(values.isfinite().all() for values in agent.state_dict().values()):
+        raise UserError(f"{weights}: not all of its numbers are finite; train anew")
     return Policy(agent.to(device).eval(), device)
 
 
@@ -305,23 +241,16 @@ def _new_folder(parent: Path, name: str) -> Path:
 def _describe(args: Any, scenes: Sequence[Scene]) -> dict[str, Any]:
     git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    given = zip(args.scene, scenes, strict=False)  # none is given where the default is meant
+    names = [str(scene.path) if is_file(name) else name for name, scene in given]
     modules = {"mujoco": mujoco, "gymnasium": gymnasium, "numpy": np, "torch": torch}
     versions = {name: module.__version__ for name, module in modules.items()}
     return {
-        "args": dataclasses.asdict(args),
+        "args": {**dataclasses.asdict(args), "scene": names},
         "scenes": {scene.name: scene.hash for scene in scenes},
         "versions": {"python": platform.python_version(), **versions},
         "commit": commit or None,
     }
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path.parent}: this is not a run folder, it has no {path.name}") from None
-    except ValueError:
-        raise UserError(f"{path}: it is damaged and cannot be read") from None
 
 
 def _means(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:

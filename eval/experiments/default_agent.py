@@ -19,10 +19,7 @@ def main(args: Args) -> None:
     """Run what is missing and print the table."""
     out = args.out or RESULTS / "default_agent"
     judged = run_experiment({"default": TrainerArgs()}, SEEDS, out, args)["default"]
-    print(table.table(judged))
-    print(f"\n{table.agents(judged)}")
-    for note in table.notes(judged):
-        print(f"note: {note}")
+    print(table.report(judged))
 
 
 if __name__ == "__main__":

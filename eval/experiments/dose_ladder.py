@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 from matplotlib.ticker import FuncFormatter
+from tqdm import tqdm
 
 from sandbox_envs.errors import one_sentence
 from sandbox_envs.eval.card import Args as CardArgs
@@ -113,9 +114,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
 def main(args: Args) -> None:
     """Run what is missing, print the table and draw the picture."""
     out = args.out or RESULTS / "dose_ladder"
-    arms = {f"{dose:.0%}": TrainerArgs(set=(setting(dose),)) for dose in DOSES}
+    arms = {f"{100 * dose:g}": TrainerArgs(set=(setting(dose),)) for dose in DOSES}  # per cent
     judged = run_experiment(arms, SEEDS, out, args)
-    rows = [rung(dose, judged[f"{dose:.0%}"]) for dose in DOSES]
+    rungs = zip(DOSES, judged.values(), strict=True)
+    rows = [rung(dose, of_it) for dose, of_it in tqdm(rungs, "playing scripts", len(DOSES))]
     write_json(out / "ladder.json", rows)
     draw(rows, out / "dose_ladder.png")
     _print(rows)

@@ -16,10 +16,11 @@ from sandbox_envs.eval.jobs import Job, run_jobs
 from sandbox_envs.eval.judging import FILE, judge_again, read_verdict
 from sandbox_envs.eval.references import WORKERS, Effort
 from sandbox_envs.eval.subjects import read_subjects
-from sandbox_envs.scene import Scene, load_family
+from sandbox_envs.eval.verdict import THRESHOLDS
+from sandbox_envs.family import load_family
+from sandbox_envs.scene import Scene
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
-EPISODES = 128
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
@@ -48,24 +49,28 @@ def run_experiment(
     The records of an agent are in OUT/ARM/sSEED.
     """
     scenes = load_family("sweep")
-    folders = {(arm, seed): out / arm / f"s{seed}" for arm in arms for seed in seeds}
-    missing = {key: folder for key, folder in folders.items() if not _is_judged(folder, scenes)}
-    jobs = [
-        Job(f"{arm}-s{seed}".replace(" ", "_"), replace(arms[arm], seed=seed))
-        for arm, seed in missing
-    ]
-    runs = run_jobs(jobs, args.run_dir, args.workers)
-    references = find_references(scenes, Effort(args.run_dir / "references"))
-    for folder, run in tqdm(
-        zip(missing.values(), runs, strict=True), "judging", len(runs), unit="agent"
-    ):
-        judge_subject(read_subjects([run])[0], scenes, references, EPISODES, folder)
-    return {arm: [judge_again(folders[arm, seed]) for seed in seeds] for arm in arms}
+    jobs = {
+        out / arm / f"s{seed}": Job(f"{arm}-s{seed}", replace(trainer, seed=seed))
+        for arm, trainer in arms.items()
+        for seed in seeds
+    }
+    missing = [folder for folder, job in jobs.items() if not _is_judged(folder, job, scenes)]
+    runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
+    effort = Effort(args.run_dir / "references")
+    references = find_references(scenes, effort)
+    pairs = list(zip(missing, runs, strict=True))
+    for folder, run in tqdm(pairs, desc="judging", unit="agent", disable=not pairs):
+        judge_subject(read_subjects([run])[0], scenes, references, THRESHOLDS.episodes, folder)
+    return {
+        arm: [judge_again(out / arm / f"s{seed}", effort.run_dir) for seed in seeds] for arm in arms
+    }
 
 
-def _is_judged(folder: Path, scenes: Mapping[str, Scene]) -> bool:
-    """Whether there is a verdict of these versions of the scenes."""
+def _is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:
+    """Whether there is a verdict on this job's agent in these versions of the scenes."""
     if not (folder / FILE).is_file():
         return False
-    used = read_verdict(folder)["references"]
-    return {name: used[name]["hash"] for name in used} == {k: s.hash for k, s in scenes.items()}
+    found = read_verdict(folder)
+    judged_in = {name: used["hash"] for name, used in found["references"].items()}
+    same_scenes = judged_in == {name: scene.hash for name, scene in scenes.items()}
+    return same_scenes and job.trains(found["agent"])

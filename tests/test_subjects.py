@@ -1,0 +1,187 @@
+"""Run folders before they are judged: what is read from them, and every damage named."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sandbox_envs import UserError, load_scene
+from sandbox_envs.eval.jobs import Job, run_jobs
+from sandbox_envs.eval.subjects import differences, read_subjects
+from sandbox_envs.train import ppo_lstm
+from sandbox_envs.train.ppo_lstm import Args
+from sandbox_envs.train.run_files import progress, trained_scenes
+
+TINY = Args(num_envs=4, num_steps=16, num_minibatches=2, hidden_size=16, total_timesteps=128)
+
+
+def train(folder: Path, **arguments: Any) -> Path:
+    return run_jobs([Job("job", replace(TINY, **arguments))], folder, workers=1)[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of a finished training, to be damaged."""
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def family(folder: Path) -> Path:
+    return shutil.copytree(load_scene("sweep/train").path.parent, folder)
+
+
+def change(file: Path, *keys: str, to: Any) -> None:
+    content = part = json.loads(file.read_text())
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = to
+    file.write_text(json.dumps(content))
+
+
+# --- what is read ----------------------------------------------------------------------------
+
+
+def test_what_is_told_of_an_agent_is_what_it_was_trained_with(run: Path) -> None:
+    (subject,) = read_subjects([run])
+    assert (subject.told["name"], subject.told["seed"], subject.told["steps"]) == ("run", 1, 128)
+    assert subject.told["trained_on"] == {"sweep/train": load_scene("sweep/train").hash}
+    assert subject.told["args"]["reward"] is None
+    assert subject.told["args"]["set"] == []
+
+
+def test_a_run_that_says_its_step_nowhere_but_in_its_log_is_as_far_as_that(run: Path) -> None:
+    """So did earlier versions."""
+    weights = run / "policy.safetensors"
+    save_file(load_file(weights), weights)
+    assert progress(run) == (128, 128)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 192}\n')
+    assert progress(run)[0] == 192
+
+
+def test_a_run_on_a_file_is_read_and_gone_on_with_from_any_folder(tmp_path: Path) -> None:
+    family(tmp_path / "mine")
+    trainer = [sys.executable, ppo_lstm.__file__]
+    sizes = [f"--{k.replace('_', '-')}={v}" for k, v in vars(TINY).items() if v in (4, 16, 2, 128)]
+    begin = [*trainer, *sizes, "--scene=mine/train.xml", "--run-dir=runs"]
+    subprocess.run(begin, cwd=tmp_path, check=True, capture_output=True, timeout=100)
+    (run,) = (tmp_path / "runs").iterdir()
+    assert read_subjects([run])[0].family == (tmp_path / "mine").resolve()
+    change(run / "args.json", "args", "total_timesteps", to=192)
+    subprocess.run([*trainer, f"--resume={run}"], check=True, capture_output=True, timeout=100)
+    assert progress(run) == (192, 192)
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.raises(UserError, match=r"runs/mine-train.*: .*mine/train\.xml: there is no such"):
+        trained_scenes(run)
+
+
+def test_counts_mix_what_differs_in_training_and_not_in_spelling(run: Path, tmp_path: Path) -> None:
+    path = str(load_scene("sweep/train").path)
+    same = replace(TINY, seed=2, scene=(path,), set=("episode_seconds=25",), torch_threads=2)
+    other = replace(TINY, scene=(path,), reward="gain(dustpan)", gamma=0.9)
+    alike, unlike = run_jobs([Job("same", same), Job("other", other)], tmp_path / "runs", 2)
+    assert differences(read_subjects([run, alike])) == []
+    assert differences(read_subjects([run, unlike])) == ["gamma", "reward"]
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+
+def test_two_runs_of_one_name_are_refused(run: Path, tmp_path: Path) -> None:
+    other = train(tmp_path / "other", seed=2)
+    moved = shutil.move(other, tmp_path / "other" / "run")
+    with pytest.raises(UserError, match=r"have the same name, by which films and pages go"):
+        read_subjects([run, moved])
+
+
+def test_a_run_on_two_families_is_refused(tmp_path: Path) -> None:
+    files = [str(family(tmp_path / name) / "train.xml") for name in ("mine", "yours")]
+    run = train(tmp_path / "runs", scene=tuple(files))
+    with pytest.raises(UserError, match=r"on scenes of several families \(.*mine, .*yours\)"):
+        read_subjects([run])
+
+
+def not_finite(run: Path) -> None:
+    weights = load_file(run / "policy.safetensors")
+    weights["actor_logstd"] = torch.full_like(weights["actor_logstd"], torch.nan)
+    save_file(weights, run / "policy.safetensors")
+
+
+def says(name: str, content: str | bytes) -> Callable[[Path], object]:
+    raw = content if isinstance(content, bytes) else content.encode()
+    return lambda run: (run / name).write_bytes(raw)
+
+
+def has(*keys: str, to: Any) -> Callable[[Path], object]:
+    return lambda run: change(run / "args.json", *keys, to=to)
+
+
+ARGS, AGENT, LOG, POLICY = "args.json", "agent.json", "metrics.jsonl", "policy.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [
+        (says(ARGS, "[]"), ARGS),
+        (says(ARGS, "{"), ARGS),
+        (says(ARGS, "{}"), ARGS),
+        (says(ARGS, b'{"args": "\xff"}'), ARGS),
+        (says(ARGS, "[" * 100_000), ARGS),
+        (has("args", to=[]), ARGS),
+        (has("args", to={}), ARGS),
+        (has("args", "set", to=[1]), ARGS),
+        (has("args", "set", to=None), ARGS),
+        (has("args", "set", to=["gravity"]), ARGS),
+        (has("args", "scene", to=[1]), ARGS),
+        (has("args", "scene", to="sweep/train"), ARGS),
+        (has("args", "total_timesteps", to="many"), ARGS),
+        (has("args", "total_timesteps", to=None), ARGS),
+        (has("args", "total_timesteps", to=0), ARGS),
+        (has("scenes", to=["sweep/train"]), ARGS),
+        (has("scenes", to={}), ARGS),
+        (says(AGENT, "[]"), AGENT),
+        (says(AGENT, "{}"), AGENT),
+        (says(AGENT, '{"trainer": "ppo_lstm", "agent": 3}'), AGENT),
+        (says(AGENT, '{"trainer": "ppo_lstm", "agent": {"hidden_size": 0}}'), AGENT),
+        (says(LOG, '{"step": 64}\n[]\n'), LOG),
+        (says(LOG, '{"step": 64}\n{}\n'), LOG),
+        (says(LOG, '{"step": 0}\n'), LOG),
+        (says(LOG, '{"step": "64"}\n'), LOG),
+        (says(LOG, b'{"step": 64, "x": "\xff"}\n'), LOG),
+        (says(POLICY, "half"), POLICY),
+        (says(POLICY, ""), POLICY),
+        (not_finite, POLICY),
+    ],
+)
+def test_every_damage_ends_in_one_sentence_that_names_the_file(
+    run: Path, damage: Callable[[Path], object], file: str
+) -> None:
+    damage(run)
+    with pytest.raises(UserError) as refusal:
+        read_subjects([run])
+    assert str(run) in str(refusal.value)
+    assert file in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("num_envs", "4"), ("gamma", None), ("reward", 1), ("debug", "no")]
+)
+def test_a_run_with_a_damaged_argument_is_not_gone_on_with(
+    run: Path, name: str, value: Any
+) -> None:
+    change(run / "args.json", "args", name, to=value)
+    with pytest.raises(UserError, match=r"run/args\.json: it is damaged, or of another version"):
+        ppo_lstm.read_args(run, Args)

@@ -1,0 +1,194 @@
+"""Reading a run's folder: what it was started with, how far it came, and what it saved.
+
+Whatever is wrong with a file ends in one sentence that names it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from sandbox_envs.errors import UserError, nearest
+from sandbox_envs.files import read_json, read_lines
+from sandbox_envs.scene import Scene, load_scene, parse_overrides
+
+TRAINERS = ("ppo_lstm",)  # agent.json names one of these, never code to import
+# what an argument's default says of its type, and the types it may have after a while in a file
+AS_JSON = {tuple: (list, tuple), float: (float, int), type(None): (str, type(None))}
+
+Args = TypeVar("Args")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run was started with.
+
+    scenes: (name, hash) of each, in the order given and as often. given: what each was called by,
+    a name or a file, with the overrides of all of them.
+    """
+
+    trainer: str
+    args: Mapping[str, Any]
+    scenes: tuple[tuple[str, str], ...]
+    given: tuple[str, ...]
+    overrides: Mapping[str, str]
+    total_steps: int
+    versions: Any
+    commit: Any
+
+
+def read_training(folder: Path) -> Training:
+    """What a run was started with, from its args.json and agent.json.
+
+    Raises:
+        UserError: this is not a run folder, or one of the two is damaged.
+    """
+    recorded, agent = _read_json(folder / "args.json"), read_agent(folder)
+    with _understanding(folder / "args.json"):
+        args, hashes = recorded["args"], recorded["scenes"]
+        given, overrides = scenes_asked(args)
+        return Training(
+            trainer=agent["trainer"],
+            args=args,
+            scenes=tuple((name, hashes[name]) for name in map(_scene_name, given)),
+            given=given,
+            overrides=overrides,
+            total_steps=_count(args["total_timesteps"]),
+            versions=recorded.get("versions"),
+            commit=recorded.get("commit"),
+        )
+
+
+def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The scenes that a trainer's arguments ask for, by name or file, and their overrides."""
+    reward = {"reward": args["reward"]} if args["reward"] else {}
+    return tuple(args["scene"]) or ("sweep/train",), parse_overrides(args["set"]) | reward
+
+
+def read_args(folder: Path, kind: type[Args]) -> Args:
+    """The arguments a run was started with, as the trainer's dataclass `kind`."""
+    args = read_training(folder).args
+    with _understanding(folder / "args.json"):
+        for name, default in vars(kind()).items():
+            valid = AS_JSON.get(type(default), type(default))
+            if not isinstance(args.get(name, default), valid):
+                raise TypeError
+        return kind(**args)
+
+
+def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
+    """What a run saved to be resumed from: agent, step, and what the trainer added."""
+    path = folder / "resume.pt"
+    if not path.is_file():
+        raise UserError(f"{folder}: it has no resume.pt, so it ended before its first checkpoint")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception:  # reading bytes that are no checkpoint fails in any way
+        raise UserError(f"{path}: it is damaged and cannot be read; start anew") from None
+
+
+def trained_scenes(folder: Path) -> list[Scene]:
+    """The scenes of a run, as it was trained on them.
+
+    Raises:
+        UserError: this is not a run folder, or a scene has changed or gone since.
+    """
+    training = read_training(folder)
+    try:
+        scenes = [load_scene(name, training.overrides) for name in training.given]
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from None
+    check_unchanged(folder, scenes, training)
+    return scenes
+
+
+def check_unchanged(folder: Path, scenes: Sequence[Scene], training: Training) -> None:
+    """Raise UserError where a scene is not as it was when the run was started."""
+    for scene, trained in zip(scenes, training.scenes, strict=True):
+        if (scene.name, scene.hash) != trained:
+            raise UserError(
+                f"{folder}: the scene {scene.name} has changed since it was trained; train anew"
+            )
+
+
+def progress(folder: Path) -> tuple[int, int]:
+    """Environment steps that a run's policy has learned from, and those it is to learn from.
+
+    The latter are a whole number of updates. A policy that does not say its step, as earlier
+    versions saved it, is taken to be of the last one logged.
+
+    Raises:
+        UserError: this is not a run folder, or its files are damaged.
+    """
+    total, logged = read_training(folder).total_steps, logged_steps(folder)
+    if not logged:
+        return 0, total
+    per_update = logged[0]
+    done = _saved_step(folder / "policy.safetensors", logged[-1])
+    return min(done, logged[-1]), max(total // per_update, 1) * per_update
+
+
+def logged_steps(folder: Path) -> list[int]:
+    """The environment steps done after each update that a run has logged."""
+    metrics = folder / "metrics.jsonl"
+    rows = read_lines(metrics) if metrics.is_file() else []
+    with _understanding(metrics):
+        return [_count(row["step"]) for row in rows]
+
+
+def _saved_step(weights: Path, unsaid: int) -> int:
+    """The step that a policy is of, 0 where there is none, `unsaid` where it does not say it."""
+    if not weights.is_file():
+        return 0
+    with _understanding(weights), safe_open(weights, "pt") as file:
+        return int((file.metadata() or {}).get("step", unsaid))
+
+
+# --- helpers ---------------------------------------------------------------------------------
+
+
+def is_file(scene: str) -> bool:
+    """Whether a scene is given by its file rather than by its name."""
+    return Path(scene).suffix == ".xml"
+
+
+def _scene_name(given: str) -> str:
+    """A scene's name from its name or file."""
+    path = Path(given).resolve()
+    return f"{path.parent.name}/{path.stem}" if is_file(given) else given
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path.parent}: this is not a run folder, it has no {path.name}") from None
+
+
+def read_agent(folder: Path) -> dict[str, Any]:
+    """The run's agent.json: its trainer, which is a known one, and the agent's sizes."""
+    path = folder / "agent.json"
+    description = _read_json(path)
+    trainer = description.get("trainer")
+    if trainer not in TRAINERS:
+        raise UserError(f"{path}: unknown trainer '{trainer}'; {nearest(str(trainer), TRAINERS)}")
+    return description
+
+
+@contextmanager
+def _understanding(path: Path) -> Iterator[None]:
+    """Where a file's content is not what it should be, one sentence that names the file."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError):
+        raise UserError(f"{path}: it is damaged, or of another version") from None
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError
+    return value
