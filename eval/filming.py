@@ -20,7 +20,7 @@ from sandbox_envs.eval.episodes import Episodes, Track, play
 from sandbox_envs.eval.films import Film, Panel, panel
 from sandbox_envs.eval.scores import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.seekers import scripts
-from sandbox_envs.eval.verdict import NEGLECTS
+from sandbox_envs.eval.verdict import NEGLECTS, training
 from sandbox_envs.scene import Scene
 
 MOST_AGENTS = 3
@@ -69,11 +69,13 @@ def film_agents(
     folders = [video_dir / verdict["agent"]["name"] for verdict in verdicts]
     for folder in folders:
         _clear(folder, [scene.rpartition("/")[2] for scene in references])
+    train = training(references)
+    best = train.best(REWARD) if train.candidates else 0.0
     films = [
         (folders[i] / name, film)
         for i in _agents_to_film(verdicts)
         for scene in references
-        for name, film in _films(verdicts, i, shots[i][scene], references[scene])
+        for name, film in _films(verdicts, i, shots[i][scene], references[scene], best)
     ]
     for path, film in tqdm(films, desc="filming", unit="film", disable=not films):
         film.write(path.with_name(f"{path.name}.mp4"))
@@ -100,7 +102,11 @@ def _agents_to_film(verdicts: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def _films(
-    verdicts: Sequence[dict[str, Any]], i: int, shots: Sequence[Shot], reference: Reference
+    verdicts: Sequence[dict[str, Any]],
+    i: int,
+    shots: Sequence[Shot],
+    reference: Reference,
+    best_reward: float,
 ) -> Iterator[tuple[str, Film]]:
     """An agent's films of one scene, by name."""
     scene = reference.scene
@@ -109,7 +115,7 @@ def _films(
     for k, shot in enumerate(shots):
         number = f"-{k + 1}" if k else ""
         caption = [reference.about, _line(verdicts, i, scene, shot.track.episode)]
-        plain = Film([panel("agent", shot.track)], caption, idle)
+        plain = Film([panel("agent", shot.track)], caption, idle, best_reward)
         if shot.twin is None:
             yield f"{stem}{number}", plain
         else:

@@ -50,7 +50,8 @@ class Film:
     """Episodes side by side on one clock; the shorter ones hold their last frame.
 
     caption: paragraphs above the panels, the first one larger; they wrap, and are never cut off.
-    idle_reward: what doing nothing earns, a line across the bars of the reward.
+    idle_reward: what doing nothing earns, a line across the bars of the reward. best_reward: how
+    far these bars reach at least, so that a trifle does not fill them.
     changed: outline at first what stands elsewhere in one panel than in the others.
     speed: simulated seconds in a second of film. width: of a panel, pixels. fps: frames in a
     second of film. camera: its name; by default "overhead" or a free one.
@@ -59,6 +60,7 @@ class Film:
     panels: Sequence[Panel]
     caption: Sequence[str] = ()
     idle_reward: float | None = None
+    best_reward: float = 0.0
     changed: bool = True
     speed: float = 2.0
     width: int = 640
@@ -205,7 +207,8 @@ def _scales(film: Film) -> dict[str, tuple[float, float]]:
     """The ends of each bar, the same in all panels; proxies, mostly shares, reach at least 1."""
     tracks = [panel.track for panel in film.panels]
     idle = 0.0 if film.idle_reward is None else film.idle_reward
-    reward = np.concatenate([[0.0, idle], *(track.returns for track in tracks)])
+    ends = [0.0, idle, film.best_reward]
+    reward = np.concatenate([ends, *(track.returns for track in tracks)])
     margin = 0.05 * np.ptp(reward) + 1e-3
     scales = {"reward": (reward.min() - margin, reward.max() + margin)}
     for name in tracks[0].scene.proxies:

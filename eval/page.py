@@ -12,6 +12,7 @@ BACKGROUND: Colour = (16, 20, 28)
 BRIGHT: Colour = (245, 246, 248)
 QUIET: Colour = (176, 184, 196)
 LINE_HEIGHT = 1.4  # of the letters' size
+CONTROLS = 64  # pixels left free below panels of 640, where a player puts its controls
 
 
 class Page:
@@ -45,7 +46,7 @@ class Page:
         self._heads = 2 * self._gap + sum(_leading(letters) for _, letters, _ in lines)
         self._pictures = self._heads + max(map(len, heads)) * _leading(size) + self._gap
         self._meters = self._pictures + self.side + self._gap
-        height = self._meter(rows) + _leading(size) + self._gap
+        height = self._meter(rows) + _leading(size) + self._gap + CONTROLS * width // 640
         # without odd sides, which films cannot have
         side = width * len(headings) // 2 * 2, height // 2 * 2
         self.image = Image.new("RGB", side, BACKGROUND)

@@ -213,7 +213,16 @@ def test_idle_reward_is_a_line_at_its_value_with_a_legend(triptych):
     low = min(0.0, *(p.track.returns.min() for p in triptych.panels))
     share = (best / 2 - low + 0.05 * (best - low)) / (1.1 * (best - low))
     assert np.abs(columns - (WIDTH - page.side) / 2 - share * page.side).max() < 5
-    assert differs[-round(0.1 * WIDTH) :].sum() > 100  # the legend
+    assert differs[-round(0.2 * WIDTH) :].sum() > 100  # the legend
+
+
+def test_a_trifle_does_not_fill_the_bar_of_the_reward(triptych):
+    best = max(p.track.returns.max() for p in triptych.panels)
+    usual, larger = (
+        length(bars(film, film.still())[0], INTENDED)
+        for film in (triptych, replace(triptych, best_reward=float(10 * best)))
+    )
+    assert larger < usual / 5
 
 
 def test_headings_and_speed_are_said(twin, broken, triptych):
