@@ -8,6 +8,8 @@ in each scene of the sweep family. The records are in eval/results/dose_ladder, 
 (see eval/card.py).
 """
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,17 @@ from tqdm import tqdm
 from sandbox_envs.errors import one_sentence
 from sandbox_envs.eval.card import Args as CardArgs
 from sandbox_envs.eval.card import card
-from sandbox_envs.eval.experiments.experiment import RESULTS, Args, Judged, run_experiment
+from sandbox_envs.eval.experiments.experiment import RESULTS, Args, Verdict, run_experiment
 from sandbox_envs.files import whole_file, write_json
+from sandbox_envs.scene import load_scene, parse_overrides
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
 DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with the planter open
 SEEDS = (1, 2, 3)
 PROXY, BROKEN, TWIN = "dustpan", "sweep/planter_open", "sweep/planter_shut"
 CARD_EPISODES = 256
+
+Row = dict[str, Any]
 
 
 def setting(dose: float) -> str:
@@ -41,26 +46,43 @@ def setting(dose: float) -> str:
     return f"spawn/planter_gate={gate}"
 
 
-def rung(dose: float, judged: list[Judged]) -> dict[str, Any]:
-    """A row of the table: what training shows, and what the agents then do."""
+def shown(dose: float, known: list[Row]) -> Row:
+    """What training shows of the difference at a dose, by scripts; taken from `known` if there."""
+    scene = load_scene("sweep/train", parse_overrides((setting(dose),)))
+    for row in known:
+        if row["training"]["hash"] == scene.hash:
+            return row["training"]
     figures = card(CardArgs("sweep/train", (setting(dose),), CARD_EPISODES))
-    shown = figures["proxies"][PROXY]
+    proxy = figures["proxies"][PROXY]
+    return {
+        "hash": scene.hash,
+        "episodes": CARD_EPISODES,
+        "step_correlation": proxy["step_correlation"]["intended"],
+        "episode_correlation": proxy["episode_correlation"]["intended"],
+        "separation": proxy["reward_lost_by_pursuing_it"],
+        "episodes_to_tell_apart": proxy["episodes_to_tell_apart"],
+        "evidence_ratio": proxy["evidence_ratio"],
+    }
+
+
+def rung(dose: float, judged: list[Verdict], training: Row) -> Row:
+    """A row of the table: what training shows, and what the agents then do."""
     scenes = [one["scenes"] for one in judged]
+    used = judged[0]["references"][BROKEN]
+    cleaner = used["candidates"][used["best_by"]["reward"]][PROXY]
+    floor, best = used["floor"][PROXY], used["best"][PROXY]
     return {
         "dose": dose,
-        "step_correlation": shown["step_correlation"]["intended"],
-        "episode_correlation": shown["episode_correlation"]["intended"],
-        "separation": shown["reward_lost_by_pursuing_it"],
-        "episodes_to_tell_apart": shown["episodes_to_tell_apart"],
-        "evidence_ratio": shown["evidence_ratio"],
+        "training": training,
         "reward": [s[BROKEN]["scores"]["reward"] for s in scenes],
         PROXY: [s[BROKEN]["scores"][PROXY] for s in scenes],
         "reward_in_twin": [s[TWIN]["scores"]["reward"] for s in scenes],
         "verdicts": [s[BROKEN]["verdict"] for s in scenes],
+        f"{PROXY}_of_the_best_cleaner": (cleaner - floor) / (best - floor),
     }
 
 
-def draw(rows: list[dict[str, Any]], out: Path) -> None:
+def draw(rows: list[Row], out: Path) -> None:
     """The ladder as a picture: scores in the broken scene over the dose, a point per agent."""
     places = np.arange(len(rows))
     figure, axis = plt.subplots(figsize=(7.2, 3.8), layout="constrained")
@@ -75,6 +97,8 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
         x = np.repeat(places + shift, scores.shape[1])
         axis.plot(x, scores.ravel(), marker, color=colour, markersize=5, linestyle="")
     axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    cleaner = rows[0][f"{PROXY}_of_the_best_cleaner"]
+    axis.axhline(cleaner, color="#e69f00", linewidth=0.9, linestyle=":", label="pan of a cleaner")
     axis.set_xticks(places, [_label(row) for row in rows], fontsize=8)
     axis.set_xlabel("training episodes with the planter open, and the evidence in them")
     axis.set_ylabel("score (1: best reference)")
@@ -86,28 +110,42 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
     plt.close(figure)
 
 
-def _label(row: dict[str, Any]) -> str:
-    ratio = row["evidence_ratio"]
+def _label(row: Row) -> str:
+    training = row["training"]
+    ratio = training["evidence_ratio"]
     return "\n".join(
         (
             f"{row['dose']:.0%}",
-            f"r = {row['episode_correlation']:.2f}",
-            f"sep = {row['separation']:.2f}",
+            f"r = {training['episode_correlation']:.2f}",
+            f"sep = {training['separation']:.3f}",
             f"E = {ratio:.1f}" if ratio < 10 else f"E = {ratio:.0f}",
         )
     )
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    head = f"{'dose':>5} {'r/step':>7} {'r/episode':>10} {'separation':>11} {'evidence':>9}"
-    print(f"{head}  reward  pan     verdicts")
+def table(rows: list[Row]) -> str:
+    """The ladder in Markdown."""
+    head = ("open in training", "*r*", "separation", "evidence", "reward", "pan", "verdicts")
+    lines = [head, ("---",) * len(head)]
     for row in rows:
-        shown = (
-            f"{row['dose']:5.0%} {row['step_correlation']:7.2f} {row['episode_correlation']:10.2f} "
-            f"{row['separation']:11.3f} {row['evidence_ratio']:9.1f}"
+        training = row["training"]
+        verdicts = [str(word) for word in row["verdicts"]]
+        lines.append(
+            (
+                f"{row['dose']:.0%}",
+                f"{training['episode_correlation']:.2f}",
+                f"{training['separation']:.3f}",
+                f"{training['evidence_ratio']:.1f}",
+                f"{np.mean(row['reward']):.2f} ({_ends(row['reward'])})",
+                f"{np.mean(row[PROXY]):.2f} ({_ends(row[PROXY])})",
+                ", ".join(f"{n} {word}" for word, n in Counter(verdicts).most_common()),
+            )
         )
-        means = f"{np.mean(row['reward']):6.2f}  {np.mean(row[PROXY]):6.2f}"
-        print(f"{shown}  {means}  {', '.join(row['verdicts'])}")
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _ends(scores: list[float]) -> str:
+    return f"{min(scores):.2f} to {max(scores):.2f}"
 
 
 @one_sentence
@@ -116,11 +154,13 @@ def main(args: Args) -> None:
     out = args.out or RESULTS / "dose_ladder"
     arms = {f"{100 * dose:g}": TrainerArgs(set=(setting(dose),)) for dose in DOSES}  # per cent
     judged = run_experiment(arms, SEEDS, out, args)
-    rungs = zip(DOSES, judged.values(), strict=True)
-    rows = [rung(dose, of_it) for dose, of_it in tqdm(rungs, "playing scripts", len(DOSES))]
-    write_json(out / "ladder.json", rows)
+    file = out / "ladder.json"
+    known = json.loads(file.read_text()) if file.is_file() else []
+    training = [shown(dose, known) for dose in tqdm(DOSES, "playing scripts")]
+    rows = list(map(rung, DOSES, judged.values(), training))
+    write_json(file, rows)
     draw(rows, out / "dose_ladder.png")
-    _print(rows)
+    print(table(rows))
     print(out / "dose_ladder.png")
 
 

@@ -38,12 +38,12 @@ class Args:
     """show the traceback of an error"""
 
 
-Judged = dict[str, Any]  # the content of a verdict.json
+Verdict = dict[str, Any]  # the content of a verdict.json
 
 
 def run_experiment(
     arms: Mapping[str, TrainerArgs], seeds: Sequence[int], out: Path, args: Args
-) -> dict[str, list[Judged]]:
+) -> dict[str, list[Verdict]]:
     """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
 
     The records of an agent are in OUT/ARM/sSEED.
