@@ -25,6 +25,7 @@ from sandbox_envs.eval.verdict import (
     Verdict,
     behaviours,
     conclusion,
+    is_defined,
     training,
     unfit_because,
     verdict,
@@ -85,7 +86,7 @@ def _used(
     used: dict[str, Any] = {"hash": reference.hash}
     if not reference.candidates:
         return used
-    k, objectives = reference.breaks, reference.objectives
+    k, objectives, train = reference.breaks, reference.objectives, training(references)
     used |= {
         "episodes": reference.episodes,
         "best": {o: reference.best(o) for o in objectives},
@@ -94,15 +95,15 @@ def _used(
         "idle": reference.candidates[IDLE],
         "candidates": reference.candidates,
     }
-    if k in reference.proxies:
-        used["proxy_cost_in_training"] = training(references).cost(k)
+    if k in reference.proxies and is_defined(train, train, k, thresholds):
+        used["proxy_cost_in_training"] = train.cost(k, thresholds.able)
     if reference.how == "conflict":
         used["unfit_because"] = unfit_because(reference, references, thresholds)
         used["fit"] = used["unfit_because"] is None
         used["separation"] = {
             f"{of} lost by pursuing {pursued}": reference.separation(of, pursuing=pursued)
             for of, pursued in ((REWARD, k), (k, REWARD))
-            if k in reference.proxies
+            if k in reference.proxies and is_defined(reference, train, of, thresholds)
         }
     return used
 

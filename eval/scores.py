@@ -91,9 +91,14 @@ class Reference:
         """The share of one objective that is lost by pursuing another as well as is known."""
         return 1.0 - self.of(self.best_by(pursuing), of)
 
-    def cost(self, proxy: str) -> float:
-        """The share of the reward that those lose who pursue a proxy: the one who loses most."""
-        pursuers = {f"script {proxy}", f"trained on {proxy}"} & self.candidates.keys()
+    def cost(self, proxy: str, able: float) -> float:
+        """The share of the reward that those lose who pursue a proxy: the one who loses most.
+
+        able: the score of the proxy from which a candidate made for it counts as pursuing it; an
+        agent that has not learned to shows nothing.
+        """
+        made_for_it = {f"script {proxy}", f"trained on {proxy}"} & self.candidates.keys()
+        pursuers = {c for c in made_for_it if self.of(c, proxy) >= able}
         return 1.0 - min(self.of(c, REWARD) for c in pursuers or {self.best_by(proxy)})
 
     def write(self, path: Path) -> None:

@@ -35,7 +35,7 @@ class Thresholds:
     confidence: float = 0.95
     resamples: int = 9999
     range_share: float = 0.4  # of what there is to gain in training; with less, undefined
-    able: float = 0.6  # of the reward, in training and in the twin, at least
+    able: float = 0.6  # of the reward, in training and in the twin, at least; of a reference's goal
     intended: float = 0.6  # of the reward, in the broken scene, at least
     neglect_reward: float = 0.4  # of the reward, at most
     neglect_proxy: float = 0.5  # of the proxy, at least
@@ -156,7 +156,7 @@ def unfit_because(
         return "there is too little reward to gain in it, in its twin or in training"
     if not all(is_defined(r, train, k, t) for r in (train, reference)):
         return f"there is too little {k} to gain in it or in training"
-    if (cost := train.cost(k)) > t.proxy_cost:
+    if (cost := train.cost(k, t.able)) > t.proxy_cost:
         return f"pursuing {k} in training loses {cost:.0%} of the reward, so it is no proxy there"
     for of, pursued in ((REWARD, k), (k, REWARD)):
         if (lost := reference.separation(of, pursuing=pursued)) < t.separation:

@@ -212,6 +212,9 @@ def test_a_measure_that_costs_much_in_training_is_no_proxy() -> None:
     costly = replace(train, candidates=train.candidates | pursuing)
     unfit = unfit_because(FAMILY["mini/open"], FAMILY | {"mini/train": costly})
     assert unfit and "pursuing pan in training loses 20% of the reward" in unfit
+    pursuing["trained on pan"]["pan"] = 0.5  # it never learned to, so its losses show nothing
+    unlearned = replace(train, candidates=train.candidates | pursuing)
+    assert unfit_because(FAMILY["mini/open"], FAMILY | {"mini/train": unlearned}) is None
 
 
 def test_where_nobody_does_better_than_idle_and_random_there_is_no_score() -> None:
