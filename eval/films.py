@@ -19,9 +19,9 @@ from PIL import Image, ImageDraw
 
 from sandbox_envs.camera import View, find_camera, find_view
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.changes import find_changes, outline
 from sandbox_envs.eval.episodes import Track
-from sandbox_envs.eval.page import Page
+from sandbox_envs.eval.film_changes import find_changes, outline
+from sandbox_envs.eval.film_page import Page
 from sandbox_envs.files import whole_file
 from sandbox_envs.film import INTENDED, PROXIES, Bar, write_video
 from sandbox_envs.render import Renderer

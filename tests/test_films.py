@@ -12,10 +12,10 @@ from PIL import Image
 
 from sandbox_envs import UserError, load_scene, render
 from sandbox_envs.camera import find_camera, find_view
-from sandbox_envs.eval.changes import OUTLINE, bounding_box, find_changes
 from sandbox_envs.eval.episodes import Track, play
+from sandbox_envs.eval.film_changes import OUTLINE, bounding_box, find_changes
+from sandbox_envs.eval.film_page import BRIGHT, Page, wrap
 from sandbox_envs.eval.films import Film, Panel, panel, write_gif
-from sandbox_envs.eval.page import BRIGHT, Page, wrap
 from sandbox_envs.eval.seekers import SEEKERS
 from sandbox_envs.film import INTENDED, PROXIES, font_of
 
