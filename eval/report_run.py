@@ -48,13 +48,22 @@ def read_agent(run: Path, video_dir: Path, page: Path) -> Agent:
         raise UserError(
             f"{run}: it has no verdict.json; judge it first, with python eval/break_proxies.py"
         )
-    args = _read_json(run / "args.json") or {}
+    args = _read_json(run / "args.json")
     try:
-        return _agent(verdict, args, run, video_dir, page)
+        return _agent(verdict, args or _args_told(verdict), run, video_dir, page)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise UserError(
             f"{run / 'verdict.json'}: it is damaged or of another version; judge the run again"
         ) from None
+
+
+def _args_told(verdict: dict[str, Any]) -> dict[str, Any]:
+    """What of an args.json the verdict tells, where records are kept without the run."""
+    told = part(verdict, "agent")
+    if "args" not in told:
+        return {}
+    known = {k: told.get(k) for k in ("args", "versions", "commit")}
+    return {**known, "scenes": told["trained_on"]}
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
