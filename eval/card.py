@@ -19,11 +19,10 @@ import tyro
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.eval.episodes import SEED, Episodes, play
+from sandbox_envs.eval.scores import IDLE, RANDOM
 from sandbox_envs.eval.seekers import SEEKERS
 from sandbox_envs.files import write_json
 from sandbox_envs.scene import parse_overrides
-
-FLOORS = ("idle", "random")
 
 
 @dataclass
@@ -55,7 +54,7 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def separation(plays: dict[str, Episodes], of: str, seeker: str) -> float | None:
     """The share of objective `of` that a seeker loses, of what the best has above the floor."""
-    floor = min(plays[name].score(of).mean() for name in FLOORS)
+    floor = min(plays[name].score(of).mean() for name in (IDLE, RANDOM))
     best = max(play.score(of).mean() for play in plays.values())
     if best - floor < 1e-6:
         return None
@@ -93,7 +92,7 @@ def _proxy(
     plays: dict[str, Episodes], proxy: str, declared: str, training_episodes: float
 ) -> dict[str, object]:
     """How one proxy goes together with the reward."""
-    moving = {name: play for name, play in plays.items() if name != "idle"}
+    moving = {name: play for name, play in plays.items() if name != IDLE}
     intended, seeker = plays["intended"].score("reward"), plays[proxy].score("reward")
     needed = episodes_to_tell_apart(intended, seeker)
     return {

@@ -15,6 +15,7 @@ import pytest
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval import jobs
+from sandbox_envs.eval.experiments.experiment import RESULTS
 from sandbox_envs.eval.jobs import Job, find_run, identity, is_finished, run_jobs
 from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.run_files import progress, read_training
@@ -176,3 +177,13 @@ def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path:
         begun = find_run(Job("x", replace(LONG, seed=seed)), tmp_path)
         assert begun is not None
         assert 0 < progress(begun)[0] < LONG.total_timesteps
+
+
+def test_an_agent_is_known_by_what_its_verdict_tells_of_its_training() -> None:
+    """So experiments keep records without their runs, and still know what they are of."""
+    folder = RESULTS / "default_agent" / "default" / "s2"
+    told = json.loads((folder / "verdict.json").read_text())["agent"]
+    assert Job("x", Args(seed=2)).trains(told)
+    assert Job("x", Args(seed=2, torch_threads=2)).trains(told)
+    assert not Job("x", Args(seed=3)).trains(told)
+    assert not Job("x", Args(seed=2, set=("spawn/planter_gate=gate_shut",))).trains(told)
