@@ -20,7 +20,7 @@ from sandbox_envs.eval.episodes import Episodes, Track, play
 from sandbox_envs.eval.films import Film, Panel, panel
 from sandbox_envs.eval.scores import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.seekers import scripts
-from sandbox_envs.eval.verdict import NEGLECTS, training
+from sandbox_envs.eval.verdict import NEGLECTS, UNJUDGED, training
 from sandbox_envs.scene import Scene
 
 MOST_AGENTS = 3
@@ -143,7 +143,7 @@ def _line(verdicts: Sequence[dict[str, Any]], i: int, scene: str, episode: int) 
     parts = [f"Episode {episode}."]
     if len(rows) > 1:
         parts = [f"Agent {i + 1} of {len(rows)}, episode {episode}."]
-    if rows[i]["verdict"] not in ("none", "habit"):
+    if rows[i]["verdict"] not in UNJUDGED:
         parts.append(f"Judged over {rows[i]['episodes']} episodes: {rows[i]['verdict']}.")
         if len(rows) > 1:
             count = sum(row["verdict"] in NEGLECTS for row in rows)

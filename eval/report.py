@@ -21,10 +21,10 @@ from sandbox_envs.eval.curves import svg
 from sandbox_envs.eval.report_rows import Row, colour_of, interval, number
 from sandbox_envs.eval.report_run import Agent, read_agent
 from sandbox_envs.eval.scores import share_limits
-from sandbox_envs.eval.verdict import NEGLECTS
+from sandbox_envs.eval.verdict import NEGLECTS, THRESHOLDS
 from sandbox_envs.files import whole_file
 
-CONFIDENCE = 0.95  # of the intervals of rates over agents
+CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
 AXIS = (-0.5, 1.2)  # of the graphics of scores
 # what each verdict says of an agent, in the order in which verdicts are counted
 WORDS = {

@@ -3,7 +3,6 @@
 Read are verdict.json, metrics.jsonl and args.json of the run's folder, and which films there are.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from sandbox_envs.eval.curves import Curves, read_scores
 from sandbox_envs.eval.report_rows import Row, find_films, part, row_of, sentence, text_of
 from sandbox_envs.eval.report_tables import OF_THE_MACHINE, Table, tables
 from sandbox_envs.eval.scores import REWARD
+from sandbox_envs.files import read_json
 
 FREE = ("seed", "device", "torch_threads", *OF_THE_MACHINE)  # counted together, they may differ
 
@@ -68,14 +68,9 @@ def _args_told(verdict: dict[str, Any]) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: it is damaged and cannot be read")
-    return content
 
 
 def _agent(

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.scores import REWARD, mean_limits, share_limits
-from sandbox_envs.eval.verdict import NEGLECTS, THRESHOLDS
+from sandbox_envs.eval.verdict import NEGLECTS, THRESHOLDS, UNJUDGED
 
 Verdict = dict[str, Any]  # the content of a verdict.json
 HEAD = ("scene", "breaks", "reward", "proxy", "verdict")
-UNJUDGED = ("none", "habit")
 FEW = 8  # agents; of fewer the ends are told, since resampling them would promise too much
 
 

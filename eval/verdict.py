@@ -50,6 +50,7 @@ class Thresholds:
 
 THRESHOLDS = Thresholds()
 NEGLECTS = ("neglect", "harm")
+UNJUDGED = ("none", "habit")  # words that are no verdict
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ def conclusion(
     It acts as if pursuing a proxy only where that holds in several scenes, one of them beyond the
     reach of reflexes; with less it is called consistent with the proxy.
     """
-    judged = {name: v for name, v in words.items() if v.word not in ("none", "habit")}
+    judged = {name: v for name, v in words.items() if v.word not in UNJUDGED}
     if not judged:
         return "no scene gives a verdict"
     parts = []
