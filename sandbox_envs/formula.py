@@ -97,10 +97,9 @@ class Formula:
 
     def __call__(self, inputs: Inputs, n: int) -> np.ndarray:
         """The value for each of n simulations, (n,) float64, or (n, copies)."""
-        value = np.asarray(self._node.run(inputs), dtype=np.float64)
-        if self.copies == 1:
-            return np.broadcast_to(value.reshape(-1), (n,)).copy()
-        return np.broadcast_to(value, (n, self.copies, 1))[..., 0].copy()
+        value = np.empty((n, self.copies, 1))
+        value[:] = self._node.run(inputs)
+        return value[:, 0, 0] if self.copies == 1 else value[..., 0]
 
 
 # --- what the functions do -------------------------------------------------------------------
@@ -128,15 +127,18 @@ _ELEMENTWISE: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
+_sum = np.add.reduce  # what ndarray.sum comes to, without its overhead
+
+
 def _reduce_mean(x: np.ndarray, present: np.ndarray | None) -> np.ndarray:
     if present is None:
-        return x.mean(1, keepdims=True)
-    there = np.maximum(present.sum(1, keepdims=True), 1)  # the mean of nothing is 0
-    return (x * present).sum(1, keepdims=True) / there
+        return _sum(x, 1, keepdims=True) / x.shape[1]
+    there = np.maximum(_sum(present, 1, keepdims=True), 1)  # the mean of nothing is 0
+    return _sum(x * present, 1, keepdims=True) / there
 
 
 def _reduce_sum(x: np.ndarray, present: np.ndarray | None) -> np.ndarray:
-    return (x if present is None else x * present).sum(1, keepdims=True)
+    return _sum(x if present is None else x * present, 1, keepdims=True)
 
 
 def _reduce_min(x: np.ndarray, present: np.ndarray | None) -> np.ndarray:
@@ -283,11 +285,7 @@ class _Compiler:
     def elementwise(self, function: Callable[..., Any], nodes: list[Node]) -> Node:
         copies = self.common([n.copies for n in nodes], "copies")
         dim = self.common([n.dim for n in nodes], "dimensions")
-        runs = [n.run for n in nodes]
-
-        def run(inputs: Inputs) -> Any:
-            return function(*(run(inputs) for run in runs))
-
+        run = _applied(function, [n.run for n in nodes])
         return Node(copies, dim, run, _all_present([n.present for n in nodes], copies))
 
     def common(self, sizes: list[int], what: str) -> int:
@@ -302,7 +300,9 @@ class _Compiler:
         function, present = _REDUCE[name], x.present
 
         def run(inputs: Inputs) -> Any:
-            value = np.atleast_3d(x.run(inputs))
+            value = x.run(inputs)
+            if not isinstance(value, np.ndarray):
+                value = np.atleast_3d(value)
             return function(value, present and present(inputs.present))
 
         return Node(1, x.dim, run)
@@ -350,11 +350,32 @@ def parse(text: str, where: str) -> ast.expr:
     raise SceneError(f"{where}: nested more than {MAX_DEPTH} deep; split it into measures")
 
 
+def _applied(
+    function: Callable[..., Any], runs: list[Callable[[Inputs], Any]]
+) -> Callable[[Inputs], Any]:
+    """The function of these values; one and two are most of a formula, and take the short way."""
+    match runs:
+        case [a]:
+            return lambda i: function(a(i))
+        case [a, b]:
+            return lambda i: function(a(i), b(i))
+    return lambda i: function(*[run(i) for run in runs])
+
+
+def as_slice(index: np.ndarray) -> slice | np.ndarray:
+    """Indices, of any shape, as a slice where they are evenly spaced, which saves a copy."""
+    flat = index.ravel()
+    steps = np.unique(np.diff(flat))
+    if len(steps) > 1 or (steps <= 0).any():
+        return flat
+    return slice(int(flat[0]), int(flat[-1]) + 1, int(steps[0]) if len(steps) else 1)
+
+
 def _presence(kind: Signal) -> Presence | None:
     if kind.stem is None:
         return None
-    stem, index = kind.stem, np.array(kind.index)
-    return lambda present: present[stem][:, index, None]
+    stem, bodies = kind.stem, as_slice(np.array(kind.index))
+    return lambda present: present[stem][:, bodies, None]
 
 
 def _all_present(masks: list[Presence | None], copies: int) -> Presence | None:

@@ -23,7 +23,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError, nearest
-from sandbox_envs.footprint import Footprints
+from sandbox_envs.footprint import Footprints, columns
 from sandbox_envs.formula import Formula, Inputs, Signal, parse
 from sandbox_envs.names import sensor_body, stem_of
 
@@ -244,14 +244,12 @@ class Lidar:
 
     def write(self, view: View, out: np.ndarray) -> None:
         """Find the nearest copy in every sector."""
-        ahead, left, distance = self.eye.look(view, view.inputs.signals[self.name])
-        seen = distance < self.reach
+        x, y = np.ascontiguousarray(view.inputs.signals[self.name][..., :2].T)
+        sight = self.eye.look(view, x, y)
+        seen = sight.distance < self.reach
         if self.mask is not None:
-            seen &= self.mask(view.inputs, len(out)).reshape(len(out), -1) != 0
-        nearest_copy, _ = _nearest_per_sector(
-            ahead, left, np.where(seen, distance, np.inf), self.size
-        )
-        out[:] = 1 / (1 + nearest_copy)
+            seen &= self.mask(view.inputs, len(out)).reshape(len(out), -1).T != 0
+        out[:] = (1 / (1 + _nearest_per_sector(sight, seen, self.size)[0])).T
 
 
 class Retina:
@@ -268,28 +266,26 @@ class Retina:
         self.objects = np.flatnonzero((model.geom_group == OBJECTS) & foreign)
         if not len(self.objects):
             raise SceneError(f"{where}: nothing to see; put the geoms it shall see into group 1")
+        self._xy = 3 * self.objects + np.array([[0], [1]])  # columns of geom_xpos
         self.opaque = Footprints(model, np.flatnonzero((model.geom_group == OPAQUE) & foreign))
-        self.colours = _colours(model, self.objects)
+        self.colours = _colours(model, self.objects).astype(np.float32)
         self.load = _load_sensors(model, self.objects, own)
         groups = model.geom_group.astype(float)
-        self.appearance = [*self.colours.round(4).ravel().tolist(), *groups.tolist()]
+        self.appearance = [*_colours(model, self.objects).round(4).ravel(), *groups]
 
     def write(self, view: View, out: np.ndarray) -> None:
         """Find what is visible, and the nearest of it in every sector."""
-        position = view.geom_xpos[:, self.objects]
-        ahead, left, distance = self.eye.look(view, position)
-        seen = distance < OUT_OF_SIGHT
+        x, y = columns(view.geom_xpos, self._xy)
+        sight = self.eye.look(view, x, y)
+        seen = sight.distance < OUT_OF_SIGHT
         for loadable, inside in self.load:
-            seen[:, loadable] &= view.sensordata[:, inside] == 0
-        eye = self.eye.position(view)
-        seen &= ~self.opaque.block(eye, position[..., :2], view.xpos, view.xmat)
-        near, which = _nearest_per_sector(
-            ahead, left, np.where(seen, distance, np.inf), self.sectors
-        )
-        nearness = 1 / (1 + near)
+            seen[loadable] &= columns(view.sensordata, inside) == 0
+        seen &= ~self.opaque.block(sight.eye, sight.dx, sight.dy, view.xpos, view.xmat)
+        near, things, sectors, slots = _nearest_per_sector(sight, seen, self.sectors)
         cells = out.reshape(len(out), self.sectors, 4)
-        cells[..., 0] = nearness
-        cells[..., 1:] = self.colours[which] * (nearness > 0)[..., None]
+        cells[..., 0] = (1 / (1 + near)).T
+        cells[..., 1:] = 0
+        cells[slots, sectors, 1:] = self.colours[things]
 
 
 # --- looking around --------------------------------------------------------------------------
@@ -308,32 +304,49 @@ class _Eye:
         mujoco.mju_quat2Mat(rotation, model.site_quat[site])
         self.axes = rotation.reshape(3, 3)[:, :2]  # ahead and left, in the body's frame
 
-    def position(self, view: View) -> np.ndarray:
-        """World position, (n, 3)."""
+    def look(self, view: View, x: np.ndarray, y: np.ndarray) -> "_Sight":
+        """See world points (m, n) from where the eye is now."""
         rotation = view.xmat[:, self.body].reshape(-1, 3, 3)
-        return view.xpos[:, self.body] + rotation @ self.offset
+        eye = (view.xpos[:, self.body] + rotation @ self.offset).T
+        (ahead_x, left_x), (ahead_y, left_y), _ = (rotation @ self.axes).transpose(1, 2, 0)
+        dx, dy = x - eye[0], y - eye[1]
+        distance = np.sqrt(dx * dx + dy * dy)
+        return _Sight(eye, dx, dy, ahead_x * dx + ahead_y * dy, left_x * dx + left_y * dy, distance)
 
-    def look(self, view: View, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """World points (n, m, 3) as distances ahead, to the left, and in all, each (n, m)."""
-        axes = view.xmat[:, self.body].reshape(-1, 3, 3) @ self.axes  # world <- (ahead, left)
-        relative = points[..., :2] - self.position(view)[:, None, :2]
-        ahead, left = np.moveaxis(relative @ axes[:, :2], -1, 0)
-        return ahead, left, np.hypot(ahead, left)
+
+@dataclass
+class _Sight:
+    """Points as the eye sees them, (m, n); the eye is (3, n) in the world, all in metres.
+
+    dx, dy: from the eye, in the world's directions. ahead, left: in the eye's.
+    """
+
+    eye: np.ndarray
+    dx: np.ndarray
+    dy: np.ndarray
+    ahead: np.ndarray
+    left: np.ndarray
+    distance: np.ndarray
 
 
 def _nearest_per_sector(
-    ahead: np.ndarray, left: np.ndarray, distance: np.ndarray, sectors: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest distance in each bearing sector, and whose it is; both (n, sectors).
+    sight: _Sight, seen: np.ndarray, sectors: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The smallest distance in each bearing sector (sectors, n), infinite where nothing is seen.
 
-    ahead, left, distance: (n, m); a distance of infinity takes an object out.
+    Also which points these are, for every sector that has one: point, sector and simulation,
+    each (k,). Of two at the same distance the first comes last, and so is what an assignment
+    with these indices leaves.
     """
-    turn = (np.arctan2(left, ahead) / (2 * np.pi) + 0.5) * sectors
-    sector = np.minimum(turn.astype(np.int16), sectors - 1)
-    in_sector = sector[:, None] == np.arange(sectors, dtype=np.int16)[:, None]
-    candidates = np.where(in_sector, distance[:, None], np.inf)
-    which = candidates.argmin(-1)
-    return np.take_along_axis(candidates, which[..., None], -1)[..., 0], which
+    n = seen.shape[1]
+    turn = (np.arctan2(sight.left, sight.ahead) / (2 * np.pi) + 0.5) * sectors
+    sector = np.clip(turn.astype(np.intp), 0, sectors - 1)  # an unstable simulation has NaN
+    distance = np.where(seen, sight.distance, np.inf)
+    cell = sector * n + np.arange(n)
+    near = np.full(sectors * n, np.inf)
+    np.minimum.at(near, cell.ravel(), distance.ravel())
+    point, slot = (index[::-1] for index in np.nonzero((distance == near[cell]) & seen))
+    return near.reshape(sectors, n), point, sector[point, slot], slot
 
 
 def _sectors(sectors: int, where: str) -> int:
@@ -351,7 +364,7 @@ def _colours(model: mujoco.MjModel, geoms: np.ndarray) -> np.ndarray:
 
 def _load_sensors(
     model: mujoco.MjModel, objects: np.ndarray, own: np.ndarray
-) -> list[tuple[list[int], list[int]]]:
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each site that holds load: what it may hold, and the addresses of the sensors that tell.
 
     An object is load while an `insidesite` sensor finds its body inside a site of the eye's body.
@@ -365,4 +378,4 @@ def _load_sensors(
             loadable, inside = load.setdefault(site, ([], []))
             loadable += mine.tolist()
             inside += [int(model.sensor_adr[i])] * len(mine)
-    return list(load.values())
+    return [(np.array(loadable), np.array(inside)) for loadable, inside in load.values()]

@@ -5,7 +5,6 @@ over slots, and a step costs little more than the physics: nothing here loops ov
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import mujoco
@@ -13,7 +12,7 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.formula import Inputs
+from sandbox_envs.formula import Inputs, as_slice
 from sandbox_envs.observe import View
 from sandbox_envs.placing import Start
 from sandbox_envs.scene import Scene
@@ -39,7 +38,13 @@ class Simulations:
         low, high = scene.model.actuator_ctrlrange.T
         self._centre, self._half = (low + high) / 2, (high - low) / 2
         self._largest = np.maximum(np.abs(low), np.abs(high))
-        self._sensor_columns = {k: _as_slice(a) for k, a in scene.sensors.items()}
+        self._control = self.batch.bind("ctrl")
+        self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
+        self._live = {
+            name: self._signal(name, self._fields["sensordata"])
+            for name, columns in self._columns.items()
+            if isinstance(columns, slice)  # a view, that says what the sensors say now
+        }
         self._formulas = (*scene.measures.values(), scene.reward)
         self._registers = [formula.registers(n) for formula in self._formulas]
         self._present = {
@@ -66,7 +71,7 @@ class Simulations:
     def step(self, actions: np.ndarray) -> None:
         """One control step of all slots, with actions (n, actuators) in [-1, 1]."""
         control = self._centre + self._half * np.clip(actions, -1, 1)
-        self.batch.ctrl[:] = control
+        self._control[:] = control
         failed = self._advance_physics()
         with np.errstate(all="ignore"):  # an unstable simulation holds numbers of any size
             self._measure_step(control, failed)
@@ -75,18 +80,18 @@ class Simulations:
         inputs = self._inputs(None, fresh=False)
         levels = self._measure(inputs, self._registers)
         effort = np.abs(control / self._largest).mean(1)
-        self._unstable = self._new_warnings() | failed
-        keep = self._unstable[:, None]
         rewards = self._reward(levels, effort, inputs, self._registers, before=self._levels)
-        self._check_finite(np.column_stack([levels, rewards])[~self._unstable])
-        self.rewards = np.where(self._unstable, 0.0, rewards)
-        self._levels = np.where(keep, self._levels, levels)
+        self._unstable = unstable = self._new_warnings() | failed
+        levels[unstable], rewards[unstable] = self._levels[unstable], 0
+        self._check_finite(levels, rewards)
+        self.rewards, self._levels = rewards, levels
         self._clock += 1
         self._length += 1
-        self._return += self.rewards
-        self.over = (self._clock >= self.scene.episode_steps) | self._unstable
+        self._return += rewards
+        self.over = (self._clock >= self.scene.episode_steps) | unstable
         observed = self._observe(inputs, None)
-        self.observations = np.where(keep, self.observations, observed)
+        observed[unstable] = self.observations[unstable]
+        self.observations = observed
 
     def _advance_physics(self) -> np.ndarray:
         """One control step; returns which simulations MuJoCo gave up on, (n,) bool.
@@ -131,25 +136,33 @@ class Simulations:
 
     def _inputs(self, rows: np.ndarray | None, fresh: bool) -> Inputs:
         """What formulas read, for all slots or for some rows."""
-        data = self._fields["sensordata"] if rows is None else self._fields["sensordata"][rows]
-        present = {k: v if rows is None else v[rows] for k, v in self._present.items()}
-        signals = {
-            name: data[:, columns].reshape(len(data), self.scene.signals[name].copies, -1)
-            for name, columns in self._sensor_columns.items()
-        }
+        if rows is None:
+            data, present, signals = self._fields["sensordata"], self._present, dict(self._live)
+        else:
+            data, signals = self._fields["sensordata"][rows], {}
+            present = {stem: there[rows] for stem, there in self._present.items()}
+        for name in self._columns.keys() - signals.keys():
+            signals[name] = self._signal(name, data)
         return Inputs(signals, present, [], fresh, 1 / self.scene.control_hz)
+
+    def _signal(self, name: str, data: np.ndarray) -> np.ndarray:
+        """What the sensors of that name say in sensordata, (rows, copies, dim)."""
+        copies = self.scene.signals[name].copies
+        return data[:, self._columns[name]].reshape(len(data), copies, -1)
 
     def _measure(self, inputs: Inputs, registers: list[list[np.ndarray]]) -> np.ndarray:
         """The level of every measure, (rows, measures)."""
         n = len(next(iter(inputs.signals.values())))
         levels = np.empty((n, len(self.scene.measures)))
         for i, formula in enumerate(self.scene.measures.values()):
-            levels[:, i] = formula(replace(inputs, registers=registers[i]), n)
+            inputs.registers = registers[i]
+            levels[:, i] = formula(inputs, n)
         return levels
 
-    def _check_finite(self, values: np.ndarray) -> None:
-        """Raise SceneError where a formula gives no number, in (rows, measures and reward)."""
-        if not np.isfinite(values).all():
+    def _check_finite(self, levels: np.ndarray, rewards: np.ndarray) -> None:
+        """Raise SceneError where a formula gives no number, in (rows, measures) and (rows,)."""
+        if not (np.isfinite(levels).all() and np.isfinite(rewards).all()):
+            values = np.column_stack([levels, rewards])
             names = [*(f"measure/{name}" for name in self.scene.measures), "reward"]
             name = names[int(np.flatnonzero(~np.isfinite(values).all(0))[0])]
             raise SceneError(
@@ -166,11 +179,11 @@ class Simulations:
         before: np.ndarray,
     ) -> np.ndarray:
         """The reward, (rows,), for a change of the measures' levels from `before`."""
-        signals = {"effort": effort[:, None, None]}
+        signals, gains = {"effort": effort[:, None, None]}, levels - before
         for i, name in enumerate(self.scene.measures):
             signals[f"level({name})"] = levels[:, i, None, None]
-            signals[f"gain({name})"] = (levels - before)[:, i, None, None]
-        inputs = replace(inputs, signals=signals, registers=registers[-1])
+            signals[f"gain({name})"] = gains[:, i, None, None]
+        inputs = Inputs(signals, inputs.present, registers[-1], inputs.fresh, inputs.dt)
         return self.scene.reward(inputs, len(levels))
 
     def _observe(self, inputs: Inputs, rows: np.ndarray | None) -> np.ndarray:
@@ -228,11 +241,11 @@ class Simulations:
         self._clock[rows] = ahead if stagger else 0
         self._length[rows] = self._return[rows] = self._unstable[rows] = 0
         registers = [formula.registers(len(rows)) for formula in self._formulas]
-        inputs = self._inputs(rows, fresh=True)
+        inputs, nothing = self._inputs(rows, fresh=True), np.zeros(len(rows))
         with np.errstate(all="ignore"):  # what is no number is told in a sentence
             levels = self._measure(inputs, registers)
-            self._reward(levels, np.zeros(len(rows)), inputs, registers, before=levels)
-        self._check_finite(levels)
+            self._reward(levels, nothing, inputs, registers, before=levels)
+        self._check_finite(levels, nothing)
         self._levels[rows] = self._begun[rows] = levels
         for mine, new in zip(self._registers, registers, strict=True):
             for register, value in zip(mine, new, strict=True):
@@ -307,11 +320,3 @@ def _sensor_needs(model: mujoco.MjModel) -> tuple[int, int]:
         return stage, 0
     off = mujoco.mjtDisableBit
     return stage, off.mjDSBL_CONTACT.value | off.mjDSBL_CONSTRAINT.value
-
-
-def _as_slice(addresses: np.ndarray) -> slice | np.ndarray:
-    """Addresses (copies, dim) as a slice where they lie side by side, which saves a copy."""
-    flat = addresses.ravel()
-    if (np.diff(flat) == 1).all():
-        return slice(int(flat[0]), int(flat[-1]) + 1)
-    return flat
