@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +37,10 @@ OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)  # that change nothin
 OF_THE_SCENES = ("scene", "set", "reward")  # that the scenes' hashes say better
 
 Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
+
+
+class TrainingFailedError(UserError):
+    """A trainer ended with an error; the message says which one, and where its log is."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,31 @@ def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
     """
     waiting = {job.identity: job for job in jobs if not _is_trained(job, folder)}
     if waiting:
-        with _stopped_by_sigterm():
-            _train(list(waiting.values()), folder, workers)
+        _train(list(waiting.values()), folder, workers)
     return [_finished_run(job, folder) for job in jobs]
+
+
+def as_they_end(
+    jobs: Iterable[Job], folder: Path, workers: int, bar: tqdm
+) -> Generator["TrainingProcess", None, None]:
+    """Train jobs, `workers` at a time; each training is given when it ends, well or not.
+
+    A job is taken only when there is a worker for it, so that it may depend on what came before.
+    bar: advanced by environment steps.
+    """
+    queue, running, finished = iter(jobs), list[TrainingProcess](), 0
+    with _stopped_by_sigterm(), _ended_with_us(running):
+        while True:
+            for job in islice(queue, workers - len(running)):
+                running.append(TrainingProcess(job, folder))
+            if not running:
+                return
+            time.sleep(0.5)
+            for training in [t for t in running if t.process.poll() is not None]:
+                running.remove(training)
+                finished += training.job.args.total_timesteps
+                yield training
+            bar.update(finished + sum(t.steps() for t in running) - bar.n)
 
 
 def _is_trained(job: Job, folder: Path) -> bool:
@@ -130,30 +157,30 @@ def _stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
-    waiting, running = list(jobs), list[_Training]()
-    total = sum(job.args.total_timesteps for job in jobs)
-    bar = tqdm(total=total, unit="step", unit_scale=True, desc=f"training {len(jobs)} agents")
-    finished = 0
+@contextmanager
+def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
+    """However the block ends, let what is still running then save and end."""
     try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                running.append(_Training(waiting.pop(0), folder))
-            time.sleep(0.5)
-            for training in [t for t in running if t.process.poll() is not None]:
-                training.check()
-                running.remove(training)
-                finished += training.job.args.total_timesteps
-            bar.update(finished + sum(t.steps() for t in running) - bar.n)
+        yield
     finally:
         for training in running:
-            training.process.terminate()  # it saves, and ends
+            training.process.terminate()
         for training in running:
             training.process.wait()
-        bar.close()
 
 
-class _Training:
+def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
+    total = sum(job.args.total_timesteps for job in jobs)
+    about = f"training {len(jobs)} agents"
+    with (
+        tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
+        closing(as_they_end(jobs, folder, workers, bar)) as ended,
+    ):
+        for training in ended:
+            training.check()
+
+
+class TrainingProcess:
     """A trainer's process, with its output in a log file."""
 
     def __init__(self, job: Job, folder: Path) -> None:
@@ -176,12 +203,24 @@ class _Training:
         runs = [self.begun] if self.begun else [path.parent for path in new]
         return max((step for run in runs for step in logged_steps(run)), default=0)
 
+    def run(self) -> Path:
+        """The run of a training that has ended.
+
+        Raises:
+            TrainingFailedError: the trainer failed.
+            UserError: it was stopped before its end.
+        """
+        self.check()
+        return _finished_run(self.job, self.folder)
+
     def check(self) -> None:
-        """Raise UserError if it failed."""
+        """Raise TrainingFailedError if it failed."""
         if self.process.returncode:
             said = self.log.read_text(errors="replace").strip().splitlines()
             last = (said or ["it said nothing"])[-1]
-            raise UserError(f"training {self.job.name} failed: {last} (all of it in {self.log})")
+            raise TrainingFailedError(
+                f"training {self.job.name} failed: {last} (all of it in {self.log})"
+            )
 
 
 def _matches(run: Path, wanted: str) -> bool:

@@ -119,10 +119,14 @@ class Agent(nn.Module):
         return zeros, zeros
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
-        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
-        features, state = self.lstm(self._encode(obs)[None], state)
-        distribution, value = self._heads(features[0])
-        return distribution, value, state
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state.
+
+        A single step goes through the LSTM's cell, which costs half of a call to the LSTM.
+        """
+        hidden, cell = torch.lstm_cell(
+            self._encode(obs), (state[0][0], state[1][0]), *self.lstm.all_weights[0]
+        )
+        return *self._heads(hidden), (hidden[None], cell[None])
 
     def unroll(self, obs: Tensor, pieces: "Pieces", state: State) -> tuple[Normal, Tensor]:
         """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
@@ -244,27 +248,30 @@ def rollout(
         ends=torch.zeros(steps, n, dtype=torch.bool, device=device),
         state=carry.state,
     )
-    beginning = agent.initial_state(n)
+    means = torch.zeros_like(r.actions)
+    noise = torch.randn(steps, n, actions, generator=generator).to(device)
+    beginning, finals = agent.initial_state(n), []
     for t in range(steps):
         state = _restart(carry.state, beginning, carry.starts)
         distribution, value, state = agent.act(carry.obs, state)
-        noise = torch.randn(n, actions, generator=generator).to(device)
-        action = distribution.mean + distribution.stddev * noise
+        action = distribution.mean + distribution.stddev * noise[t]
         r.obs[t], r.starts[t], r.actions[t], r.values[t] = carry.obs, carry.starts, action, value
-        r.logprobs[t] = distribution.log_prob(action).sum(-1)
+        means[t] = distribution.mean
         next_obs, reward, _, over, info = envs.step(action.cpu().numpy())
         r.rewards[t], r.ends[t] = torch.as_tensor(reward), torch.as_tensor(over)
         if over.any():
             rows = np.flatnonzero(over)
             r.episodes += _episodes(info["final_info"], rows)
-            final_obs = torch.as_tensor(info["final_obs"][rows], device=device)
-            final_state = tuple(part[:, rows].contiguous() for part in state)
-            r.next_values[t, rows] = agent.act(final_obs, final_state)[1]
+            finals.append((torch.as_tensor(info["final_obs"][rows]), *(s[:, rows] for s in state)))
         starts = torch.as_tensor(over, device=device)
         carry = Carry(torch.as_tensor(next_obs, device=device), state, starts)
+    r.logprobs = Normal(means, distribution.stddev, validate_args=False).log_prob(r.actions).sum(-1)
     state = _restart(carry.state, beginning, carry.starts)
-    following = torch.cat([r.values[1:], agent.act(carry.obs, state)[1][None]])
-    r.next_values = torch.where(r.ends, r.next_values, following)
+    r.next_values = torch.cat([r.values[1:], agent.act(carry.obs, state)[1][None]])
+    if finals:  # the last observations of the episodes that ended, all at once
+        obs, *parts = zip(*finals, strict=True)
+        state = tuple(torch.cat(part, 1) for part in parts)
+        r.next_values[r.ends] = agent.act(torch.cat(obs).to(device), state)[1]
     return r, carry
 
 

@@ -1,0 +1,274 @@
+"""Tuning: what is tried and what it is measured by, that nothing is repeated, the comparison."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sandbox_envs import UserError, load_scene
+from sandbox_envs.eval import jobs
+from sandbox_envs.eval.experiments import proposals, tuning
+from sandbox_envs.eval.experiments.comparison import draw, together
+from sandbox_envs.eval.experiments.proposals import CHOICES, NAMES, RANGES, Proposals
+from sandbox_envs.eval.experiments.tuning import START, Compare, Search, main, table
+from sandbox_envs.eval.returns import curve, objective, outcome, read_history
+from sandbox_envs.train.ppo_lstm import Args
+
+STEPS = 4096  # one update, or two
+Row = dict[str, Any]
+
+
+def lines(file: Path) -> list[Row]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """A finished search of two trials, by the command."""
+    folder = tmp_path_factory.mktemp("tuning")
+    args = Search(
+        trials=2, total_timesteps=STEPS, workers=2, out=folder / "out", run_dir=folder / "runs"
+    )
+    flags = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k[0] in "twor"]
+    command = [sys.executable, str(tuning.__file__), "search", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "2 trials, 0 failed" in done.stdout
+    return args
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a training was started")
+
+    monkeypatch.setattr(jobs.subprocess, "Popen", refuse)
+
+
+def said(args: Search | Compare) -> str:
+    """What the command ends with."""
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    return str(ended.value)
+
+
+# --- the search ------------------------------------------------------------------------------
+
+
+def test_every_trial_is_a_line_and_the_first_has_the_defaults(searched: Search) -> None:
+    rows = sorted(lines(searched.out / "trials.jsonl"), key=lambda row: row["number"])
+    assert [row["number"] for row in rows] == [0, 1]
+    assert [row["seed"] for row in rows] == [2000, 2001]
+    assert rows[0]["hyperparameters"] == {name: getattr(Args(), name) for name in NAMES}
+    for row in rows:
+        assert row["scene"] == load_scene("sweep/train").hash
+        (args,) = (searched.run_dir / f"trial-{row['number']:03}").glob("*/args.json")
+        trained = json.loads(args.read_text())["args"]
+        assert trained == trained | row["hyperparameters"] | {"seed": row["seed"], "set": []}
+        assert not trained["scene"]
+        assert trained["reward"] is None
+
+
+def test_the_objective_is_what_the_log_says_of_the_last_tenth(searched: Search) -> None:
+    for row in lines(searched.out / "trials.jsonl"):
+        (log,) = (searched.run_dir / f"trial-{row['number']:03}").glob("*/metrics.jsonl")
+        updates = lines(log)
+        last = [u for u in updates if u["step"] > 0.9 * updates[-1]["step"] and u["episodes"]]
+        total = sum(u["return"] * u["episodes"] for u in last)
+        assert row["objective"] == pytest.approx(total / sum(u["episodes"] for u in last))
+        assert row["steps"] == updates[-1]["step"]
+        assert row["seconds"] == updates[-1]["seconds"]
+
+
+@pytest.mark.usefixtures("no_training")
+def test_what_is_finished_is_not_repeated(
+    searched: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (searched.out / "trials.jsonl").read_text()
+    main(searched)
+    again = capsys.readouterr().out
+    main(replace(searched, trials=50, total_timesteps=1, show=True))
+    assert capsys.readouterr().out == again
+    assert "2 trials, 0 failed" in again
+    assert (searched.out / "trials.jsonl").read_text() == before
+
+
+def test_a_trial_that_fails_is_logged_with_its_reason_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing(subprocess.Popen[bytes]):
+        def __init__(self, _command: object, **options: Any) -> None:
+            super().__init__([sys.executable, "-c", "raise SystemExit('no way')"], **options)
+
+    monkeypatch.setattr(jobs.subprocess, "Popen", Failing)
+    main(Search(trials=2, workers=1, out=tmp_path / "out", run_dir=tmp_path))
+    rows = lines(tmp_path / "out" / "trials.jsonl")
+    assert [(row["number"], row["objective"]) for row in rows] == [(0, None), (1, None)]
+    assert all("no way" in row["reason"] for row in rows)
+    assert "2 trials, 2 failed" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_training")
+def test_trials_that_do_not_compare_are_not_mixed(searched: Search, tmp_path: Path) -> None:
+    more = replace(searched, trials=3, out=tmp_path)
+    rows = lines(searched.out / "trials.jsonl")
+    file = tmp_path / "trials.jsonl"
+    for change, sentence in (
+        ({"total_timesteps": 5}, "trained for 5 steps; go on with --total-timesteps 5"),
+        ({"scene": "another"}, "sweep/train has changed since trial"),
+        ({"hyperparameters": {}}, "a line in it is damaged, or of another version"),
+        (
+            {"hyperparameters": rows[0]["hyperparameters"] | {"hidden_size": 99}},
+            "hidden_size 99, which is not within what is searched",
+        ),
+    ):
+        file.write_text(json.dumps(rows[0] | change) + "\n")
+        assert sentence in said(more)
+
+
+@pytest.mark.parametrize(
+    "args", [Search(trials=0), Search(workers=0), Search(total_timesteps=-1), Compare(seeds=0)]
+)
+def test_a_number_that_makes_no_sense_is_refused(args: Search | Compare) -> None:
+    assert said(args).endswith("it must be 1 or more")
+
+
+def test_the_table_has_the_best_trials_first_and_the_defaults_at_any_rate(
+    searched: Search,
+) -> None:
+    row = lines(searched.out / "trials.jsonl")[0]
+    rows = [row | {"number": n, "objective": float(n)} for n in range(20)]
+    shown = [line.split()[0] for line in table(rows).splitlines()[1:-1]]
+    assert shown == [str(n) for n in (*range(19, 9, -1), 0)]
+
+
+# --- what is proposed ------------------------------------------------------------------------
+
+
+def test_what_is_tuned_are_arguments_of_the_trainer_and_its_defaults_are_searched() -> None:
+    assert set(START) == set(NAMES) <= set(vars(Args()))
+    for values in (START, vars(Args())):
+        assert all(values[name] in choices for name, choices in CHOICES.items())
+        assert all(low <= values[name] <= high for name, (low, high) in RANGES.items())
+
+
+def earned(values: dict[str, float]) -> float:
+    """An objective that is quick to have: best with wide layers and 4 epochs."""
+    return values["hidden_size"] / 128 - abs(values["update_epochs"] - 4)
+
+
+def test_proposals_stay_within_bounds_and_come_closer_to_what_earns_most() -> None:
+    source, pending, values = Proposals(), list[int](), {}
+    for number in range(48):
+        values[number] = source.propose(number)
+        pending.append(number)
+        if len(pending) == 2:  # as with two trainings at a time
+            done = pending.pop(number % 2)
+            source.tell(done, None if done == 7 else earned(values[done]))
+    for one in values.values():
+        assert 2048 <= one["num_envs"] * one["num_steps"] <= 16384
+        assert one["num_minibatches"] <= one["num_envs"]
+    random, later = ([earned(values[n]) for n in part] for part in (range(16), range(32, 48)))
+    assert np.mean(later) > np.mean(random) + 0.5
+
+
+def test_a_search_that_is_taken_up_again_proposes_what_it_would_have() -> None:
+    one, other = Proposals(), Proposals()
+    for number in range(proposals.RANDOM_TRIALS + 4):
+        values = one.propose(number)
+        one.tell(number, earned(values))
+        other.recall(number, values, earned(values))
+    following = proposals.RANDOM_TRIALS + 4
+    assert one.propose(following) == other.propose(following)
+
+
+def test_without_optuna_a_search_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert "pip install 'sandbox_envs[sweep]'" in said(Search(out=tmp_path))
+
+
+# --- what a training earned ------------------------------------------------------------------
+
+
+def log(folder: Path, *rows: tuple[float, float, int, float]) -> Path:
+    """A run folder whose log has these steps, seconds, episodes and returns."""
+    keys = ("step", "seconds", "episodes", "return")
+    text = "".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows)
+    (folder / "metrics.jsonl").write_text(text)
+    return folder
+
+
+def test_only_the_last_tenth_counts_by_its_episodes(tmp_path: Path) -> None:
+    run = log(tmp_path, (900, 9, 5, 100), (950, 10, 1, 4), (1000, 11, 3, 8))
+    assert objective(read_history(run)) == 7
+    assert outcome(run)["steps_per_second"] == pytest.approx(1000 / 11)
+
+
+def test_seconds_of_a_training_that_was_gone_on_with_add_up(tmp_path: Path) -> None:
+    run = log(tmp_path, (10, 4, 1, 0), (20, 6, 1, 0), (30, 3, 1, 0), (40, 5, 1, 0))
+    assert read_history(run).seconds.tolist() == [4, 6, 9, 11]
+
+
+def test_a_training_without_an_end_to_measure_says_so(tmp_path: Path) -> None:
+    for rows, sentence in (
+        ([(900, 9, 5, 1), (1000, 10, 0, 0)], "no episode ended in the last tenth"),
+        ([(1000, 9, 5, float("nan"))], "the returns are not finite"),
+        ([], "it has logged no update"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            objective(read_history(log(tmp_path, *rows)))
+
+
+def test_a_curve_has_few_points_and_every_episode_counts_once(tmp_path: Path) -> None:
+    rows = [(step, step / 10, step % 3, step) for step in range(1, 121)]
+    points = curve(read_history(log(tmp_path, *rows)))
+    assert len(points) == 50
+    assert points[-1][:2] == (120, 12)
+    assert points[0] == (3, 0.3, pytest.approx((1 * 1 + 2 * 2) / 3))
+
+
+# --- the comparison --------------------------------------------------------------------------
+
+
+def test_the_comparison_is_written_and_drawn(
+    searched: Search,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tuning, "SEED", 2000)  # the defaults have been trained with it already
+    out, run_dir = tmp_path / "out", searched.run_dir
+    main(Compare(total_timesteps=STEPS, seeds=1, out=out, run_dir=run_dir))
+    told = json.loads((out / "comparison.json").read_text())
+    arms = told["arms"]
+    assert {arm: one["hyperparameters"] for arm, one in arms.items()} == {
+        "start": START,
+        "tuned": {name: getattr(Args(), name) for name in NAMES},
+    }
+    for arm in arms.values():
+        assert list(arm["seeds"]) == ["2000"]
+        assert arm["seeds"]["2000"]["curve"][-1][2] == arm["seeds"]["2000"]["objective"]
+    assert "start: objective" in capsys.readouterr().out
+    with Image.open(out / "learning_curves.png") as image:
+        assert image.size == (864, 348)
+
+
+def test_curves_are_laid_over_one_another_where_all_reach(tmp_path: Path) -> None:
+    one, other = (
+        (np.array([0.0, 2.0]), np.array([0.0, 2.0])),
+        (np.array([1.0, 4]), np.array([5, 5])),
+    )
+    x, y = together([one, other])
+    assert (x[0], x[-1]) == (1, 2)
+    np.testing.assert_allclose(y, [x, np.full_like(x, 5)])
+    seeds = {str(s): {"curve": [[1e6 * t, 60 * t, t + s] for t in range(5)]} for s in range(3)}
+    draw({"start": {"seeds": seeds}, "tuned": {"seeds": seeds}}, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").is_file()
