@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 from conftest import WriteScene
+from slow import retina_by_rays
 
 from sandbox_envs import SandboxVectorEnv, SceneError, load_scene
 from sandbox_envs.footprint import Footprints
@@ -223,37 +224,12 @@ def test_the_retina_agrees_with_mujocos_rays_in_the_training_scene() -> None:
     model = env.scenes[0].model
     hidden = 0
     for i in range(env.num_envs):
-        cells, count = _retina_by_rays(model, env.batches[0].get_data(i), 16)
+        data = env.batches[0].get_data(i)
+        mujoco.mj_forward(model, data)
+        cells, count = retina_by_rays(model, data, 16)
         np.testing.assert_allclose(observations[i].reshape(16, 4), cells, atol=1e-5)
         hidden += count
     assert hidden > 64  # else the test would not have tried anything
-
-
-def _retina_by_rays(
-    model: mujoco.MjModel, data: mujoco.MjData, sectors: int
-) -> tuple[np.ndarray, int]:
-    """The slow way: a ray from the eye to each object, through opaque geoms only."""
-    mujoco.mj_forward(model, data)
-    eye, own = data.site("eye"), model.body("sweeper").id
-    opaque = np.array([0, 0, 1, 0, 0, 0], np.uint8)
-    cells, hit, hidden = np.zeros((sectors, 4)), np.zeros(1, np.int32), 0
-    for geom in np.flatnonzero(model.geom_group == 1):
-        to = np.append(data.geom_xpos[geom, :2], eye.xpos[2]) - eye.xpos
-        distance = np.linalg.norm(to)
-        stem, dash, copy = model.body(model.geom_bodyid[geom]).name.rpartition("-")
-        loaded = dash and data.sensor(f"{stem}_in_pan-{copy}").data[0]
-        if distance > 500 or loaded:
-            continue
-        wall = mujoco.mj_ray(model, data, eye.xpos, to / distance, opaque, 1, own, hit)
-        if 0 <= wall < distance:
-            hidden += 1
-            continue
-        ahead, left = to @ eye.xmat.reshape(3, 3)[:, 0], to @ eye.xmat.reshape(3, 3)[:, 1]
-        sector = int((np.arctan2(left, ahead) / (2 * np.pi) + 0.5) * sectors) % sectors
-        if 1 / (1 + distance) > cells[sector, 0]:
-            material = model.geom_matid[geom]
-            cells[sector] = [1 / (1 + distance), *model.mat_rgba[material, :3]]
-    return cells, hidden
 
 
 # --- the other terms -------------------------------------------------------------------------

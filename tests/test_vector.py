@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import WriteScene
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from slow import SlowSimulation
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, SceneError, UserError, load_scene
 
@@ -589,3 +590,25 @@ def test_a_staggered_clock_is_seen_from_the_first_observation(write_scene: Write
 def test_dead_steps_between_episodes_are_not_offered(write_scene: WriteScene) -> None:
     with pytest.raises(UserError, match="it must be SAME_STEP or DISABLED"):
         SandboxVectorEnv(write_scene(), 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+
+
+@pytest.mark.parametrize("name", ["sweep/train", "sweep/planter_open", "sweep/clean_room"])
+def test_it_equals_a_slow_and_obvious_environment(name: str) -> None:
+    """Whole episodes of 3 seconds, driven about and sweeping: what differs is rounding."""
+    env = SandboxVectorEnv(name, 4, overrides={"episode_seconds": 3})
+    env.reset(seed=2)
+    scene, batch = env.scenes[0], env.batches[0]
+    slow = [SlowSimulation(scene, batch.get_data(i)) for i in range(4)]
+    rng = np.random.default_rng(2)
+    actions = rng.uniform(-1, 1, (4, 3))
+    for step in range(60):
+        actions = np.clip(actions + rng.normal(0.05, 0.3, (4, 3)), -1, 1)
+        observations, rewards, _, _, info = env.step(actions)
+        measures = info if step < 59 else info["final_info"]
+        observations = observations if step < 59 else info["final_obs"]
+        for i, simulation in enumerate(slow):
+            observation, reward, levels = simulation.step(actions[i])
+            np.testing.assert_allclose(observations[i], observation, atol=1e-5)
+            assert rewards[i] == pytest.approx(reward, abs=1e-12)
+            assert {k: measures[k][i] for k in levels} == pytest.approx(levels, abs=1e-12)
+    assert any(simulation.levels["sweeps"] > 0 for simulation in slow)
