@@ -94,7 +94,7 @@ class _Painter(Protocol):
 
 
 def _new_painter(model: mujoco.MjModel, width: int, height: int) -> _Painter:
-    context = _working_context()
+    context = working_context()
     if context is None:
         _say_once(_why_plain())
         return RayPainter(model, width, height)
@@ -150,7 +150,7 @@ def _mjr_context(model: mujoco.MjModel, width: int, height: int) -> mujoco.MjrCo
 
 
 @functools.cache
-def _working_context() -> Callable[..., Any] | None:
+def working_context() -> Callable[..., Any] | None:
     """The first kind of OpenGL context that works on this machine; None where none does."""
     for candidate in _candidates():
         with contextlib.suppress(Exception), warnings.catch_warnings():

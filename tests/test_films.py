@@ -317,7 +317,7 @@ def test_gif_is_small_and_keeps_the_bars_colours(triptych, tmp_path):
 def test_films_need_no_opengl(twin, broken, monkeypatch):
     film = Film([panel("agent", twin), panel("agent", broken)], [ABOUT], width=120)
     expected = film.still(0, outlined=True).astype(int)
-    monkeypatch.setattr(render, "_working_context", lambda: None)
+    monkeypatch.setattr(render, "working_context", lambda: None)
     plain = next(film.frames())
     assert plain.shape == expected.shape
     assert np.array_equal((plain == OUTLINE).all(-1), (expected == OUTLINE).all(-1))

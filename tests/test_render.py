@@ -47,7 +47,7 @@ def painter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "_working_context", lambda: None)
+    monkeypatch.setattr(render, "working_context", lambda: None)
 
 
 def project(model: mujoco.MjModel, data: mujoco.MjData, point: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_projection_is_the_pinhole_model_of_a_fixed_camera(start):
 
 
 def test_rays_and_opengl_draw_the_same_robot(monkeypatch):
-    if render._working_context() is None:
+    if render.working_context() is None:
         pytest.skip("there is no OpenGL to compare with")
     env = SandboxEnv("sweep/train", {"spawn/soil": "planter 0"})  # soil is nearly orange
     env.reset(seed=3)

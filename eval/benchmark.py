@@ -1,0 +1,187 @@
+"""How fast everything is on this machine: `python eval/benchmark.py`.
+
+Measures the environment over the physics alone and over Gymnasium's vector environments, its
+memory, the trainer over a recurrent PPO in the usual style and over Stable-Baselines3's, how cost
+grows with simulations and dirt, and how fast films are made. Ratios are medians over turns of
+contenders that run one after the other, A B A B ..., with the smallest and largest in brackets; the
+machine should have nothing else to do meanwhile.
+
+    python eval/benchmark.py                     10 minutes on two cores
+    python eval/benchmark.py --quick             3 minutes
+    python eval/benchmark.py --only env video    some sections only
+"""
+
+import math
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from sandbox_envs import load_scene
+from sandbox_envs.errors import UserError, nearest, one_sentence
+from sandbox_envs.eval.speed.environment import memory, over_physics, scale
+from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
+from sandbox_envs.eval.speed.timing import Figure, Setting, Task
+from sandbox_envs.eval.speed.training import gpu, training
+from sandbox_envs.eval.speed.video import renderer, video
+from sandbox_envs.files import write_json
+from sandbox_envs.scene import parse_overrides
+from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+
+# In this order: Gymnasium's processes are forked before anything else has threads.
+SECTIONS: Mapping[str, Callable[[Setting], Iterator[Task]]] = {
+    "gymnasium": gymnasium_envs,
+    "env": over_physics,
+    "memory": memory,
+    "training": training,
+    "sb3": sb3,
+    "scale": scale,
+    "gpu": gpu,
+    "video": video,
+}
+PACKAGES = ("mujoco", "torch", "numpy", "gymnasium")
+HEAD = ("what", "median", "spread", "wanted", "reached")
+
+
+@dataclass
+class Args:
+    """Measure how fast environment, training and films are on this machine."""
+
+    scene: str = "sweep/train"
+    """a scene's name or file"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
+    only: tuple[str, ...] = tuple(SECTIONS)
+    """the sections to measure"""
+    quick: bool = False
+    """fewer and shorter turns, and fewer rows of scale"""
+    repeats: int | None = None
+    """turns of every comparison (default: 15, with --quick 7; fewer of what takes seconds)"""
+    seconds: float | None = None
+    """least length of a timed run (default: 1, with --quick 0.5); none cuts an update or a film"""
+    num_envs: int | None = None
+    """simulations of the training that is measured (default: the trainer's)"""
+    num_steps: int | None = None
+    """its steps between two updates (default: the trainer's)"""
+    json: Path | None = None
+    """also write all figures to this file"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@one_sentence
+def main(args: Args) -> None:
+    """Measure what is asked for, print it, and write it."""
+    setting = _setting(args)
+    figures = measure(setting, args.only)
+    told = machine()
+    print(f"\n{args.scene} on {told['cpu']}, {told['cores']} cores, {told['opengl']}")
+    print(f"Python {told['python']}, {', '.join(f'{k} {told[k]}' for k in PACKAGES)}\n")
+    print(table(figures))
+    if args.json:
+        write_json(args.json, as_json(figures, told))
+        print(f"\nwritten to {args.json}")
+
+
+def _setting(args: Args) -> Setting:
+    """What the command line asks for, checked before anything is measured."""
+    for name in args.only:
+        if name not in SECTIONS:
+            raise UserError(f"--only {name}: unknown section; {nearest(name, SECTIONS)}")
+    for name in ("repeats", "num_envs", "num_steps"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value}: it must be 1 or more")
+    if args.num_envs is not None and args.num_envs < (least := TrainerArgs().num_minibatches):
+        raise UserError(f"--num-envs {args.num_envs}: there are {least} minibatches to share out")
+    if args.seconds is not None and not (args.seconds > 0 and math.isfinite(args.seconds)):
+        raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")
+    if args.json and not args.json.parent.is_dir():
+        raise UserError(f"--json {args.json}: there is no folder {args.json.parent}")
+    return Setting(
+        load_scene(args.scene, parse_overrides(args.set)),
+        repeats=args.repeats or (7 if args.quick else 15),
+        seconds=args.seconds or (0.5 if args.quick else 1.0),
+        sizes=(1, 64, 1024) if args.quick else (1, 4, 16, 64, 256, 1024, 4096),
+        dirt=(5, 20) if args.quick else (5, 10, 20, 40),
+        num_envs=args.num_envs,
+        num_steps=args.num_steps,
+    )
+
+
+def measure(setting: Setting, sections: Sequence[str]) -> list[Figure]:
+    """Measure sections, with a progress bar over the timed runs."""
+    tasks = [task for name in SECTIONS if name in sections for task in SECTIONS[name](setting)]
+    figures: list[Figure] = []
+    with tqdm(total=sum(task.runs for task in tasks), unit="run") as bar:
+        for task in tasks:
+            bar.set_description(task.what)
+            figures += task.measure(bar.update)
+    return figures
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "opengl": renderer(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def _cpu() -> str:
+    """The processor's name, which Python tells on few systems only."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def as_json(figures: Sequence[Figure], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Medians of the ratios by name, and every figure with all that was measured for it."""
+    ratios = {f.name: f.median for f in figures if f.unit == "ratio" and f.values}
+    return {
+        "machine": dict(told),
+        "ratios": ratios,
+        "figures": {f.name: f.plain() for f in figures},
+    }
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Figures as rows: those with a number to reach, then other ratios, then rates."""
+    order = sorted(figures, key=lambda f: (f.wanted is None, f.unit != "ratio"))
+    rows = [HEAD, *(_row(figure) for figure in order)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    if figure.median is None:
+        return figure.what, "-", figure.note, "", ""
+    unit = "" if figure.unit == "ratio" else f" {figure.unit}"
+    ends = " to ".join(_number(end) for end in (min(figure.values), max(figure.values)))
+    wanted, reached = "", ""
+    if figure.wanted is not None:
+        wanted = f"{'<=' if figure.at_most else '>='} {figure.wanted:g}{unit}"
+        reached = "yes" if figure.reached else "no"
+    return figure.what, f"{_number(figure.median)}{unit}", f"({ends})", wanted, reached
+
+
+def _number(x: float) -> str:
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.1f}" if abs(x) >= 10 else f"{x:.2f}"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,1 @@
+"""What `eval/benchmark.py` measures, a file for each part."""

@@ -1,0 +1,223 @@
+"""How fast the trainer is end to end: over the usual stepwise recurrent PPO, and what it spends on.
+
+The usual way (CleanRL's ppo_atari_lstm, for one) calls the LSTM once per time step, in the rollout
+and again in every minibatch, and zeroes its state where an episode begins. Everything else here is
+the trainer's own: environment, hyperparameters, rollout, loss. So both learn the same.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from mujoco.batch import Batch
+from torch import Tensor
+from torch.distributions import Normal
+from torch.profiler import ProfilerActivity, profile
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns, ratio
+from sandbox_envs.scene import Scene
+from sandbox_envs.train.ppo_lstm import Agent, Args, Pieces, begin, rollout, update
+from sandbox_envs.train.run import State
+
+OVER_STEPWISE, PHYSICS_AND_MATMUL = 4.0, 0.6  # wanted
+SMALL = {"num_envs": 8, "num_steps": 128, "num_minibatches": 4}  # the usual size of recurrent PPO
+# Operations that are a matrix product, or LSTM layers, which are little else.
+MATMUL = re.compile(
+    r"aten::(addmm|mm|bmm|baddbmm|_addmm_activation|addmv|mv|dot|mkldnn_linear"
+    r"|mkldnn_rnn_layer|mkldnn_rnn_layer_backward)|mkldnn::_linear_pointwise"
+)
+
+
+class StepwiseAgent(Agent):
+    """The trainer's agent with its LSTM called once per time step."""
+
+    def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
+        features, state = self.lstm(self._encode(obs)[None], state)
+        distribution, value = self._heads(features[0])
+        return distribution, value, state
+
+    def unroll(self, obs: Tensor, pieces: Pieces, state: State) -> tuple[Normal, Tensor]:
+        """All steps, one after the other: obs (t, n, size), states (1, n, hidden)."""
+        starts = pieces.time == 0
+        starts[0] = ~pieces.continues
+        features = []
+        for encoded, start in zip(self._encode(obs), starts.float(), strict=True):
+            state = tuple((1 - start)[None, :, None] * part for part in state)
+            output, state = self.lstm(encoded[None], state)
+            features.append(output)
+        return self._heads(torch.cat(features))
+
+
+class Training:
+    """A training that has begun; `work` is one update with its rollout, as the trainer does it."""
+
+    def __init__(self, scene: Scene, args: Args, agent_class: type[Agent] = Agent) -> None:
+        torch.manual_seed(args.seed)
+        self.args, self.steps = args, args.num_envs * args.num_steps
+        self._generator = torch.Generator().manual_seed(args.seed)
+        self._envs = SandboxVectorEnv(scene, args.num_envs)
+        size = self._envs.single_observation_space.shape[0]
+        actions = self._envs.single_action_space.shape[0]
+        self._agent = agent_class(size, actions, args.hidden_size).to(args.device)
+        self._optimizer = torch.optim.Adam(
+            self._agent.parameters(), args.learning_rate, eps=1e-5, fused=True
+        )
+        self._carry = begin(self._agent, self._envs, args)
+
+    def work(self) -> None:
+        """Play and learn `steps` control steps."""
+        args = self.args
+        torch.set_num_threads(1)
+        experience, self._carry = rollout(
+            self._agent, self._envs, self._carry, args.num_steps, self._generator
+        )
+        torch.set_num_threads(args.torch_threads)
+        update(self._agent, self._optimizer, experience, args, self._generator)
+        self._agent.observe_statistics(experience.obs)
+
+    def contender(self) -> Contender:
+        """One update at a time."""
+        return Contender(self.work, self.steps)
+
+
+def trainer_args(setting: Setting) -> Args:
+    """The trainer's defaults, but for the sizes that the setting names."""
+    named = {"num_envs": setting.num_envs, "num_steps": setting.num_steps}
+    return replace(Args(), **{k: v for k, v in named.items() if v is not None})
+
+
+# --- over stepwise ---------------------------------------------------------------------------
+
+
+def training(setting: Setting) -> Iterator[Task]:
+    """The trainer's rate over the stepwise one's, and what its time goes to."""
+    args = trainer_args(setting)
+    yield Task("training", 2 * setting.updates, partial(_training, setting.scene, args, setting))
+    if args == Args():  # nobody asked for a size
+        small = partial(_small, setting.scene, replace(args, **SMALL), setting)
+        yield Task("training, small", 2 * setting.few, small)
+
+
+def _training(scene: Scene, args: Args, setting: Setting, tick: Tick) -> Iterator[Figure]:
+    with _physics_clock() as clock:
+        fused, stepwise = Training(scene, args), Training(scene, args, StepwiseAgent)
+        shares: list[tuple[float, float]] = []  # seconds of physics and of all, per update
+        contender = Contender(lambda: shares.append(clock.split(fused.work)), fused.steps)
+        contenders = {"fused": contender, "stepwise": stepwise.contender()}
+        rates = by_turns(contenders, setting.updates, 0, tick)
+    matmul = _matmul_seconds(fused)
+    sizes = f"{args.num_envs} x {args.num_steps} steps"
+    what = f"training / stepwise recurrent PPO, {sizes}"
+    yield ratio("lstm_training_over_stepwise", what, rates["fused"], rates["stepwise"],
+                wanted=OVER_STEPWISE)  # fmt: skip
+    yield from _shares(shares[1:], matmul)  # without the one to warm up
+    floor = [fused.steps / seconds for seconds, _ in shares[1:]]  # if only physics took time
+    yield ratio("lstm_training_bound", "bound of that: stepwise / physics alone, in time", floor,
+                rates["stepwise"])  # fmt: skip
+    for name, values in rates.items():
+        yield Figure(f"training_{name}", f"training, {name}, {sizes}", values, "steps/s")
+
+
+def _shares(split: list[tuple[float, float]], matmul: float) -> Iterator[Figure]:
+    physics = [seconds / whole for seconds, whole in split]
+    products = [matmul / whole for _, whole in split]
+    both = [a + b for a, b in zip(physics, products, strict=True)]
+    what = "share of training's time in physics and matrix products"
+    yield Figure("physics_and_matmul_share", what, both, wanted=PHYSICS_AND_MATMUL)
+    yield Figure("physics_share", "share of training's time in physics", physics)
+    yield Figure("matmul_share", "share of training's time in matrix products", products)
+    yield Figure("other_share", "share of training's time in all else", [1 - x for x in both])
+
+
+def _small(scene: Scene, args: Args, setting: Setting, tick: Tick) -> Iterator[Figure]:
+    contenders = {
+        "fused": Training(scene, args).contender(),
+        "stepwise": Training(scene, args, StepwiseAgent).contender(),
+    }
+    rates = by_turns(contenders, setting.few, setting.seconds, tick)
+    sizes = f"{args.num_envs} x {args.num_steps} steps"
+    what = f"training / stepwise recurrent PPO, {sizes}"
+    yield ratio("lstm_training_over_stepwise_small", what, rates["fused"], rates["stepwise"])
+    for name, values in rates.items():
+        yield Figure(f"training_{name}_small", f"training, {name}, {sizes}", values, "steps/s")
+
+
+@dataclass
+class _Clock:
+    """Seconds spent in MuJoCo's batches so far."""
+
+    seconds: float = 0.0
+
+    def split(self, work: Callable[[], Any]) -> tuple[float, float]:
+        """Seconds in physics and in all while `work` ran."""
+        before, begun = self.seconds, time.perf_counter()
+        work()
+        return self.seconds - before, time.perf_counter() - begun
+
+
+@contextmanager
+def _physics_clock() -> Iterator[_Clock]:
+    """Time every call of a batch's physics inside the block."""
+    clock = _Clock()
+
+    def timed(function: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: Any, **kwargs: Any) -> None:
+            begun = time.perf_counter()
+            try:
+                function(*args, **kwargs)
+            finally:
+                clock.seconds += time.perf_counter() - begun
+
+        return call
+
+    with ExitStack() as patches:
+        for name in ("step", "forward", "reset"):
+            patches.enter_context(patch.object(Batch, name, timed(getattr(Batch, name))))
+        yield clock
+
+
+def _matmul_seconds(fused: Training) -> float:
+    """Seconds that an update with its rollout spends in matrix products, from a profile of one.
+
+    Profiling slows everything down, but hardly what an operation itself takes; so the seconds
+    stand over the time of updates that were not profiled.
+    """
+    silent = patch.dict(os.environ, KINETO_LOG_LEVEL="99")  # else it tells of its start and stop
+    with silent, profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
+        fused.work()
+    events = profiler.key_averages()
+    return sum(e.self_cpu_time_total for e in events if MATMUL.fullmatch(e.key)) / 1e6
+
+
+# --- on a GPU --------------------------------------------------------------------------------
+
+
+def gpu(setting: Setting) -> Iterator[Task]:
+    """The trainer with its network on a GPU, where there is one."""
+    runs = 2 * setting.few if torch.cuda.is_available() else 0
+    yield Task("GPU", runs, partial(_gpu, setting))
+
+
+def _gpu(setting: Setting, tick: Tick) -> Iterator[Figure]:
+    name, what = "cuda_over_cpu", "training with --device cuda / cpu"
+    if not torch.cuda.is_available():
+        yield Figure(name, what, note="there is no GPU that torch can use")
+        return
+    args = trainer_args(setting)
+    contenders = {
+        device: Training(setting.scene, replace(args, device=device)).contender()
+        for device in ("cpu", "cuda")
+    }
+    rates = by_turns(contenders, setting.few, setting.seconds, tick)
+    yield ratio(name, what, rates["cuda"], rates["cpu"])
+    for device, values in rates.items():
+        yield Figure(f"training_on_{device}", f"training on {device}", values, "steps/s")
