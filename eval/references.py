@@ -58,7 +58,7 @@ class Args:
     """folder of the training runs; finished ones that are found in it are used"""
     train: bool = True
     """also train agents on each objective; without, only scripts are played"""
-    total_timesteps: int = 1_000_000
+    total_timesteps: int = TrainerArgs.total_timesteps
     """environment steps to train each agent for"""
     workers: int = WORKERS
     """trainings at a time"""

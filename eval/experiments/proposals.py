@@ -11,7 +11,7 @@ from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 CHOICES: dict[str, tuple[float, ...]] = {
     "num_envs": (32, 64, 128, 256),
     "num_steps": (32, 64, 128, 256),
-    "num_minibatches": (2, 4, 8),
+    "num_minibatches": (2, 4, 8, 16, 32),
     "update_epochs": (1, 2, 3, 4, 6),
     "gamma": (0.97, 0.98, 0.99, 0.995),
     "gae_lambda": (0.9, 0.95),

@@ -1,13 +1,16 @@
 """The trainer's hyperparameters, tuned on the training scene's reward and on nothing else.
 
     python eval/experiments/tuning.py search     tries out hyperparameters (needs Optuna)
+    python eval/experiments/tuning.py finals     the most promising ones, with several seeds each
     python eval/experiments/tuning.py compare    the defaults against those tuning began with
 
 The search trains one agent per trial, the first with the trainer's defaults, the others as Optuna's
-tree-structured Parzen estimator proposes. Its objective is the mean return of the training episodes
-that end in the last tenth of a training; no agent is ever shown another scene, and none is judged.
-Every trial is a line of trials.jsonl, failed ones too. The comparison trains with both sets of
-hyperparameters, seeds that no trial had, and draws the learning curves. The records are in
+tree-structured Parzen estimator proposes. Its objective is the mean return of the training
+episodes that end in the last tenth of a training; no agent is ever shown another scene, and none is
+judged. Every trial is a line of trials.jsonl, failed ones too. As the best of many trials with one
+seed each owes much to its seed, the finals train the most promising hyperparameters and their
+cheaper relatives with several. The comparison trains with the defaults and with what the search
+began with, on seeds that neither had, and draws the learning curves. The records are in
 eval/results/tuning.
 
 Both go on where they stopped, and repeat nothing.
@@ -49,9 +52,24 @@ START: dict[str, float] = {
     "max_grad_norm": 0.5,
     "hidden_size": 128,
 }
-# Of trials and of the comparison: apart from one another and from those of all other results, so
-# that no agent that is judged, or that others are measured by, was among those chosen from.
-TRIAL_SEED, SEED = 2000, 101
+# Where the finals differ from the start: two of the best trials as they were (few, narrow), and
+# what is common to the best at sizes that simulate faster: smaller minibatches, fewer epochs.
+FINALISTS: dict[str, dict[str, float]] = {
+    "start": {},
+    "few": {"num_envs": 32, "num_minibatches": 8, "update_epochs": 2, "learning_rate": 4.5e-4,
+            "clip_coef": 0.3},
+    "narrow": {"num_envs": 256, "num_steps": 32, "num_minibatches": 8, "learning_rate": 7e-4,
+               "gamma": 0.97, "gae_lambda": 0.9, "clip_coef": 0.3, "hidden_size": 64},
+    "small_batches": {"num_minibatches": 16, "update_epochs": 2, "learning_rate": 4.5e-4,
+                      "clip_coef": 0.3},
+    "one_epoch": {"num_minibatches": 8, "update_epochs": 1, "learning_rate": 1.2e-3,
+                  "gamma": 0.98},
+    "long": {"num_envs": 64, "num_steps": 128, "update_epochs": 1, "learning_rate": 1.5e-3,
+             "gamma": 0.97, "gae_lambda": 0.9},
+}  # fmt: skip
+# Of trials, finals and the comparison: apart from one another and from those of all other results,
+# so that no agent that is judged, or that others are measured by, was among those chosen from.
+TRIAL_SEED, FINAL_SEED, SEED = 2000, 3000, 101
 FILE = "trials.jsonl"
 FIGURES = ("objective", "steps", "seconds", "steps_per_second")  # null where a trial failed
 COLUMNS = {"number", "reason", "total_timesteps", "scene", *FIGURES}  # and hyperparameters
@@ -72,6 +90,24 @@ class Search:
     """trainings at a time"""
     show: bool = False
     """train nothing, only print the best trials so far"""
+    out: Path = RESULTS / "tuning"
+    """folder of the records"""
+    run_dir: Path = Path("runs/tuning")
+    """folder of the training runs; finished ones that are found in it are used"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@dataclass
+class Finals:
+    """Train with each of the most promising hyperparameters, and print what came of them."""
+
+    total_timesteps: int = 300_000
+    """environment steps of each training"""
+    seeds: int = 3
+    """trainings of each"""
+    workers: int = WORKERS
+    """trainings at a time"""
     out: Path = RESULTS / "tuning"
     """folder of the records"""
     run_dir: Path = Path("runs/tuning")
@@ -232,37 +268,54 @@ def run_search(args: Search) -> None:
     print(args.out / FILE)
 
 
+def run_finals(args: Finals) -> None:
+    """Train the finalists, and write what came of them."""
+    _train_arms({name: START | values for name, values in FINALISTS.items()}, FINAL_SEED, args)
+
+
 def run_compare(args: Compare) -> None:
     """Compare, and write the figures and the picture."""
-    tuned = {"start": START, "tuned": hyperparameters(TrainerArgs())}
-    seeds = range(SEED, SEED + args.seeds)
-    steps = args.total_timesteps
-    trainers = {arm: {seed: _trainer(x, seed, steps) for seed in seeds} for arm, x in tuned.items()}
-    agents = compare(trainers, args.run_dir, args.workers)
-    arms = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in tuned.items()}
-    told = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_json(args.out / "comparison.json", {**told, "arms": arms})
+    arms = _train_arms({"start": START, "tuned": hyperparameters(TrainerArgs())}, SEED, args)
     draw(arms, args.out / "learning_curves.png")
-    print("\n".join(summary(arms)))
     print(args.out / "learning_curves.png")
 
 
+def _train_arms(
+    arms: Mapping[str, Mapping[str, float]], first_seed: int, args: Finals | Compare
+) -> dict[str, Any]:
+    """Train with several hyperparameters and seeds; returns, writes and prints what came of it."""
+    seeds, steps = range(first_seed, first_seed + args.seeds), args.total_timesteps
+    trainers = {arm: {seed: _trainer(x, seed, steps) for seed in seeds} for arm, x in arms.items()}
+    agents = compare(trainers, args.run_dir, args.workers)
+    told = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
+    about = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
+    args.out.mkdir(parents=True, exist_ok=True)
+    file = args.out / ("finals.json" if isinstance(args, Finals) else "comparison.json")
+    write_json(file, {**about, "arms": told})
+    print("\n".join([*summary(told), str(file)]))
+    return told
+
+
 @one_sentence
-def main(args: Search | Compare) -> None:
-    """Search or compare."""
+def main(args: Search | Finals | Compare) -> None:
+    """Search, choose or compare."""
     for field in fields(args):
         value = getattr(args, field.name)
         if field.type is int and value < 1:
             raise UserError(f"--{field.name.replace('_', '-')} {value}: it must be 1 or more")
-    run: Callable[[Any], None] = run_search if isinstance(args, Search) else run_compare
-    run(args)
+    runs: dict[type, Callable[[Any], None]] = {
+        Search: run_search,
+        Finals: run_finals,
+        Compare: run_compare,
+    }
+    runs[type(args)](args)
 
 
 if __name__ == "__main__":
     main(
         tyro.cli(
             Annotated[Search, tyro.conf.subcommand("search")]
+            | Annotated[Finals, tyro.conf.subcommand("finals")]
             | Annotated[Compare, tyro.conf.subcommand("compare")]
         )
     )
