@@ -5,6 +5,9 @@ of no size with its radius around it, a wall is a box with radius 0. Anything el
 around it, which errs towards more room.
 """
 
+import copy
+import functools
+
 import mujoco
 import numpy as np
 
@@ -55,25 +58,48 @@ class Footprints:
         self.low, self.high = self.offset[:, 2] - extent[:, 2], self.offset[:, 2] + extent[:, 2]
         self.geoms = geoms
         order = np.argsort(self.radius > 0, kind="stable")  # boxes first, so that each is a slice
+        self._keep(order)
+
+    def _keep(self, which: np.ndarray) -> None:
         for name in ("geoms", "body", "offset", "axis", "half", "radius", "low", "high"):
-            setattr(self, name, getattr(self, name)[order])
+            setattr(self, name, getattr(self, name)[which])
+
+    def some(self, which: np.ndarray) -> "Footprints":
+        """Those at an index or mask (g,)."""
+        part = copy.copy(self)
+        part.__dict__.pop("reach", None)  # which is that of all
+        part._keep(which)
+        return part
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+    @functools.cached_property
+    def reach(self) -> float:
+        """Radius of the circle around the body's origin that holds all of them."""
+        if not len(self):
+            return 0.0
+        x, y = _into_axes(*self.offset.T[:2], *self.axis.T)
+        corner = np.hypot(np.abs(x) + self.half[:, 0], np.abs(y) + self.half[:, 1])
+        return float((corner + self.radius).max())
+
+    def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centres and first axes in the world, both (..., g, 2), from the bodies' poses."""
+        centre = position + rotate(self.offset[:, :2], cos_sin)
+        return centre, rotate(self.axis, cos_sin)
+
+
+class Screens(Footprints):
+    """Footprints that hide what lies behind them."""
+
+    def __init__(self, model: mujoco.MjModel, geoms: np.ndarray) -> None:
+        super().__init__(model, geoms)
         self._boxes = int((self.radius == 0).sum())
         self._xyz = 3 * self.body + np.array([[0], [1], [2]])  # columns of xpos ...
         self._cos_sin = 9 * self.body + np.array([[0], [3]])  # ... and of xmat
         self._offset, self._axis = self.offset.T[:, :, None], self.axis.T[:, :, None]
         self._low, self._high = self.low[:, None], self.high[:, None]
         self._half32, self._radius32 = self.half.astype(np.float32), self.radius.astype(np.float32)
-
-    def __len__(self) -> int:
-        return len(self.body)
-
-    @property
-    def reach(self) -> float:
-        """Radius of the circle around the body's origin that holds all of them."""
-        if not len(self):
-            return 0.0
-        corner = np.abs(_into_frame(self.offset[:, :2], self.axis)) + self.half
-        return float((np.hypot(*corner.T) + self.radius).max())
 
     def block(
         self, eye: np.ndarray, dx: np.ndarray, dy: np.ndarray, xpos: np.ndarray, xmat: np.ndarray
@@ -109,11 +135,6 @@ class Footprints:
         cut[disc] = _meets_disc(_part(start, disc), _part(half, disc), self._radius32[disc])
         return (cut & there[:, None]).any(0)
 
-    def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Centres and first axes in the world, both (..., g, 2), from the bodies' poses."""
-        centre = position + rotate(self.offset[:, :2], cos_sin)
-        return centre, rotate(self.axis, cos_sin)
-
 
 def distance_to_boxes(
     points: np.ndarray, centre: np.ndarray, axis: np.ndarray, half: np.ndarray, radius: np.ndarray
@@ -122,9 +143,11 @@ def distance_to_boxes(
 
     points: (e, t, 2). centre, axis: (e, g, 2). half: (g, 2). radius: (g,). Returns (e, t, g).
     """
-    local = _into_frame(points[:, :, None] - centre[:, None], axis[:, None])
-    outside = np.maximum(np.abs(local) - half, 0)
-    return np.hypot(outside[..., 0], outside[..., 1]) - radius
+    x = points[:, :, None, 0] - centre[:, None, :, 0]
+    y = points[:, :, None, 1] - centre[:, None, :, 1]
+    x, y = _into_axes(x, y, axis[:, None, :, 0], axis[:, None, :, 1])
+    x, y = np.maximum(np.abs(x) - half[:, 0], 0), np.maximum(np.abs(y) - half[:, 1], 0)
+    return np.sqrt(x * x + y * y) - radius
 
 
 def _matrix(quat: np.ndarray) -> np.ndarray:
@@ -135,7 +158,7 @@ def _matrix(quat: np.ndarray) -> np.ndarray:
 
 def rotate(vector: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
     """Vectors (..., 2) turned in the plane by angles given as cosine and sine, (..., 2)."""
-    (x, y), (c, s) = np.moveaxis(vector, -1, 0), np.moveaxis(cos_sin, -1, 0)
+    x, y, c, s = vector[..., 0], vector[..., 1], cos_sin[..., 0], cos_sin[..., 1]
     return np.stack([c * x - s * y, s * x + c * y], -1)
 
 
@@ -149,11 +172,6 @@ def _upright(xmat: np.ndarray) -> np.ndarray:
     c, s, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
     rows = [c, s, zero, -s, c, zero, zero, zero, zero + 1]
     return np.stack(rows, -1).reshape(-1, 3, 3)
-
-
-def _into_frame(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    (x, y), (c, s) = np.moveaxis(vector, -1, 0), np.moveaxis(axis, -1, 0)
-    return np.stack([c * x + s * y, c * y - s * x], -1)
 
 
 def columns(field: np.ndarray, index: np.ndarray) -> np.ndarray:

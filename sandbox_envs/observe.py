@@ -23,7 +23,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError, nearest
-from sandbox_envs.footprint import Footprints, columns
+from sandbox_envs.footprint import Screens, columns
 from sandbox_envs.formula import Formula, Inputs, Signal, parse
 from sandbox_envs.names import sensor_body, stem_of
 
@@ -267,7 +267,7 @@ class Retina:
         if not len(self.objects):
             raise SceneError(f"{where}: nothing to see; put the geoms it shall see into group 1")
         self._xy = 3 * self.objects + np.array([[0], [1]])  # columns of geom_xpos
-        self.opaque = Footprints(model, np.flatnonzero((model.geom_group == OPAQUE) & foreign))
+        self.opaque = Screens(model, np.flatnonzero((model.geom_group == OPAQUE) & foreign))
         self.colours = _colours(model, self.objects).astype(np.float32)
         self.load = _load_sensors(model, self.objects, own)
         groups = model.geom_group.astype(float)

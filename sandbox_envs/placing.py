@@ -82,6 +82,7 @@ class Placeable:
         for body in np.flatnonzero(model.body_parentid == 0):
             geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
             self.needs[int(body)] = Footprints(model, geoms, self.data)
+        self.shapes = Footprints(model, np.flatnonzero(self.collides), self.data)
         self.parking = 2 * max(needs.reach for needs in self.needs.values()) + 0.1
 
     def check(self, rule: Rule) -> None:
@@ -143,7 +144,8 @@ class Drawing:
     ) -> None:
         self.model, self.bodies, self.seed, self.episodes = model, bodies, seed, episodes
         self.poses: dict[int, np.ndarray] = {}
-        self.pending = {body for rule in rules for body in rule.bodies}
+        self.pending = np.zeros(model.nbody, bool)
+        self.pending[[body for rule in rules for body in rule.bodies]] = True
         self.present: dict[str, np.ndarray] = {}
 
     def uniform(self, purpose: str, *shape: int) -> np.ndarray:
@@ -169,7 +171,7 @@ class Drawing:
                     pose[here] = self.pose_at(rule, place, copy, body, site, here)
                     taken[here, i] += 1
             self.poses[body] = pose
-            self.pending.discard(body)
+            self.pending[body] = False
 
     def choose(self, rule: Rule) -> np.ndarray:
         """Which place each body takes in each episode, (e, bodies), -1 for none."""
@@ -287,14 +289,14 @@ class Drawing:
         model, e = self.model, len(self.episodes)
         contype = np.bitwise_or.reduce(model.geom_contype[needs.geoms], initial=0)
         conaffinity = np.bitwise_or.reduce(model.geom_conaffinity[needs.geoms], initial=0)
-        can_collide = (model.geom_contype & conaffinity) | (model.geom_conaffinity & contype)
-        root = model.body_rootid[model.geom_bodyid]
-        there = ~np.isin(root, list(self.pending))
+        shapes = self.bodies.shapes
+        can_collide = (model.geom_contype[shapes.geoms] & conaffinity) | (
+            model.geom_conaffinity[shapes.geoms] & contype
+        )
+        there = (can_collide != 0) & ~self.pending[shapes.body]
         if not model.body_dofnum[model.body_rootid[needs.body]].any():
-            there &= np.isin(root, np.flatnonzero(model.body_dofnum))  # two rigid ones never touch
-        geoms = np.flatnonzero((can_collide != 0) & there)
-        data = self.bodies.data
-        shapes = Footprints(model, geoms, data)
+            there &= model.body_dofnum[shapes.body] > 0  # two rigid ones never touch
+        shapes, data = shapes.some(there), self.bodies.data
         pose = np.empty((e, len(shapes), 4))
         pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], _yaw(data.xmat[shapes.body])
         for body in set(shapes.body.tolist()) & set(self.poses):
