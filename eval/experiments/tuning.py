@@ -13,7 +13,7 @@ cheaper relatives with several. The comparison trains with the defaults and with
 began with, on seeds that neither had, and draws the learning curves. The records are in
 eval/results/tuning.
 
-Both go on where they stopped, and repeat nothing.
+All go on where they stopped, and repeat nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
