@@ -28,7 +28,7 @@ from sandbox_envs.eval.speed.training import StepwiseAgent
 from sandbox_envs.train.ppo_lstm import Agent, Pieces
 
 BENCHMARK = Path(benchmark.__file__)
-TINY = ["--seconds", "0.02", "--repeats", "1", "--num-envs", "4", "--num-steps", "16"]
+TINY = ["--seconds", "0.02", "--repeats", "1", "--num-envs", "8", "--num-steps", "16"]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

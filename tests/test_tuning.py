@@ -16,7 +16,15 @@ from sandbox_envs.eval import jobs
 from sandbox_envs.eval.experiments import proposals, tuning
 from sandbox_envs.eval.experiments.comparison import draw, together
 from sandbox_envs.eval.experiments.proposals import CHOICES, NAMES, RANGES, Proposals
-from sandbox_envs.eval.experiments.tuning import START, Compare, Search, main, table
+from sandbox_envs.eval.experiments.tuning import (
+    FINALISTS,
+    START,
+    Compare,
+    Finals,
+    Search,
+    main,
+    table,
+)
 from sandbox_envs.eval.returns import curve, objective, outcome, read_history
 from sandbox_envs.train.ppo_lstm import Args
 
@@ -153,7 +161,7 @@ def test_the_table_has_the_best_trials_first_and_the_defaults_at_any_rate(
 
 def test_what_is_tuned_are_arguments_of_the_trainer_and_its_defaults_are_searched() -> None:
     assert set(START) == set(NAMES) <= set(vars(Args()))
-    for values in (START, vars(Args())):
+    for values in (START, vars(Args()), *(START | values for values in FINALISTS.values())):
         assert all(values[name] in choices for name, choices in CHOICES.items())
         assert all(low <= values[name] <= high for name, (low, high) in RANGES.items())
 
@@ -235,7 +243,20 @@ def test_a_curve_has_few_points_and_every_episode_counts_once(tmp_path: Path) ->
     assert points[0] == (3, 0.3, pytest.approx((1 * 1 + 2 * 2) / 3))
 
 
-# --- the comparison --------------------------------------------------------------------------
+# --- finals and comparison --------------------------------------------------------------------
+
+
+def test_the_finals_are_written(
+    searched: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = {name: getattr(Args(), name) for name in NAMES}
+    monkeypatch.setattr(tuning, "FINALISTS", {"defaults": defaults})
+    monkeypatch.setattr(tuning, "FINAL_SEED", 2000)  # they have been trained with it already
+    main(Finals(total_timesteps=STEPS, seeds=1, out=tmp_path, run_dir=searched.run_dir))
+    told = json.loads((tmp_path / "finals.json").read_text())["arms"]["defaults"]
+    first = lines(searched.out / "trials.jsonl")[0]
+    assert told["hyperparameters"] == first["hyperparameters"] == defaults
+    assert told["seeds"]["2000"]["objective"] == first["objective"]
 
 
 def test_the_comparison_is_written_and_drawn(

@@ -47,9 +47,6 @@ START: dict[str, float] = {
     "gamma": 0.99,
     "gae_lambda": 0.95,
     "clip_coef": 0.2,
-    "ent_coef": 0.0,
-    "vf_coef": 0.5,
-    "max_grad_norm": 0.5,
     "hidden_size": 128,
 }
 # Where the finals differ from the start: two of the best trials as they were (few, narrow), and
@@ -255,7 +252,7 @@ def table(rows: Sequence[Row]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.rjust, line, widths)) for line in lines]
     failed = [f"trial {row['number']}: {row['reason']}" for row in rows if row["reason"]]
-    text.append(f"{len(rows)} trials, {len(failed)} failed; 0 is the trainer's defaults")
+    text.append(f"{len(rows)} trials, {len(failed)} failed; 0 is what the search began with")
     return "\n".join([*text, *failed])
 
 
