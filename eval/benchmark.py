@@ -6,7 +6,7 @@ grows with simulations and dirt, and how fast films are made. Ratios are medians
 contenders that run one after the other, A B A B ..., with the smallest and largest in brackets; the
 machine should have nothing else to do meanwhile.
 
-    python eval/benchmark.py                     10 minutes on two cores
+    python eval/benchmark.py                     6 minutes on two cores
     python eval/benchmark.py --quick             3 minutes
     python eval/benchmark.py --only env video    some sections only
 """
