@@ -79,9 +79,10 @@ def outcome(run: Path, scene: Scene) -> dict[str, Any]:
     """
     history = read_history(run)
     steps, seconds = int(history.steps[-1]), float(history.seconds[-1])
+    returned = training_return(history)  # first: it may fail, and playing takes seconds
     return {
         "objective": _earned(run, scene),
-        "training_return": training_return(history),
+        "training_return": returned,
         "steps": steps,
         "seconds": seconds,
         "steps_per_second": steps / seconds,

@@ -268,10 +268,11 @@ class Retina:
             raise SceneError(f"{where}: nothing to see; put the geoms it shall see into group 1")
         self._xy = 3 * self.objects + np.array([[0], [1]])  # columns of geom_xpos
         self.opaque = Screens(model, np.flatnonzero((model.geom_group == OPAQUE) & foreign))
-        self.colours = _colours(model, self.objects).astype(np.float32)
+        colours = _colours(model, self.objects)
+        self.colours = colours.astype(np.float32)
         self.load = _load_sensors(model, self.objects, own)
         groups = model.geom_group.astype(float)
-        self.appearance = [*_colours(model, self.objects).round(4).ravel(), *groups]
+        self.appearance = [*colours.round(4).ravel().tolist(), *groups.tolist()]
 
     def write(self, view: View, out: np.ndarray) -> None:
         """Find what is visible, and the nearest of it in every sector."""

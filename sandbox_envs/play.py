@@ -90,14 +90,33 @@ def film(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
     path = check_video_path(args.video or default)
     if args.video is None:
         print(f"there is no display, so this is written to {path}", flush=True)
-    env = SandboxEnv(scene, None, "rgb_array", args.camera, WIDTH, HEIGHT)
     begin = (lambda: _policy_act(policy)) if policy else (lambda: _wander(scene))
     steps = _steps(args.seconds or scene.episode_seconds, scene)
+    info = record(path, scene, begin, steps, args.seed, args.camera)
+    who = args.policy or "a script that wanders about blindly"
+    print(f"{path}: {steps / scene.control_hz:g} s of {scene.name}, driven by {who}")
+    return info
+
+
+def record(
+    path: Path,
+    scene: Scene,
+    begin: Callable[[], Act],
+    steps: int,
+    seed: int,
+    camera: str | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> dict[str, Any]:
+    """Write a film of some steps, with the measures drawn over it; returns the last info.
+
+    begin: gives what acts, for each episode. size: width and height of a frame, in pixels.
+    """
+    env = SandboxEnv(scene, None, "rgb_array", camera, *size)
     meters = Meters(scene)
     info: dict[str, Any] = {}
 
     def frames() -> Iterator[np.ndarray]:
-        for now in islice(play(env, begin, args.seed), steps + 1):
+        for now in islice(play(env, begin, seed), steps + 1):
             info.update(now)
             clock = now["length"] / scene.control_hz
             frame = env.render()
@@ -108,8 +127,6 @@ def film(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
         write_video(path, frames(), scene.control_hz)
     finally:
         env.close()
-    who = args.policy or "a script that wanders about blindly"
-    print(f"{path}: {steps / scene.control_hz:g} s of {scene.name}, driven by {who}")
     return info
 
 

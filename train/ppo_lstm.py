@@ -265,9 +265,10 @@ def rollout(
             finals.append((torch.as_tensor(info["final_obs"][rows]), *(s[:, rows] for s in state)))
         starts = torch.as_tensor(over, device=device)
         carry = Carry(torch.as_tensor(next_obs, device=device), state, starts)
-    r.logprobs = Normal(means, distribution.stddev, validate_args=False).log_prob(r.actions).sum(-1)
+    acted = Normal(means, distribution.stddev, validate_args=False)
+    r.logprobs[:] = acted.log_prob(r.actions).sum(-1)
     state = _restart(carry.state, beginning, carry.starts)
-    r.next_values = torch.cat([r.values[1:], agent.act(carry.obs, state)[1][None]])
+    r.next_values[:-1], r.next_values[-1] = r.values[1:], agent.act(carry.obs, state)[1]
     if finals:  # the last observations of the episodes that ended, all at once
         obs, *parts = zip(*finals, strict=True)
         state = tuple(torch.cat(part, 1) for part in parts)

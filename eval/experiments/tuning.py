@@ -82,45 +82,43 @@ Row = dict[str, Any]
 
 
 @dataclass
-class Search:
+class Common:
+    """What the stages share."""
+
+    workers: int = WORKERS
+    """trainings at a time"""
+    out: Path = RESULTS / "tuning"
+    """folder of the records"""
+    run_dir: Path = Path("runs/tuning")
+    """folder of the training runs; finished ones that are found in it are used"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@dataclass
+class Search(Common):
     """Try out hyperparameters, or go on doing so, and print the best trials."""
 
     trials: int = 60
     """trials in all, with those that are there already"""
     total_timesteps: int = 400_000
     """environment steps of each trial"""
-    workers: int = WORKERS
-    """trainings at a time"""
     show: bool = False
     """train nothing, only print the best trials so far"""
-    out: Path = RESULTS / "tuning"
-    """folder of the records"""
-    run_dir: Path = Path("runs/tuning")
-    """folder of the training runs; finished ones that are found in it are used"""
-    debug: bool = False
-    """show the traceback of an error"""
 
 
 @dataclass
-class Finals:
+class Finals(Common):
     """Train with each of the most promising hyperparameters, and print what came of them."""
 
     total_timesteps: int = 300_000
     """environment steps of each training"""
     seeds: int = 3
     """trainings of each"""
-    workers: int = WORKERS
-    """trainings at a time"""
-    out: Path = RESULTS / "tuning"
-    """folder of the records"""
-    run_dir: Path = Path("runs/tuning")
-    """folder of the training runs; finished ones that are found in it are used"""
-    debug: bool = False
-    """show the traceback of an error"""
 
 
 @dataclass
-class Compare:
+class Compare(Common):
     """Train with the trainer's defaults and with those tuning began with, and draw the curves."""
 
     total_timesteps: int = TrainerArgs.total_timesteps
@@ -130,12 +128,6 @@ class Compare:
     workers: int = 1
     """trainings at a time; with more than one the seconds are those of trainings that share a
     machine"""
-    out: Path = RESULTS / "tuning"
-    """folder of the records"""
-    run_dir: Path = Path("runs/tuning")
-    """folder of the training runs; finished ones that are found in it are used"""
-    debug: bool = False
-    """show the traceback of an error"""
 
 
 # --- the search ------------------------------------------------------------------------------

@@ -1,18 +1,16 @@
-"""How fast a film of an episode is made, by the parts that `sandbox_envs.play` makes films with."""
+"""How fast a film of an episode is made, as `sandbox_envs.play` makes it."""
 
 import contextlib
 import tempfile
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from sandbox_envs import SandboxEnv
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns
-from sandbox_envs.play import Act, Meters, play
-from sandbox_envs.render import overlay, working_context, write_video
+from sandbox_envs.play import Act, record
+from sandbox_envs.render import working_context
 from sandbox_envs.scene import Scene
 
 WIDTH, HEIGHT = 640, 480  # pixels
@@ -27,30 +25,13 @@ def video(setting: Setting) -> Iterator[Task]:
 def _video(setting: Setting, tick: Tick) -> Iterator[Figure]:
     scene = setting.scene
     with tempfile.TemporaryDirectory() as folder:
-        work = partial(_film, scene, Path(folder) / "film.mp4")
+        path, begin = Path(folder) / "film.mp4", partial(_random_act, scene)
+        work = partial(record, path, scene, begin, scene.episode_steps, 0, size=(WIDTH, HEIGHT))
         films = {"film": Contender(work, scene.episode_seconds)}
         rates = by_turns(films, setting.few, 0, tick, warm=False)
     what = f"film of {scene.episode_seconds:g} s, {WIDTH} x {HEIGHT}, / real time"
     note = renderer()
     yield Figure("video_over_real_time", what, rates["film"], wanted=OVER_REAL_TIME, note=note)
-
-
-def _film(scene: Scene, path: Path) -> None:
-    """Film one episode with its measures drawn over it, driven at random."""
-    env = SandboxEnv(scene, None, "rgb_array", None, WIDTH, HEIGHT)
-    meters = Meters(scene)
-
-    def frames() -> Iterator[np.ndarray]:
-        for info in islice(play(env, lambda: _random_act(scene), seed=0), scene.episode_steps + 1):
-            frame = env.render()
-            assert frame is not None
-            clock = info["length"] / scene.control_hz
-            yield overlay(frame, meters.bars(info), scene.name, clock)
-
-    try:
-        write_video(path, frames(), scene.control_hz)
-    finally:
-        env.close()
 
 
 def _random_act(scene: Scene) -> Act:
