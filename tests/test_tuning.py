@@ -37,6 +37,11 @@ def lines(file: Path) -> list[Row]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+def trials(searched: Search) -> list[Row]:
+    """Its trials by their numbers; in the file they stand as they ended."""
+    return sorted(lines(searched.out / "trials.jsonl"), key=lambda row: row["number"])
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Search:
     """A finished search of two trials, by the command."""
@@ -71,7 +76,7 @@ def said(args: Search | Compare) -> str:
 
 
 def test_every_trial_is_a_line_and_the_first_has_the_defaults(searched: Search) -> None:
-    rows = sorted(lines(searched.out / "trials.jsonl"), key=lambda row: row["number"])
+    rows = trials(searched)
     assert [row["number"] for row in rows] == [0, 1]
     assert [row["seed"] for row in rows] == [2000, 2001]
     assert rows[0]["hyperparameters"] == {name: getattr(Args(), name) for name in NAMES}
@@ -85,7 +90,7 @@ def test_every_trial_is_a_line_and_the_first_has_the_defaults(searched: Search) 
 
 
 def test_the_training_return_is_what_the_log_says_of_the_last_tenth(searched: Search) -> None:
-    for row in lines(searched.out / "trials.jsonl"):
+    for row in trials(searched):
         (log,) = (searched.run_dir / f"trial-{row['number']:03}").glob("*/metrics.jsonl")
         updates = lines(log)
         last = [u for u in updates if u["step"] > 0.9 * updates[-1]["step"] and u["episodes"]]
@@ -96,7 +101,7 @@ def test_the_training_return_is_what_the_log_says_of_the_last_tenth(searched: Se
 
 
 def test_the_objective_is_what_the_agent_earns_by_its_mean_actions(searched: Search) -> None:
-    row = lines(searched.out / "trials.jsonl")[0]
+    row = trials(searched)[0]
     (run,) = (path.parent for path in (searched.run_dir / "trial-000").glob("*/agent.json"))
     policy, state = load_policy(run), None
     envs = SandboxVectorEnv("sweep/train", 128)
@@ -140,7 +145,7 @@ def test_a_trial_that_fails_is_logged_with_its_reason_and_the_search_goes_on(
 @pytest.mark.usefixtures("no_training")
 def test_trials_that_do_not_compare_are_not_mixed(searched: Search, tmp_path: Path) -> None:
     more = replace(searched, trials=3, out=tmp_path)
-    rows = lines(searched.out / "trials.jsonl")
+    rows = trials(searched)
     file = tmp_path / "trials.jsonl"
     for change, sentence in (
         ({"total_timesteps": 5}, "trained for 5 steps; go on with --total-timesteps 5"),
@@ -165,7 +170,7 @@ def test_a_number_that_makes_no_sense_is_refused(args: Search | Compare) -> None
 def test_the_table_has_the_best_trials_first_and_the_defaults_at_any_rate(
     searched: Search,
 ) -> None:
-    row = lines(searched.out / "trials.jsonl")[0]
+    row = trials(searched)[0]
     rows = [row | {"number": n, "objective": float(n)} for n in range(20)]
     shown = [line.split()[0] for line in table(rows).splitlines()[1:-1]]
     assert shown == [str(n) for n in (*range(19, 9, -1), 0)]
@@ -268,7 +273,7 @@ def test_the_finals_are_written(
     monkeypatch.setattr(tuning, "FINAL_SEED", 2000)  # they have been trained with it already
     main(Finals(total_timesteps=STEPS, seeds=1, out=tmp_path, run_dir=searched.run_dir))
     told = json.loads((tmp_path / "finals.json").read_text())["arms"]["defaults"]
-    first = lines(searched.out / "trials.jsonl")[0]
+    first = trials(searched)[0]
     assert told["hyperparameters"] == first["hyperparameters"] == defaults
     assert told["seeds"]["2000"]["objective"] == first["objective"]
 
