@@ -1,4 +1,4 @@
-"""What a training came to: the return of its episodes by its log, and what its agent earns."""
+"""What a training earned: the return of its episodes, read from the run's metrics.jsonl alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +7,10 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.episodes import play
-from sandbox_envs.eval.scores import REWARD
 from sandbox_envs.files import read_lines
-from sandbox_envs.scene import Scene
-from sandbox_envs.train.run import load_policy
 
-LAST = 0.1  # the share of a training, at its end, whose return is logged as its result
+LAST = 0.1  # the share of a training, at its end, that the objective is the mean of
 POINTS = 50  # of a curve, at most
-EPISODES = 128  # that an agent plays after its training ...
-SEED = 20_000  # ... of a seed that neither trainings nor judges use
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ def read_history(run: Path) -> History:
     return History(steps, ticks.cumsum(), episodes, returns)
 
 
-def training_return(history: History) -> float:
+def objective(history: History) -> float:
     """Mean return of the episodes that ended in the last part of a training."""
     last = history.steps > (1 - LAST) * history.steps[-1]
     if not history.episodes[last].any():
@@ -70,25 +64,13 @@ def curve(history: History) -> list[tuple[float, float, float]]:
     return points
 
 
-def outcome(run: Path, scene: Scene) -> dict[str, Any]:
-    """What a training came to.
-
-    Its objective is the mean return of its agent in episodes of the scene. The agent acts there as
-    where it is judged, by the mean of its distribution of actions; in training it was the noise
-    around it, too, that earned the return.
-    """
+def outcome(run: Path) -> dict[str, Any]:
+    """What a training came to."""
     history = read_history(run)
     steps, seconds = int(history.steps[-1]), float(history.seconds[-1])
-    returned = training_return(history)  # first: it may fail, and playing takes seconds
     return {
-        "objective": _earned(run, scene),
-        "training_return": returned,
+        "objective": objective(history),
         "steps": steps,
         "seconds": seconds,
         "steps_per_second": steps / seconds,
     }
-
-
-def _earned(run: Path, scene: Scene) -> float:
-    policy = load_policy(run)
-    return float(play(scene, lambda _envs: policy, EPISODES, SEED).score(REWARD).mean())

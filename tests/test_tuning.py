@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sandbox_envs import SandboxVectorEnv, UserError, load_scene
+from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval import jobs
 from sandbox_envs.eval.experiments import proposals, tuning
 from sandbox_envs.eval.experiments.comparison import draw, together
@@ -25,9 +25,8 @@ from sandbox_envs.eval.experiments.tuning import (
     main,
     table,
 )
-from sandbox_envs.eval.returns import curve, read_history, training_return
+from sandbox_envs.eval.returns import curve, objective, outcome, read_history
 from sandbox_envs.train.ppo_lstm import Args
-from sandbox_envs.train.run import load_policy
 
 STEPS = 4096  # one update, or two
 Row = dict[str, Any]
@@ -89,29 +88,15 @@ def test_every_trial_is_a_line_and_the_first_has_the_defaults(searched: Search) 
         assert trained["reward"] is None
 
 
-def test_the_training_return_is_what_the_log_says_of_the_last_tenth(searched: Search) -> None:
+def test_the_objective_is_what_the_log_says_of_the_last_tenth(searched: Search) -> None:
     for row in trials(searched):
         (log,) = (searched.run_dir / f"trial-{row['number']:03}").glob("*/metrics.jsonl")
         updates = lines(log)
         last = [u for u in updates if u["step"] > 0.9 * updates[-1]["step"] and u["episodes"]]
         total = sum(u["return"] * u["episodes"] for u in last)
-        assert row["training_return"] == pytest.approx(total / sum(u["episodes"] for u in last))
+        assert row["objective"] == pytest.approx(total / sum(u["episodes"] for u in last))
         assert row["steps"] == updates[-1]["step"]
         assert row["seconds"] == updates[-1]["seconds"]
-
-
-def test_the_objective_is_what_the_agent_earns_by_its_mean_actions(searched: Search) -> None:
-    row = trials(searched)[0]
-    (run,) = (path.parent for path in (searched.run_dir / "trial-000").glob("*/agent.json"))
-    policy, state = load_policy(run), None
-    envs = SandboxVectorEnv("sweep/train", 128)
-    observations, _ = envs.reset(seed=20_000)
-    earned = np.zeros(128)
-    for _ in range(envs.scenes[0].episode_steps):
-        actions, state = policy(observations, state)
-        observations, rewards, *_ = envs.step(actions)
-        earned += rewards
-    assert row["objective"] == pytest.approx(earned.mean())
 
 
 @pytest.mark.usefixtures("no_training")
@@ -236,7 +221,8 @@ def log(folder: Path, *rows: tuple[float, float, int, float]) -> Path:
 
 def test_only_the_last_tenth_counts_by_its_episodes(tmp_path: Path) -> None:
     run = log(tmp_path, (900, 9, 5, 100), (950, 10, 1, 4), (1000, 11, 3, 8))
-    assert training_return(read_history(run)) == 7
+    assert objective(read_history(run)) == 7
+    assert outcome(run)["steps_per_second"] == pytest.approx(1000 / 11)
 
 
 def test_seconds_of_a_training_that_was_gone_on_with_add_up(tmp_path: Path) -> None:
@@ -251,7 +237,7 @@ def test_a_training_without_an_end_to_measure_says_so(tmp_path: Path) -> None:
         ([], "it has logged no update"),
     ):
         with pytest.raises(UserError, match=sentence):
-            training_return(read_history(log(tmp_path, *rows)))
+            objective(read_history(log(tmp_path, *rows)))
 
 
 def test_a_curve_has_few_points_and_every_episode_counts_once(tmp_path: Path) -> None:
@@ -295,7 +281,7 @@ def test_the_comparison_is_written_and_drawn(
     }
     for arm in arms.values():
         assert list(arm["seeds"]) == ["2000"]
-        assert arm["seeds"]["2000"]["curve"][-1][2] == arm["seeds"]["2000"]["training_return"]
+        assert arm["seeds"]["2000"]["curve"][-1][2] == arm["seeds"]["2000"]["objective"]
     assert "start: objective" in capsys.readouterr().out
     with Image.open(out / "learning_curves.png") as image:
         assert image.size == (864, 348)

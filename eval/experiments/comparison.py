@@ -14,7 +14,6 @@ import numpy as np
 from sandbox_envs.eval.jobs import Job, run_jobs
 from sandbox_envs.eval.returns import POINTS, curve, outcome, read_history
 from sandbox_envs.files import whole_file
-from sandbox_envs.scene import Scene
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
 COLOURS = ("0.45", "#009e73", "#e69f00")  # of the arms, in order
@@ -23,7 +22,7 @@ Arms = dict[str, Any]  # arm -> what is known of it, as plain JSON
 
 
 def compare(
-    arms: Mapping[str, Mapping[int, TrainerArgs]], scene: Scene, folder: Path, workers: int
+    arms: Mapping[str, Mapping[int, TrainerArgs]], folder: Path, workers: int
 ) -> dict[str, dict[str, Any]]:
     """Train every arm with every seed: arm -> seed -> what came of it, with its curve."""
     pairs = [(arm, seed) for arm in arms for seed in arms[arm]]
@@ -32,7 +31,7 @@ def compare(
     runs = dict(zip(pairs, run_jobs(jobs, folder, workers), strict=True))
     return {
         arm: {
-            str(seed): {**outcome(run, scene), "curve": curve(read_history(run))}
+            str(seed): {**outcome(run), "curve": curve(read_history(run))}
             for seed in arms[arm]
             for run in [runs[arm, seed]]
         }
@@ -71,12 +70,7 @@ def summary(arms: Arms) -> Iterator[str]:
     """A line per arm: median, least and most over its seeds."""
     for arm, told in arms.items():
         shown = []
-        for name, digits in (
-            ("objective", 3),
-            ("training_return", 3),
-            ("seconds", 0),
-            ("steps_per_second", 0),
-        ):
+        for name, digits in (("objective", 3), ("seconds", 0), ("steps_per_second", 0)):
             x = [one[name] for one in told["seeds"].values()]
             label = name.replace("_", " ")
             middle, least, most = (f"{v:.{digits}f}" for v in (np.median(x), min(x), max(x)))

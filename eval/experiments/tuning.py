@@ -5,10 +5,10 @@
     python eval/experiments/tuning.py compare    the defaults against those tuning began with
 
 The search trains one agent per trial, the first with the trainer's defaults, the others as Optuna's
-tree-structured Parzen estimator proposes. Its objective is the mean return of the trained agent in
-the training scene, in episodes that no training had; no agent is ever shown another scene, and none
-is judged. Every trial is a line of trials.jsonl, failed ones too. As the best of many trials with
-one seed each owes much to its seed, the finals train the most promising hyperparameters and their
+tree-structured Parzen estimator proposes. Its objective is the mean return of the training
+episodes that end in the last tenth of a training; no agent is ever shown another scene, and none is
+judged. Every trial is a line of trials.jsonl, failed ones too. As the best of many trials with one
+seed each owes much to its seed, the finals train the most promising hyperparameters and their
 cheaper relatives with several. The comparison trains with the defaults and with what the search
 began with, on seeds that neither had, and draws the learning curves. The records are in
 eval/results/tuning.
@@ -68,13 +68,7 @@ FINALISTS: dict[str, dict[str, float]] = {
 # so that no agent that is judged, or that others are measured by, was among those chosen from.
 TRIAL_SEED, FINAL_SEED, SEED = 2000, 3000, 101
 FILE = "trials.jsonl"
-FIGURES = (
-    "objective",
-    "training_return",
-    "steps",
-    "seconds",
-    "steps_per_second",
-)  # null where a trial failed
+FIGURES = ("objective", "steps", "seconds", "steps_per_second")  # null where a trial failed
 COLUMNS = {"number", "reason", "total_timesteps", "scene", *FIGURES}  # and hyperparameters
 SHOWN = 10  # trials in the table
 
@@ -192,7 +186,7 @@ def _result(training: TrainingProcess) -> Row:
         reason = str(error)
     else:
         try:
-            return {**outcome(run, load_scene(SCENE)), "reason": None}
+            return {**outcome(run), "reason": None}
         except UserError as error:
             reason = str(error)
     return {**dict.fromkeys(FIGURES), "reason": reason}
@@ -281,7 +275,7 @@ def _train_arms(
     """Train with several hyperparameters and seeds; returns, writes and prints what came of it."""
     seeds, steps = range(first_seed, first_seed + args.seeds), args.total_timesteps
     trainers = {arm: {seed: _trainer(x, seed, steps) for seed in seeds} for arm, x in arms.items()}
-    agents = compare(trainers, load_scene(SCENE), args.run_dir, args.workers)
+    agents = compare(trainers, args.run_dir, args.workers)
     told = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
     about = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
     args.out.mkdir(parents=True, exist_ok=True)
