@@ -37,7 +37,7 @@ class Args:
     """episodes of each seeker"""
     seed: int = SEED
     """seed of the episodes; all seekers meet the same rooms"""
-    training_steps: int = 1_000_000
+    training_steps: int = 500_000
     """environment steps of a training, for the evidence ratio"""
     json: Path | None = None
     """also write the figures to this file"""
