@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.ppo_lstm import Agent, Args, Carry, Pieces, Rollout, gae, rollout, update
-from sandbox_envs.train.run import load_policy
+from sandbox_envs.train.run import Policy, load_policy
 
 TRAINER = Path(ppo_lstm.__file__)
 TINY = ["--num-envs", "4", "--num-steps", "16", "--num-minibatches", "2", "--hidden-size", "16"]
@@ -176,16 +177,56 @@ def test_policy_acts_the_same_in_a_fresh_process(finished: Path, tmp_path: Path)
     obs = np.random.default_rng(0).normal(size=(3, policy.observation_size)).astype(np.float32)
     first, state = policy(obs, None)
     second, _ = policy(obs, state)
-    assert not np.array_equal(first, second)  # it remembers
     np.save(tmp_path / "obs.npy", obs)
     code = (
-        "import sys, numpy as np; from sandbox_envs.train.run import load_policy\n"
+        "import sys, numpy as np; from sandbox_envs.train.run import Policy, load_policy\n"
         "policy = load_policy(sys.argv[1]); obs = np.load(sys.argv[2] + '/obs.npy')\n"
         "first, state = policy(obs, None); second, _ = policy(obs, state)\n"
         "np.save(sys.argv[2] + '/actions.npy', np.stack([first, second]))"
     )
     subprocess.run([sys.executable, "-c", code, finished, tmp_path], check=True, timeout=120)
     assert np.array_equal(np.load(tmp_path / "actions.npy"), np.stack([first, second]))
+
+
+def acted(policy: Policy, observations: Iterable[np.ndarray]) -> np.ndarray:
+    """(steps, n, actuators) of episodes in which this is observed."""
+    state, actions = None, []
+    for obs in observations:
+        action, state = policy(obs, state)
+        actions.append(action)
+    return np.stack(actions)
+
+
+def test_a_policy_acts_by_samples_of_its_agents_distribution(finished: Path):
+    policy = load_policy(finished)
+    rng = np.random.default_rng(0)
+    obs = rng.normal(size=(4000, policy.observation_size)).astype(np.float32)
+    with torch.inference_mode():
+        agent = policy.agent
+        distribution, *_ = agent.act(torch.as_tensor(obs), agent.initial_state(len(obs)))
+    mean, std = distribution.mean.numpy(), distribution.stddev.numpy()
+    actions, _ = policy(obs, None)
+    assert (actions < mean).mean() == pytest.approx(0.5, abs=0.03)
+    inside = (mean - std > -1) & (mean + std < 1)  # elsewhere they are clipped
+    near = np.abs(actions - mean) < std
+    assert near[inside].mean() == pytest.approx(0.683, abs=0.03)
+    again = acted(policy, [obs, obs])
+    correlation = np.corrcoef((again[0] - mean)[:, 0], again[1][:, 0])[0, 1]
+    assert abs(correlation) < 0.06  # a step's noise says nothing of the next step's
+
+
+def test_an_episode_is_acted_the_same_alone_or_beside_others(finished: Path):
+    policy = load_policy(finished)
+    shape = (600, 3, policy.observation_size)  # more steps than noise is drawn at a time
+    obs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    beside = acted(policy, obs)
+    np.testing.assert_allclose(acted(policy, obs[:, 1:2]), beside[:, 1:2], atol=1e-4)
+    assert len(np.unique(beside[:, :, 0].round(4))) > 1500
+    other = obs.copy()
+    other[1] += 1
+    here, there = acted(policy, obs[:4]), acted(policy, other[:4])
+    assert np.array_equal(here[0], there[0])
+    assert not np.allclose(here[2:], there[2:], atol=1e-4)  # it remembers what was different
 
 
 def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
