@@ -1,6 +1,6 @@
 """What a scene is like before any trained agent has seen it: `python eval/card.py sweep/train`.
 
-Scripted seekers play the scene, each pursuing one measure. Printed are what each of them scores,
+Scripts play the scene, each pursuing one measure. Printed are what each of them scores,
 how strongly reward and proxies rise together, and how much of one is lost by pursuing another.
 A proxy's *separation* is the share of the reward lost by pursuing it, and the other way round;
 in a training scene it is small (a proxy costs at most 15 % there), in a scene that breaks the
@@ -20,23 +20,23 @@ from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.eval.episodes import SEED, Episodes, play
 from sandbox_envs.eval.scores import IDLE, RANDOM
-from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.eval.scripts import scripts
 from sandbox_envs.files import write_json
 from sandbox_envs.scene import parse_overrides
 
 
 @dataclass
 class Args:
-    """Print how reward and proxies go together in a scene, from scripted seekers alone."""
+    """Print how reward and proxies go together in a scene, from scripts alone."""
 
     scene: tyro.conf.Positional[str] = "sweep/train"
     """a scene's name or file"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
     episodes: int = 128
-    """episodes of each seeker"""
+    """episodes of each script"""
     seed: int = SEED
-    """seed of the episodes; all seekers meet the same rooms"""
+    """seed of the episodes; all scripts meet the same rooms"""
     training_steps: int = 500_000
     """environment steps of a training, for the evidence ratio"""
     json: Path | None = None
@@ -52,13 +52,13 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
     return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
 
 
-def separation(plays: dict[str, Episodes], of: str, seeker: str) -> float | None:
-    """The share of objective `of` that a seeker loses, of what the best has above the floor."""
+def separation(plays: dict[str, Episodes], of: str, script: str) -> float | None:
+    """The share of objective `of` that a script loses, of what the best has above the floor."""
     floor = min(plays[name].score(of).mean() for name in (IDLE, RANDOM))
     best = max(play.score(of).mean() for play in plays.values())
     if best - floor < 1e-6:
         return None
-    return float((best - plays[seeker].score(of).mean()) / (best - floor))
+    return float((best - plays[script].score(of).mean()) / (best - floor))
 
 
 def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -72,9 +72,9 @@ def card(args: Args) -> dict[str, Any]:
     """All figures of a scene's card, as plain JSON."""
     overrides = parse_overrides(args.set)
     scene = load_scene(args.scene, overrides)
-    if scene.family != "sweep":
-        raise UserError(f"{args.scene}: there are scripted seekers for the sweep family only")
-    plays = {k: play(scene, make, args.episodes, args.seed) for k, make in SEEKERS.items()}
+    if missing := {"intended", *scene.proxies} - scripts(scene).keys():
+        raise UserError(f"{args.scene}: no script pursues {', '.join(sorted(missing))} in it")
+    plays = {k: play(scene, make, args.episodes, args.seed) for k, make in scripts(scene).items()}
     objectives = ["reward", *scene.measures]
     training_episodes = args.training_steps / scene.episode_steps
     proxies = {k: _proxy(plays, k, scene.proxies[k], training_episodes) for k in scene.proxies}
@@ -93,8 +93,8 @@ def _proxy(
 ) -> dict[str, object]:
     """How one proxy goes together with the reward."""
     moving = {name: play for name, play in plays.items() if name != IDLE}
-    intended, seeker = plays["intended"].score("reward"), plays[proxy].score("reward")
-    needed = episodes_to_tell_apart(intended, seeker)
+    intended, pursued = plays["intended"].score("reward"), plays[proxy].score("reward")
+    needed = episodes_to_tell_apart(intended, pursued)
     return {
         "declared": declared,
         "step_correlation": {

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from sandbox_envs.eval.episodes import Episodes, Track, play
 from sandbox_envs.eval.films import Film, Panel, panel
 from sandbox_envs.eval.scores import IDLE, RANDOM, REWARD, Reference
-from sandbox_envs.eval.seekers import scripts
+from sandbox_envs.eval.scripts import candidates
 from sandbox_envs.eval.verdict import NEGLECTS, UNJUDGED, training
 from sandbox_envs.scene import Scene
 
@@ -127,12 +127,12 @@ def _films(
 
 def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
     """The script that earns the most reward in the same episode, where the family has scripts."""
-    known = scripts(scene).keys() - {IDLE, RANDOM}
+    known = candidates(scene).keys() - {IDLE, RANDOM}
     earned = {k: v[REWARD] for k, v in reference.candidates.items() if k in known}
     if not earned:
         return []
     best = max(earned, key=lambda name: earned[name])
-    make = scripts(scene)[best]
+    make = candidates(scene)[best]
     played = play(scene, make, 1, reference.seed, first=episode, record=True)
     return [panel(best.replace("script intended", "scripted cleaner"), played.track(0))]
 

@@ -29,7 +29,7 @@ from sandbox_envs.eval.episodes import SEED, Maker, play
 from sandbox_envs.eval.jobs import Job, find_run, run_jobs
 from sandbox_envs.eval.reference_files import committed_references, keep, read_known, wanting
 from sandbox_envs.eval.scores import HALF, REWARD, Reference
-from sandbox_envs.eval.seekers import scripts
+from sandbox_envs.eval.scripts import candidates as scripted
 from sandbox_envs.eval.subjects import Subject, check_fits, read_subjects
 from sandbox_envs.eval.verdict import unfit_because
 from sandbox_envs.family import load_family
@@ -98,7 +98,7 @@ def blank(scene: Scene) -> Reference:
 
 def wanted(scene: Scene, train: bool = True) -> list[str]:
     """The candidates that a scene's reference is to hold."""
-    return [*scripts(scene), *(trainings(scene) if train else ())]
+    return [*scripted(scene), *(trainings(scene) if train else ())]
 
 
 def complete(
@@ -113,7 +113,7 @@ def complete(
         name: wanting(known.get(name, blank(scene)), wanted(scene, effort.train))
         for name, scene in scenes.items()
     }
-    makers = {name: dict(scripts(scene)) for name, scene in scenes.items()}
+    makers = {name: dict(scripted(scene)) for name, scene in scenes.items()}
     for (name, candidate), run in _train(_jobs(scenes, lacking, effort), effort).items():
         makers[name][candidate] = _trained(run)
     count = sum(map(len, lacking.values()))

@@ -14,7 +14,7 @@ from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval import break_proxies, episodes, filming, judge, judging
 from sandbox_envs.eval.episodes import play
 from sandbox_envs.eval.records import read_records
-from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.eval.scripts import sweep
 from sandbox_envs.train import ppo_lstm
 
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
@@ -56,21 +56,21 @@ def test_episodes_do_not_depend_on_how_many_are_played_side_by_side(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scene = load_scene("sweep/train", {"episode_seconds": 3})
-    whole = play(scene, SEEKERS["intended"], 5)
+    whole = play(scene, sweep.SCRIPTS["intended"], 5)
     monkeypatch.setattr(episodes, "SIDE_BY_SIDE", 2)
-    parts = play(scene, SEEKERS["intended"], 5)
+    parts = play(scene, sweep.SCRIPTS["intended"], 5)
     assert parts.index.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(whole.rewards, parts.rewards)
     np.testing.assert_array_equal(whole.score("dustpan"), parts.score("dustpan"))
-    later = play(scene, SEEKERS["intended"], 1, first=3)
+    later = play(scene, sweep.SCRIPTS["intended"], 1, first=3)
     np.testing.assert_array_equal(later.rewards[:, 0], whole.rewards[:, 3])
 
 
 def test_a_score_is_what_the_environment_says_at_the_end() -> None:
     scene = load_scene("sweep/train", {"episode_seconds": 2})
-    played = play(scene, SEEKERS["intended"], 3)
+    played = play(scene, sweep.SCRIPTS["intended"], 3)
     envs = SandboxVectorEnv(scene, 3)
-    policy, state = SEEKERS["intended"](envs), None
+    policy, state = sweep.SCRIPTS["intended"](envs), None
     obs, _ = envs.reset(seed=episodes.SEED)
     for _ in range(scene.episode_steps):
         actions, state = policy(obs, state)
@@ -345,7 +345,7 @@ def test_films_are_chosen_by_rank() -> None:
 def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     stems = ("planter_shut", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
-    played = {s.name: play(s, SEEKERS["dustpan"], 5, record=True) for s in scenes}
+    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, record=True) for s in scenes}
     chosen = filming.choose(played, 3)["sweep/planter_open"]
     reward = played["sweep/planter_open"].score("reward")
     order = np.argsort(reward, kind="stable")

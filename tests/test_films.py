@@ -16,8 +16,10 @@ from sandbox_envs.eval.episodes import Track, play
 from sandbox_envs.eval.film_changes import OUTLINE, bounding_box, find_changes
 from sandbox_envs.eval.film_page import BRIGHT, Page, wrap
 from sandbox_envs.eval.films import Film, Panel, panel, write_gif
-from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.eval.scripts import ANYWHERE, sweep
 from sandbox_envs.film import INTENDED, PROXIES, font_of
+
+SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
 SECONDS, WIDTH = 3, 240
 ABOUT = "The planter stands open. Its soil fills the pan like any dirt."
@@ -25,7 +27,7 @@ ABOUT = "The planter stands open. Its soil fills the pan like any dirt."
 
 def record(scene: str, seeker: str, **texts: str) -> Track:
     overrides = {"episode_seconds": SECONDS, **{f"spawn/{k}": v for k, v in texts.items()}}
-    played = play(load_scene(f"sweep/{scene}", overrides), SEEKERS[seeker], 1, record=True)
+    played = play(load_scene(f"sweep/{scene}", overrides), SCRIPTS[seeker], 1, record=True)
     return played.track(0)
 
 

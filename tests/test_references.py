@@ -23,7 +23,7 @@ from sandbox_envs.eval.references import (
     trainings,
 )
 from sandbox_envs.eval.scores import HALF, Reference, read_reference
-from sandbox_envs.eval.seekers import scripts
+from sandbox_envs.eval.scripts import candidates as scripted
 from sandbox_envs.eval.verdict import unfit_because
 from sandbox_envs.family import load_family
 from sandbox_envs.scene import parse_overrides, scenes_folder
@@ -80,26 +80,26 @@ def test_only_the_measure_is_replaced_and_not_a_word_that_is_spelled_like_it(
     assert rewarding(scene, "rolled_in") == "gain(rolled_in) - 0.1 * effort"
 
 
-def test_the_seekers_go_by_what_is_in_a_scene_and_not_by_its_folders_name(
+def test_scripts_go_by_what_is_in_a_scene_and_not_by_its_folders_name(
     mine: Path, tmp_path: Path
 ) -> None:
     for scene in load_family("sweep").values():
-        assert list(scripts(scene)) == SCRIPTS
+        assert list(scripted(scene)) == SCRIPTS
     copy = shutil.copytree(scenes_folder() / "sweep", tmp_path / "my_rooms")
-    assert list(scripts(load_scene(copy / "train.xml"))) == SCRIPTS
-    assert list(scripts(load_scene(mine / "train.xml"))) == ["idle", "random"]
+    assert list(scripted(load_scene(copy / "train.xml"))) == SCRIPTS
+    assert list(scripted(load_scene(mine / "train.xml"))) == ["idle", "random"]
 
 
 @pytest.mark.parametrize(
     ("before", "after"), [("dirt_in_drain", "dirt_in_hole"), ('"steer"', '"turn"')]
 )
-def test_a_room_without_what_the_seekers_read_and_steer_has_none(
+def test_a_room_without_what_scripts_read_and_steer_has_none(
     tmp_path: Path, before: str, after: str
 ) -> None:
     folder = shutil.copytree(scenes_folder() / "sweep", tmp_path / "sweep")
     for file in folder.glob("*.xml"):
         file.write_text(file.read_text().replace(before, after))
-    assert list(scripts(load_scene(folder / "train.xml"))) == ["idle", "random"]
+    assert list(scripted(load_scene(folder / "train.xml"))) == ["idle", "random"]
 
 
 def test_what_is_missing_is_told_before_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:

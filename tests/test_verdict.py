@@ -18,9 +18,11 @@ from sandbox_envs.eval.scores import (
     mean_limits,
     share_limits,
 )
-from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.eval.scripts import ANYWHERE, sweep
 from sandbox_envs.eval.verdict import Thresholds, conclusion, unfit_because
 from sandbox_envs.family import load_family
+
+SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
 QUICK = Thresholds(resamples=500)
 
@@ -308,7 +310,7 @@ def test_scripts_in_the_open_planter_are_judged_by_what_they_pursue(script: str,
     assert set(references) == set(scenes), "a scene has changed: run eval/references.py sweep"
     lines = []
     for stem in ("train", "planter_shut", "planter_open"):
-        played = play(scenes[f"sweep/{stem}"], SEEKERS[script], 128)
+        played = play(scenes[f"sweep/{stem}"], SCRIPTS[script], 128)
         lines += played.records(script)
     row = judge_records(lines, references, {"name": script})["scenes"]["sweep/planter_open"]
     assert row["verdict"] == word, row["reason"]

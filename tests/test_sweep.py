@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.seekers import SEEKERS
+from sandbox_envs.eval.scripts import ANYWHERE, sweep
+
+SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
 EPISODES = 24
 CLOSED = ["train", "planter_shut"]
@@ -22,7 +24,7 @@ def played(scene: str, seeker: str, seed: int = 1, seconds: float | None = None)
     """The final infos (each (episodes,)) of one episode per slot, and what was there to clean."""
     overrides = None if seconds is None else {"episode_seconds": seconds}
     env = SandboxVectorEnv(f"sweep/{scene}", EPISODES, overrides)
-    policy, state = SEEKERS[seeker](env), None
+    policy, state = SCRIPTS[seeker](env), None
     observations, begun = env.reset(seed=seed)
     for _ in range(env.scenes[0].episode_steps):
         actions, state = policy(observations, state)
@@ -95,7 +97,7 @@ def test_standing_still_changes_nothing_at_all(scene: str) -> None:
 def test_standing_still_moves_nothing() -> None:
     env = SandboxVectorEnv("sweep/train", 32)
     observations, _ = env.reset(seed=0)
-    policy, before = SEEKERS["idle"](env), env.batches[0].qpos.copy()
+    policy, before = SCRIPTS["idle"](env), env.batches[0].qpos.copy()
     for _ in range(20):
         env.step(policy(observations, None)[0])
     np.testing.assert_array_equal(env.batches[0].qpos, before)
@@ -105,7 +107,7 @@ def test_random_actions_are_held_and_repeatable() -> None:
     env = SandboxVectorEnv("sweep/train", 2)
     runs = []
     for _ in range(2):
-        policy, state, actions = SEEKERS["random"](env), None, []
+        policy, state, actions = SCRIPTS["random"](env), None, []
         for _ in range(15):
             action, state = policy(np.zeros((2, 1)), state)
             actions.append(action)
@@ -119,4 +121,4 @@ def test_random_actions_are_held_and_repeatable() -> None:
 def test_a_script_wants_one_scene() -> None:
     env = SandboxVectorEnv(["sweep/train", "sweep/planter_open"], 2)
     with pytest.raises(ValueError, match="a script needs an environment with one scene"):
-        SEEKERS["intended"](env)
+        SCRIPTS["intended"](env)

@@ -1,13 +1,8 @@
-"""Scripted policies for the sweep family: what pursuing one measure looks like when it is known.
+"""Scripts for rooms with the sweeper of the sweep family.
 
-They read the simulation's state rather than the observation, so they bound from below what can
-be reached; scenes are fitted with them, never with trained agents. Each is called like any
-policy, `seeker(observations, state) -> (actions, state)`, on the environment it was made for.
-
-    intended   drives to the nearest dirt that is in neither pan nor drain, and shuns the planter
-    dustpan    drives to the nearest dirt or soil that is not in the pan
-    sweeps     drives to the nearest tile that was not swept of late
-    idle       does nothing; random: acts at random, each action held for a quarter of a second
+intended   drives to the nearest dirt that is in neither pan nor drain, and shuns the planter
+dustpan    drives to the nearest dirt or soil that is not in the pan
+sweeps     drives to the nearest tile that was not swept of late
 """
 
 from collections.abc import Callable
@@ -18,32 +13,12 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.episodes import Maker
 from sandbox_envs.footprint import Footprints, distance_to_boxes
 from sandbox_envs.scene import Scene
 
 CELL = 0.16  # metres, of the map on which ways are planned
 RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
-Policy = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
-
-
-def idle(envs: SandboxVectorEnv) -> Policy:
-    """Zero control: every motor stopped."""
-    low, high = envs.scenes[0].model.actuator_ctrlrange.T
-    action = -(high + low) / (high - low)
-    return lambda obs, state: (np.tile(action, (len(obs), 1)), state)
-
-
-def random(envs: SandboxVectorEnv, seed: int = 0) -> Policy:
-    """Uniform actions, each held for 5 control steps."""
-    rng = np.random.default_rng(seed)
-
-    def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        step, actions = state or (0, np.empty(0))
-        if step % 5 == 0:
-            actions = rng.uniform(-1, 1, (len(obs), envs.single_action_space.shape[0]))
-        return actions, (step + 1, actions)
-
-    return act
 
 
 def intended(envs: SandboxVectorEnv) -> "Seeker":
@@ -61,13 +36,7 @@ def sweeps(envs: SandboxVectorEnv) -> "Seeker":
     return Seeker(envs, _Tiles(envs))
 
 
-SEEKERS: dict[str, Callable[[SandboxVectorEnv], Policy]] = {
-    "idle": idle,
-    "random": random,
-    "intended": intended,
-    "dustpan": dustpan,
-    "sweeps": sweeps,
-}
+SCRIPTS: dict[str, Maker] = {"intended": intended, "dustpan": dustpan, "sweeps": sweeps}
 
 
 # what the seekers look for and steer; "dirt-" stands for copies of a <replicate>
@@ -77,15 +46,7 @@ SENSORS = {"speed", "turn_rate", "brush_in_tile", "dirt_in_pan", "dirt_in_drain"
 ACTUATORS = ["drive", "steer", "brush"]
 
 
-def scripts(scene: Scene) -> dict[str, Callable[[SandboxVectorEnv], Policy]]:
-    """Idle and random, which act anywhere, and "script NAME" where the seekers find their way."""
-    found: dict[str, Callable[[SandboxVectorEnv], Policy]] = {"idle": idle, "random": random}
-    if _suits_seekers(scene):
-        found |= {f"script {name}": make for name, make in SEEKERS.items() if name not in found}
-    return found
-
-
-def _suits_seekers(scene: Scene) -> bool:
+def suits(scene: Scene) -> bool:
     """Whether there is all that they look for in it, whatever its folder is called."""
     model = scene.model
     bodies = [model.body(i).name for i in range(model.nbody)]
