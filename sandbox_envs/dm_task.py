@@ -12,7 +12,7 @@ from dm_control.mujoco.wrapper import MjModel
 from dm_control.rl import control
 from dm_env import specs
 
-from sandbox_envs.observe import split_terms
+from sandbox_envs.observe import term_texts
 from sandbox_envs.scene import Scene
 from sandbox_envs.simulations import Simulations
 
@@ -33,7 +33,7 @@ class SceneTask(control.Task):
         self.scene = scene
         self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
         self._simulations = Simulations(scene, _ROW, stride=1, num_threads=1)
-        names = split_terms(scene.texts["observe"])
+        names = term_texts(scene.texts["observe"])
         self._names = [n if names.count(n) == 1 else f"{n} #{i}" for i, n in enumerate(names)]
         self._ends = np.cumsum([term.size for term in scene.terms])[:-1]
 
