@@ -17,9 +17,9 @@ from sandbox_envs.family import load_family
 EPISODES = 128
 
 
-def run(module: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", f"sandbox_envs.{module}", *map(str, arguments)],
+        [sys.executable, "-m", module, *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=cwd,
         capture_output=True,
@@ -28,38 +28,26 @@ def run(module: str, *arguments: object, cwd: Path) -> subprocess.CompletedProce
     )
 
 
-# --- from nothing to a judged agent ----------------------------------------------------------
+# --- by the commands that it prints ----------------------------------------------------------
 
 
-def test_it_is_written_filmed_trained_in_and_judged_by_the_commands_that_it_prints(
-    tmp_path: Path,
-) -> None:
-    done = run("new", "greenhouse", cwd=tmp_path)
+def test_it_is_written_filmed_and_trained_in_by_the_commands_that_it_prints(tmp_path: Path) -> None:
+    done = run("sandbox_envs.new", "greenhouse", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(tmp_path / "greenhouse")) == [
-        "_room.xml",
-        "morning.xml",
-        "noon.xml",
-        "train.xml",
-    ]
+    files = ["_room.xml", "morning.xml", "noon.xml", "train.xml"]
+    assert sorted(os.listdir(tmp_path / "greenhouse")) == files
     commands = [line.split()[2:] for line in done.stdout.splitlines() if "python -m" in line]
-    small = {
-        "sandbox_envs.play": ("--video", "film.mp4", "--seconds", "1"),
-        "sandbox_envs.train.ppo_lstm": ("--total-timesteps", 2048, "--num-envs", "16"),
-        "sandbox_envs.eval.break_proxies": ("--no-references", "--episodes", "4", "--videos", "0"),
-    }
-    played = {module: rest for module, *rest in commands if "RUN" not in "".join(rest)}
-    for module in ("play", "train.ppo_lstm"):
-        name = f"sandbox_envs.{module}"
-        done = run(module, *played[name], *small[name], cwd=tmp_path)
+    printed = {module: rest for module, *rest in commands if "runs/RUN" not in rest}
+    for module, small in (
+        ("sandbox_envs.play", ("--video", "film.mp4", "--seconds", "1")),
+        ("sandbox_envs.train.ppo_lstm", ("--total-timesteps", "2048", "--num-envs", "16")),
+    ):
+        done = run(module, *printed[module], *small, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert len(imageio.imread(tmp_path / "film.mp4")) == 21
     [trained] = (tmp_path / "runs").iterdir()
     assert trained.name.startswith("greenhouse-train__ppo_lstm__s1__")
-    options = small["sandbox_envs.eval.break_proxies"]
-    done = run("eval.break_proxies", trained, *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "greenhouse/noon" in done.stdout
+    assert (trained / "policy.safetensors").is_file()
 
 
 def test_it_is_one_family_under_its_own_name(tmp_path: Path) -> None:
