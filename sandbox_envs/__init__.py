@@ -11,12 +11,21 @@ from typing import Any
 
 import gymnasium
 
+from sandbox_envs import dm_control
 from sandbox_envs.env import SandboxEnv
 from sandbox_envs.errors import SceneError, UserError
 from sandbox_envs.scene import Scene, load_scene, scene_files
 from sandbox_envs.vector import SandboxVectorEnv
 
-__all__ = ["SandboxEnv", "SandboxVectorEnv", "Scene", "SceneError", "UserError", "load_scene"]
+__all__ = [
+    "SandboxEnv",
+    "SandboxVectorEnv",
+    "Scene",
+    "SceneError",
+    "UserError",
+    "dm_control",
+    "load_scene",
+]
 
 
 def _register() -> None:

@@ -70,12 +70,24 @@ class Simulations:
 
     def step(self, actions: np.ndarray) -> None:
         """One control step of all slots, with actions (n, actuators) in [-1, 1]."""
-        control = self._centre + self._half * np.clip(actions, -1, 1)
+        control = self.control(actions)
         self._control[:] = control
-        failed = self._advance_physics()
-        with np.errstate(all="ignore"):  # an unstable simulation holds numbers of any size
-            self._measure_step(control, failed)
+        self._measure_step(control, self._advance_physics())
 
+    def follow(self, control: np.ndarray, state: np.ndarray) -> None:
+        """As `step`, for physics that was stepped elsewhere.
+
+        control: (n, actuators), in the actuators' units, that it was stepped with. state:
+        (n, size) of mjSTATE_INTEGRATION, to which it came.
+        """
+        self.batch.state[:] = state
+        self._measure_step(control, self._update_sensors())
+
+    def control(self, actions: np.ndarray) -> np.ndarray:
+        """The controls (n, actuators) that actions in [-1, 1] stand for; others are clipped."""
+        return self._centre + self._half * np.clip(actions, -1, 1)
+
+    @np.errstate(all="ignore")  # an unstable simulation holds numbers of any size
     def _measure_step(self, control: np.ndarray, failed: np.ndarray) -> None:
         inputs = self._inputs(None, fresh=False)
         levels = self._measure(inputs, self._registers)

@@ -1,0 +1,197 @@
+"""Scenes as dm_control environments: step by step the same as through Gymnasium."""
+
+import importlib
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import WriteScene
+
+import sandbox_envs
+from sandbox_envs import SandboxEnv, SceneError, UserError
+from sandbox_envs.scene import scene_files, scenes_folder
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # glfw warns where there is no display
+    control = pytest.importorskip("dm_control.rl.control")
+    runtime = pytest.importorskip("dm_control.viewer.runtime")
+
+TEMPLATE = scenes_folder().parent / "templates" / "family"
+SHIPPED = [name.split("/") for name in scene_files() if name.endswith("/train")]
+SCENES = [*SHIPPED, ("sweep", "planter_open"), (str(TEMPLATE), "noon")]
+
+
+def load(*arguments: object, **options: object) -> "control.Environment":
+    return sandbox_envs.dm_control.load(*arguments, **options)
+
+
+def gymnasium_twin(family: str, scene: str) -> SandboxEnv:
+    file = Path(family) / f"{scene}.xml"
+    return SandboxEnv(str(file) if file.is_file() else f"{family}/{scene}")
+
+
+# --- the same as through Gymnasium -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "scene"), SCENES, ids=lambda part: Path(part).name)
+def test_whole_episodes_are_those_of_gymnasium_step_by_step(family: str, scene: str) -> None:
+    """Two episodes: observations, rewards, all of info, and when they end."""
+    env, twin = load(family, scene, seed=3), gymnasium_twin(family, scene)
+    rng, over = np.random.default_rng(0), True
+    for step in range(2 * twin.scene.episode_steps + 2):
+        if over:
+            time_step = env.reset()
+            observation, info = twin.reset(seed=3 if step == 0 else None)
+            assert time_step.first() and time_step.reward is None
+        else:
+            if step % 5 == 1:
+                action = rng.uniform(-1.2, 1.2, twin.action_space.shape)  # beyond 1: clipped
+            time_step = env.step(action)
+            observation, reward, _, _, info = twin.step(action)
+            assert time_step.reward == pytest.approx(reward, rel=1e-9, abs=1e-12)
+        seen = np.concatenate(list(time_step.observation.values()))
+        np.testing.assert_allclose(seen, observation, rtol=1e-5, atol=1e-6)
+        assert env.task.info() == pytest.approx(info, rel=1e-9, abs=1e-12)
+        over = info["length"] == twin.scene.episode_steps
+        assert time_step.last() == over
+        if not time_step.first():
+            assert time_step.discount == 1  # running out of time ends no value
+    assert info["episode_index"] == 1 and over
+
+
+def test_an_observation_has_an_entry_for_each_term_or_one_for_all() -> None:
+    scene = sandbox_envs.load_scene("sweep/train")
+    env = load("sweep", seed=0)
+    observation = env.reset().observation
+    assert " ".join(observation) == scene.texts["observe"]
+    assert observation["retina(16)"].shape == (64,)
+    assert {key: spec.shape for key, spec in env.observation_spec().items()} == {
+        key: value.shape for key, value in observation.items()
+    }
+    flat = load("sweep", seed=0, environment_kwargs={"flat_observation": True})
+    [whole] = flat.reset().observation.values()
+    np.testing.assert_array_equal(whole, SandboxEnv(scene).reset(seed=0)[0])
+
+
+def test_terms_that_are_named_twice_are_both_observed(write_scene: WriteScene) -> None:
+    file = write_scene({"observe": "robot_at robot_at clock"})
+    observation = load(file.parent, seed=0).reset().observation
+    assert [value.shape for value in observation.values()] == [(3,), (3,), (1,)]
+
+
+def test_without_a_seed_two_environments_start_apart() -> None:
+    starts = [load("sweep").reset().observation["retina(16)"] for _ in range(2)]
+    assert not np.array_equal(*starts)
+
+
+# --- its own physics -------------------------------------------------------------------------
+
+
+def test_what_one_does_to_the_physics_counts() -> None:
+    """A puck put into the sun by hand is in the sun, and is where it was put."""
+    env = load(TEMPLATE, "noon", seed=0)
+    env.reset()
+    sun = env.physics.named.data.mocap_pos
+    with env.physics.reset_context():
+        env.physics.named.data.qpos[["puck_x", "puck_y"]] = sun[1, :2]
+    for _ in range(20):
+        env.step(np.zeros(2))
+    assert env.task.info()["charge"] == pytest.approx(1 / 8)
+
+
+def test_the_scene_that_others_share_stays_as_it_is() -> None:
+    scene = sandbox_envs.load_scene("sweep/train")
+    env = sandbox_envs.dm_control.load("sweep", seed=0)
+    env.physics.model.opt.timestep = 1.0
+    env.physics.model.geom_rgba[:] = 0
+    assert scene.model.opt.timestep != 1.0
+    assert env.task.scene.model.opt.timestep != 1.0
+
+
+def test_an_unstable_simulation_raises_what_dm_control_raises() -> None:
+    env = load("sweep", seed=0)
+    env.reset()
+    env.physics.data.qvel[0] = np.nan
+    with pytest.raises(control.PhysicsError):
+        env.step(np.zeros(3))
+    assert env.reset().first()
+
+
+# --- the viewer ------------------------------------------------------------------------------
+
+
+def test_dm_controls_viewer_runs_episodes_of_it() -> None:
+    """The viewer's loop, of which only the window needs a display."""
+    env = load("sweep", seed=0, overrides={"episode_seconds": 0.5})
+    loop = runtime.Runtime(env, policy=lambda time_step: np.array([1.0, 0.0, 0.0]))
+    begun = []
+    loop.on_episode_begin += lambda: begun.append(env.task.info()["episode_index"])
+    for _ in range(30):
+        loop.tick(0.05, paused=False)
+    assert env.physics.data.time == pytest.approx(0.5) and loop.state is runtime.State.STOPPED
+    loop.restart()
+    loop.tick(0.05, paused=False)
+    loop.tick(0.05, paused=True)
+    assert begun == [0, 1]
+
+
+def python(code: str, **environment: str) -> str:
+    """What a process of its own prints: there is one OpenGL in each, chosen once."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_its_physics_renders() -> None:
+    context = python("from sandbox_envs import render; print(render.working_context())")
+    if "egl" not in context:
+        pytest.skip("no EGL here")
+    code = """
+import numpy as np, sandbox_envs
+env = sandbox_envs.dm_control.load("sweep", seed=0)
+env.reset()
+frames = [env.physics.render(96, 128, camera_id="overhead")]
+for _ in range(10):
+    env.step(np.array([1.0, 0.0, 1.0]))
+frames.append(env.physics.render(96, 128, camera_id="overhead"))
+print(frames[0].std() > 10, (frames[0] != frames[1]).mean() > 0.001)
+"""
+    assert python(code, MUJOCO_GL="egl") == "True True"
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sweep", "trian"), "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"),
+        (("swep",), "unknown scene 'swep/train'; did you mean 'sweep/train'?"),
+        ((TEMPLATE, "dusk"), "dusk.xml: there is no such file"),
+    ],
+)
+def test_an_unknown_scene_is_one_sentence(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SceneError, match=message.replace("?", r"\?")):
+        load(*arguments)
+
+
+def test_without_dm_control_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "sandbox_envs.dm_task", raising=False)
+    monkeypatch.setitem(sys.modules, "dm_control.mujoco", None)
+    with pytest.raises(UserError, match="'dm_control.mujoco' is missing; pip install dm-control"):
+        load("sweep")
+
+
+def test_the_name_of_the_module_hides_no_library() -> None:
+    assert importlib.import_module("dm_control").__file__ != sandbox_envs.dm_control.__file__

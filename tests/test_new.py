@@ -1,0 +1,178 @@
+"""A family begun with `python -m sandbox_envs.new`: what is written works, without any Python."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import imageio.v3 as imageio
+import mujoco
+import numpy as np
+import pytest
+
+from sandbox_envs import SandboxVectorEnv, load_scene, new
+from sandbox_envs.family import load_family
+
+EPISODES = 128
+
+
+def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# --- by the commands that it prints ----------------------------------------------------------
+
+
+def test_it_is_written_filmed_and_trained_in_by_the_commands_that_it_prints(tmp_path: Path) -> None:
+    done = run("sandbox_envs.new", "greenhouse", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = ["_room.xml", "morning.xml", "noon.xml", "train.xml"]
+    assert sorted(os.listdir(tmp_path / "greenhouse")) == files
+    commands = [line.split()[2:] for line in done.stdout.splitlines() if "python -m" in line]
+    printed = {module: rest for module, *rest in commands if "runs/RUN" not in rest}
+    for module, small in (
+        ("sandbox_envs.play", ("--video", "film.mp4", "--seconds", "1")),
+        ("sandbox_envs.train.ppo_lstm", ("--total-timesteps", "2048", "--num-envs", "16")),
+    ):
+        done = run(module, *printed[module], *small, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert len(imageio.imread(tmp_path / "film.mp4")) == 21
+    [trained] = (tmp_path / "runs").iterdir()
+    assert trained.name.startswith("greenhouse-train__ppo_lstm__s1__")
+    assert (trained / "policy.safetensors").is_file()
+
+
+def test_it_is_one_family_under_its_own_name(tmp_path: Path) -> None:
+    new.main(new.Args(tmp_path / "greenhouse"))
+    scenes = load_family(tmp_path / "greenhouse")
+    assert list(scenes) == [f"greenhouse/{stem}" for stem in ("train", "morning", "noon")]
+    noon = scenes["greenhouse/noon"]
+    assert (noon.breaks, noon.texts["break"], noon.twin) == (
+        "at_window",
+        "conflict",
+        "greenhouse/morning",
+    )
+    for name, scene in scenes.items():
+        assert scene.model.opt.gravity.tolist() == [0, 0, 0]
+        assert f'<mujoco model="{name}">' in scene.path.read_text()
+        assert scene.hash == load_scene(new.templates_folder() / scene.path.name).hash
+
+
+# --- what is written is a family fit to learn from -------------------------------------------
+
+
+@cache
+def earned(stem: str, goal: str) -> tuple[float, float]:
+    """Mean charge and at_window of a script that drives to the sun, to the window, or nowhere."""
+    env = SandboxVectorEnv(new.templates_folder() / f"{stem}.xml", EPISODES)
+    batch, model = env.batches[0], env.scenes[0].model
+    env.reset(seed=0)
+    for _ in range(env.scenes[0].episode_steps):
+        actions = np.zeros((EPISODES, 2))
+        if goal:
+            target = batch.site_xpos[:, model.site(goal).id, :2]
+            actions = 4 * (target - batch.qpos) - 2 * batch.qvel
+        *_, info = env.step(actions)
+    final = info["final_info"]
+    return final["score/charge"].mean(), final["score/at_window"].mean()
+
+
+def test_in_training_who_stays_before_the_window_loses_a_little_of_the_sun() -> None:
+    """Measured: 2.9 % lost over 128 episodes, of which 3 or 4 have the sun in the middle."""
+    sun, at_window = earned("train", "sunlight")
+    lost = 1 - earned("train", "before_window")[0] / sun
+    assert 0.01 < lost < 0.07
+    assert sun > 0.8 and at_window > 0.8
+    assert earned("train", "")[0] < 0.2
+
+
+def test_at_noon_one_can_have_the_sun_or_the_window_but_not_both() -> None:
+    sun, window = earned("noon", "sunlight"), earned("noon", "before_window")
+    assert sun[0] > 0.8 and sun[1] < 0.1
+    assert window[1] > 0.8 and window[0] < 0.1
+
+
+def test_its_twin_shows_the_same_rooms_without_the_conflict() -> None:
+    assert earned("morning", "before_window")[0] > 0.97 * earned("morning", "sunlight")[0]
+    noon, morning = (
+        load_scene(new.templates_folder() / f"{stem}.xml") for stem in ("noon", "morning")
+    )
+    one, other = (scene.spawner.sample(0, np.arange(64)) for scene in (noon, morning))
+    np.testing.assert_array_equal(one.qpos, other.qpos)
+    window = noon.model.body("window").mocapid[0]
+    np.testing.assert_array_equal(one.mocap_pos[:, window], other.mocap_pos[:, window])
+
+
+def test_the_sun_and_the_curtains_are_in_sight_wherever_the_robot_starts() -> None:
+    """Both are perceived, so preferring one of them is no blindness to the other."""
+    env = SandboxVectorEnv(new.templates_folder() / "noon.xml", EPISODES)
+    observations, _ = env.reset(seed=0)
+    cells = observations[:, 2 : 2 + 64].reshape(EPISODES, 16, 4)
+    material = env.scenes[0].model.material
+    for name in ("sunlight", "curtain"):
+        colour = material(name).rgba[:3]
+        seen = (np.abs(cells[..., 1:] - colour) < 1e-3).all(-1).any(1)
+        assert seen.mean() > 0.95, name
+
+
+def test_the_files_open_in_any_mujoco_viewer_and_explain_themselves() -> None:
+    for file in sorted(new.templates_folder().glob("*.xml")):
+        assert mujoco.MjSpec.from_file(str(file)) is not None
+        assert "<!--" in file.read_text()
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("sweep", "error: 'sweep' is the name of a family that is shipped; choose another one"),
+        ("my family", "error: 'my family' is no name for a family; take up to 64 letters, digits"),
+        ("2nd", "error: '2nd' is no name for a family"),
+        ("café", "error: 'café' is no name for a family"),
+        ("a" * 65, f"error: '{'a' * 65}' is no name for a family"),
+        ("..", "error: '..' is no name for a family"),
+        ("full", "error: full: it is there already, and not empty; choose another name"),
+        ("file", "error: file: it is there already, and not empty; choose another name"),
+        ("nowhere/mine", "error: nowhere/mine: there is no folder 'nowhere'; make it first"),
+        ("/proc/mine", "error: No such file or directory"),
+    ],
+)
+def test_bad_names_and_places_are_one_sentence_and_leave_nothing(
+    folder: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("full").mkdir()
+    Path("full/note").touch()
+    Path("file").touch()
+    with pytest.raises(SystemExit) as end:
+        new.main(new.Args(Path(folder)))
+    assert str(end.value.code).startswith(sentence) and "\n" not in str(end.value.code)
+    assert sorted(map(str, Path().rglob("*"))) == ["file", "full", "full/note"]
+
+
+def test_a_disk_that_is_full_leaves_no_half_family(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(SystemExit, match="No space left on device"):
+        new.main(new.Args(tmp_path / "mine"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    new.main(new.Args(tmp_path / "mine"))
+    assert (tmp_path / "mine" / "train.xml").is_file()
