@@ -4,12 +4,12 @@ Bodies are placed one after the other, each clear of what stands already: a rand
 region is tried, all episodes together, until every episode has found one.
 """
 
-import zlib
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
+from sandbox_envs.draws import uniform
 from sandbox_envs.errors import SceneError
 from sandbox_envs.footprint import Footprints, distance_to_boxes, rotate
 from sandbox_envs.spawn_rules import BOX, REGIONS, Place, Rule
@@ -48,26 +48,6 @@ class Start:
         for stem, there in new.present.items():
             self.present[stem][rows] = there
         return self
-
-
-def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers in [0, 1) that depend on nothing but the arguments, (len(episodes), *shape).
-
-    The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
-    pseudorandom number generators"), used here as a counter-based generator.
-    """
-    key = _mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
-    keys = _mix(_mix(key) + episodes.astype(np.uint64))
-    counter = np.arange(int(np.prod(shape)), dtype=np.uint64)
-    bits = _mix(keys[:, None] + counter)
-    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(episodes), *shape)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 class Placeable:
