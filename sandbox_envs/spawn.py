@@ -20,7 +20,8 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError
+from sandbox_envs.errors import SceneError, nearest
+from sandbox_envs.maze import Grid, read_grid
 from sandbox_envs.names import sensor_body
 from sandbox_envs.placing import Drawing, Placeable, Start
 from sandbox_envs.spawn_rules import Rule, parse_rule
@@ -47,6 +48,7 @@ class Spawner:
             self.bodies.check(rule)
             self._check_order(rule, i, placed)
         self.rules = tuple(rules)
+        self.mazes = self._mazes()
         self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
 
     def absentable(self, model: mujoco.MjModel, sensor: int) -> tuple[str, int] | None:
@@ -64,20 +66,39 @@ class Spawner:
         return None
 
     def _check_order(self, rule: Rule, index: int, placed: Mapping[int, int]) -> None:
-        for place in rule.places:
-            facing = rule.yaw[1:] if isinstance(rule.yaw, tuple) else ()
-            for site in (*place.sites, *place.outside, *facing):
-                body = int(self.model.body_rootid[self.model.site_bodyid[site]])
-                if placed.get(body, -1) >= index:
+        for site in rule.sites:
+            body = int(self.model.body_rootid[self.model.site_bodyid[site]])
+            if placed.get(body, -1) >= index:
+                raise SceneError(
+                    f"{rule.where}: the site '{self.model.site(site).name}' is on "
+                    f"'{self.model.body(body).name}', which is placed later; move that "
+                    "spawn text up"
+                )
+
+    def _mazes(self) -> dict[str, tuple[Rule, Grid]]:
+        """The mazes by the stem of their cells."""
+        mazes: dict[str, tuple[Rule, Grid]] = {}
+        for rule in self.rules:
+            if rule.maze and rule.maze.cells in mazes:
+                raise SceneError(f"{rule.where}: '{rule.maze.cells}' have a maze already; drop one")
+            if rule.maze:
+                mazes[rule.maze.cells] = rule, read_grid(self.model, rule)
+        for rule in self.rules:
+            for place in rule.places:
+                if place.rim and place.stem not in mazes:
                     raise SceneError(
-                        f"{rule.where}: the site '{self.model.site(site).name}' is on "
-                        f"'{self.model.body(body).name}', which is placed later; move that "
-                        "spawn text up"
+                        f"{rule.where}: there is no maze of '{place.stem}'; {nearest('', mazes)}"
+                        if mazes
+                        else f"{rule.where}: 'rim' is the outer wall of a maze, and there is none; "
+                        f"add a text for its walls that says 'maze {place.stem}'"
                     )
+        return mazes
 
     def sample(self, seed: int, episodes: np.ndarray) -> Start:
         """Draw the start of each of the episodes (e,), a pure function of seed and episode."""
-        drawing = Drawing(self.model, self.bodies, self.rules, seed, np.asarray(episodes))
+        drawing = Drawing(
+            self.model, self.bodies, self.rules, self.mazes, seed, np.asarray(episodes)
+        )
         for rule in self.rules:
             drawing.place(rule)
         return drawing.start({rule.stem for rule in self.rules if rule.may_be_absent})
