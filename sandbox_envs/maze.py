@@ -94,7 +94,8 @@ def _slots(index: np.ndarray, corner: np.ndarray, pitch: float, z: float) -> Gri
     count = len(index)
     number = np.full(index.max(0) + 3, count)  # with a frame of outside around it
     number[tuple((index + 1).T)] = np.arange(count)
-    slots, cells = [], []
+    slots: list[list[float]] = []
+    cells: list[list[int]] = []
     beside, neighbour = np.empty((count, 4), int), np.empty((count, 4), int)
     for cell, (i, j) in enumerate(index.tolist()):
         for side, (di, dj) in enumerate([(1, 0), (0, 1), (-1, 0), (0, -1)]):
@@ -134,10 +135,10 @@ def draw_layout(rule: Rule, grid: Grid, seed: int, episodes: np.ndarray) -> Layo
     """The mazes of the episodes (e,), a pure function of rule, seed and episode."""
     maze = rule.maze
     assert maze is not None
-    sizes = (0, max(grid.shape)) if maze.sizes is None else maze.sizes
+    low, high = maze.sizes or (max(grid.shape), max(grid.shape))
     draw = uniform(seed, episodes, f"{rule.stem}/size", (1,))
-    size = sizes[1] if maze.sizes is None else sizes[0] + (draw * (sizes[1] - sizes[0] + 1) // 1)
-    inside = (grid.index[None] < np.broadcast_to(size, draw.shape)[..., None]).all(-1)
+    size = low + np.floor(draw * (high - low + 1))
+    inside = np.all(grid.index < size[:, None], axis=-1)
     passages = np.zeros((len(episodes), len(grid.slots)), bool)
     left = np.arange(len(episodes))
     walk = _labmaze if maze.source == "labmaze" else spanning_trees
@@ -151,8 +152,13 @@ def draw_layout(rule: Rule, grid: Grid, seed: int, episodes: np.ndarray) -> Layo
         raise SceneError(
             f"{rule.where}: no {maze.half} maze in {ATTEMPTS} tries; make the mazes larger"
         )
-    ends = np.pad(inside, ((0, 0), (0, 1)))[:, grid.cells].sum(-1)
+    ends = _ends(grid, inside)
     return Layout(inside, (ends > 0) & ~passages, ends == 1)
+
+
+def _ends(grid: Grid, inside: np.ndarray) -> np.ndarray:
+    """How many of the two cells of each slot take part, (e, w)."""
+    return np.add.reduce(np.pad(inside, ((0, 0), (0, 1)))[:, grid.cells], -1, dtype=int)
 
 
 def spanning_trees(
@@ -190,14 +196,15 @@ def _labmaze(
     import labmaze
 
     passages = np.zeros((len(inside), len(grid.slots)), bool)
-    ends = np.pad(inside, ((0, 0), (0, 1)))[:, grid.cells].all(-1)
+    inner = _ends(grid, inside) == 2
     seeds = 1 + (uniform(seed, episodes, purpose, (1,))[:, 0] * (2**31 - 2)).astype(int)
     for e, random_seed in enumerate(seeds.tolist()):
         width, height = (2 * (grid.index[inside[e]].max(0) + 1) + 1).tolist()
         maze = labmaze.RandomMaze(height, width, simplify=False, random_seed=random_seed)
         free = np.array([list(row) for row in str(maze.entity_layer).split()]) != "*"
-        column, row = (grid.index[grid.cells[ends[e]]].sum(1) + 1).T
-        passages[e, ends[e]] = free[row, column]
+        between = np.flatnonzero(inner[e])
+        column, row = (grid.index[grid.cells[between]].sum(1) + 1).T
+        passages[e, between] = free[row, column]
     return passages
 
 
@@ -213,7 +220,8 @@ def held_out(grid: Grid, passages: np.ndarray) -> np.ndarray:
 
     The half is one bit of a hash of the passages' places, the same on a larger grid.
     """
-    place = grid.index[grid.cells[:, 0]].astype(np.uint64)  # a passage has two cells
+    one, other = np.minimum(grid.cells, len(grid.index) - 1).T  # a passage has two cells
+    place = np.minimum(grid.index[one], grid.index[other]).astype(np.uint64)
     north = (np.abs(np.sin(grid.slots[:, 3])) > 0.5).astype(np.uint64)
     code = mix((place[:, 0] * np.uint64(1024) + place[:, 1]) * np.uint64(2) + north)
     whole = np.bitwise_xor.reduce(np.where(passages, code, np.uint64(0)), axis=1)

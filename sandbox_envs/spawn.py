@@ -9,7 +9,22 @@ A text is a list of places, and perhaps an orientation:
 
 A site of the default type (a sphere) is a pose, and a box or cylinder is a region in whose plan
 the body is placed at random, all of it inside. Bodies are placed in the order of the texts, so a
-text may use sites of bodies placed before. Bodies in no place are absent: parked far away.
+text may use sites of bodies placed before. Bodies in no place are absent: parked far away. Of
+several sites, those that lie in a region to be avoided are no choice.
+
+Walls can be those of a random maze, new in every episode, on a square grid of sites (its cells):
+
+    spawn/wall = "maze cell"                           over all cells, every maze as likely
+    spawn/wall = "maze cell 3 to 5 training outside end"
+    spawn/exit = "rim cell outside corner"             in the outer wall, the x axis leading out
+
+A maze is a spanning tree: one way leads between any two cells. The first form covers the grid;
+with a size (4, or 3 to 5, each as likely) it is a square at the cells of smallest x and y, and
+the other cells are no choice for any text in that episode. `training` and `held-out` are two
+halves of all mazes, told apart by a hash, so that one can be learned from and the other kept for
+evaluation. No wall stands in the regions after `outside`; walls left over are absent. A wall's x
+axis leads through it, and n x n cells need (n+1)^2 walls, one cell long. With the word `labmaze`
+instead of `maze`, mazes are those of DeepMind Lab, which have rooms and so fewer walls.
 
 Every number drawn is a hash of (seed, episode, body stem, what for), so that two scenes which
 differ in one text still agree on everything else, and no order of episodes matters.
