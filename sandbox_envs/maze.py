@@ -201,7 +201,7 @@ def _labmaze(
     for e, random_seed in enumerate(seeds.tolist()):
         width, height = (2 * (grid.index[inside[e]].max(0) + 1) + 1).tolist()
         maze = labmaze.RandomMaze(height, width, simplify=False, random_seed=random_seed)
-        free = np.array([list(row) for row in str(maze.entity_layer).split()]) != "*"
+        free = np.array([list(row) for row in str(maze.entity_layer).splitlines()]) != "*"
         between = np.flatnonzero(inner[e])
         column, row = (grid.index[grid.cells[between]].sum(1) + 1).T
         passages[e, between] = free[row, column]

@@ -92,22 +92,19 @@ class Spawner:
 
     def _mazes(self) -> dict[str, tuple[Rule, Grid]]:
         """The mazes by the stem of their cells."""
-        mazes: dict[str, tuple[Rule, Grid]] = {}
+        rules = {rule.maze.cells: rule for rule in self.rules if rule.maze}
         for rule in self.rules:
-            if rule.maze and rule.maze.cells in mazes:
-                raise SceneError(f"{rule.where}: '{rule.maze.cells}' have a maze already; drop one")
-            if rule.maze:
-                mazes[rule.maze.cells] = rule, read_grid(self.model, rule)
-        for rule in self.rules:
+            if rule.maze and rules[rule.maze.cells] is not rule:
+                raise SceneError(
+                    f"{rule.where}: there are two mazes of '{rule.maze.cells}'; keep one"
+                )
             for place in rule.places:
-                if place.rim and place.stem not in mazes:
+                if place.rim and place.stem not in rules:
                     raise SceneError(
-                        f"{rule.where}: there is no maze of '{place.stem}'; {nearest('', mazes)}"
-                        if mazes
-                        else f"{rule.where}: 'rim' is the outer wall of a maze, and there is none; "
-                        f"add a text for its walls that says 'maze {place.stem}'"
+                        f"{rule.where}: 'rim' is the outer wall of a maze, and there is none of "
+                        f"'{place.stem}'; {nearest(place.stem, rules)}"
                     )
-        return mazes
+        return {cells: (rule, read_grid(self.model, rule)) for cells, rule in rules.items()}
 
     def sample(self, seed: int, episodes: np.ndarray) -> Start:
         """Draw the start of each of the episodes (e,), a pure function of seed and episode."""

