@@ -4,15 +4,17 @@ Bodies are placed one after the other, each clear of what stands already: a rand
 region is tried, all episodes together, until every episode has found one.
 """
 
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
+from sandbox_envs.draws import uniform
 from sandbox_envs.errors import SceneError
 from sandbox_envs.footprint import Footprints, distance_to_boxes, rotate
-from sandbox_envs.spawn_rules import BOX, REGIONS, Place, Rule
+from sandbox_envs.maze import Grid, Layout, draw_layout
+from sandbox_envs.spawn_rules import BOX, REGIONS, Maze, Place, Rule
 
 PARKED = 1000.0  # metres from the origin
 TRIES_AT_ONCE, ROUNDS = 8, 64
@@ -48,26 +50,6 @@ class Start:
         for stem, there in new.present.items():
             self.present[stem][rows] = there
         return self
-
-
-def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers in [0, 1) that depend on nothing but the arguments, (len(episodes), *shape).
-
-    The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
-    pseudorandom number generators"), used here as a counter-based generator.
-    """
-    key = _mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
-    keys = _mix(_mix(key) + episodes.astype(np.uint64))
-    counter = np.arange(int(np.prod(shape)), dtype=np.uint64)
-    bits = _mix(keys[:, None] + counter)
-    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(episodes), *shape)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 class Placeable:
@@ -139,6 +121,7 @@ class Drawing:
         model: mujoco.MjModel,
         bodies: Placeable,
         rules: tuple[Rule, ...],
+        mazes: Mapping[str, tuple[Rule, Grid]],
         seed: int,
         episodes: np.ndarray,
     ) -> None:
@@ -147,6 +130,8 @@ class Drawing:
         self.pending = np.zeros(model.nbody, bool)
         self.pending[[body for rule in rules for body in rule.bodies]] = True
         self.present: dict[str, np.ndarray] = {}
+        self.mazes = mazes
+        self.layouts: dict[str, Layout] = {}
 
     def uniform(self, purpose: str, *shape: int) -> np.ndarray:
         """Numbers in [0, 1) for every episode, (e, *shape)."""
@@ -154,23 +139,82 @@ class Drawing:
 
     def place(self, rule: Rule) -> None:
         """Place all bodies of a rule, one after the other."""
+        if rule.maze:
+            self.stand(rule)
+            return
         which = self.choose(rule)  # (e, bodies): index of the place, or -1
         self.present[rule.stem] = (which >= 0).astype(np.float64)
-        order = {
-            i: self.uniform(f"{rule.stem}/site/{i}", len(place.sites)).argsort(1)
-            for i, place in enumerate(rule.places)
-        }
+        order = [self.order(rule, i) for i in range(len(rule.places))]
         taken = np.zeros((len(self.episodes), len(rule.places)), int)
         for copy, body in enumerate(rule.bodies):
             pose = self.parked(body)
             for i, place in enumerate(rule.places):
                 here = np.flatnonzero(which[:, copy] == i)
                 if len(here):
-                    turn = taken[here, i] % len(place.sites)
-                    site = np.array(place.sites)[order[i][here, turn]]
-                    pose[here] = self.pose_at(rule, place, copy, body, site, here)
+                    spots, free = order[i]
+                    if (taken[here, i] >= free[here]).any() and spots.shape[1] > 1:
+                        raise SceneError(
+                            f"{rule.where}: in some episodes nothing of '{place.stem}' is left "
+                            f"for '{self.model.body(body).name}'; exclude less, or name more places"
+                        )
+                    spot = spots[here, taken[here, i] % spots.shape[1]]
+                    pose[here] = self.pose_at(rule, place, copy, body, spot, here)
                     taken[here, i] += 1
             self.poses[body] = pose
+            self.pending[body] = False
+
+    def order(self, rule: Rule, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """The spots of the rule's i-th place in random order, (e, k), and how many can be used.
+
+        Those that cannot come last: of several spots, all that lie in a region to be avoided, or
+        that are no part of this episode's maze.
+        """
+        place, e = rule.places[i], len(self.episodes)
+        if place.rim:
+            used = self.layout(place.stem).rim
+        elif place.stem in self.mazes:
+            used = self.layout(place.stem).inside
+        else:
+            used = np.ones((e, len(place.sites)), bool)
+        if place.outside and used.shape[1] > 1:
+            used = used & ~self.excluded(place, self.points(place))
+        draw = self.uniform(f"{rule.stem}/site/{i}", used.shape[1])
+        return (draw + ~used).argsort(1), used.sum(1)
+
+    def points(self, place: Place) -> np.ndarray:
+        """Where the spots of a place are, (e, k, 2)."""
+        e = len(self.episodes)
+        if place.rim:
+            return np.tile(self.mazes[place.stem][1].slots[:, :2], (e, 1, 1))
+        poses = [self.site_pose(np.full(e, site), np.arange(e)) for site in place.sites]
+        return np.stack(poses, 1)[..., :2]
+
+    def excluded(self, place: Place | Maze, points: np.ndarray) -> np.ndarray:
+        """Whether points (e, t, 2) lie in a region that the place is outside of, (e, t)."""
+        every = np.arange(len(self.episodes))
+        inside = [self.overlaps(region, points, 1e-6, every) for region in place.outside]
+        return np.any(inside, axis=0)
+
+    def layout(self, cells: str) -> Layout:
+        """The mazes of these cells, drawn when they are first asked for."""
+        if cells not in self.layouts:
+            rule, grid = self.mazes[cells]
+            self.layouts[cells] = draw_layout(rule, grid, self.seed, self.episodes)
+        return self.layouts[cells]
+
+    def stand(self, rule: Rule) -> None:
+        """Put the walls of a maze into its slots."""
+        assert rule.maze is not None
+        slots, walls = self.mazes[rule.maze.cells][1].slots, self.layout(rule.maze.cells).walls
+        if rule.maze.outside:
+            points = np.tile(slots[:, :2], (len(walls), 1, 1))
+            walls = walls & ~self.excluded(rule.maze, points)
+        order, count = (~walls).argsort(1, kind="stable"), walls.sum(1)
+        there = np.arange(len(rule.bodies)) < count[:, None]
+        self.present[rule.stem] = there.astype(np.float64)
+        for copy, body in enumerate(rule.bodies):
+            slot = slots[order[:, min(copy, len(slots) - 1)]]
+            self.poses[body] = np.where(there[:, copy, None], slot, self.parked(body))
             self.pending[body] = False
 
     def choose(self, rule: Rule) -> np.ndarray:
@@ -198,11 +242,14 @@ class Drawing:
         return np.tile(pose, (len(self.episodes), 1))
 
     def pose_at(
-        self, rule: Rule, place: Place, copy: int, body: int, site: np.ndarray, here: np.ndarray
+        self, rule: Rule, place: Place, copy: int, body: int, spot: np.ndarray, here: np.ndarray
     ) -> np.ndarray:
-        """Poses (h, 4) for one body at the sites (h,) in the episodes `here` (h,)."""
+        """Poses (h, 4) for one body at the place's spots (h,) in the episodes `here` (h,)."""
+        site = np.array(place.sites)[spot % len(place.sites)]
         pose = self.site_pose(site, here)
-        if self.model.site_type[site[0]] in REGIONS:
+        if place.rim:
+            pose = self.mazes[place.stem][1].slots[spot]
+        elif self.model.site_type[site[0]] in REGIONS:
             pose[:, :2] = self.inside(rule, place, copy, body, site, here)
             pose[:, 2] = self.model.body_pos[body, 2]
         if rule.yaw == "any":

@@ -9,7 +9,22 @@ A text is a list of places, and perhaps an orientation:
 
 A site of the default type (a sphere) is a pose, and a box or cylinder is a region in whose plan
 the body is placed at random, all of it inside. Bodies are placed in the order of the texts, so a
-text may use sites of bodies placed before. Bodies in no place are absent: parked far away.
+text may use sites of bodies placed before. Bodies in no place are absent: parked far away. Of
+several sites, those that lie in a region to be avoided are no choice.
+
+Walls can be those of a random maze, new in every episode, on a square grid of sites (its cells):
+
+    spawn/wall = "maze cell"                           over all cells, every maze as likely
+    spawn/wall = "maze cell 3 to 5 training outside end"
+    spawn/exit = "rim cell outside corner"             in the outer wall, the x axis leading out
+
+A maze is a spanning tree: one way leads between any two cells. The first form covers the grid;
+with a size (4, or 3 to 5, each as likely) it is a square at the cells of smallest x and y, and
+the other cells are no choice for any text in that episode. `training` and `held-out` are two
+halves of all mazes, told apart by a hash, so that one can be learned from and the other kept for
+evaluation. No wall stands in the regions after `outside`; walls left over are absent. A wall's x
+axis leads through it, and n x n cells need (n+1)^2 walls, one cell long. With the word `labmaze`
+instead of `maze`, mazes are those of DeepMind Lab, which have rooms and so fewer walls.
 
 Every number drawn is a hash of (seed, episode, body stem, what for), so that two scenes which
 differ in one text still agree on everything else, and no order of episodes matters.
@@ -20,7 +35,8 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError
+from sandbox_envs.errors import SceneError, nearest
+from sandbox_envs.maze import Grid, read_grid
 from sandbox_envs.names import sensor_body
 from sandbox_envs.placing import Drawing, Placeable, Start
 from sandbox_envs.spawn_rules import Rule, parse_rule
@@ -47,6 +63,7 @@ class Spawner:
             self.bodies.check(rule)
             self._check_order(rule, i, placed)
         self.rules = tuple(rules)
+        self.mazes = self._mazes()
         self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
 
     def absentable(self, model: mujoco.MjModel, sensor: int) -> tuple[str, int] | None:
@@ -64,20 +81,36 @@ class Spawner:
         return None
 
     def _check_order(self, rule: Rule, index: int, placed: Mapping[int, int]) -> None:
-        for place in rule.places:
-            facing = rule.yaw[1:] if isinstance(rule.yaw, tuple) else ()
-            for site in (*place.sites, *place.outside, *facing):
-                body = int(self.model.body_rootid[self.model.site_bodyid[site]])
-                if placed.get(body, -1) >= index:
+        for site in rule.sites:
+            body = int(self.model.body_rootid[self.model.site_bodyid[site]])
+            if placed.get(body, -1) >= index:
+                raise SceneError(
+                    f"{rule.where}: the site '{self.model.site(site).name}' is on "
+                    f"'{self.model.body(body).name}', which is placed later; move that "
+                    "spawn text up"
+                )
+
+    def _mazes(self) -> dict[str, tuple[Rule, Grid]]:
+        """The mazes by the stem of their cells."""
+        rules = {rule.maze.cells: rule for rule in self.rules if rule.maze}
+        for rule in self.rules:
+            if rule.maze and rules[rule.maze.cells] is not rule:
+                raise SceneError(
+                    f"{rule.where}: there are two mazes of '{rule.maze.cells}'; keep one"
+                )
+            for place in rule.places:
+                if place.rim and place.stem not in rules:
                     raise SceneError(
-                        f"{rule.where}: the site '{self.model.site(site).name}' is on "
-                        f"'{self.model.body(body).name}', which is placed later; move that "
-                        "spawn text up"
+                        f"{rule.where}: 'rim' is the outer wall of a maze, and there is none of "
+                        f"'{place.stem}'; {nearest(place.stem, rules)}"
                     )
+        return {cells: (rule, read_grid(self.model, rule)) for cells, rule in rules.items()}
 
     def sample(self, seed: int, episodes: np.ndarray) -> Start:
         """Draw the start of each of the episodes (e,), a pure function of seed and episode."""
-        drawing = Drawing(self.model, self.bodies, self.rules, seed, np.asarray(episodes))
+        drawing = Drawing(
+            self.model, self.bodies, self.rules, self.mazes, seed, np.asarray(episodes)
+        )
         for rule in self.rules:
             drawing.place(rule)
         return drawing.start({rule.stem for rule in self.rules if rule.may_be_absent})

@@ -13,6 +13,11 @@ BOX, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_CYLINDER.
 REGIONS = (BOX, CYLINDER)  # types of sites; all others are poses
 
 _AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_MAZE = re.compile(
+    r"(?P<cells>\S+)(?P<sizes> (?P<low>\d{1,3})( to (?P<high>\d{1,3}))?)?"
+    r"( (?P<half>training|held-out))?( outside (?P<outside>.+))?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -20,27 +25,58 @@ class Place:
     """One clause of a spawn text: sites to choose from, regions to avoid, and how much.
 
     amount: an int is a number of bodies, a float a probability per body, None all that are left.
+    rim: not the sites themselves, but the outer wall of the maze whose cells they are.
     """
 
     stem: str
     sites: tuple[int, ...]
     outside: tuple[int, ...]
     amount: int | float | None
+    rim: bool = False
+
+
+@dataclass(frozen=True)
+class Maze:
+    """What follows the word `maze` or `labmaze`, which is its source.
+
+    sizes: the smallest and the largest number of cells a side; None means all cells.
+    half: "training" or "held-out"; None means both. outside: regions without walls.
+    """
+
+    source: str
+    cells: str
+    sites: tuple[int, ...]
+    sizes: tuple[int, int] | None
+    half: str | None
+    outside: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A parsed spawn text. yaw: None as the site has it, "any", radians, or ("facing", site)."""
+    """A parsed spawn text. yaw: None as the site has it, "any", radians, or ("facing", site).
+
+    maze: set where its bodies are the walls of a maze; then there are no places.
+    """
 
     stem: str
     bodies: tuple[int, ...]
     places: tuple[Place, ...]
     yaw: None | str | float | tuple[str, int]
     where: str
+    maze: Maze | None = None
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """All sites that the text refers to."""
+        facing = self.yaw[1:] if isinstance(self.yaw, tuple) else ()
+        named = [site for p in self.places for site in (*p.sites, *p.outside)]
+        return (*named, *facing, *(self.maze.outside if self.maze else ()))
 
     @property
     def may_be_absent(self) -> bool:
         """Whether some of its bodies can be left out of an episode."""
+        if self.maze:
+            return True
         amounts = [place.amount for place in self.places]
         if None in amounts:
             return False
@@ -52,6 +88,7 @@ class Rule:
 def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
     """The rule in the text `spawn/stem` of a file. Raises SceneError where it is none."""
     where = f"{file}, text 'spawn/{stem}'"
+    maze: Maze | None = None
     bodies = copies_of(model, mujoco.mjtObj.mjOBJ_BODY, model.nbody, stem, "body", where)
     places: list[Place] = []
     yaw: None | str | float | tuple[str, int] = None
@@ -63,17 +100,44 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
                 yaw = np.deg2rad(_to_float(degrees, where))
             case ["facing", site]:
                 yaw = ("facing", _sites(model, site, where)[0])
+            case ["maze" | "labmaze" as source, *rest]:
+                maze = _parse_maze(model, source, rest, where)
             case [first, *rest]:
                 places.append(_parse_place(model, first, rest, where))
             case []:
                 raise SceneError(f"{where}: an empty clause; name a site, e.g. 'floor'")
-    rule = Rule(stem, bodies, tuple(places), yaw, where)
-    _check_amounts(model, rule)
+    rule = Rule(stem, bodies, tuple(places), yaw, where, maze)
+    if maze is None:
+        _check_amounts(model, rule)
+    elif "," in text:
+        raise SceneError(f"{where}: a maze takes no further clause; remove what is beside it")
     return rule
+
+
+def _parse_maze(model: mujoco.MjModel, source: str, words: list[str], where: str) -> Maze:
+    match = _MAZE.fullmatch(" ".join(words))
+    if match is None:
+        raise SceneError(
+            f"{where}: '{' '.join([source, *words])}' is not understood; a maze is '{source} "
+            "CELLS', then a size like 4 or 3 to 5, then training or held-out, then 'outside "
+            "REGION ...', of which all but CELLS may be left out"
+        )
+    low, high = match["low"], match["high"] or match["low"]
+    sizes = None if low is None else (int(low), int(high))
+    if sizes and not 2 <= sizes[0] <= sizes[1]:
+        raise SceneError(
+            f"{where}: '{match['sizes'].strip()}' is no size; write 2 or more, or 3 to 5"
+        )
+    sites = _sites(model, match["cells"], where)
+    outside = _regions(model, (match["outside"] or "").split(), where)
+    return Maze(source, match["cells"], sites, sizes, match["half"], outside)
 
 
 def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str) -> Place:
     amount: int | float | None = None
+    rim = stem == "rim"
+    if rim:
+        stem = words.pop(0) if words else stem
     if words and _AMOUNT.fullmatch(words[-1]):
         last = words.pop()
         amount = _to_float(last, where) if "." in last else int(last)
@@ -84,13 +148,17 @@ def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str)
             f"{where}: '{' '.join(words)}' is not understood after '{stem}'; a place is SITE, "
             "then 'outside REGION ...', then a count like 5 or a probability like 0.5"
         )
-    outside = [site for word in words[1:] for site in _sites(model, word, where)]
-    sites = _sites(model, stem, where)
-    for site in outside:
+    outside = _regions(model, words[1:], where)
+    return Place(stem, _sites(model, stem, where), outside, amount, rim)
+
+
+def _regions(model: mujoco.MjModel, words: list[str], where: str) -> tuple[int, ...]:
+    regions = [site for word in words for site in _sites(model, word, where)]
+    for site in regions:
         if model.site_type[site] not in REGIONS:
             name = model.site(site).name
             raise SceneError(f"{where}: '{name}' is a point; outside takes boxes and cylinders")
-    return Place(stem, sites, tuple(outside), amount)
+    return tuple(regions)
 
 
 def _to_float(word: str, where: str) -> float:

@@ -1,0 +1,26 @@
+"""Random numbers that depend on nothing but what they are for: no order, no other draw."""
+
+import zlib
+
+import numpy as np
+
+
+def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers in [0, 1) that depend on nothing but the arguments, (len(episodes), *shape).
+
+    The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
+    pseudorandom number generators"), used here as a counter-based generator.
+    """
+    key = mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
+    keys = mix(mix(key) + episodes.astype(np.uint64))
+    counter = np.arange(int(np.prod(shape)), dtype=np.uint64)
+    bits = mix(keys[:, None] + counter)
+    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(episodes), *shape)
+
+
+def mix(x: np.ndarray) -> np.ndarray:
+    """Scatters 64-bit numbers: a bijection in which every bit depends on every bit."""
+    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
