@@ -1,7 +1,9 @@
 """Scripts for halls with the sweeper and dirt that is ground down under its brush.
 
-intended   puts the brush on the nearest dirt that is left, and stays until it is gone
 sweeps     drives the brush over the nearest tile that it was not over yet
+intended   does so, too, the mat first, but stays on the dirt that it comes upon until it is gone
+
+Dirt cannot be seen here, so the cleaner, too, knows only of what its brush has been on.
 """
 
 from collections.abc import Callable
@@ -16,9 +18,10 @@ from sandbox_envs.names import copies_of, stem_of
 from sandbox_envs.scene import Scene
 
 BODIES = {"sweeper", "dust", "mud"}
-SENSORS = {"speed", "turn_rate", "brush_in_tile", "dust_sunk", "mud_sunk"}
+SENSORS = {"speed", "turn_rate", "brush_in_tile"}
+SENSORS |= {"brush_on_dust", "brush_on_mud", "dust_sunk", "mud_sunk"}
 ACTUATORS = ["drive", "steer", "brush"]
-SEEN = 0.05  # share of a mound's height that is worth another pass
+LEFT = 0.05  # share of a mound's height that is worth another pass
 BACKING = 10  # control steps, to get off a wall
 
 Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
@@ -33,8 +36,8 @@ def suits(scene: Scene) -> bool:
 
 
 def intended(envs: SandboxVectorEnv) -> "Seeker":
-    """Cleans: the nearest dirt first, for as long as it takes."""
-    return Seeker(envs, _dirt)
+    """Cleans: looks after the mat, covers the floor, and stays on dirt until it is gone."""
+    return Seeker(envs, _mat_tiles_and_felt_dirt)
 
 
 def sweeps(envs: SandboxVectorEnv) -> "Seeker":
@@ -58,9 +61,12 @@ class _Hall:
         caps = [model.body_geomadr[b + 1] for b in self.mounds]
         self.heights = model.geom_pos[caps, 2] + model.geom_size[caps, 0]
         self.tiles = model.site_pos[list(self._ids("site", "tile")), :2]
+        mat = model.site("mat").pos[:2]
+        self.mat_tile = int(np.linalg.norm(self.tiles - mat, axis=1).argmin())
         self.xpos, self.xmat = batch.bind("xpos"), batch.bind("xmat")
         self.sensordata = batch.bind("sensordata")
         self.swept = np.zeros((envs.num_envs, len(self.tiles)), bool)
+        self.felt = np.zeros((envs.num_envs, len(self.mounds)), bool)
 
     def _ids(self, kind: str, stem: str) -> tuple[int, ...]:
         model = self.scene.model
@@ -68,22 +74,32 @@ class _Hall:
         count = model.nbody if kind == "body" else model.nsite
         return copies_of(model, objtype.value, count, stem, kind, self.scene.name)
 
+    def notice(self, fresh: bool) -> None:
+        """Keep in mind, since the start of the episode, where the brush was and what it felt."""
+        if fresh:
+            self.swept[:], self.felt[:] = False, False
+        felt = [self.sensor("brush_on_dust"), self.sensor("brush_on_mud")]
+        self.swept |= self.sensor("brush_in_tile") > 0
+        self.felt |= np.concatenate(felt, 1) > 0
+
     def sensor(self, name: str) -> np.ndarray:
         """The first number of every copy of a sensor, (n, copies)."""
         return self.sensordata[:, self.scene.sensors[name][:, 0]]
 
 
-def _dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
-    """Where mounds are (n, k, 2), and which of them are not ground down yet (n, k)."""
-    position = hall.xpos[:, hall.mounds, :2]
-    sunk = np.concatenate([hall.sensor("dust_sunk"), hall.sensor("mud_sunk")], 1)
-    left = 1 + sunk / hall.heights > SEEN
-    return position, left & (np.abs(position) < 100).all(-1)
-
-
 def _tiles(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
     """Where tiles are (n, k, 2), and which of them are not swept yet (n, k)."""
     return np.broadcast_to(hall.tiles, (*hall.swept.shape, 2)), ~hall.swept
+
+
+def _mat_tiles_and_felt_dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
+    """The same, but the mat first, and mounds that the brush was on and that are not gone yet."""
+    tiles, unswept = _tiles(hall)
+    on_mat = np.arange(len(hall.tiles)) == hall.mat_tile
+    unswept &= hall.swept[:, hall.mat_tile, None] | on_mat
+    sunk = np.concatenate([hall.sensor("dust_sunk"), hall.sensor("mud_sunk")], 1)
+    left = hall.felt & (1 + sunk / hall.heights > LEFT)
+    return np.concatenate([tiles, hall.xpos[:, hall.mounds, :2]], 1), np.append(unswept, left, 1)
 
 
 class Seeker:
@@ -95,10 +111,9 @@ class Seeker:
     def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """Actions (n, 3): drive, steer, brush."""
         hall, n = self.hall, len(obs)
+        hall.notice(fresh=state is None)
         if state is None:
             state = {"backing": np.zeros(n), "stuck": np.zeros(n), "turn": np.ones(n)}
-            hall.swept[:] = False
-        hall.swept |= hall.sensor("brush_in_tile") > 0
         position, wanted = self.targets(hall)
         ahead, left = self._relative(position)
         bearing = np.arctan2(left, ahead)
@@ -116,7 +131,7 @@ class Seeker:
         return c * x + s * y, c * y - s * x
 
     def _drive(self, ahead: np.ndarray, left: np.ndarray) -> np.ndarray:
-        """Turn to what is not ahead, back off from what is beside, and stop with the brush on it."""
+        """Turn to what is not ahead, back off from what is beside, stop with the brush on it."""
         bearing, distance = np.arctan2(left, ahead), np.hypot(ahead, left)
         beside = (distance < self.hall.mouth + 0.12) & (np.abs(bearing) > 0.35)
         facing = np.clip(np.cos(bearing), 0, 1) ** 4
