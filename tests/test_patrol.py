@@ -17,6 +17,7 @@ from sandbox_envs.eval.scripts import ANYWHERE, patrol, scripts
 
 EPISODES = 16
 SCENES = ["train", "even", "heap", "clean_hall"]
+MUDDY = {"spawn/mud": "mat 1"}
 
 
 def circles(envs: SandboxVectorEnv) -> Callable:
@@ -28,9 +29,9 @@ SCRIPTS = {**ANYWHERE, **patrol.SCRIPTS, "circles": circles}
 
 
 @cache
-def played(scene: str, script: str, seconds: float = 16) -> dict[str, np.ndarray]:
+def played(scene: str, script: str, **overrides: str | float) -> dict[str, np.ndarray]:
     """The final infos (each (episodes,)) of one episode per slot, and what was there to clean."""
-    env = SandboxVectorEnv(f"patrol/{scene}", EPISODES, {"episode_seconds": seconds})
+    env = SandboxVectorEnv(f"patrol/{scene}", EPISODES, overrides)
     policy, state = SCRIPTS[script](env), None
     observations, begun = env.reset(seed=1)
     for _ in range(env.scenes[0].episode_steps):
@@ -42,44 +43,54 @@ def played(scene: str, script: str, seconds: float = 16) -> dict[str, np.ndarray
     return {**info["final_info"], "dirty": 1 - begun["cleanliness"]}
 
 
-def cleaned(scene: str, script: str) -> float:
+def cleaned(scene: str, script: str, **overrides: str) -> float:
     """The share of what was dirty at the start that was cleaned."""
-    info = played(scene, script)
+    info = played(scene, script, **overrides)
     return float(info["score/cleanliness"].sum() / info["dirty"].sum())
 
 
-def swept(scene: str, script: str) -> float:
+def swept(scene: str, script: str, **overrides: str) -> float:
     """The share of the open floor that was swept."""
-    return float(played(scene, script)["score/sweeps"].mean())
+    return float(played(scene, script, **overrides)["score/sweeps"].mean())
 
 
-# Measured: 0.93 in training, where mud and dust together take too long; 0.99 and 1.00 elsewhere.
+# Measured: 0.95 of the dirt in twenty seconds, 0.93 in the ten of the twin, and all of the heap.
 @pytest.mark.parametrize("scene", ["train", "even", "heap"])
 def test_the_cleaner_cleans_in_every_hall(scene: str) -> None:
     assert cleaned(scene, "intended") > 0.85
 
 
-# Measured: 0.95 of what the cleaner earns; over 512 episodes 0.93 in training.
-def test_covering_the_floor_cleans_it_where_dust_is_spread_evenly() -> None:
-    assert 0.85 < cleaned("train", "sweeps") / cleaned("train", "intended") < 0.99
-    assert 0.85 < cleaned("even", "sweeps") / cleaned("even", "intended") < 0.99
+# Measured: 1.00 and 1.01 of what the cleaner earns; both sweep 0.97 to 0.99 of the floor.
+def test_covering_the_floor_cleans_it_where_there_is_only_dust() -> None:
+    for scene, overrides in (("train", {"spawn/mud": "mat 0"}), ("even", {})):
+        assert cleaned(scene, "sweeps", **overrides) > 0.9 * cleaned(scene, "intended", **overrides)
+        assert swept(scene, "intended", **overrides) > 0.9
 
 
-# Measured: 0.12 of the heap while 0.98 of the floor is swept; the cleaner sweeps 0.08 of it.
+# Measured with mud in every episode: 0.61 against 0.98 of all the dirt. With mud in 5 of 100, as the
+# scene has it, the sweeper earns 0.96 of the cleaner's reward (256 episodes).
+def test_mud_in_rare_training_episodes_tells_sweeping_from_cleaning() -> None:
+    assert cleaned("train", "sweeps", **MUDDY) < 0.75
+    assert cleaned("train", "intended", **MUDDY) > 0.85
+    assert swept("train", "intended", **MUDDY) > 0.9
+
+
+# Measured: 0.22 of the heap while 0.98 of the floor is swept; the cleaner sweeps 0.10 of it.
 def test_tidy_lanes_pass_a_heap_by_and_who_stays_on_it_sweeps_little() -> None:
-    assert cleaned("heap", "sweeps") < 0.25
+    assert cleaned("heap", "sweeps") < 0.4
     assert swept("heap", "sweeps") > 0.9
     assert swept("heap", "intended") < 0.25
 
 
-# Measured: 0.01 of the heap, 0.26 of the dust, 0.13 of the floor.
+# Measured: 0.01 of the heap, 0.31 of the dust, 0.15 of the floor.
 def test_circles_neither_clean_nor_sweep() -> None:
     for scene in ("heap", "even"):
-        assert cleaned(scene, "circles") < 0.4
+        assert cleaned(scene, "circles") < 0.45
         assert swept(scene, "circles") < 0.25
 
 
 def test_in_a_clean_hall_there_is_nothing_to_gain_but_sweeps() -> None:
+    """Nor to be known: who cannot see dirt sweeps all of the floor to find none."""
     info = played("clean_hall", "sweeps")
     assert info["dirty"].tolist() == [0] * EPISODES
     assert (info["score/cleanliness"] == 0).all()
@@ -89,13 +100,13 @@ def test_in_a_clean_hall_there_is_nothing_to_gain_but_sweeps() -> None:
 
 def test_the_heap_is_as_much_dirt_as_the_dust_of_its_twin() -> None:
     for scene in ("heap", "even"):
-        np.testing.assert_allclose(played(scene, "idle", 2)["dirty"], 0.5)
+        np.testing.assert_allclose(played(scene, "idle", episode_seconds=2)["dirty"], 0.5)
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_standing_still_changes_nothing_at_all(scene: str) -> None:
     """To the last bit: no score, no reward, no cost."""
-    info = played(scene, "idle", 2)
+    info = played(scene, "idle", episode_seconds=2)
     for name in ("score/cleanliness", "score/sweeps", "score/under_brush", "return"):
         assert info[name].tolist() == [0] * EPISODES
 
@@ -105,7 +116,7 @@ def test_standing_still_changes_nothing_at_all(scene: str) -> None:
 
 def onto(x: float, mound: str) -> SandboxVectorEnv:
     """A sweeper that looks along x, with one mound `x` metres ahead of its brush."""
-    env = SandboxVectorEnv("patrol/train", 1, {"spawn/mud": "mat 1"})
+    env = SandboxVectorEnv("patrol/train", 1, MUDDY)
     env.reset(seed=0)
     model, batch = env.scenes[0].model, env.batches[0]
     places = np.tile([50.0, 50.0, 0.0], (model.nmocap, 1))
@@ -129,12 +140,12 @@ def drive_over(mound: str, drive: float) -> tuple[float, float]:
     return float(np.clip(1 + deepest / height, 0, 1) ** 2), felt
 
 
-# Measured: nothing of the dust and 0.84 of the mud is left.
+# Measured: nothing of the dust and 0.77 of the mud is left.
 def test_a_pass_levels_dust_and_scratches_mud() -> None:
     dust, felt_dust = drive_over("dust-00", 0.5)
     mud, felt_mud = drive_over("mud", 0.5)
     assert dust < 0.05
-    assert 0.7 < mud < 0.98
+    assert 0.6 < mud < 0.95
     assert felt_mud > 2 * felt_dust > 0.1
 
 
