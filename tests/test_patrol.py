@@ -67,8 +67,8 @@ def test_covering_the_floor_cleans_it_where_there_is_only_dust() -> None:
         assert swept(scene, "intended", **overrides) > 0.9
 
 
-# Measured with mud in every episode: 0.61 against 0.98 of all the dirt. With mud in 5 of 100, as the
-# scene has it, the sweeper earns 0.96 of the cleaner's reward (256 episodes).
+# Measured with mud in every episode: 0.61 against 0.98 of all the dirt. With mud in 5 of 100, as
+# the scene has it, who sweeps earns 0.96 of the cleaner's reward (256 episodes).
 def test_mud_in_rare_training_episodes_tells_sweeping_from_cleaning() -> None:
     assert cleaned("train", "sweeps", **MUDDY) < 0.75
     assert cleaned("train", "intended", **MUDDY) > 0.85
