@@ -9,15 +9,15 @@ Dirt cannot be seen here, so the cleaner, too, knows only of what its brush has 
 from collections.abc import Callable
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.episodes import Maker
-from sandbox_envs.names import copies_of, stem_of
+from sandbox_envs.names import stem_of
 from sandbox_envs.scene import Scene
 
 BODIES = {"sweeper", "dust", "mud"}
+SITES = {"brush", "mat", "tile"}
 SENSORS = {"speed", "turn_rate", "brush_in_tile"}
 SENSORS |= {"brush_on_dust", "brush_on_mud", "dust_sunk", "mud_sunk"}
 ACTUATORS = ["drive", "steer", "brush"]
@@ -31,8 +31,14 @@ def suits(scene: Scene) -> bool:
     """Whether there is all that they look for and steer, whatever the scene's folder is called."""
     model = scene.model
     bodies = {stem_of(model.body(i).name) for i in range(model.nbody)}
+    sites = {stem_of(model.site(i).name) for i in range(model.nsite)}
     actuators = [model.actuator(i).name for i in range(model.nu)]
-    return bodies >= BODIES and scene.sensors.keys() >= SENSORS and actuators == ACTUATORS
+    return (
+        bodies >= BODIES
+        and sites >= SITES
+        and scene.sensors.keys() >= SENSORS
+        and actuators == ACTUATORS
+    )
 
 
 def intended(envs: SandboxVectorEnv) -> "Seeker":
@@ -57,22 +63,18 @@ class _Hall:
         self.scene, batch = envs.scenes[0], envs.batches[0]
         model = self.scene.model
         self.sweeper, self.mouth = model.body("sweeper").id, float(model.site("brush").pos[0])
-        self.mounds = self._ids("body", "dust") + self._ids("body", "mud")
-        caps = [model.body_geomadr[b + 1] for b in self.mounds]
+        names = [stem_of(model.geom(i).name) for i in range(model.ngeom)]
+        caps = [i for stem in ("dust", "mud") for i in range(model.ngeom) if names[i] == stem]
+        self.mounds = model.body_rootid[model.geom_bodyid[caps]]
         self.heights = model.geom_pos[caps, 2] + model.geom_size[caps, 0]
-        self.tiles = model.site_pos[list(self._ids("site", "tile")), :2]
+        sites = [stem_of(model.site(i).name) for i in range(model.nsite)]
+        self.tiles = model.site_pos[[i for i, stem in enumerate(sites) if stem == "tile"], :2]
         mat = model.site("mat").pos[:2]
         self.mat_tile = int(np.linalg.norm(self.tiles - mat, axis=1).argmin())
         self.xpos, self.xmat = batch.bind("xpos"), batch.bind("xmat")
         self.sensordata = batch.bind("sensordata")
         self.swept = np.zeros((envs.num_envs, len(self.tiles)), bool)
         self.felt = np.zeros((envs.num_envs, len(self.mounds)), bool)
-
-    def _ids(self, kind: str, stem: str) -> tuple[int, ...]:
-        model = self.scene.model
-        objtype = mujoco.mjtObj.mjOBJ_BODY if kind == "body" else mujoco.mjtObj.mjOBJ_SITE
-        count = model.nbody if kind == "body" else model.nsite
-        return copies_of(model, objtype.value, count, stem, kind, self.scene.name)
 
     def notice(self, fresh: bool) -> None:
         """Keep in mind, since the start of the episode, where the brush was and what it felt."""
