@@ -329,7 +329,7 @@ class Drawing:
         distance = distance_to_boxes(
             points, pose[:, None, :2], axis[:, None], half[None], np.array([radius])
         )
-        return distance[..., 0] < reach
+        return distance[..., 0] <= reach  # 0 inside, also for a body that touches nothing
 
     def obstacles(self, needs: Footprints) -> "_Obstacles":
         """What stands in the way of a body: static geoms and the bodies placed so far."""

@@ -138,6 +138,14 @@ def test_outside_keeps_the_whole_body_out_of_regions(draw) -> None:
     assert (np.abs(poses[..., :2]) <= 1.95).all()
 
 
+def test_outside_keeps_out_what_touches_nothing_too(write_scene: WriteScene) -> None:
+    mark = '<body name="mark" mocap="true"><site name="mark"/></body>'
+    scene = load_scene(write_scene({"spawn/mark": "floor outside rug pit"}, world=mark))
+    poses = poses_of(scene, scene.spawner.sample(0, MANY[:500]), "mark")
+    assert not in_rug(poses).any()
+    assert (np.hypot(poses[..., 0] + 1, poses[..., 1]) > 0.4).all()
+
+
 # --- keeping clear ---------------------------------------------------------------------------
 
 
