@@ -15,7 +15,7 @@ from sandbox_envs.scene import Scene
 
 MOUTH = 0.48  # metres from the middle of the goal within which a shot may go in
 AWAY = 100.0  # metres beyond which a puck does not take part
-FORWARD, READY, BACK = -0.74, -0.97, -1.04  # where the keeper's centre may be, in metres
+FORWARD, READY, BACK = -0.74, -0.97, -1.05  # where the keeper's centre may be, in metres
 TOUCH = 0.10  # metres between the centres of keeper and puck when they touch
 
 JOINTS = {"keeper_x", "keeper_y", "puck_x-0", "puck_y-0", "puck_x-1", "puck_y-1"}
