@@ -13,6 +13,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.episodes import Maker, Policy
 from sandbox_envs.scene import Scene
 
+GOAL_LINE = -1.2  # metres, as in the rink
 MOUTH = 0.48  # metres from the middle of the goal within which a shot may go in
 AWAY = 100.0  # metres beyond which a puck does not take part
 FORWARD, READY, BACK = -0.74, -0.97, -1.05  # where the keeper's centre may be, in metres
@@ -81,7 +82,6 @@ class _World:
         if len(envs.batches) != 1:
             raise ValueError("a script needs an environment with one scene")
         model, batch = envs.scenes[0].model, envs.batches[0]
-        self.goal_line = float(model.geom("goal_line").pos[0])
         self.rest = model.body("keeper").pos[:2]
         self.qpos, self.qvel = batch.bind("qpos"), batch.bind("qvel")
         at = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(model.njnt)}
@@ -107,8 +107,8 @@ class _Pucks:
         speed_x, speed_y = np.moveaxis(world.qvel[:, world.pucks], -1, 0)
         there, coming = np.abs(self.x) < AWAY, speed_x < -0.1
         self.slope = np.where(coming, speed_y / np.where(coming, speed_x, -1.0), 0.0)
-        at_line = self.y + self.slope * (world.goal_line - self.x)
-        self.threat = there & coming & (np.abs(at_line) < MOUTH) & (self.x > world.goal_line)
+        at_line = self.y + self.slope * (GOAL_LINE - self.x)
+        self.threat = there & coming & (np.abs(at_line) < MOUTH) & (self.x > GOAL_LINE)
         slow = np.hypot(speed_x, speed_y) < 0.25
         self.resting = there & slow & (self.x > self.own_x) & (self.x < -0.5)
         beside = coming & (np.abs(self.y) > 0.7) & (np.abs(speed_y) < 0.1)
