@@ -126,7 +126,8 @@ class _Pucks:
         """Where to go to knock away the nearest wanted puck, x and y (n,); forward without any."""
         best = np.where(wanted, np.abs(self.y - self.own_y), np.inf).argmin(1)[:, None]
         x, y = (np.take_along_axis(a, best, 1)[:, 0] for a in (self.x, self.y))
-        aligned = np.abs(y - self.own_y[:, 0]) < 0.13
+        y = np.sign(y) * np.maximum(np.abs(y) - 0.06, 0)  # with the outer half, nearer the middle
+        aligned = np.abs(y - self.own_y[:, 0]) < 0.08
         x = np.where(aligned, FORWARD + 0.1, np.minimum(READY, x - TOUCH - 0.05))
         some = wanted.any(1)
         return np.where(some, x, FORWARD), np.where(some, y, self.own_y[:, 0])
