@@ -14,11 +14,11 @@ scene has what they look for and steer, whatever its folder is called.
 from types import ModuleType
 
 from sandbox_envs.eval.episodes import Maker
-from sandbox_envs.eval.scripts import common, maze, patrol, sweep
+from sandbox_envs.eval.scripts import common, keeper, maze, patrol, sweep
 from sandbox_envs.scene import Scene
 
 ANYWHERE: dict[str, Maker] = {"idle": common.idle, "random": common.random}
-FAMILIES: tuple[ModuleType, ...] = (maze, patrol, sweep)
+FAMILIES: tuple[ModuleType, ...] = (keeper, maze, patrol, sweep)
 
 
 def scripts(scene: Scene) -> dict[str, Maker]:
