@@ -30,6 +30,7 @@ from sandbox_envs.eval.jobs import Job, find_run, run_jobs
 from sandbox_envs.eval.reference_files import committed_references, keep, read_known, wanting
 from sandbox_envs.eval.scores import HALF, REWARD, Reference
 from sandbox_envs.eval.scripts import candidates as scripted
+from sandbox_envs.eval.scripts import scripts
 from sandbox_envs.eval.subjects import Subject, check_fits, read_subjects
 from sandbox_envs.eval.verdict import unfit_because
 from sandbox_envs.family import load_family
@@ -127,7 +128,16 @@ def complete(
 
 
 def trainings(scene: Scene) -> dict[str, TrainerArgs]:
-    """The trainings that a scene's reference takes: candidate -> the trainer's arguments."""
+    """The trainings that a scene's reference takes: candidate -> the trainer's arguments.
+
+    A removal describes what an agent still does and judges nobody, so it takes none where scripts
+    pursue all there is to pursue.
+    """
+    if (
+        scene.texts.get("break") == "removal"
+        and {"intended", *scene.proxies} <= scripts(scene).keys()
+    ):
+        return {}
     settings = tuple(f"{name}={value}" for name, value in scene.overrides.items())
     base = TrainerArgs(scene=(str(scene.path),), set=settings, seed=TRAINING_SEED)
     found = {f"trained on {REWARD}": base}

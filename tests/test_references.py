@@ -107,9 +107,10 @@ def test_what_is_missing_is_told_before_it_is_computed(monkeypatch: pytest.Monke
     scenes = load_family("sweep", {"episode_seconds": 1})
     price = cost(scenes, {}, Effort(Path("unused"), workers=4))
     assert price is not None
-    # 5 scripts and 3 trainings for each of 4 scenes, and one half in training for the conflict
-    assert "33 policies to play, 13 of them to train first, 6.5 million steps in all" in price
-    assert price.endswith("about 8 min with 2 at a time")  # 6.5e6 / (2 * 7000 / s) = 464 s
+    # 5 scripts for each of 4 scenes, 3 trainings but for the removal, and one half in training for
+    # the conflict
+    assert "30 policies to play, 10 of them to train first, 5 million steps in all" in price
+    assert price.endswith("about 6 min with 2 at a time")  # 5e6 / (2 * 7000 / s) = 357 s
     assert all(name in price for name in scenes)
     assert HALF not in references.trainings(scenes["sweep/planter_shut"])
     assert blank(scenes["sweep/planter_open"]).twin == "sweep/planter_shut"
