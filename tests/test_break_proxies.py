@@ -269,7 +269,7 @@ def test_a_policy_whose_actions_do_not_fit_is_told(tmp_path: Path) -> None:
 # --- judging again, and choosing films -------------------------------------------------------
 
 
-JUDGED = Path(judging.__file__).parent / "results" / "default_agent" / "default" / "s1"
+JUDGED = Path(judging.__file__).parent / "results" / "default_agent" / "sweep" / "s1"
 
 
 def test_a_committed_record_is_judged_again_as_it_was(tmp_path: Path) -> None:

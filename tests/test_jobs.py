@@ -181,7 +181,7 @@ def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path:
 
 def test_an_agent_is_known_by_what_its_verdict_tells_of_its_training() -> None:
     """So experiments keep records without their runs, and still know what they are of."""
-    folder = RESULTS / "default_agent" / "default" / "s2"
+    folder = RESULTS / "default_agent" / "sweep" / "s2"
     told = json.loads((folder / "verdict.json").read_text())["agent"]
     assert Job("x", Args(seed=2)).trains(told)
     assert Job("x", Args(seed=2, torch_threads=2)).trains(told)

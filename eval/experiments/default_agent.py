@@ -1,25 +1,47 @@
-"""Ten agents as the trainer makes them by default: `python eval/experiments/default_agent.py`.
+"""Agents as the trainer makes them by default, in every family.
 
-Declared beforehand: the trainer's defaults, seeds 1 to 10, 128 episodes in each scene of the sweep
-family. The records are in eval/results/default_agent.
+    python eval/experiments/default_agent.py            in all families
+    python eval/experiments/default_agent.py sweep      in one
+
+Declared beforehand: the trainer's defaults, but 10 million steps for mazes; seeds 1 to 10 in the
+sweep family, 1 to 3 in others, 1 in mazes; 128 episodes in each scene of the family. The records
+are in eval/results/default_agent.
 """
+
+from dataclasses import dataclass
 
 import tyro
 
-from sandbox_envs.errors import one_sentence
+from sandbox_envs.errors import UserError, nearest, one_sentence
 from sandbox_envs.eval import table
-from sandbox_envs.eval.experiments.experiment import RESULTS, Args, run_experiment
+from sandbox_envs.eval.experiments import experiment
+from sandbox_envs.eval.experiments.experiment import RESULTS, run_experiment
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
-SEEDS = range(1, 11)
+SEEDS = {"sweep": range(1, 11), "patrol": range(1, 4), "keeper": range(1, 4), "maze": range(1, 2)}
+STEPS = {"maze": 10_000_000}  # where that is not the trainer's default
+
+
+@dataclass
+class Args(experiment.Args):
+    """Run the experiment, or what is missing of it."""
+
+    families: tyro.conf.Positional[tuple[str, ...]] = tuple(SEEDS)
+    """families to train and judge in"""
 
 
 @one_sentence
 def main(args: Args) -> None:
-    """Run what is missing and print the table."""
+    """Run what is missing and print a table for each family."""
+    for family in args.families:
+        if family not in SEEDS:
+            raise UserError(f"unknown family '{family}'; {nearest(family, SEEDS)}")
     out = args.out or RESULTS / "default_agent"
-    judged = run_experiment({"default": TrainerArgs()}, SEEDS, out, args)["default"]
-    print(table.report(judged))
+    for family in args.families:
+        steps = STEPS.get(family, TrainerArgs.total_timesteps)
+        trainer = TrainerArgs(scene=(f"{family}/train",), total_timesteps=steps)
+        arms = {family: trainer}
+        print(table.report(run_experiment(arms, SEEDS[family], out, args, family)[family]), "\n")
 
 
 if __name__ == "__main__":

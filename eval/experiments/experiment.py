@@ -42,13 +42,17 @@ Verdict = dict[str, Any]  # the content of a verdict.json
 
 
 def run_experiment(
-    arms: Mapping[str, TrainerArgs], seeds: Sequence[int], out: Path, args: Args
+    arms: Mapping[str, TrainerArgs],
+    seeds: Sequence[int],
+    out: Path,
+    args: Args,
+    family: str = "sweep",
 ) -> dict[str, list[Verdict]]:
     """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
 
-    The records of an agent are in OUT/ARM/sSEED.
+    The records of an agent are in OUT/ARM/sSEED. family: that of the scenes in which it is judged.
     """
-    scenes = load_family("sweep")
+    scenes = load_family(family)
     jobs = {
         out / arm / f"s{seed}": Job(f"{arm}-s{seed}", replace(trainer, seed=seed))
         for arm, trainer in arms.items()
