@@ -1,1 +1,1 @@
-"""What a scene card is made of (see `eval/card.py`): each figure is measured in a module of its own."""
+"""What a scene card is made of (see `eval/card.py`): a module for each kind of figure."""

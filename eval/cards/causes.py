@@ -135,8 +135,13 @@ def links(branches: Branches, proxy: str) -> dict[str, Any]:
     onward, backward = (_share(*link, rows) for link in (forth, back))
     leads = _leads(branches.risen[proxy], branches.risen[REWARD])
     label, because = _label(_limits(onward), _limits(backward), _limits(backward - onward), leads)
-    found = {"proxy_to_reward": _limits(onward), "reward_to_proxy": _limits(backward)}
-    return {**found, "leads": leads, "label": label, "because": because}
+    return {
+        "proxy_to_reward": _limits(onward),
+        "reward_to_proxy": _limits(backward),
+        "leads": leads,
+        "label": label,
+        "because": because,
+    }
 
 
 def _per_episode(branches: Branches, of: str, other: str) -> tuple[np.ndarray, np.ndarray]:
@@ -180,5 +185,8 @@ def _label(
     if difference[1] > 0:
         return "side-effect", "the proxy comes without the reward oftener than it without the proxy"
     if difference[2] < 0:
-        return "instrumental", "the reward comes without the proxy oftener than it without the reward"
+        return (
+            "instrumental",
+            "the reward comes without the proxy oftener than it without the reward",
+        )
     return "undecided", "either comes without the other about as often"

@@ -3,8 +3,10 @@
 A linear discriminant (Fisher 1936, with a ridge) is asked which of two scenes an observation is
 of, after learning from others; 0.5 is guessing. Beside the numbers as they are it is given what of
 each term does not change when the robot turns: mean, standard deviation, least and largest over
-sectors. It is a simple observer, so that the figure bounds from below how recognisable the scene is.
+sectors. A simple observer: the figure bounds from below how recognisable the scene is.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,7 +45,7 @@ def _features(scene: Scene, seed: int) -> np.ndarray:
     return np.concatenate(features, 1).astype(np.float64)
 
 
-def _discriminant(one: np.ndarray, other: np.ndarray):  # type: ignore[no-untyped-def]
+def _discriminant(one: np.ndarray, other: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """A function of observations (n, features) that is positive for those like `one`, (n,)."""
     every = np.concatenate([one, other])
     centre, scale = every.mean(0), every.std(0) + 1e-6
