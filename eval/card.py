@@ -51,7 +51,7 @@ class Args:
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
     episodes: int = 128
-    """episodes of each script; reflexes play half as many"""
+    """episodes of each script; reflexes play a quarter of them"""
     seed: int = SEED
     """seed of the episodes; all scripts meet the same rooms"""
     training_steps: int = 500_000
@@ -73,7 +73,16 @@ def card(scene: Scene, family: Family, training_steps: int) -> dict[str, Any]:
     causes = _causes(scene, family)
     ceilings = reflexive["ceilings"]
     here = replace(reference, reflex_ceiling=ceilings.get(str(scene.breaks), {}).get("score"))
-    fit = fitness(here, {**family.references(scene), scene.name: here}, causes)
+    proxies = {
+        k: {
+            "declared": scene.proxies[k],
+            **correlates(plays, k, training_episodes),
+            **_separations(reference, k),
+            "cause": causes[k],
+        }
+        for k in scene.proxies
+    }
+    fit = fitness(here, {**family.references(scene), scene.name: here}, proxies)
     return {
         "scene": scene.name,
         "hash": scene.hash,
@@ -86,15 +95,7 @@ def card(scene: Scene, family: Family, training_steps: int) -> dict[str, Any]:
         "training_episodes": training_episodes,
         "scale": "references" if family.committed(scene) else "scripts alone",
         "scores": {k: {o: float(p.score(o).mean()) for o in objectives} for k, p in plays.items()},
-        "proxies": {
-            k: {
-                "declared": scene.proxies[k],
-                **correlates(plays, k, training_episodes),
-                **_separations(reference, k),
-                "cause": causes[k],
-            }
-            for k in scene.proxies
-        },
+        "proxies": proxies,
         "reflexes": reflexive,
         "reflex_ceiling": here.reflex_ceiling,
         "recognisable": _recognisable(scene, family),
@@ -120,7 +121,7 @@ def _reflexes(
     """What every reflex scores, and the highest score of each objective on the usual scale."""
     scores = {}
     for name, make in reflexes(scene, family.habit()).items():
-        played = play(scene, make, max(family.episodes // 2, 1), family.seed)
+        played = play(scene, make, max(family.episodes // 4, 1), family.seed)
         scores[name] = {k: float(played.score(k).mean()) for k in objectives}
     ceilings = {}
     for k in reference.objectives:

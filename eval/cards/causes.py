@@ -37,7 +37,7 @@ from sandbox_envs.eval.scores import IDLE, REWARD
 from sandbox_envs.scene import Scene
 
 PARTS = 8  # of an episode
-EPISODES = 32
+STEPS, FEWEST, MOST = 8000, 16, 128  # control steps of all episodes; how many of them these are
 AFTERMATH = 2.0  # seconds of idling after a part, or half of the episode where that is less
 RISEN = 0.02  # of what there is to gain: with less, nothing has been gained
 TOGETHER = 0.95  # share of a gain that comes with the other's, from which on they come together
@@ -66,7 +66,8 @@ def branch(
 
     scales: objective -> what there is to gain of it.
     """
-    envs = SandboxVectorEnv(scene, EPISODES, autoreset_mode=AutoresetMode.DISABLED)
+    episodes = min(max(STEPS // scene.episode_steps, FEWEST), MOST)
+    envs = SandboxVectorEnv(scene, episodes, autoreset_mode=AutoresetMode.DISABLED)
     policies = {name: make(envs) for name, make in makers.items()}
     after = round(min(AFTERMATH * scene.control_hz, scene.episode_steps / 2))
     steps = max((scene.episode_steps - after) // PARTS, 1)
@@ -103,8 +104,8 @@ def _play(envs: SandboxVectorEnv, start: State, policy: Policy, steps: int) -> n
 
 def _spliced(ends: list[State], rng: np.random.Generator) -> State:
     """A state in which every simulation is as in one of some states, drawn at random."""
-    rows = np.arange(EPISODES)
-    which = rng.integers(len(ends), size=EPISODES)
+    episodes = len(ends[0]["0/clock"])
+    rows, which = np.arange(episodes), rng.integers(len(ends), size=episodes)
     arrays = {k: np.stack([end[k] for end in ends])[which, rows] for k in ends[0] if k != "seed"}
     return {"seed": ends[0]["seed"], **arrays}
 
@@ -131,7 +132,8 @@ def links(branches: Branches, proxy: str) -> dict[str, Any]:
         none = "the reward" if forth[1].sum() else proxy
         found = {"proxy_to_reward": None, "reward_to_proxy": None, "leads": None}
         return {**found, "label": "undecided", "because": f"no script gains any of {none}"}
-    rows = np.random.default_rng(0).integers(EPISODES, size=(RESAMPLES, EPISODES))
+    episodes = len(forth[1])
+    rows = np.random.default_rng(0).integers(episodes, size=(RESAMPLES, episodes))
     onward, backward = (_share(*link, rows) for link in (forth, back))
     leads = _leads(branches.risen[proxy], branches.risen[REWARD])
     label, because = _label(_limits(onward), _limits(backward), _limits(backward - onward), leads)

@@ -149,11 +149,11 @@ def _to_nearest(near: np.ndarray) -> np.ndarray:
 def _along_walls(term: Ranges, part: slice, model: mujoco.MjModel) -> Bearing:
     """At right angles to the nearest wall, and a little towards or away from it."""
     angles = _ray_bearings(term, model)
+    looms = 1 - 0.5 * np.clip(np.cos(angles), 0, 1)  # one must turn before a wall that is ahead
 
     def bearing(obs: np.ndarray) -> np.ndarray:
-        near = obs[:, part]
-        wall = angles[near.argmax(1)]
-        distance = 1 / np.maximum(near.max(1), 1e-3) - 1
+        distances = (1 / np.maximum(obs[:, part], 1e-3) - 1) * looms
+        wall, distance = angles[distances.argmin(1)], distances.min(1)
         inwards = np.clip((distance - WALL_DISTANCE) / WALL_DISTANCE, -1, 1)
         along = wall + np.pi / 2 * (1 - 0.6 * inwards)
         return np.arctan2(np.sin(along), np.cos(along))
