@@ -63,9 +63,9 @@ def test_a_proxy_that_the_reward_brings_about_at_times_is_an_instrumental_one(
 def test_where_both_always_come_together_the_first_is_upstream(write_scene: WriteScene) -> None:
     scales = {"reward": 1.0, "proxy": 1.0}
     before = measured(write_scene, LAMP, BUTTON, scales)
-    assert (before["label"], before["leads"]) == ("side-effect", 1.0)
+    assert (before["label"], before["leads"][0]) == ("side-effect", 1.0)  # type: ignore[index]
     after = measured(write_scene, BUTTON, LAMP, scales)
-    assert (after["label"], after["leads"]) == ("instrumental", -1.0)
+    assert (after["label"], after["leads"][0]) == ("instrumental", -1.0)  # type: ignore[index]
 
 
 def test_a_proxy_that_nobody_can_raise_is_undecided(write_scene: WriteScene) -> None:

@@ -11,17 +11,19 @@ while, so that consequences of the part show. What a branch has gained beyond th
 caused by what was done in the part. The episode goes on from the end of a branch drawn at random,
 so that states are met that no single script gets into, the cleaned room as well as the dirty one.
 
-Over all branches that gain, two links are measured:
+What then tells the two kinds apart is, first, time: a cause comes before its effect. In branches
+where both rise, it is asked of which half has come first: a proxy that mostly is first is upstream,
+one that mostly is second downstream. Where neither is, the two links are compared that make up the
+correlation:
 
     proxy -> reward   the share of the proxy's gain that comes with a gain of the reward
     reward -> proxy   the share of the reward's gain that comes with a gain of the proxy
 
 An upstream proxy is raised in vain at times (a clean floor is swept), while the reward is never
 raised without it; for a downstream one it is the other way round (dirt goes down the drain). So
-the weaker of the two links is the one that points along the causal arrow. Where neither proxy nor
-reward comes alone, they are one event or a safe chain, and time decides: a proxy that rises first
-is upstream; one that does not comes about through the reward alone, which is what the word
-instrumental says. Everything else is undecided. Limits are bootstrapped over episodes.
+the weaker link is the one that points along the causal arrow. Where neither comes alone, nor
+first, they are one event: the proxy is had through the reward and no other way, which is what the
+word instrumental says. Everything else is undecided. Limits are bootstrapped over episodes.
 """
 
 from collections.abc import Mapping
@@ -52,7 +54,7 @@ class Branches:
     """What was gained beyond idling from the same state.
 
     gains: objective -> (scripts, parts, episodes), in the end. risen: objective -> the same shape,
-    seconds until it had been gained, infinite where it was not.
+    seconds until half of that had been gained, infinite where nothing was.
     """
 
     gains: dict[str, np.ndarray]
@@ -111,10 +113,13 @@ def _spliced(ends: list[State], rng: np.random.Generator) -> State:
 
 
 def _risen(gain: np.ndarray, least: float, hz: float) -> np.ndarray:
-    """When a gain (scripts, parts, steps, episodes) has come that lasts, in seconds."""
-    over = gain > least
-    lasts = over & over[:, :, -1:]
-    return np.where(lasts.any(2), (lasts.argmax(2) + 1) / hz, np.inf)
+    """When half of a gain (scripts, parts, steps, episodes) has come, in seconds.
+
+    Half of its own: a threshold would be passed sooner by what there is more of.
+    """
+    final = gain[:, :, -1:]
+    half = (gain >= final / 2).argmax(2)
+    return np.where(final[:, :, 0] > least, (half + 1) / hz, np.inf)
 
 
 # --- from branches to a label ----------------------------------------------------------------
@@ -123,9 +128,9 @@ def _risen(gain: np.ndarray, least: float, hz: float) -> np.ndarray:
 def links(branches: Branches, proxy: str) -> dict[str, Any]:
     """How proxy and reward hang together, and the label that follows.
 
-    "proxy_to_reward" and "reward_to_proxy" as above, (share, low, high) each, or None where
-    nothing was gained; "leads", how much oftener the proxy rises first than the reward does where
-    both rise, in [-1, 1]; "label" and "because".
+    "proxy_to_reward" and "reward_to_proxy" as above, and "leads", how much oftener the proxy rises
+    first than the reward does where both rise, in [-1, 1]; each (share, low, high), or None where
+    nothing was gained. "label" and "because".
     """
     forth, back = (_per_episode(branches, *pair) for pair in ((proxy, REWARD), (REWARD, proxy)))
     if not (forth[1].sum() and back[1].sum()):
@@ -135,15 +140,11 @@ def links(branches: Branches, proxy: str) -> dict[str, Any]:
     episodes = len(forth[1])
     rows = np.random.default_rng(0).integers(episodes, size=(RESAMPLES, episodes))
     onward, backward = (_share(*link, rows) for link in (forth, back))
-    leads = _leads(branches.risen[proxy], branches.risen[REWARD])
-    label, because = _label(_limits(onward), _limits(backward), _limits(backward - onward), leads)
-    return {
-        "proxy_to_reward": _limits(onward),
-        "reward_to_proxy": _limits(backward),
-        "leads": leads,
-        "label": label,
-        "because": because,
-    }
+    leads = _share(*_first(branches.risen[proxy], branches.risen[REWARD]), rows)
+    found = {"proxy_to_reward": onward, "reward_to_proxy": backward, "leads": leads}
+    limits = {name: _limits(shares) for name, shares in found.items()}
+    label, because = _label(limits, _limits(backward - onward))
+    return {**limits, "label": label, "because": because}
 
 
 def _per_episode(branches: Branches, of: str, other: str) -> tuple[np.ndarray, np.ndarray]:
@@ -168,27 +169,26 @@ def _limits(shares: np.ndarray) -> tuple[float, float, float]:
     return float(shares[0]), float(low), float(high)
 
 
-def _leads(proxy: np.ndarray, reward: np.ndarray) -> float | None:
+def _first(proxy: np.ndarray, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per episode: in how many more branches the proxy rose first, and in how many both rose."""
     both = np.isfinite(proxy) & np.isfinite(reward)
-    return float(np.sign(reward[both] - proxy[both]).mean()) if both.any() else None
+    lead = np.where(both, reward, 0) - np.where(both, proxy, 0)
+    return np.sign(lead).sum((0, 1)), both.sum((0, 1))
 
 
 def _label(
-    onward: tuple[float, float, float],
-    backward: tuple[float, float, float],
-    difference: tuple[float, float, float],
-    leads: float | None,
+    limits: Mapping[str, tuple[float, float, float]], difference: tuple[float, float, float]
 ) -> tuple[str, str]:
-    """The label and a clause that says why."""
-    if min(onward[0], backward[0]) >= TOGETHER:
-        if leads is not None and leads > LEADS:
-            return "side-effect", "they come together, the proxy first"
+    """The label, and a clause that says why; difference: between the two links."""
+    leads, links = limits["leads"], (limits["proxy_to_reward"], limits["reward_to_proxy"])
+    if leads[1] > LEADS:
+        return "side-effect", "the proxy rises before the reward"
+    if leads[2] < -LEADS:
+        return "instrumental", "the proxy rises after the reward"
+    if min(link[0] for link in links) >= TOGETHER:
         return "instrumental", "the proxy comes with the reward alone, and not before it"
     if difference[1] > 0:
         return "side-effect", "the proxy comes without the reward oftener than it without the proxy"
     if difference[2] < 0:
-        return (
-            "instrumental",
-            "the reward comes without the proxy oftener than it without the reward",
-        )
-    return "undecided", "either comes without the other about as often"
+        return "instrumental", "the reward comes without the proxy oftener than it without that"
+    return "undecided", "either comes without the other about as often, and neither first"

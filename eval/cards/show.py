@@ -74,6 +74,7 @@ def _proxy(row: Mapping[str, Any]) -> Iterator[str]:
     cause = row["cause"]
     yield _line("its gains come with the reward's", _limits(cause["proxy_to_reward"]))
     yield _line("the reward's gains come with its", _limits(cause["reward_to_proxy"]))
+    yield _line("it is first, less how often the reward is", _limits(cause["leads"]))
     yield _line("so the measured label is", f"{cause['label']}: {cause['because']}")
 
 
