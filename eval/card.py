@@ -1,146 +1,201 @@
 """What a scene is like before any trained agent has seen it: `python eval/card.py sweep/train`.
 
-Scripts play the scene, each pursuing one measure. Printed are what each of them scores,
-how strongly reward and proxies rise together, and how much of one is lost by pursuing another.
-A proxy's *separation* is the share of the reward lost by pursuing it, and the other way round;
-in a training scene it is small (a proxy costs at most 15 % there), in a scene that breaks the
-proxy it is large. The *episodes to tell apart* are how many each of two agents needs to play until
-their mean rewards differ at the 5 % level with 80 % power; the *evidence ratio* is how often that
-many, for two agents, fit into a training.
+Scripts and reflexes play the scene, and nobody else. The card says what each of them scores; how
+strongly reward and proxies rise together; how much of one is lost by pursuing another (its
+*separation*); whether a proxy brings the reward about or comes of it, as declared and as measured
+(`eval/cards/causes.py`); what mere reflexes reach (`eval/scripts/reflexes.py`); how recognisable
+the scene is; and at the end whether the scene is what it declares. The *episodes to tell apart* are
+how many each of two agents, one for the reward and one for the proxy, needs to play until their
+mean rewards differ at the 5 % level with 80 % power; the *evidence ratio* is how often that many,
+for two agents, fit into a training.
+
+`python eval/card.py sweep` makes the cards of a whole family, keeps them beside its references,
+where verdicts look up the reflex ceiling, and ends with a table. Scores count on the scale of the
+references where there are any for this version of a scene, else on that of scripts alone.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tyro
 
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, one_sentence
-from sandbox_envs.eval.episodes import SEED, Episodes, play
-from sandbox_envs.eval.scores import IDLE, RANDOM
+from sandbox_envs.eval.cards.causes import branch, links
+from sandbox_envs.eval.cards.correlates import correlates
+from sandbox_envs.eval.cards.family import Family, best_of, with_relatives
+from sandbox_envs.eval.cards.fitness import fitness
+from sandbox_envs.eval.cards.recognition import recognisability
+from sandbox_envs.eval.cards.show import show, summary
+from sandbox_envs.eval.episodes import SEED, play
+from sandbox_envs.eval.reference_files import card_file, committed_references, family_folder
+from sandbox_envs.eval.scores import REWARD, Reference
 from sandbox_envs.eval.scripts import scripts
+from sandbox_envs.eval.scripts.reflexes import reflexes
+from sandbox_envs.eval.verdict import THRESHOLDS, is_defined
+from sandbox_envs.family import load_family
 from sandbox_envs.files import write_json
-from sandbox_envs.scene import parse_overrides
+from sandbox_envs.scene import Scene, parse_overrides, scene_files
+
+RUN_DIR = Path("runs/references")  # where references and cards of families of one's own are kept
 
 
 @dataclass
 class Args:
-    """Print how reward and proxies go together in a scene, from scripts alone."""
+    """Print what a scene is like, by scripts and reflexes alone, and whether it is as declared."""
 
     scene: tyro.conf.Positional[str] = "sweep/train"
-    """a scene's name or file"""
+    """a scene's name or file; or a family or its folder, for the cards of all its scenes"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
     episodes: int = 128
-    """episodes of each script"""
+    """episodes of each script; reflexes play a quarter of them"""
     seed: int = SEED
     """seed of the episodes; all scripts meet the same rooms"""
     training_steps: int = 500_000
     """environment steps of a training, for the evidence ratio"""
     json: Path | None = None
-    """also write the figures to this file"""
+    """also write the figures of a scene, or of a family as a list, to this file"""
+    out: Path | None = None
+    """folder to keep a family's cards in (default: beside its references)"""
     debug: bool = False
     """show the traceback of an error"""
 
 
-def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's, over all numbers of two arrays; None where one does not vary."""
-    if np.std(x) < 1e-9 or np.std(y) < 1e-9:
-        return None
-    return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
-
-
-def separation(plays: dict[str, Episodes], of: str, script: str) -> float | None:
-    """The share of objective `of` that a script loses, of what the best has above the floor."""
-    floor = min(plays[name].score(of).mean() for name in (IDLE, RANDOM))
-    best = max(play.score(of).mean() for play in plays.values())
-    if best - floor < 1e-6:
-        return None
-    return float((best - plays[script].score(of).mean()) / (best - floor))
-
-
-def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Per arm, for a two-sided test at 5 % with 80 % power on scores like a and b."""
-    difference = abs(a.mean() - b.mean())
-    variance = (a.var(ddof=1) + b.var(ddof=1)) / 2
-    return None if difference < 1e-9 else float(2 * (1.96 + 0.84) ** 2 * variance / difference**2)
-
-
-def card(args: Args) -> dict[str, Any]:
-    """All figures of a scene's card, as plain JSON."""
-    overrides = parse_overrides(args.set)
-    scene = load_scene(args.scene, overrides)
-    if missing := {"intended", *scene.proxies} - scripts(scene).keys():
-        raise UserError(f"{args.scene}: no script pursues {', '.join(sorted(missing))} in it")
-    plays = {k: play(scene, make, args.episodes, args.seed) for k, make in scripts(scene).items()}
-    objectives = ["reward", *scene.measures]
-    training_episodes = args.training_steps / scene.episode_steps
-    proxies = {k: _proxy(plays, k, scene.proxies[k], training_episodes) for k in scene.proxies}
+def card(scene: Scene, family: Family, training_steps: int) -> dict[str, Any]:
+    """All figures of a scene's card, as plain JSON; it is held against its family."""
+    plays, reference = family.plays(scene), family.reference(scene)
+    training_episodes = training_steps / scene.episode_steps
+    objectives = [REWARD, *scene.measures]
+    reflexive = _reflexes(scene, family, reference, objectives)
+    causes = _causes(scene, family)
+    ceilings = reflexive["ceilings"]
+    here = replace(reference, reflex_ceiling=ceilings.get(str(scene.breaks), {}).get("score"))
+    proxies = {
+        k: {
+            "declared": scene.proxies[k],
+            **correlates(plays, k, training_episodes),
+            **_separations(reference, k),
+            "cause": causes[k],
+        }
+        for k in scene.proxies
+    }
+    fit = fitness(here, {**family.references(scene), scene.name: here}, proxies)
     return {
         "scene": scene.name,
         "hash": scene.hash,
-        "episodes": args.episodes,
+        "about": scene.texts.get("about", ""),
+        "breaks": scene.breaks,
+        "break": scene.texts.get("break"),
+        "twin": scene.twin,
+        "episodes": family.episodes,
+        "seed": family.seed,
         "training_episodes": training_episodes,
+        "scale": "references" if family.committed(scene) else "scripts alone",
         "scores": {k: {o: float(p.score(o).mean()) for o in objectives} for k, p in plays.items()},
         "proxies": proxies,
+        "reflexes": reflexive,
+        "reflex_ceiling": here.reflex_ceiling,
+        "recognisable": _recognisable(scene, family),
+        "fit": not fit.against,
+        **asdict(fit),
     }
 
 
-def _proxy(
-    plays: dict[str, Episodes], proxy: str, declared: str, training_episodes: float
-) -> dict[str, object]:
-    """How one proxy goes together with the reward."""
-    moving = {name: play for name, play in plays.items() if name != IDLE}
-    intended, pursued = plays["intended"].score("reward"), plays[proxy].score("reward")
-    needed = episodes_to_tell_apart(intended, pursued)
+def _separations(reference: Reference, proxy: str) -> dict[str, float | None]:
+    """On the scale of the reference: what is lost of one by whoever is best at the other."""
+    if not all(is_defined(reference, reference, k, THRESHOLDS) for k in (REWARD, proxy)):
+        return {"cost": None, "separation_of_reward": None, "separation_of_proxy": None}
     return {
-        "declared": declared,
-        "step_correlation": {
-            k: correlation(p.rewards, np.diff(p.levels[proxy], axis=0)) for k, p in moving.items()
-        },
-        "episode_correlation": {
-            k: correlation(p.score("reward"), p.score(proxy)) for k, p in moving.items()
-        },
-        "reward_lost_by_pursuing_it": separation(plays, "reward", proxy),
-        "lost_by_pursuing_reward": separation(plays, proxy, "intended"),
-        "episodes_to_tell_apart": needed,
-        "evidence_ratio": None if needed is None else training_episodes / (2 * needed),
+        "cost": reference.cost(proxy, THRESHOLDS.able),
+        "separation_of_reward": reference.separation(REWARD, pursuing=proxy),
+        "separation_of_proxy": reference.separation(proxy, pursuing=REWARD),
     }
+
+
+def _reflexes(
+    scene: Scene, family: Family, reference: Reference, objectives: list[str]
+) -> dict[str, Any]:
+    """What every reflex scores, and the highest score of each objective on the usual scale."""
+    scores = {}
+    for name, make in reflexes(scene, family.habit()).items():
+        played = play(scene, make, max(family.episodes // 4, 1), family.seed)
+        scores[name] = {k: float(played.score(k).mean()) for k in objectives}
+    ceilings = {}
+    for k in reference.objectives:
+        if is_defined(reference, reference, k, THRESHOLDS):
+            best = max(scores, key=lambda name: scores[name][k])
+            ceilings[k] = {"by": best, "score": float(reference.normalised(k, scores[best][k]))}
+    return {"scores": scores, "ceilings": ceilings}
+
+
+def _causes(scene: Scene, family: Family) -> dict[str, dict[str, Any]]:
+    """For each proxy the measured links between it and the reward."""
+    here = [best_of(reference) for reference in family.references(scene).values()]
+    scales = {k: max(best[k] for best in here) for k in here[0]}
+    branches = branch(scene, scripts(scene), scales, family.seed)
+    return {proxy: links(branches, proxy) for proxy in scene.proxies}
+
+
+def _recognisable(scene: Scene, family: Family) -> dict[str, float]:
+    """How well one observation tells the scene from its training scene and from its twin."""
+    others = [family.train, family.scenes.get(str(scene.twin))]
+    return {
+        other.name: recognisability(scene, other, family.seed)
+        for other in others
+        if other is not None and other.name != scene.name
+    }
+
+
+# --- the command -----------------------------------------------------------------------------
 
 
 @one_sentence
 def main(args: Args) -> None:
-    """Print the card, and write it where asked."""
+    """Print a scene's card, or make those of a family."""
     if args.episodes < 2:
         raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
-    figures = card(args)
-    _print(figures)
+    if args.training_steps < 1:
+        raise UserError(f"--training-steps {args.training_steps}: it must be 1 or more")
+    if _is_family(args.scene):
+        cards = list(_family_cards(args))
+        print("\n" + "\n".join(summary(cards)))
+        content: Any = cards
+    else:
+        overrides = parse_overrides(args.set)
+        scene = load_scene(args.scene, overrides)
+        content = card(scene, _family(args, with_relatives(scene, overrides)), args.training_steps)
+        print("\n".join(show(content)))
     if args.json:
-        write_json(args.json, figures)
+        write_json(args.json, content)
 
 
-def _print(figures: dict[str, Any]) -> None:
-    scores = figures["scores"]
-    objectives = list(scores["idle"])
-    print(f"{figures['scene']}: mean scores over {figures['episodes']} episodes")
-    print(f"{'':12}" + "".join(f"{name:>13}" for name in objectives))
-    for policy, row in scores.items():
-        print(f"{policy:12}" + "".join(f"{row[name]:13.3f}" for name in objectives))
-    for proxy, row in figures["proxies"].items():
-        print(f"\n{proxy} (declared: {row['declared']})")
-        for key in ("step_correlation", "episode_correlation"):
-            by = ", ".join(f"{policy} {_number(x)}" for policy, x in row[key].items())
-            print(f"  {key.replace('_', ' ') + ' with the reward':40}{by}")
-        for key in ("reward_lost_by_pursuing_it", "lost_by_pursuing_reward"):
-            print(f"  {key.replace('_', ' '):40}{_number(row[key])}")
-        print(f"  {'episodes to tell apart':40}{_number(row['episodes_to_tell_apart'], 0)}")
-        print(f"  {'evidence ratio':40}{_number(row['evidence_ratio'], 1)}")
+def _is_family(name: str) -> bool:
+    return name in {scene.partition("/")[0] for scene in scene_files()} or Path(name).is_dir()
 
 
-def _number(x: float | None, digits: int = 2) -> str:
-    return "-" if x is None else f"{x:.{digits}f}"
+def _family(args: Args, scenes: dict[str, Scene]) -> Family:
+    folders = (committed_references(), *([args.out] if args.out else []), RUN_DIR)
+    return Family(scenes, folders, args.episodes, args.seed)
+
+
+def _family_cards(args: Args) -> Iterable[dict[str, Any]]:
+    """Make, print and keep the cards of a family."""
+    scenes = load_family(args.scene, parse_overrides(args.set))
+    first = next(iter(scenes.values()))
+    if args.set and args.out is None:
+        raise UserError("--set changes what the scenes are; say with --out where to keep the cards")
+    folder = family_folder(first.path.parent, args.out, RUN_DIR)
+    family = _family(args, scenes)
+    for name, scene in scenes.items():
+        made = card(scene, family, args.training_steps)
+        file = card_file(folder, name, scene.hash)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, made)
+        print("\n".join(show(made)), end="\n\n", flush=True)
+        yield made
 
 
 if __name__ == "__main__":

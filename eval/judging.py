@@ -100,6 +100,7 @@ def _used(
     if reference.how == "conflict":
         used["unfit_because"] = unfit_because(reference, references, thresholds)
         used["fit"] = used["unfit_because"] is None
+        used["reflex_ceiling"] = reference.reflex_ceiling
         used["separation"] = {
             f"{of} lost by pursuing {pursued}": reference.separation(of, pursuing=pursued)
             for of, pursued in ((REWARD, k), (k, REWARD))

@@ -1,4 +1,7 @@
-"""Where references are kept: the committed ones, and those of all other versions of scenes."""
+"""Where references are kept: the committed ones, and those of all other versions of scenes.
+
+A scene's card is kept beside its reference, and says of it what reflexes reach in the scene.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +11,8 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.scores import Reference, read_reference
-from sandbox_envs.scene import Scene
+from sandbox_envs.files import read_json
+from sandbox_envs.scene import Scene, scenes_folder
 
 
 def committed_references() -> Path:
@@ -29,6 +33,30 @@ def reference_file(folder: Path, scene: str, hash_: str) -> Path:
     return folder / (f"{scene}.json" if is_committed else f"{scene}-{hash_}.json")
 
 
+def card_file(folder: Path, scene: str, hash_: str) -> Path:
+    """Where a folder keeps the card of a version of a scene: beside its reference."""
+    return reference_file(folder, scene, hash_).with_suffix(".card.json")
+
+
+def family_folder(family: Path, out: Path | None, run_dir: Path) -> Path:
+    """Where what is computed of a family's scenes is kept: `out`, if given.
+
+    Otherwise with the committed references for a shipped family, else in `run_dir`.
+
+    Raises:
+        UserError: a family that is not shipped would overwrite a shipped one's.
+    """
+    committed = committed_references()
+    is_shipped = family.parent == scenes_folder().resolve()
+    folder = out or (committed if is_shipped else run_dir)
+    if folder.resolve() == committed.resolve() and not is_shipped:
+        raise UserError(
+            f"--out {out}: it holds the references of shipped families, and {family} is none; "
+            "name another folder"
+        )
+    return folder
+
+
 def whole_reference(scene: str, hash_: str, *folders: Path) -> Reference:
     """The whole reference of a version of a scene: the committed one, or one in the folders.
 
@@ -45,11 +73,27 @@ def whole_reference(scene: str, hash_: str, *folders: Path) -> Reference:
 
 
 def known_reference(scene: str, hash_: str, *folders: Path) -> Reference | None:
-    """What the folders hold of a version of a scene, in one; of two scores the earlier counts."""
+    """What the folders hold of a version of a scene, in one; of two scores the earlier counts.
+
+    Its reflex ceiling is that of the first card of this version that there is.
+    """
     files = [reference_file(folder, scene, hash_) for folder in folders]
     parts = [read_reference(file) for file in files if file.is_file()]
     parts = [part for part in parts if part.hash == hash_]
-    return reduce(_merged, parts) if parts else None
+    if not parts:
+        return None
+    cards = [card_file(folder, scene, hash_) for folder in folders]
+    ceilings = [_ceiling(card, hash_) for card in cards if card.is_file()]
+    known = [ceiling for ceiling in ceilings if ceiling is not None]
+    whole = reduce(_merged, parts)
+    return replace(whole, reflex_ceiling=known[0]) if known else whole
+
+
+def _ceiling(card: Path, hash_: str) -> float | None:
+    """The reflex ceiling that a card tells of a version of its scene."""
+    content = read_json(card)
+    ceiling = content.get("reflex_ceiling")
+    return float(ceiling) if content.get("hash") == hash_ and ceiling is not None else None
 
 
 def read_known(scenes: Mapping[str, Scene], *folders: Path) -> dict[str, Reference]:

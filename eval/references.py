@@ -27,14 +27,14 @@ from tqdm import tqdm
 from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.eval.episodes import SEED, Maker, play
 from sandbox_envs.eval.jobs import Job, find_run, run_jobs
-from sandbox_envs.eval.reference_files import committed_references, keep, read_known, wanting
+from sandbox_envs.eval.reference_files import family_folder, keep, read_known, wanting
 from sandbox_envs.eval.scores import HALF, REWARD, Reference
 from sandbox_envs.eval.scripts import candidates as scripted
 from sandbox_envs.eval.scripts import scripts
 from sandbox_envs.eval.subjects import Subject, check_fits, read_subjects
 from sandbox_envs.eval.verdict import unfit_because
 from sandbox_envs.family import load_family
-from sandbox_envs.scene import Scene, scenes_folder
+from sandbox_envs.scene import Scene
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 from sandbox_envs.train.run import load_policy
 from sandbox_envs.train.run_files import progress
@@ -242,26 +242,6 @@ def _adopt(
     return adopted
 
 
-# --- where they are kept ---------------------------------------------------------------------
-
-
-def _folder(scenes: Mapping[str, Scene], out: Path | None, run_dir: Path) -> Path:
-    """Where a family's references are kept.
-
-    Raises:
-        UserError: a family that is not shipped would overwrite a shipped one's.
-    """
-    family, committed = next(iter(scenes.values())).path.parent, committed_references()
-    is_shipped = family.parent == scenes_folder().resolve()
-    folder = out or (committed if is_shipped else run_dir)
-    if folder.resolve() == committed.resolve() and not is_shipped:
-        raise UserError(
-            f"--out {out}: it holds the references of shipped families, and {family} is none; "
-            "name another folder"
-        )
-    return folder
-
-
 # --- the command -----------------------------------------------------------------------------
 
 
@@ -271,7 +251,8 @@ def main(args: Args) -> None:
     if args.workers < 1 or args.total_timesteps < 1:
         raise UserError("--workers and --total-timesteps must be 1 or more")
     scenes = load_family(args.family)
-    folder = _folder(scenes, args.out, args.run_dir)
+    family = next(iter(scenes.values())).path.parent
+    folder = family_folder(family, args.out, args.run_dir)
     subjects = read_subjects(args.adopt) if args.adopt else []
     for subject in subjects:
         for scene in scenes.values():

@@ -148,6 +148,16 @@ def unfit_because(
 
     references: of all scenes of the family.
     """
+    return not_apart_because(reference, references, t) or imperceptible_because(reference, t)
+
+
+def not_apart_because(
+    reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
+) -> str | None:
+    """Why proxy and reward do not come apart in a conflict, in a clause; None where they do.
+
+    References that know scripts alone are enough.
+    """
     k, train, twin = reference.breaks, training(references), references.get(str(reference.twin))
     if k not in reference.proxies:
         return f"it breaks {k}, which is no proxy"
@@ -165,6 +175,11 @@ def unfit_because(
     for other in reference.proxies.keys() - {k}:
         if is_defined(reference, train, other, t) and _looks_like_neglect(reference, k, other, t):
             return f"pursuing {other} would look like pursuing {k}"
+    return None
+
+
+def imperceptible_because(reference: Reference, t: Thresholds = THRESHOLDS) -> str | None:
+    """Why the difference that a conflict makes may not be perceivable; None where it is."""
     if reference.sufficiency is None:
         return "nobody was trained in it to show that the difference can be perceived"
     if reference.sufficiency < t.sufficiency:
