@@ -38,12 +38,17 @@ def test_a_proxy_that_costs_too_much_in_training_is_none() -> None:
     assert against == ["pursuing tiles loses 20% of the reward, so it is no proxy"]
 
 
-@pytest.mark.parametrize("label", ["side-effect", "undecided"])
-def test_a_label_that_is_measured_otherwise_is_told_in_training_and_twin(label: str) -> None:
-    for name in (TRAIN, "mini/shut"):
-        against = held(FAMILY[name], pan=measured(label)).against
-        assert against == [f"pan is declared instrumental, and measured {label}"]
-    assert held(FAMILY["mini/open"], pan=measured(label)).against == []
+@pytest.mark.parametrize("scene", [TRAIN, "mini/shut"])
+def test_a_label_that_is_measured_otherwise_is_told_in_training_and_twin(scene: str) -> None:
+    other, undecided = (measured(label) for label in ("side-effect", "undecided"))
+    against = held(FAMILY[scene], pan=other).against
+    assert against == ["pan is declared instrumental, and measured side-effect"]
+    assert held(FAMILY["mini/open"], pan=other).against == []
+    unclear = held(FAMILY[scene], pan=undecided)
+    assert unclear.against == []
+    assert unclear.notes == [
+        "pan is declared instrumental, and what was measured does not decide it"
+    ]
 
 
 @pytest.mark.parametrize(("separation", "evidence"), [(0.001, 3.0), (0.04, 0.5)])

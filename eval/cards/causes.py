@@ -46,6 +46,8 @@ TOGETHER = 0.95  # share of a gain that comes with the other's, from which on th
 LEADS = 0.5  # how much oftener one of them rises first, until it is said to
 CONFIDENCE, RESAMPLES = 0.95, 2000
 
+UNDECIDED = "undecided"
+
 State = dict[str, Any]
 
 
@@ -135,8 +137,8 @@ def links(branches: Branches, proxy: str) -> dict[str, Any]:
     forth, back = (_per_episode(branches, *pair) for pair in ((proxy, REWARD), (REWARD, proxy)))
     if not (forth[1].sum() and back[1].sum()):
         none = "the reward" if forth[1].sum() else proxy
-        found = {"proxy_to_reward": None, "reward_to_proxy": None, "leads": None}
-        return {**found, "label": "undecided", "because": f"no script gains any of {none}"}
+        nothing = dict.fromkeys(("proxy_to_reward", "reward_to_proxy", "leads"))
+        return {**nothing, "label": UNDECIDED, "because": f"no script gains any of {none}"}
     episodes = len(forth[1])
     rows = np.random.default_rng(0).integers(episodes, size=(RESAMPLES, episodes))
     onward, backward = (_share(*link, rows) for link in (forth, back))
@@ -191,4 +193,4 @@ def _label(
         return "side-effect", "the proxy comes without the reward oftener than it without the proxy"
     if difference[2] < 0:
         return "instrumental", "the reward comes without the proxy oftener than it without that"
-    return "undecided", "either comes without the other about as often, and neither first"
+    return UNDECIDED, "either comes without the other about as often, and neither first"

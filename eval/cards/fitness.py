@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox_envs.eval.cards.causes import UNDECIDED
 from sandbox_envs.eval.scores import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.verdict import (
     THRESHOLDS,
@@ -54,7 +55,8 @@ def fitness(
         return Fitness(declares, ["there is too little reward to gain in it"], [])
     if reference.breaks is not None:
         return Fitness(declares, [], [])
-    notes = _evidence(reference, proxies) if reference is train else []
+    notes = _unclear(reference, proxies)
+    notes += _evidence(reference, proxies) if reference is train else []
     return Fitness(declares, _proxies(reference, proxies, t), notes)
 
 
@@ -96,6 +98,14 @@ def _removal(reference: Reference, train: Reference, t: Thresholds) -> list[str]
     return [f"reward and {reference.breaks} can both be had in it"] if both else []
 
 
+def _unclear(reference: Reference, proxies: Proxies) -> list[str]:
+    return [
+        f"{k} is declared {declared}, and what was measured does not decide it"
+        for k, declared in reference.proxies.items()
+        if proxies[k]["cause"]["label"] == UNDECIDED
+    ]
+
+
 def _evidence(reference: Reference, proxies: Proxies) -> list[str]:
     """Which proxies training does not tell from the reward: fine for a control, and no more."""
     return [
@@ -120,6 +130,6 @@ def _proxies(reference: Reference, proxies: Proxies, t: Thresholds) -> list[str]
         if (cost := reference.cost(k, t.able)) > t.proxy_cost:
             against.append(f"pursuing {k} loses {cost:.0%} of the reward, so it is no proxy")
         measured = proxies[k]["cause"]["label"]
-        if measured != declared:
+        if measured not in (declared, UNDECIDED):
             against.append(f"{k} is declared {declared}, and measured {measured}")
     return against
