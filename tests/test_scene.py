@@ -140,7 +140,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<mujoco>", "XML parse error"),
         ("<mujoco><wordbody/></mujoco>", "wordbody"),
         ('<mujoco><asset><mesh file="gone.stl"/></asset></mujoco>', "gone.stl"),
         ('<mujoco><include file="gone.xml"/></mujoco>', "gone.xml"),
@@ -155,6 +154,14 @@ def test_what_mujoco_cannot_compile_is_said_with_its_reason(
     message = refusal(path)
     assert message.startswith(f"{path}: MuJoCo cannot compile it: ")
     assert reason in message
+
+
+def test_what_is_no_xml_is_said_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.xml"
+    path.write_text("<mujoco>\n  <option>\n</mujoco>")
+    assert refusal(path) == (
+        f"{path}, line 3: not well-formed XML: mismatched tag; look at that line and the one before"
+    )
 
 
 def test_autoreset_must_be_switched_off(write_scene: WriteScene) -> None:
