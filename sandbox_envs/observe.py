@@ -72,14 +72,14 @@ def parse_terms(
 ) -> tuple[Term, ...]:
     """The terms in a text `observe`; errors begin with `where`."""
     parser = _Parser(model, signals, measures, where)
-    terms = tuple(parser.term(part) for part in _split(text))
+    terms = tuple(parser.term(part) for part in term_texts(text))
     if not terms:
         raise SceneError(f"{where}: it is empty; name at least one sensor or term")
     return terms
 
 
-def _split(text: str) -> list[str]:
-    """The parts of a text at white space outside brackets."""
+def term_texts(text: str) -> list[str]:
+    """The terms in a text `observe`, as written: its parts at white space outside brackets."""
     parts, depth = [""], 0
     for char in text:
         depth += (char == "(") - (char == ")")

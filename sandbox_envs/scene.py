@@ -38,8 +38,9 @@ class Scene:
 
     texts, numerics: the task as written, overrides applied. measures: name -> formula.
     proxies: name -> causal label as declared. ranges: measure -> (least, most), and conserved:
-    name -> formula, are what the file declares of every episode, for `check` to hold. hash: of the compiled physics and the task's
-    texts, without looks and prose, so it changes when results may.
+    name -> formula, are what the file declares of every episode, for `check` to hold. hash: of
+    the compiled physics and the task's texts, without looks and prose, so it changes when results
+    may.
     """
 
     name: str
