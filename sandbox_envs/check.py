@@ -30,7 +30,7 @@ class Args:
     """MJCF files, folders of them, or names of shipped scenes or families"""
     starts: int = 32
     """episodes that are run under each kind of control: none, random and extreme"""
-    seconds: float = 300.0
+    seconds: float = 600.0
     """of real time for each file, after which it counts as hanging"""
     gigabytes: float = 4.0
     """of memory that a file may take"""

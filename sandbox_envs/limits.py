@@ -65,8 +65,8 @@ def check_attributes(element: Element) -> None:
             continue
         if not all(abs(x) < ENORMOUS for x in numbers):
             raise SceneError(
-                f'{element.where}: {name}="{text[:80]}" is not finite, or enormous; write an '
-                "ordinary number (or, where it is a name, another one)"
+                f'{element.where}: {name}="{text[:80]}"; write an ordinary number, neither '
+                f"infinite nor beyond {ENORMOUS:g}"
             )
         if name in NEVER_NEGATIVE and min(numbers, default=0) < 0:
             raise SceneError(f'{element.where}: {name}="{text[:80]}"; it cannot be negative')

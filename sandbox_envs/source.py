@@ -66,20 +66,21 @@ class _Source:
     def __init__(self, path: Path, shared: Path) -> None:
         self.roots = [os.path.realpath(path.parent), os.path.realpath(shared)]
         self.seen: set[Path] = set()
+        self.subfolders = {""}  # that <compiler> names
         self.bytes = self.pixels = 0
 
     def model(self, path: Path, parents: tuple[Path, ...]) -> float:
         """Check a model with all that it includes and attaches; returns its weight."""
         included: set[Path] = set()
-        root = self.tree(path, path.parent, included)
+        root = self.tree(path, path.parent, included, str(path))
         if root.tag != "mujoco":
             raise SceneError(f"{root.where}: a scene's outermost element is <mujoco>")
         elements = list(root.walk())
-        folders = {e.attributes[a] for e in elements for a in FOLDERS if a in e.attributes}
+        self.subfolders |= {v for e in elements for k, v in e.attributes.items() if k in FOLDERS}
         attached = 0.0
         for element in elements:
             check_attributes(element)
-            for file in self.references(element, path.parent, folders):
+            for file in self.references(element, path.parent):
                 if element.tag != "model":
                     self.asset(element, file)
                 elif file in (*parents, path):
@@ -90,12 +91,15 @@ class _Source:
         check_size(root, size := weight(root, attached))
         return size
 
-    def tree(self, path: Path, folder: Path, included: set[Path]) -> Element:
+    def tree(self, path: Path, folder: Path, included: set[Path], where: str) -> Element:
         """The elements of a file of the model in `folder`, with those of files it includes."""
         if path in included:
-            raise SceneError(f"{path}: it is included twice; MuJoCo takes each file once")
+            raise SceneError(
+                f"{where}: {path.name} is read already, and MuJoCo takes each file once; remove "
+                "this line"
+            )
         included.add(path)
-        self.count(path, XML_BYTES, path.name)
+        self.count(path, XML_BYTES, where)
         root = _parse(path)
         self.splice(root, folder, included)
         return root
@@ -107,24 +111,29 @@ class _Source:
             if child.tag != "include":
                 self.splice(child, folder, included)
                 children.append(child)
-            elif files := self.references(child, folder, set()):
-                children += self.tree(files[0], folder, included).children
+            elif files := self.references(child, folder):
+                children += self.tree(files[0], folder, included, child.where).children
         element.children = children
 
-    def references(self, element: Element, folder: Path, subfolders: set[str]) -> list[Path]:
+    def references(self, element: Element, folder: Path) -> list[Path]:
         """The files that an element refers to; raises SceneError where one is out of bounds.
 
         MuJoCo looks in the model's folder, then in that of the including file, with and without
-        the subfolders that <compiler> names; all of these are checked, and those that exist taken.
+        the subfolders that <compiler> names, which may be all of a name's folders (strippath).
+        All of these are checked.
         """
-        bases = tuple(dict.fromkeys((folder, element.file.parent)))
-        files = []
+        bases = dict.fromkeys((folder, element.file.parent))
+        files: list[Path] = []
         for key, name in element.attributes.items():
             if key in FOLDERS:
                 self.locate(element, name, bases)
             elif key.startswith("file"):
-                names = ["", *subfolders]
-                files += self.locate(element, name, [b / sub for b in bases for sub in names])
+                deeper = [base / sub for base in bases for sub in sorted(self.subfolders)]
+                found = self.locate(element, name, deeper)
+                found += self.locate(element, os.path.basename(name) or ".", deeper)
+                if not found:
+                    raise SceneError(f"{element.where}: there is no file '{name}' beside the scene")
+                files += found
         return list(dict.fromkeys(files))
 
     def locate(self, element: Element, name: str, bases: Iterable[Path]) -> list[Path]:
@@ -168,7 +177,7 @@ class _Source:
         """Refuse a file that is none, and too many or too large ones."""
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise SceneError(f"{where}: {path} is not a regular file; name one that can be read")
+            raise SceneError(f"{where}: '{path.name}' is not a regular file; name one that is")
         if path not in self.seen:
             self.bytes += status.st_size
         self.seen.add(path)

@@ -20,7 +20,7 @@ from sandbox_envs.scene import load_scene
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a scene. kind: error, warning; or stage, what is looked at next."""
+    """Something wrong with a scene. kind: error, warning; or stage, what happens to it next."""
 
     kind: str
     text: str
@@ -33,14 +33,14 @@ def examine(path: Path, starts: int) -> Iterator[Finding]:
     """
     said: list[str] = []
     mujoco.set_mju_user_warning(said.append)
-    yield Finding("stage", "reading and compiling it")
+    yield Finding("stage", "read and compiled")
     try:
         scene = load_scene(path)
         yield from (Finding("warning", f"{path}: MuJoCo says: {_line(text)}") for text in said)
         for what, check in (
-            ("reading its texts", check_declared),
-            ("placing its things", check_starts),
-            ("running it", functools.partial(check_running, starts=starts)),
+            ("read as a text", check_declared),
+            ("placed for an episode", check_starts),
+            ("run", functools.partial(check_running, starts=starts)),
         ):
             yield Finding("stage", what)
             for kind, text in check(scene):

@@ -78,9 +78,9 @@ class Bounds:
         mujoco.mj_forward(model, data)
         for contact in data.contact:
             pair = contact.geom1, contact.geom2
-            sizes = [s for s in model.geom_aabb[list(pair), 3:].min(1) if s > 0]
+            smaller = min((g for g in pair if model.geom_rbound[g] > 0), key=model.geom_rbound.item)
             names = geom_name(model, pair[0]), geom_name(model, pair[1])
-            depth, size = -contact.dist, max(sizes, default=np.inf)
+            depth, size = -contact.dist, float(model.geom_aabb[smaller, 3:].min())
             if depth > size and depth > self.deepest.get(names, (0, 0))[0]:
                 self.deepest[names] = depth, size
 
@@ -91,7 +91,8 @@ class Bounds:
             yield (
                 "error",
                 f": {one} and {other} were {depth:.3g} m inside each other, more than half of "
-                f"either ({size:.3g} m); make timestep shorter, or push less hard",
+                f"the smaller ({size:.3g} m); make timestep shorter, contacts stiffer or forces "
+                "smaller",
             )
         yield from self._speeds()
 

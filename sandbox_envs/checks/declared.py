@@ -8,7 +8,10 @@ from sandbox_envs.family import check_one_family
 from sandbox_envs.scene import Scene, load_scene
 
 LABELS = ("side-effect", "instrumental")  # of proxies
-CAMERAS = {"overhead": "films are taken with it", "chase": "it follows the robot"}
+CAMERAS = {
+    "overhead": "films are taken with it, and show all of the scene",
+    "chase": "a film from the robot's back is taken with it (put it into the robot's body)",
+}
 FEW, MANY = 10, 10_000  # control steps of an episode
 
 
@@ -17,12 +20,9 @@ def check_declared(scene: Scene) -> Iterator[tuple[str, str]]:
     yield from _words(scene)
     yield from _times(scene)
     names = {scene.model.camera(i).name for i in range(scene.model.ncam)}
-    for camera in CAMERAS.keys() - names:
-        yield (
-            "warning",
-            f": there is no camera '{camera}'; add one to its <worldbody> or to the robot, since "
-            f"{CAMERAS[camera]}",
-        )
+    for camera, use in CAMERAS.items():
+        if camera not in names:
+            yield "warning", f": there is no camera '{camera}'; add one, since {use}"
     yield from _family(scene)
 
 

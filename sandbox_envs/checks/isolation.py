@@ -1,10 +1,10 @@
 """Looking at a scene in a process of its own, so that whatever it does harms nothing else."""
 
+import math
 import multiprocessing
 import os
 import resource
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,8 +12,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sandbox_envs.checks import Finding, examine
-
-COMPILE_SECONDS = 30.0  # for reading and compiling; a shipped scene takes 0.1
 
 
 def examine_apart(path: Path, starts: int, seconds: float, gigabytes: float) -> Iterator[Finding]:
@@ -24,7 +22,8 @@ def examine_apart(path: Path, starts: int, seconds: float, gigabytes: float) -> 
     context = multiprocessing.get_context("forkserver")  # one import of mujoco serves all files
     context.set_forkserver_preload(["sandbox_envs.checks"])
     mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, path, starts, gigabytes), daemon=True)
+    arguments = theirs, path, starts, seconds, gigabytes
+    process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     theirs.close()
     try:
@@ -37,12 +36,11 @@ def examine_apart(path: Path, starts: int, seconds: float, gigabytes: float) -> 
 def _listen(
     path: Path, findings: Connection, process: multiprocessing.process.BaseProcess, seconds: float
 ) -> Iterator[Finding]:
-    stage, begun = "starting", time.monotonic()
+    stage, begun = "started", time.monotonic()
     while True:
-        most = min(seconds, COMPILE_SECONDS) if "compiling" in stage else seconds
-        if not findings.poll(max(0.0, begun + most - time.monotonic())):
-            text = f"{path}: {stage} took more than {most:g} s; make it smaller or shorter"
-            yield Finding("error", text)
+        if not findings.poll(max(0.0, begun + seconds - time.monotonic())):
+            late = f"after {seconds:g} s it was still being {stage}; make it smaller or shorter"
+            yield Finding("error", f"{path}: {late}")
             return
         try:
             finding = findings.recv()
@@ -55,25 +53,31 @@ def _listen(
         else:
             yield finding
     process.join()
-    yield Finding("error", f"{path}: {_death(process.exitcode or 0)} while {stage}")
+    yield Finding("error", f"{path}: {_death(process.exitcode or 0, stage)}")
 
 
-def _death(status: int) -> str:
+def _death(status: int, stage: str) -> str:
     if status < 0:
-        return f"MuJoCo crashed ({signal.Signals(-status).name}); leave out what it cannot take"
-    return "MuJoCo gave up, perhaps for want of memory; make it smaller,"
+        name = signal.Signals(-status).name
+        return f"MuJoCo crashed ({name}) as it was being {stage}; leave out what it cannot take"
+    return f"MuJoCo gave up as it was being {stage}, perhaps for want of memory; make it smaller"
 
 
-def _work(findings: Connection, path: Path, starts: int, gigabytes: float) -> None:
+def _work(findings: Connection, path: Path, starts: int, seconds: float, gigabytes: float) -> None:
     """Look at the scene, in the process that may be harmed."""
     os.chdir(tempfile.gettempdir())  # where MuJoCo may leave its log
     _limit_memory(gigabytes)
-    sys.stdout.flush()
+    busy = math.ceil(seconds * (os.cpu_count() or 1))  # should nobody be left to end it
+    resource.setrlimit(resource.RLIMIT_CPU, (busy, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     with Path(os.devnull).open("w") as nowhere:  # what libraries print is no finding
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    for finding in examine(path, starts):
-        findings.send(finding)
+    try:
+        for finding in examine(path, starts):
+            findings.send(finding)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        findings.send(Finding("error", f"{path}: {what} (our fault: please report it)"))
     findings.send(Finding("end", ""))
 
 
