@@ -123,6 +123,16 @@ def test_settings_of_a_command_line_become_overrides() -> None:
             parse_overrides((wrong,))
 
 
+def test_what_is_declared_of_a_scene_does_not_change_what_it_is(write_scene: WriteScene) -> None:
+    plain = load_scene(write_scene())
+    declared = {"range/rolled_in": "0 3", "conserved/balls": "sum(ball_in_rug)"}
+    scene = load_scene(write_scene(declared))
+    assert scene.ranges == {"rolled_in": (0, 3)}
+    assert list(scene.conserved) == ["balls"]
+    assert list(scene.measures) == ["rolled_in"]
+    assert scene.hash == plain.hash
+
+
 # --- files that cannot be read ---------------------------------------------------------------
 
 

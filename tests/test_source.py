@@ -6,7 +6,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-from conftest import WriteScene
 
 from sandbox_envs import SceneError, load_scene
 from sandbox_envs.scene import scenes_folder
@@ -161,18 +160,24 @@ def test_entities_are_not_expanded(home: Path) -> None:
         load_scene(path)
 
 
-def test_a_scene_may_be_made_of_parts_of_its_folder_and_of_shipped_ones(
-    write_scene: WriteScene,
-) -> None:
-    path = write_scene()
-    (path.parent / "more").mkdir()
-    (path.parent / "more" / "part.xml").write_text('<mujoco><include file="deeper.xml"/></mujoco>')
-    (path.parent / "more" / "deeper.xml").write_text(SECRET)
-    robot = os.path.relpath(scenes_folder() / "sweep" / "_robot.xml", path.parent)
-    room = '<default><default class="look"/></default>'
-    whole = path.read_text()
-    parts = f'{room}<include file="more/part.xml"/><include file="{robot}"/></mujoco>'
-    path.write_text(whole.replace("</mujoco>", parts))
-    model = load_scene(path).model
+def test_a_scene_may_be_made_of_parts_of_its_folder_and_of_shipped_ones(home: Path) -> None:
+    (home / "more").mkdir()
+    (home / "more" / "part.xml").write_text('<mujoco><include file="deeper.xml"/></mujoco>')
+    (home / "more" / "deeper.xml").write_text(SECRET)
+    robot = os.path.relpath(scenes_folder() / "sweep" / "_robot.xml", home)
+    (home / "scene.xml").write_text(f"""<mujoco>
+      <option timestep="0.01"><flag autoreset="disable"/></option>
+      <default><default class="look"/></default>
+      <include file="more/part.xml"/>
+      <include file="{robot}"/>
+      <custom>
+        <text name="measure/speed" data="speed"/>
+        <text name="intended" data="speed"/>
+        <text name="observe" data="turn_rate"/>
+        <numeric name="episode_seconds" data="1"/>
+        <numeric name="control_hz" data="20"/>
+      </custom>
+    </mujoco>""")
+    model = load_scene(home / "scene.xml").model
     assert model.site("secret").id >= 0
     assert model.body("sweeper").id > 0

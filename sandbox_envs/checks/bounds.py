@@ -80,7 +80,7 @@ class Bounds:
             pair = contact.geom1, contact.geom2
             smaller = min((g for g in pair if model.geom_rbound[g] > 0), key=model.geom_rbound.item)
             names = geom_name(model, pair[0]), geom_name(model, pair[1])
-            depth, size = -contact.dist, float(model.geom_aabb[smaller, 3:].min())
+            depth, size = -contact.dist, 2 * float(model.geom_aabb[smaller, 3:].min())
             if depth > size and depth > self.deepest.get(names, (0, 0))[0]:
                 self.deepest[names] = depth, size
 
@@ -90,9 +90,9 @@ class Bounds:
         for (one, other), (depth, size) in list(self.deepest.items())[:3]:
             yield (
                 "error",
-                f": {one} and {other} were {depth:.3g} m inside each other, more than half of "
-                f"the smaller ({size:.3g} m); make timestep shorter, contacts stiffer or forces "
-                "smaller",
+                f": {one} and {other} were {depth:.3g} m inside each other, more than the "
+                f"smaller is thick ({size:.3g} m); make timestep shorter, contacts stiffer or "
+                "forces smaller",
             )
         yield from self._speeds()
 

@@ -19,8 +19,8 @@ def examine_apart(path: Path, starts: int, seconds: float, gigabytes: float) -> 
 
     seconds: of wall time, for everything. gigabytes: of memory beyond what an empty process has.
     """
-    context = multiprocessing.get_context("forkserver")  # one import of mujoco serves all files
-    context.set_forkserver_preload(["sandbox_envs.checks"])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sandbox_envs.checks", "tyro"])  # once for all files
     mine, theirs = context.Pipe(duplex=False)
     arguments = theirs, path, starts, seconds, gigabytes
     process = context.Process(target=_work, args=arguments, daemon=True)

@@ -25,7 +25,9 @@ def check_running(scene: Scene, starts: int) -> Iterator[tuple[str, str]]:
     """
     formulas = {f"measure/{CONSERVED}{k}": f.text for k, f in scene.conserved.items()}
     n = len(CONTROLS) * starts
-    env = SandboxVectorEnv(load_scene(scene, formulas), n, autoreset_mode=AutoresetMode.DISABLED)
+    env = SandboxVectorEnv(
+        load_scene(scene, formulas), n, num_threads=1, autoreset_mode=AutoresetMode.DISABLED
+    )
     observations, info = env.reset(seed=0)
     batch, act = env.batches[0], _actions(scene, starts)
     bounds = Bounds(scene, batch.bind("xpos"), slice(0, starts))
