@@ -151,8 +151,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ("xml", "reason"),
     [
         ("<mujoco><wordbody/></mujoco>", "wordbody"),
-        ('<mujoco><asset><mesh file="gone.stl"/></asset></mujoco>', "gone.stl"),
-        ('<mujoco><include file="gone.xml"/></mujoco>', "gone.xml"),
         ('<mujoco><worldbody><body><geom size="-1"/></body></worldbody></mujoco>', "positive"),
     ],
 )
@@ -164,6 +162,12 @@ def test_what_mujoco_cannot_compile_is_said_with_its_reason(
     message = refusal(path)
     assert message.startswith(f"{path}: MuJoCo cannot compile it: ")
     assert reason in message
+
+
+def test_a_file_that_a_scene_refers_to_must_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "broken.xml"
+    path.write_text('<mujoco>\n<asset><mesh file="gone.stl"/></asset></mujoco>')
+    assert refusal(path) == f"{path}, line 2, <mesh>: there is no file 'gone.stl' beside the scene"
 
 
 def test_what_is_no_xml_is_said_with_its_line(tmp_path: Path) -> None:
