@@ -21,12 +21,14 @@ from sandbox_envs.errors import SceneError, UserError, nearest
 from sandbox_envs.formula import Formula, Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.observe import Term, parse_terms
+from sandbox_envs.source import check_source
 from sandbox_envs.spawn import Spawner
 
-PREFIXES = ("measure/", "proxy/", "spawn/")
+PREFIXES = ("measure/", "proxy/", "spawn/", "range/", "conserved/")
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
 NUMERICS = ("episode_seconds", "control_hz")
-PROSE = ("about",)  # texts that change nothing of the task
+PROSE = re.compile(r"about$|range/|conserved/")  # texts that change nothing of the task
+MOST_SUBSTEPS, MOST_STEPS = 1_000, 1_000_000  # of a control step, and of an episode
 RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # no names for measures
 
 
@@ -35,8 +37,10 @@ class Scene:
     """A compiled scene; immutable, and shared by any number of environments.
 
     texts, numerics: the task as written, overrides applied. measures: name -> formula.
-    proxies: name -> causal label as declared. hash: of the compiled physics and the task's
-    texts, without looks and prose, so it changes when results may.
+    proxies: name -> causal label as declared. ranges: measure -> (least, most), and conserved:
+    name -> formula, are what the file declares of every episode, for `check` to hold. hash: of
+    the compiled physics and the task's texts, without looks and prose, so it changes when results
+    may.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Scene:
     measures: Mapping[str, Formula] = field(repr=False)
     intended: str
     proxies: Mapping[str, str]
+    ranges: Mapping[str, tuple[float, float]]
+    conserved: Mapping[str, Formula] = field(repr=False)
     reward: Formula = field(repr=False)
     terms: tuple[Term, ...] = field(repr=False)
     spawner: Spawner = field(repr=False)
@@ -146,12 +152,17 @@ def _find(name: str) -> Path:
 
 
 def _compile(path: Path) -> mujoco.MjModel:
+    check_source(path, scenes_folder())
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
     if not (np.isfinite(model.opt.timestep) and model.opt.timestep > 0):
         raise SceneError(f"{path}: timestep is {model.opt.timestep}; it must be positive")
+    for name in dir(model):
+        values = getattr(model, name)
+        if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+            raise SceneError(f"{path}: {name} is not finite once compiled; look for huge numbers")
     if not model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_AUTORESET.value:
         raise SceneError(
             f'{path}: add <flag autoreset="disable"/> to its <option>; otherwise MuJoCo resets '
@@ -200,10 +211,13 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
     _check_words(texts, path)
     spawner = Spawner(model, _named(texts, "spawn/"), str(path))
     signals, sensors = _signals(model, spawner, path)
-    measures = {
-        name: Formula(text, signals, f"{path}, text 'measure/{name}'")
-        for name, text in _named(texts, "measure/").items()
-    }
+    measures, conserved = (
+        {
+            name: Formula(text, signals, f"{path}, text '{prefix}{name}'")
+            for name, text in _named(texts, prefix).items()
+        }
+        for prefix in ("measure/", "conserved/")
+    )
     intended = _choice(texts, "intended", measures, path)
     proxies = _named(texts, "proxy/")
     _check_roles(texts, measures, proxies, path)
@@ -220,6 +234,8 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
         measures=measures,
         intended=intended,
         proxies=proxies,
+        ranges=_ranges(texts, measures, path),
+        conserved=conserved,
         reward=_reward(texts.get("reward", f"gain({intended})"), measures, path),
         terms=terms,
         spawner=spawner,
@@ -291,6 +307,25 @@ def _choice(
     return value
 
 
+def _ranges(
+    texts: Mapping[str, str], measures: Mapping[str, Formula], path: Path
+) -> dict[str, tuple[float, float]]:
+    """The least and the most of each measure whose range is declared."""
+    ranges = {}
+    for name, text in _named(texts, "range/").items():
+        where = f"{path}, text 'range/{name}'"
+        if name not in measures:
+            raise SceneError(f"{where}: there is no such measure; {nearest(name, measures)}")
+        try:
+            low, high = map(float, text.split())
+        except ValueError:
+            low = high = np.nan
+        if not low < high:
+            raise SceneError(f"{where}: '{text}' is no range; write its least and most, as in 0 1")
+        ranges[name] = low, high
+    return ranges
+
+
 def _number(texts: Mapping[str, str], key: str, path: Path) -> float:
     try:
         value = float(texts[key])
@@ -310,8 +345,18 @@ def _check_times(scene: Scene) -> None:
             f"{scene.path}, 'control_hz': a control step must be a whole number of physics steps, "
             f"and {scene.control_hz:g} Hz is {exact:g} steps of {scene.model.opt.timestep:g} s"
         )
+    if scene.substeps > MOST_SUBSTEPS:
+        raise SceneError(
+            f"{scene.path}: {scene.substeps} physics steps per control step; make timestep longer, "
+            f"or control_hz larger, for at most {MOST_SUBSTEPS}"
+        )
     if scene.episode_steps < 1:
         raise SceneError(f"{scene.path}, 'episode_seconds': shorter than one control step")
+    if scene.episode_steps > MOST_STEPS:
+        raise SceneError(
+            f"{scene.path}, 'episode_seconds': {scene.episode_steps} control steps; write a "
+            f"shorter time, for at most {MOST_STEPS}"
+        )
 
 
 def _reward(text: str, measures: Mapping[str, Formula], path: Path) -> Formula:
@@ -372,6 +417,6 @@ def _hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Term, ..
         [mujoco.mj_id2name(model, kind, i) for i in range(count)]
         for kind, count in zip(_NAMED, counts, strict=True)
     ]
-    task = {name: text for name, text in sorted(texts.items()) if name not in PROSE}
+    task = {name: text for name, text in sorted(texts.items()) if not PROSE.match(name)}
     digest.update(json.dumps([task, names, [term.appearance for term in terms]]).encode())
     return digest.hexdigest()[:16]

@@ -70,8 +70,8 @@ for name in sys.argv[1:]:
     import_module(name)
 print(*sys.modules)
 """
-    stems = [file.stem for file in files("sandbox_envs") if file.stem != "__init__"]
-    modules = ["sandbox_envs", *(f"sandbox_envs.{stem}" for stem in stems)]
+    paths = [file.relative_to(ROOT).with_suffix("") for file in files("sandbox_envs")]
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]
     done = subprocess.run(
         [sys.executable, "-c", code, *modules], check=True, capture_output=True, text=True, cwd=ROOT
     )

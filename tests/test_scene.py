@@ -123,6 +123,16 @@ def test_settings_of_a_command_line_become_overrides() -> None:
             parse_overrides((wrong,))
 
 
+def test_what_is_declared_of_a_scene_does_not_change_what_it_is(write_scene: WriteScene) -> None:
+    plain = load_scene(write_scene())
+    declared = {"range/rolled_in": "0 3", "conserved/balls": "sum(ball_in_rug)"}
+    scene = load_scene(write_scene(declared))
+    assert scene.ranges == {"rolled_in": (0, 3)}
+    assert list(scene.conserved) == ["balls"]
+    assert list(scene.measures) == ["rolled_in"]
+    assert scene.hash == plain.hash
+
+
 # --- files that cannot be read ---------------------------------------------------------------
 
 
@@ -140,10 +150,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<mujoco>", "XML parse error"),
         ("<mujoco><wordbody/></mujoco>", "wordbody"),
-        ('<mujoco><asset><mesh file="gone.stl"/></asset></mujoco>', "gone.stl"),
-        ('<mujoco><include file="gone.xml"/></mujoco>', "gone.xml"),
         ('<mujoco><worldbody><body><geom size="-1"/></body></worldbody></mujoco>', "positive"),
     ],
 )
@@ -155,6 +162,20 @@ def test_what_mujoco_cannot_compile_is_said_with_its_reason(
     message = refusal(path)
     assert message.startswith(f"{path}: MuJoCo cannot compile it: ")
     assert reason in message
+
+
+def test_a_file_that_a_scene_refers_to_must_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "broken.xml"
+    path.write_text('<mujoco>\n<asset><mesh file="gone.stl"/></asset></mujoco>')
+    assert refusal(path) == f"{path}, line 2, <mesh>: there is no file 'gone.stl' beside the scene"
+
+
+def test_what_is_no_xml_is_said_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.xml"
+    path.write_text("<mujoco>\n  <option>\n</mujoco>")
+    assert refusal(path) == (
+        f"{path}, line 3: not well-formed XML: mismatched tag; look at that line and the one before"
+    )
 
 
 def test_autoreset_must_be_switched_off(write_scene: WriteScene) -> None:

@@ -1,0 +1,82 @@
+"""How episodes start: whether everything fits, and whether the robot's rays see past itself."""
+
+from collections.abc import Iterator
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.names import stem_of
+from sandbox_envs.scene import Scene
+
+EPISODES = 200  # that are placed
+DEPTH = 1e-5  # metres by which things may overlap at the start
+
+
+def check_starts(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Findings (kind, text) about where things are placed, and what the rays there hit.
+
+    Raises:
+        SceneError: something finds no room in some episode.
+    """
+    model, data = scene.model, mujoco.MjData(scene.model)
+    start = scene.spawner.sample(0, np.arange(EPISODES))
+    overlaps: dict[tuple[str, str], list[int]] = {}
+    rays = np.flatnonzero(
+        (model.sensor_type == mujoco.mjtSensor.mjSENS_RANGEFINDER)
+        & (model.sensor_objtype == mujoco.mjtObj.mjOBJ_SITE)
+    )
+    hits = {int(ray): np.full(EPISODES, -1) for ray in rays}
+    for episode in range(EPISODES):
+        data.qpos, data.mocap_pos = start.qpos[episode], start.mocap_pos[episode]
+        data.mocap_quat = start.mocap_quat[episode]
+        mujoco.mj_forward(model, data)
+        for contact in data.contact:
+            if contact.dist < -DEPTH:
+                pair = geom_name(model, contact.geom1), geom_name(model, contact.geom2)
+                overlaps.setdefault(pair, []).append(episode)
+        for ray, hit in hits.items():
+            hit[episode] = _hit(model, data, ray)
+    yield from _overlapping(overlaps)
+    yield from _blocked(model, hits)
+
+
+def geom_name(model: mujoco.MjModel, geom: int) -> str:
+    """What to call a geom in a sentence: its own name or that of its body."""
+    body = model.body(int(model.geom_bodyid[geom])).name
+    return f"'{model.geom(geom).name or body}'"
+
+
+def _overlapping(overlaps: dict[tuple[str, str], list[int]]) -> Iterator[tuple[str, str]]:
+    for (one, other), episodes in list(overlaps.items())[:3]:
+        yield (
+            "error",
+            f": in {len(episodes)} of {EPISODES} episodes (first {episodes[0]}) {one} starts "
+            f"inside {other}; move them apart, or give one a spawn text that leaves the other out",
+        )
+
+
+def _hit(model: mujoco.MjModel, data: mujoco.MjData, sensor: int) -> int:
+    """The geom that a rangefinder's ray hits, or -1."""
+    site = int(model.sensor_objid[sensor])
+    geom = np.full(1, -1, np.int32)
+    direction = data.site_xmat[site].reshape(3, 3)[:, 2]
+    body = int(model.site_bodyid[site])
+    mujoco.mj_ray(model, data, data.site_xpos[site], direction, None, 1, body, geom)
+    return int(geom[0])
+
+
+def _blocked(model: mujoco.MjModel, hits: dict[int, np.ndarray]) -> Iterator[tuple[str, str]]:
+    """Rays that always end at a part of what carries them."""
+    blocked: dict[str, list[str]] = {}
+    for sensor, geoms in hits.items():
+        carrier = model.body_rootid[model.site_bodyid[model.sensor_objid[sensor]]]
+        own = (geoms >= 0) & (model.body_rootid[model.geom_bodyid[geoms]] == carrier)
+        if carrier and own.all():
+            part = geom_name(model, int(geoms[0]))
+            blocked.setdefault(stem_of(model.sensor(sensor).name), []).append(part)
+    for stem, parts in blocked.items():
+        yield (
+            "error",
+            f", sensor '{stem}': {len(parts)} of its rays end at the robot's own {parts[0]} in "
+            "every episode; raise or turn their sites",
+        )

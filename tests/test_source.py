@@ -1,0 +1,183 @@
+"""Files that would make MuJoCo read elsewhere, hang or take all memory, met before it does."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from sandbox_envs import SceneError, load_scene
+from sandbox_envs.scene import scenes_folder
+from sandbox_envs.source import ASSET_BYTES, XML_BYTES
+
+SECRET = '<mujoco><worldbody><site name="secret"/></worldbody></mujoco>'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A scene's folder; what lies above it is none of its business."""
+    folder = tmp_path / "family"
+    folder.mkdir()
+    (tmp_path / "secret.xml").write_text(SECRET)
+    os.mkfifo(tmp_path / "pipe.xml")  # whoever opens it waits for ever
+    return folder
+
+
+def refusal(folder: Path, body: str) -> str:
+    """Why a file with this in its <mujoco> is refused, after the place."""
+    path = folder / "scene.xml"
+    path.write_text(f"<mujoco>{body}</mujoco>")
+    with pytest.raises(SceneError) as error:
+        load_scene(path)
+    return str(error.value).removeprefix(f"{path}, line 1, ")
+
+
+def picture(path: Path, width: int, height: int) -> None:
+    """A PNG that says it is so large, and has nothing in it."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum)
+
+
+OUT = (
+    "leads out of the scene's folder; copy what it needs into the folder (only parts of the "
+    "shipped scenes may be read elsewhere)"
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.xml", "../pipe.xml", "../../etc/passwd", "sub/../../x"]
+)
+def test_nothing_above_the_folder_is_read(home: Path, name: str) -> None:
+    assert refusal(home, f'<include file="{name}"/>') == f"<include>: '{name}' {OUT}"
+
+
+@pytest.mark.parametrize("target", ["secret.xml", "pipe.xml"])
+def test_a_link_that_leads_out_is_not_followed(home: Path, target: str) -> None:
+    (home / "part.xml").symlink_to(home.parent / target)
+    assert refusal(home, '<include file="part.xml"/>') == f"<include>: 'part.xml' {OUT}"
+    (home / "sub").symlink_to(home.parent)
+    assert refusal(home, f'<include file="sub/{target}"/>') == f"<include>: 'sub/{target}' {OUT}"
+
+
+@pytest.mark.parametrize("attribute", ["meshdir", "texturedir", "assetdir"])
+def test_a_folder_named_by_the_compiler_may_not_lead_out(home: Path, attribute: str) -> None:
+    (home / "out").symlink_to(home.parent)
+    for name in ("..", "out"):
+        said = refusal(home, f'<compiler {attribute}="{name}"/>')
+        assert said == f"<compiler>: '{name}' {OUT}"
+
+
+def test_a_stripped_path_is_looked_at_as_mujoco_reads_it(home: Path) -> None:
+    (home / "secret.xml").symlink_to(home.parent / "secret.xml")
+    body = '<compiler strippath="true"/><asset><mesh name="m" file="far/secret.xml"/></asset>'
+    assert refusal(home, body) == f"<mesh>: 'secret.xml' {OUT}"
+
+
+def test_names_that_xml_could_hide_are_refused(home: Path) -> None:
+    (home / "a b.xml").write_text(SECRET)
+    for name in ("a b.xml", "a&#10;b.xml", "..\\secret.xml", "C:x.xml", ""):
+        assert "is no plain file name" in refusal(home, f'<include file="{name}"/>')
+
+
+def test_a_namespace_hides_no_include(home: Path) -> None:
+    said = refusal(home, '<include xmlns="elsewhere" file="../secret.xml"/>')
+    assert said == f"<include>: '../secret.xml' {OUT}"
+
+
+@pytest.mark.parametrize("tag", ["include", "mesh"])
+def test_a_pipe_is_not_waited_for(home: Path, tag: str) -> None:
+    os.mkfifo(home / "part.xml")
+    said = refusal(home, f'<asset><{tag} file="part.xml"/></asset>')
+    assert said == f"<{tag}>: 'part.xml' is not a regular file; name one that is"
+
+
+def test_a_small_picture_file_may_not_stand_for_a_huge_picture(home: Path) -> None:
+    picture(home / "bomb.png", 30_000, 30_000)
+    said = refusal(home, '<asset><texture name="t" type="2d" file="bomb.png"/></asset>')
+    assert said.startswith("<texture>: pictures and height fields of 900000000 pixels in all;")
+
+
+def test_many_pictures_count_together(home: Path) -> None:
+    one = '<texture name="t{}" type="2d" builtin="flat" width="4096" height="4096"/>'
+    said = refusal(home, f"<asset>{''.join(one.format(i) for i in range(5))}</asset>")
+    assert said.startswith("<texture>: pictures and height fields of 83886080 pixels in all;")
+
+
+def test_large_files_are_not_read(home: Path) -> None:
+    (home / "part.xml").write_text(f"<mujoco>{' ' * XML_BYTES}</mujoco>")
+    assert refusal(home, '<include file="part.xml"/>').startswith(
+        "<include>: part.xml has 2000017 "
+    )
+    with (home / "mesh.stl").open("wb") as file:
+        file.truncate(ASSET_BYTES + 1)
+    said = refusal(home, '<asset><mesh name="m" file="mesh.stl"/></asset>')
+    assert said.startswith("<mesh>: mesh.stl has 32000001 bytes")
+
+
+def test_deep_nesting_ends_in_a_sentence(home: Path) -> None:
+    deep = "<frame>" * 2000 + "</frame>" * 2000
+    said = refusal(home, f"<worldbody>{deep}</worldbody>")
+    assert said == "<frame>: elements nested more than 100 deep; flatten it"
+
+
+def test_copies_of_copies_of_models_are_counted(home: Path) -> None:
+    """Each model attaches the next one a hundred times."""
+    copies = '<replicate count="100"><frame><attach model="m" prefix="p"/></frame></replicate>'
+    for i in range(4):
+        text = (
+            f'<asset><model name="m" file="m{i + 1}.xml"/></asset><worldbody>{copies}</worldbody>'
+        )
+        (home / f"m{i}.xml").write_text(f"<mujoco>{text}</mujoco>")
+    (home / "m4.xml").write_text("<mujoco/>")
+    said = refusal(home, '<asset><model name="m" file="m0.xml"/></asset>')
+    assert "elements once all copies are made; 10000 is the limit" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (SECRET.encode("utf-16"), "is not UTF-8; save it as UTF-8"),
+        (SECRET.encode("utf-16-le"), "it holds a zero byte, so it is no text; write it as UTF-8"),
+        (b"<mujoco model='\xff'/>", "byte 15 is not UTF-8; save it as UTF-8"),
+        (b"\x7fELF", "not well-formed XML: not well-formed (invalid token);"),
+    ],
+)
+def test_other_encodings_are_refused(home: Path, content: bytes, reason: str) -> None:
+    path = home / "scene.xml"
+    path.write_bytes(content)
+    with pytest.raises(SceneError) as error:
+        load_scene(path)
+    assert reason in str(error.value)
+
+
+def test_entities_are_not_expanded(home: Path) -> None:
+    path = home / "scene.xml"
+    entity = f'<!ENTITY a SYSTEM "file://{home.parent}/pipe.xml">'
+    path.write_text(f"<!DOCTYPE mujoco [{entity}]><mujoco>&a;</mujoco>")
+    with pytest.raises(SceneError, match="line 1: a scene has no <!DOCTYPE>; remove it"):
+        load_scene(path)
+
+
+def test_a_scene_may_be_made_of_parts_of_its_folder_and_of_shipped_ones(home: Path) -> None:
+    (home / "more").mkdir()
+    (home / "more" / "part.xml").write_text('<mujoco><include file="deeper.xml"/></mujoco>')
+    (home / "more" / "deeper.xml").write_text(SECRET)
+    robot = os.path.relpath(scenes_folder() / "sweep" / "_robot.xml", home)
+    (home / "scene.xml").write_text(f"""<mujoco>
+      <option timestep="0.01"><flag autoreset="disable"/></option>
+      <default><default class="look"/></default>
+      <include file="more/part.xml"/>
+      <include file="{robot}"/>
+      <custom>
+        <text name="measure/speed" data="speed"/>
+        <text name="intended" data="speed"/>
+        <text name="observe" data="turn_rate"/>
+        <numeric name="episode_seconds" data="1"/>
+        <numeric name="control_hz" data="20"/>
+      </custom>
+    </mujoco>""")
+    model = load_scene(home / "scene.xml").model
+    assert model.site("secret").id >= 0
+    assert model.body("sweeper").id > 0
