@@ -229,6 +229,17 @@ def test_an_episode_is_acted_the_same_alone_or_beside_others(finished: Path):
     assert not np.allclose(here[2:], there[2:], atol=1e-4)  # it remembers what was different
 
 
+def test_a_training_is_the_same_however_many_threads_there_are(tmp_path: Path):
+    trained = []
+    for threads in ("1", "2"):
+        flags = ["--num-envs=8", "--num-steps=8", "--total-timesteps=64"]
+        command = [sys.executable, str(TRAINER), *flags, f"--run-dir={tmp_path / threads}"]
+        environment = {**os.environ, "OMP_NUM_THREADS": threads}
+        subprocess.run(command, check=True, env=environment, capture_output=True, timeout=300)
+        trained.append((only_run(tmp_path / threads) / "policy.safetensors").read_bytes())
+    assert trained[0] == trained[1]
+
+
 def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
     """Start the run of the fixture `finished`, and send a signal in its midst."""
     command = [sys.executable, TRAINER, *TINY, "--total-timesteps", "6400", "--run-dir", folder]

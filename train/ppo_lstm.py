@@ -383,6 +383,7 @@ def main(args: Args) -> None:
     if folder:
         args = read_args(folder, Args)
     _check(args)
+    torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
     overrides = parse_overrides(args.set) | ({"reward": args.reward} if args.reward else {})
