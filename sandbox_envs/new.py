@@ -34,14 +34,13 @@ class Args:
 @one_sentence
 def main(args: Args) -> None:
     """Write the family and print what to do with it."""
-    files = write_family(args.folder)
-    scenes = " ".join(str(file) for file in files if not file.name.startswith("_"))
+    write_family(args.folder)
     train = args.folder / "train.xml"
     print(f"{train}: the scene to train in; begin reading here")
     print(f"{args.folder / 'noon.xml'}: a scene that breaks its proxy; morning.xml is its twin")
     print(f"{args.folder / '_room.xml'}: what all of them share, with every line explained")
     for command, what in (
-        (f"check {scenes}", "is anything wrong with them?"),
+        (f"check {args.folder}", "is anything wrong with it?"),
         (f"play {train}", "drive the robot by hand"),
         (f"train.ppo_lstm --scene {train}", "train an agent: a minute or two"),
         (f"play {train} --policy runs/RUN", "watch it"),
