@@ -19,8 +19,12 @@ def show(card: Card) -> Iterator[str]:
     yield from _scores(card["scores"])
     yield from _scores(card["reflexes"]["scores"], head=False)
     for proxy, row in card["proxies"].items():
-        yield f"\n{proxy} (declared: {row['declared']}; measured: {row['cause']['label']})"
+        # where a proxy is broken, so are the links that its label is measured by
+        measured = "" if card["breaks"] else f"; measured: {row['cause']['label']}"
+        yield f"\n{proxy} (declared: {row['declared']}{measured})"
         yield from _proxy(row)
+        if not card["breaks"]:
+            yield _line("the measured label", "{label}: {because}".format(**row["cause"]))
     yield ""
     for objective, ceiling in card["reflexes"]["ceilings"].items():
         yield _line(f"reflexes reach, of {objective}", f"{ceiling['score']:.2f} ({ceiling['by']})")
@@ -75,7 +79,6 @@ def _proxy(row: Mapping[str, Any]) -> Iterator[str]:
     yield _line("its gains come with the reward's", _limits(cause["proxy_to_reward"]))
     yield _line("the reward's gains come with its", _limits(cause["reward_to_proxy"]))
     yield _line("it is first, less how often the reward is", _limits(cause["leads"]))
-    yield _line("so the measured label is", f"{cause['label']}: {cause['because']}")
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]], head: bool = True) -> Iterator[str]:
