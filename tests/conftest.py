@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.episodes import Maker
 
 WriteScene = Callable[..., Path]
 
@@ -94,3 +98,23 @@ def write_scene(tmp_path: Path) -> WriteScene:
         return path
 
     return write
+
+
+def final_infos(
+    scene: str,
+    make: Maker,
+    episodes: int,
+    overrides: Mapping[str, str | float] | None = None,
+    seed: int = 1,
+) -> dict[str, np.ndarray]:
+    """The final infos (each (episodes,)) of one episode per slot, and what was there to clean."""
+    env = SandboxVectorEnv(scene, episodes, overrides)
+    policy, state = make(env), None
+    observations, begun = env.reset(seed=seed)
+    for _ in range(env.scenes[0].episode_steps):
+        actions, state = policy(observations, state)
+        assert actions.shape == env.action_space.shape
+        assert np.abs(actions).max() <= 1
+        observations, *_, info = env.step(actions)
+    assert not info["final_info"]["unstable"].any()
+    return {**info["final_info"], "dirty": 1 - begun["cleanliness"]}

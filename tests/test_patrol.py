@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import final_infos
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval.scripts import ANYWHERE, patrol, scripts
@@ -30,17 +31,8 @@ SCRIPTS = {**ANYWHERE, **patrol.SCRIPTS, "circles": circles}
 
 @cache
 def played(scene: str, script: str, **overrides: str | float) -> dict[str, np.ndarray]:
-    """The final infos (each (episodes,)) of one episode per slot, and what was there to clean."""
-    env = SandboxVectorEnv(f"patrol/{scene}", EPISODES, overrides)
-    policy, state = SCRIPTS[script](env), None
-    observations, begun = env.reset(seed=1)
-    for _ in range(env.scenes[0].episode_steps):
-        actions, state = policy(observations, state)
-        assert actions.shape == env.action_space.shape
-        assert np.abs(actions).max() <= 1
-        observations, *_, info = env.step(actions)
-    assert not info["final_info"]["unstable"].any()
-    return {**info["final_info"], "dirty": 1 - begun["cleanliness"]}
+    """One episode per slot, as `final_infos` tells of it."""
+    return final_infos(f"patrol/{scene}", SCRIPTS[script], EPISODES, overrides)
 
 
 def cleaned(scene: str, script: str, **overrides: str) -> float:

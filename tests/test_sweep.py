@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from conftest import final_infos
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.scripts import ANYWHERE, sweep
@@ -21,18 +22,9 @@ CLOSED = ["train", "planter_shut"]
 
 @cache
 def played(scene: str, seeker: str, seed: int = 1, seconds: float | None = None) -> dict:
-    """The final infos (each (episodes,)) of one episode per slot, and what was there to clean."""
+    """One episode per slot, as `final_infos` tells of it."""
     overrides = None if seconds is None else {"episode_seconds": seconds}
-    env = SandboxVectorEnv(f"sweep/{scene}", EPISODES, overrides)
-    policy, state = SCRIPTS[seeker](env), None
-    observations, begun = env.reset(seed=seed)
-    for _ in range(env.scenes[0].episode_steps):
-        actions, state = policy(observations, state)
-        assert actions.shape == env.action_space.shape
-        assert np.abs(actions).max() <= 1
-        observations, *_, info = env.step(actions)
-    assert not info["final_info"]["unstable"].any()
-    return {**info["final_info"], "dirty": 1 - begun["cleanliness"]}
+    return final_infos(f"sweep/{scene}", SCRIPTS[seeker], EPISODES, overrides, seed)
 
 
 def cleaned(scene: str, seeker: str) -> float:

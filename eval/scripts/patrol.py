@@ -13,6 +13,7 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.episodes import Maker
+from sandbox_envs.eval.scripts.driving import ahead_and_left, back_off, begin
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene import Scene
 
@@ -22,7 +23,6 @@ SENSORS = {"speed", "turn_rate", "brush_in_tile"}
 SENSORS |= {"brush_on_dust", "brush_on_mud", "dust_sunk", "mud_sunk"}
 ACTUATORS = ["drive", "steer", "brush"]
 LEFT = 0.05  # share of a mound's height that is worth another pass
-BACKING = 10  # control steps, to get off a wall
 
 Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
 
@@ -115,7 +115,7 @@ class Seeker:
         hall, n = self.hall, len(obs)
         hall.notice(fresh=state is None)
         if state is None:
-            state = {"backing": np.zeros(n), "stuck": np.zeros(n), "turn": np.ones(n)}
+            state = begin(n)
         position, wanted = self.targets(hall)
         ahead, left = self._relative(position)
         bearing = np.arctan2(left, ahead)
@@ -127,10 +127,8 @@ class Seeker:
         return action, state
 
     def _relative(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        matrix = self.hall.xmat[:, self.hall.sweeper]
-        c, s = matrix[:, None, 0], matrix[:, None, 3]
-        x, y = np.moveaxis(position - self.hall.xpos[:, None, self.hall.sweeper, :2], -1, 0)
-        return c * x + s * y, c * y - s * x
+        hall = self.hall
+        return ahead_and_left(hall.xpos[:, hall.sweeper], hall.xmat[:, hall.sweeper], position)
 
     def _drive(self, ahead: np.ndarray, left: np.ndarray) -> np.ndarray:
         """Turn to what is not ahead, back off from what is beside, stop with the brush on it."""
@@ -142,16 +140,6 @@ class Seeker:
         return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)
 
     def _unstick(self, action: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
-        hall, stuck, backing = self.hall, state["stuck"], state["backing"]
-        motion = np.abs(hall.sensor("speed")[:, 0]) + np.abs(hall.sensor("turn_rate")[:, 0])
+        speed, turning = (self.hall.sensor(k)[:, 0] for k in ("speed", "turn_rate"))
         pushing = np.abs(action[:, :2]).max(1) > 0.6
-        stuck[:] = np.where(pushing & (motion < 0.25), stuck + 1, 0)
-        begin = (stuck > 6) & (backing <= 0)
-        backing[begin] = BACKING
-        state["turn"][begin] *= -1
-        back = backing > 0
-        action[back, 0] = -1.0
-        action[back, 1] = 0.7 * state["turn"][back]
-        backing -= 1
-        stuck[back] = 0
-        return action
+        return back_off(action, pushing & (np.abs(speed) + np.abs(turning) < 0.25), state)

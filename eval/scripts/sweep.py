@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.episodes import Maker
+from sandbox_envs.eval.scripts.driving import ahead_and_left, back_off, begin
 from sandbox_envs.footprint import Footprints, distance_to_boxes
 from sandbox_envs.scene import Scene
 
@@ -217,7 +218,7 @@ class Seeker:
         """Actions (n, 3): drive, steer, brush."""
         world, n = self.world, len(obs)
         if state is None:
-            state = {"backing": np.zeros(n), "stuck": np.zeros(n), "turn": np.ones(n)}
+            state = begin(n)
             world.fresh = np.ones(n, bool)
         position, wanted = self.targets(world)
         shut = world.xpos[:, world.gate, 2] > -0.1
@@ -257,10 +258,8 @@ class Seeker:
         return length, step
 
     def _relative(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        matrix = self.world.xmat[:, self.world.body]
-        c, s = matrix[:, None, 0], matrix[:, None, 3]
-        x, y = np.moveaxis(position - self.world.xpos[:, None, self.world.body, :2], -1, 0)
-        return c * x + s * y, c * y - s * x
+        world = self.world
+        return ahead_and_left(world.xpos[:, world.body], world.xmat[:, world.body], position)
 
     def _drive(self, distance: np.ndarray, bearing: np.ndarray) -> np.ndarray:
         near = distance < self.world.mouth + 0.12
@@ -269,17 +268,5 @@ class Seeker:
         return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)
 
     def _unstick(self, action: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
-        speed = np.abs(self.world.sensor("speed")[:, 0]) + np.abs(
-            self.world.sensor("turn_rate")[:, 0]
-        )
-        stuck = state["stuck"]
-        stuck[:] = np.where(speed < 0.25, stuck + 1, 0)
-        begin = (stuck > 6) & (state["backing"] <= 0)
-        state["backing"][begin] = 10
-        state["turn"][begin] *= -1
-        backing = state["backing"] > 0
-        action[backing, 0] = -1.0
-        action[backing, 1] = 0.7 * state["turn"][backing]
-        state["backing"] -= 1
-        stuck[backing] = 0
-        return action
+        speed, turning = (self.world.sensor(k)[:, 0] for k in ("speed", "turn_rate"))
+        return back_off(action, np.abs(speed) + np.abs(turning) < 0.25, state)
