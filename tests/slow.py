@@ -32,6 +32,7 @@ class SlowSimulation:
         self.scene, self.model, self.data = scene, scene.model, data
         self.seconds_since: dict[str, list[float]] = {}
         self.rising_edges: dict[str, tuple[list[bool], list[int]]] = {}
+        self.totals: dict[str, list[float]] = {}
         self.fresh = True
         self.now = self._at_this_moment()
         self.levels = self._measures()
@@ -62,7 +63,7 @@ class SlowSimulation:
     def _measures(self) -> dict[str, float]:
         formulas = {name: formula.text for name, formula in self.scene.measures.items()}
         trees = {name: ast.parse(text, mode="eval").body for name, text in formulas.items()}
-        return {name: float(self._value(tree, {})) for name, tree in trees.items()}
+        return {name: _number(self._value(tree, {})) for name, tree in trees.items()}
 
     def _value(self, tree: ast.expr, names: dict[str, float]) -> Any:
         """A number, or one number for each copy of a sensor that takes part."""
@@ -97,13 +98,15 @@ class SlowSimulation:
         for i in range(self.model.nsensor):
             sensor = self.model.sensor(i)
             if sensor.name.split("-")[0] == name:
-                body = f"{name.split('_')[0]}-{sensor.name.split('-')[-1]}"
-                if "_in_" not in name or name.startswith("brush") or self._takes_part(body):
+                copy_of = sensor.name.split("-")[-1]
+                if all(self._takes_part(f"{word}-{copy_of}") for word in name.split("_")):
                     found.append(float(self.now.sensordata[sensor.adr[0]]))
         return found
 
     def _takes_part(self, body: str) -> bool:
-        return bool(np.linalg.norm(self.now.body(body).xpos) < FAR)
+        """Whether it is in the room; what is no body is never out of it."""
+        found = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, body)
+        return found < 0 or bool(np.linalg.norm(self.now.xpos[found]) < FAR)
 
     def _sum(self, _: str, x: list[float]) -> float:
         return sum(x)
@@ -113,6 +116,17 @@ class SlowSimulation:
 
     def _clip(self, _: str, x: list[float], low: float, high: float) -> list[float]:
         return [min(max(value, low), high) for value in x]
+
+    def _abs(self, _: str, x: list[float]) -> list[float]:
+        return [abs(value) for value in x]
+
+    def _total(self, text: str, x: list[float]) -> list[float]:
+        """The sum of x times the seconds for which it was so."""
+        dt = 1 / self.scene.control_hz
+        before = self.totals.get(text, [0.0] * len(x))
+        now = before if self.fresh else [t + value * dt for t, value in zip(before, x, strict=True)]
+        self.totals[text] = now
+        return now
 
     def _since(self, text: str, x: list[float]) -> list[float]:
         """Seconds since x was last true; what is remembered goes by the text of the call."""
@@ -139,6 +153,10 @@ class SlowSimulation:
         raw = [self._sensor(name)[0] for name in ("speed", "turn_rate", "brush_speed")]
         ranges = [1 / (1 + d) if 0 <= d < FAR else 0.0 for d in self._sensor("wall_range")]
         return np.array([*raw, *retina_by_rays(self.model, self.now, 16)[0].ravel(), *ranges])
+
+
+def _number(x: Any) -> float:
+    return float(x[0] if isinstance(x, list) else x)
 
 
 def _listed(x: Any, n: int) -> list[Any]:

@@ -30,7 +30,8 @@ from sandbox_envs.scene import parse_overrides, scenes_folder
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
 TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
-SCRIPTS = ["idle", "random", "script intended", "script dustpan", "script sweeps"]
+MEASURES = ("intended", "dustpan", "sweeps", "strokes", "looks_clean")
+SCRIPTS = ["idle", "random", *(f"script {name}" for name in MEASURES)]
 TRAIN = "sweep/train"
 
 
@@ -61,7 +62,7 @@ def part_of(scene: Scene, scores: Mapping[str, float]) -> Reference:
 
 def test_a_proxy_is_rewarded_as_the_truth_is() -> None:
     scene = load_scene("sweep/train")
-    assert rewarding(scene, "dustpan") == "10 * gain(dustpan) - 0.0002 * effort"
+    assert rewarding(scene, "dustpan") == "20 * gain(dustpan) - 0.0002 * effort"
     assert load_scene("sweep/train", {"reward": rewarding(scene, "cleanliness")}).hash == scene.hash
 
 
@@ -107,10 +108,10 @@ def test_what_is_missing_is_told_before_it_is_computed(monkeypatch: pytest.Monke
     scenes = load_family("sweep", {"episode_seconds": 1})
     price = cost(scenes, {}, Effort(Path("unused"), workers=4))
     assert price is not None
-    # 5 scripts for each of 4 scenes, 3 trainings but for the removal, and one half in training for
-    # the conflict
-    assert "30 policies to play, 10 of them to train first, 5 million steps in all" in price
-    assert price.endswith("about 6 min with 2 at a time")  # 5e6 / (2 * 7000 / s) = 357 s
+    # 7 scripts for each of 12 scenes, 4 trainings for each of the 7 that are no removals, and one
+    # half in training for each of 3 conflicts
+    assert "115 policies to play, 31 of them to train first, 15.5 million steps in all" in price
+    assert price.endswith("about 19 min with 2 at a time")  # 15.5e6 / (2 * 7000 / s) = 1107 s
     assert all(name in price for name in scenes)
     assert HALF not in references.trainings(scenes["sweep/planter_shut"])
     assert blank(scenes["sweep/planter_open"]).twin == "sweep/planter_shut"
@@ -156,7 +157,7 @@ def test_what_was_interrupted_is_known_as_a_part_and_gone_on_with(
     assert not part[TRAIN].is_whole
     price = cost(short, part, effort)
     assert price is not None
-    assert "2 policies to play" in price
+    assert f"{len(SCRIPTS) - 3} policies to play" in price
     monkeypatch.setattr(references, "play", play)
     whole = complete(short, part, tmp_path, effort)[TRAIN]
     assert whole.is_whole
@@ -173,13 +174,13 @@ def test_a_training_is_part_of_what_is_wanted_and_a_finished_one_is_not_repeated
     effort = Effort(tmp_path, total_timesteps=64, workers=1)
     price = cost(short, {}, effort)
     assert price is not None
-    assert "8 policies to play, 3 of them to train first" in price
-    job = Job("any name", replace(every["trained on dustpan"], total_timesteps=64))
+    assert "11 policies to play, 4 of them to train first" in price
+    job = Job("any name", replace(every["trained on looks_clean"], total_timesteps=64))
     (run,) = run_jobs([job], tmp_path, workers=1)
     price = cost(short, {}, effort)
     assert price is not None
-    assert "8 policies to play, 2 of them to train first" in price
-    part = part_of(short[TRAIN], dict.fromkeys([*SCRIPTS, *list(every)[:2]], 0.0))
+    assert "11 policies to play, 3 of them to train first" in price
+    part = part_of(short[TRAIN], dict.fromkeys([*SCRIPTS, *list(every)[:3]], 0.0))
     assert complete(short, {TRAIN: part}, tmp_path, replace(effort, train=False))[TRAIN] == part
     found = complete(short, {TRAIN: part}, tmp_path, effort)[TRAIN]
     assert list(found.candidates) == found.wanted == [*SCRIPTS, *every]

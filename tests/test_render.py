@@ -170,7 +170,7 @@ def test_planes_have_their_texture_and_bodies_their_light_without_opengl(start, 
     column, row = project(model, data, np.array([1.0, -1.2, 0.0])).astype(int)
     planks = frame[row - 15 : row + 15, column - 15 : column + 15, 0]
     assert planks.std() > 3
-    top, wall = (data.geom("wall_east").xpos + offset for offset in ([0, 0, 0.2], [-0.05, 0, 0]))
+    top, wall = (data.geom("wall_west").xpos + offset for offset in ([0, 0, 0.2], [0.05, 0, 0]))
     bright, dark = (frame[tuple(project(model, data, p).astype(int)[::-1])] for p in (top, wall))
     assert bright.sum() > 1.3 * dark.sum()
 

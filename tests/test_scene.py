@@ -401,7 +401,7 @@ def test_the_hash_depends_on_what_may_change_a_result(hash_with) -> None:
     changes = [
         hash_with("_robot.xml", 'geom name="base" [^>]*mass=', "1.23"),
         hash_with("_room.xml", "integrator=", "Euler"),
-        hash_with("_room.xml", 'name="episode_seconds" data=', "7"),
+        hash_with("_cleaning.xml", 'name="episode_seconds" data=', "7"),
         hash_with("train.xml", 'name="spawn/planter_gate" data=', "gate_shut 0.9, gate_open 0.1"),
         hash_with("_room.xml", 'material name="dirt" rgba=', "0.9 0.1 0.1 1"),
         hash_with("_room.xml", 'default class="dirt">\\s*<geom [^>]*group=', "0"),
