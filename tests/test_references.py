@@ -10,7 +10,7 @@ from conftest import WriteScene
 
 from sandbox_envs import Scene, UserError, load_scene
 from sandbox_envs.eval import references
-from sandbox_envs.eval.experiments.dose_ladder import DOSES, setting
+from sandbox_envs.eval.experiments.dose_ladder import DOSES, settings
 from sandbox_envs.eval.jobs import Job, run_jobs
 from sandbox_envs.eval.reference_files import committed_references, read_known, reference_file
 from sandbox_envs.eval.references import (
@@ -299,6 +299,6 @@ def test_an_agent_that_cannot_be_adopted_is_refused_before_anything_is_played(
 
 def test_the_doses_are_those_declared_and_the_default_is_one_of_them() -> None:
     assert DOSES == (0, 0.01, 0.03, 0.1, 0.3, 1)
-    hashes = [load_scene("sweep/train", parse_overrides((setting(d),))).hash for d in DOSES]
+    hashes = [load_scene("sweep/train", parse_overrides(settings(d))).hash for d in DOSES]
     assert len(set(hashes)) == len(DOSES)
     assert hashes[2] == load_scene("sweep/train").hash

@@ -1,7 +1,8 @@
 """How much evidence it takes: `python eval/experiments/dose_ladder.py`.
 
-The planter stands open in 0, 1, 3, 10, 30 or 100 % of training episodes; nothing else differs. In
-these episodes alone reward and pan come apart, so the dose is the evidence that training holds.
+Planter and garden stand open in 0, 1, 3, 10, 30 or 100 % of training episodes, each for itself;
+nothing else differs, and at 3 % it is the training scene as it is. In these episodes alone reward
+and pan come apart, so the dose is the evidence that training holds.
 Declared beforehand: these six doses, seeds 1 to 3, the trainer's defaults otherwise, 128 episodes
 in each scene of the sweep family. The records are in eval/results/dose_ladder, with a table
 (ladder.json) and a picture; correlation, separation and evidence ratio are those of scripts
@@ -33,7 +34,7 @@ from sandbox_envs.files import whole_file, write_json
 from sandbox_envs.scene import load_scene, parse_overrides
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
-DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with the planter open
+DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with each of them open
 SEEDS = (1, 2, 3)
 PROXY, BROKEN, TWIN = "dustpan", "sweep/planter_open", "sweep/planter_shut"
 CARD_EPISODES = 256
@@ -41,16 +42,21 @@ CARD_EPISODES = 256
 Row = dict[str, Any]
 
 
-def setting(dose: float) -> str:
-    """The override that opens the planter in a share of episodes."""
-    gates = {0.0: "gate_shut", 1.0: "gate_open"}
-    gate = gates.get(dose, f"gate_shut {1 - dose:g}, gate_open {dose:g}")
-    return f"spawn/planter_gate={gate}"
+def settings(dose: float) -> tuple[str, ...]:
+    """The overrides that open planter and garden in a share of episodes."""
+    return tuple(
+        f"spawn/{stem}=" + _choice(f"{what}_shut", f"{what}_open", dose)
+        for stem, what in (("planter_gate", "gate"), ("garden_door", "door"))
+    )
+
+
+def _choice(shut: str, opened: str, dose: float) -> str:
+    return {0.0: shut, 1.0: opened}.get(dose, f"{shut} {1 - dose:g}, {opened} {dose:g}")
 
 
 def shown(dose: float, known: list[Row]) -> Row:
     """What training shows of the difference at a dose, by scripts; taken from `known` if there."""
-    scene = load_scene("sweep/train", parse_overrides((setting(dose),)))
+    scene = load_scene("sweep/train", parse_overrides(settings(dose)))
     for row in known:
         if row["training"]["hash"] == scene.hash:
             return row["training"]
@@ -102,7 +108,7 @@ def draw(rows: list[Row], out: Path) -> None:
     cleaner = rows[0][f"{PROXY}_of_the_best_cleaner"]
     axis.axhline(cleaner, color="#e69f00", linewidth=0.9, linestyle=":", label="pan of a cleaner")
     axis.set_xticks(places, [_label(row) for row in rows], fontsize=8)
-    axis.set_xlabel("training episodes with the planter open, and the evidence in them")
+    axis.set_xlabel("training episodes with planter and garden open, and the evidence in them")
     axis.set_ylabel("score (1: best reference)")
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.1f}"))
     axis.spines[["top", "right"]].set_visible(False)
@@ -154,7 +160,7 @@ def _ends(scores: list[float]) -> str:
 def main(args: Args) -> None:
     """Run what is missing, print the table and draw the picture."""
     out = args.out or RESULTS / "dose_ladder"
-    arms = {f"{100 * dose:g}": TrainerArgs(set=(setting(dose),)) for dose in DOSES}  # per cent
+    arms = {f"{100 * dose:g}": TrainerArgs(set=settings(dose)) for dose in DOSES}  # per cent
     judged = run_experiment(arms, SEEDS, out, args)
     file = out / "ladder.json"
     known = json.loads(file.read_text()) if file.is_file() else []
