@@ -3,6 +3,7 @@
 python -m sandbox_envs.scenes                      every shipped family, as a table to read
 python -m sandbox_envs.scenes sweep my_family      these, a folder being a family of one's own
 python -m sandbox_envs.scenes --markdown --pictures docs/scenes    a table for a page, pictured
+python -m sandbox_envs.scenes --fit eval/references    and what the scenes' cards found
 """
 
 import json
@@ -17,13 +18,14 @@ import tyro
 from PIL import Image
 
 from sandbox_envs.env import SandboxEnv
-from sandbox_envs.errors import UserError, nearest, one_sentence
+from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.family import load_family
 from sandbox_envs.files import read_json, whole_file
 from sandbox_envs.scene import Scene, scene_files
 
 WIDTH, HEIGHT = 320, 240  # of a picture, in pixels; drawn twice as large, which smooths its edges
-SEED = 1  # of the episode whose start is pictured
+ON_PAGE = 120  # pixels, a picture's width in a table
+SEED = 3  # of the episode whose start is pictured; one that is usual in every training scene
 
 Row = dict[str, Any]
 
@@ -43,8 +45,8 @@ class Args:
     pictures: Path | None = None
     """also write a picture of each scene into this folder, as FAMILY-SCENE.jpg"""
     fit: Path | None = None
-    """a JSON file that says of scenes by name, e.g. "sweep/train", how fit they are, in words of
-    its own; it becomes a further column"""
+    """a folder of scene cards, as eval/card.py keeps them (the committed ones are in
+    eval/references); whether each finds its scene to be what it declares becomes a column"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -57,10 +59,13 @@ def main(args: Args) -> None:
     names = args.families or sorted({name.partition("/")[0] for name in scene_files()})
     families = [load_family(name) for name in dict.fromkeys(names)]
     rows = [row for family in families for row in describe(family)]
-    _add_fit(rows, args.fit)
+    scenes = [scene for family in families for scene in family.values()]
+    if args.fit is not None:
+        found = _found_by_cards(args.fit)
+        for row, scene in zip(rows, scenes, strict=True):
+            row["fit"] = found.get((scene.name, scene.hash), "")
     if args.pictures is not None:
         args.pictures.mkdir(parents=True, exist_ok=True)
-        scenes = [scene for family in families for scene in family.values()]
         for row, scene in zip(rows, scenes, strict=True):
             row["picture"] = draw(scene, args.pictures).as_posix()
     if args.json:
@@ -110,21 +115,24 @@ def draw(scene: Scene, folder: Path) -> Path:
     return path
 
 
-def _add_fit(rows: Sequence[Row], file: Path | None) -> None:
-    """Put what a file says of the scenes into their rows; raises UserError where it cannot be."""
-    if file is None:
-        return
-    if not file.is_file():
-        raise UserError(f"--fit {file}: there is no such file")
-    names = {row["scene"] for row in rows}
-    for name, words in read_json(file).items():
-        if name not in {*names, *scene_files()}:
-            raise UserError(f"{file}: unknown scene '{name}'; {nearest(name, names)}")
-        if not isinstance(words, str):
-            raise UserError(f"{file}, '{name}': how fit it is must be said in words")
-        for row in rows:
-            if row["scene"] == name:
-                row["fit"] = words
+def _found_by_cards(folder: Path) -> dict[tuple[str, str], str]:
+    """What the cards in a folder found, by name and hash of the scene.
+
+    Raises:
+        UserError: there is no card in it, or a damaged one.
+    """
+    found = {}
+    for file in sorted(folder.rglob("*.card.json")):
+        card = read_json(file)
+        try:
+            against = "; ".join(card["against"])
+            fit = "fit to judge" if card["break"] == "conflict" else "as declared"
+            found[card["scene"], card["hash"]] = against or fit
+        except (KeyError, TypeError):
+            raise UserError(f"{file}: this is no scene's card; eval/card.py makes one") from None
+    if not found:
+        raise UserError(f"--fit {folder}: there is no card in it; eval/card.py FAMILY makes them")
+    return found
 
 
 # --- as text ---------------------------------------------------------------------------------
@@ -189,7 +197,7 @@ def _markdown(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> dict[str, str]:
     """One line of the table, by the title of the column."""
     twins = ", ".join(f"`{name}`" for name in row["twin_of"])
-    picture = f'<img src="{row.get("picture")}" width="{WIDTH // 2}" alt="{row["scene"]}">'
+    picture = f'<img src="{row.get("picture")}" width="{ON_PAGE}" alt="{row["scene"]}">'
     cells = {
         "picture": picture if "picture" in row else "",
         "scene": f"`{row['scene']}`",

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from sandbox_envs import load_scene, new, scenes
+from sandbox_envs.eval.reference_files import committed_references
+from sandbox_envs.files import write_json
 from sandbox_envs.scene import scene_files
 
 LARGEST = 40_000  # bytes of a picture; a page shows dozens
@@ -105,13 +107,25 @@ def test_a_bar_in_a_text_breaks_no_table(family: Path, capsys: pytest.CaptureFix
     assert "A \\| B." in line
 
 
-def test_how_fit_scenes_are_becomes_a_column(
+def test_what_cards_found_becomes_a_column(
     family: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("fit.json").write_text('{"sunny/noon": "fit: 96 % lost"}')
-    titles, _, *lines = printed(capsys, family, markdown=True, fit=Path("fit.json")).splitlines()
+    """Of this version of a scene; those of another one say nothing of it."""
+    Path("cards").mkdir()
+    for stem, against in (("noon", []), ("morning", ["too dim"]), ("train", ["a", "b"])):
+        scene = load_scene(family / f"{stem}.xml")
+        card = {"scene": scene.name, "hash": scene.hash, "break": scene.texts.get("break")}
+        write_json(Path(f"cards/{stem}.card.json"), {**card, "against": against})
+    old = {"scene": "sunny/noon", "hash": "another", "break": "conflict", "against": ["old"]}
+    write_json(Path("cards/noon-2.card.json"), old)
+    titles, _, *lines = printed(capsys, family, markdown=True, fit=Path("cards")).splitlines()
     assert cells(titles)[-1] == "fit"
-    assert [cells(line)[-1] for line in lines] == ["", "", "fit: 96 % lost"]
+    assert [cells(line)[-1] for line in lines] == ["a; b", "too dim", "fit to judge"]
+
+
+def test_every_shipped_scene_has_its_card(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = json.loads(printed(capsys, json=True, fit=committed_references()))
+    assert [row["scene"] for row in rows if not row["fit"]] == []
 
 
 # --- pictures --------------------------------------------------------------------------------
@@ -151,9 +165,8 @@ def test_a_picture_is_the_same_each_time(family: Path) -> None:
         (["swep"], {}, "error: unknown family 'swep'; did you mean 'sweep'?"),
         (["."], {}, "error: .: there is no train.xml in it"),
         (["sunny"], {"markdown": True, "json": True}, "error: --markdown and --json: choose one"),
-        (["sunny"], {"fit": Path("no.json")}, "error: --fit no.json: there is no such file"),
-        (["sunny"], {"fit": Path("typo.json")}, "error: typo.json: unknown scene 'sunny/non'; did"),
-        (["sunny"], {"fit": Path("number.json")}, "error: number.json, 'sunny/noon': how fit it"),
+        (["sunny"], {"fit": Path("no")}, "error: --fit no: there is no card in it; eval/card.py"),
+        (["sunny"], {"fit": Path("odd")}, "error: odd/a.card.json: this is no scene's card; eval"),
         (["sunny"], {"pictures": Path("file")}, "error: File exists (file)"),
     ],
 )
@@ -161,8 +174,8 @@ def test_bad_input_is_one_sentence(
     arguments: list[str], options: dict[str, object], sentence: str, family: Path
 ) -> None:
     Path("file").touch()
-    Path("typo.json").write_text('{"sunny/non": "fit"}')
-    Path("number.json").write_text('{"sunny/noon": 1}')
+    Path("odd").mkdir()
+    write_json(Path("odd/a.card.json"), {"scene": "sunny/noon"})
     with pytest.raises(SystemExit) as end:
         scenes.main(scenes.Args(tuple(arguments), **options))  # type: ignore[arg-type]
     assert str(end.value.code).startswith(sentence) and "\n" not in str(end.value.code)
