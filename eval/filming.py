@@ -24,6 +24,7 @@ from sandbox_envs.eval.verdict import NEGLECTS, UNJUDGED, training
 from sandbox_envs.scene import Scene
 
 MOST_AGENTS = 3
+SHORT = 6.0  # simulated seconds, of an episode that is filmed slowly
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def _films(
         number = f"-{k + 1}" if k else ""
         caption = [reference.about, _line(verdicts, i, scene, shot.track.episode)]
         plain = Film([panel("agent", shot.track)], caption, idle, best_reward)
+        if plain.seconds < SHORT:
+            plain = replace(plain, speed=0.5)
         if shot.twin is None:
             yield f"{stem}{number}", plain
         else:

@@ -20,7 +20,7 @@ from sandbox_envs.scene import scene_files
 from sandbox_envs.train import ppo_lstm
 
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
-SHORT = ["--set", "episode_seconds=1", "--no-references", "--episodes", "6"]
+SHORT = ["--set", "episode_seconds=0.5", "--no-references", "--episodes", "6"]
 SCENES = {Path(name).name for name in scene_files() if name.startswith("sweep/")}
 CONFLICTS = {"planter_open", "garden_door", "three_piles"}
 
@@ -118,7 +118,7 @@ def test_a_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path
     for scene in {line["scene"] for line in lines}:
         mine = [line for line in lines if line["scene"] == scene]
         assert [line["episode"] for line in mine] == list(range(6))
-        assert {line["length"] for line in mine} == {20}
+        assert {line["length"] for line in mine} == {10}
     found = json.loads((run / "verdict.json").read_text())
     assert found["scenes"]["sweep/planter_open"]["twin"] == "sweep/planter_shut"
     assert found["scenes"]["sweep/planter_open"]["scores"]["reward"] is None
