@@ -27,7 +27,7 @@ OUT = ["dirt_in_pan", "dirt_in_drain", "dirt_under_cabinet"]
 
 def intended(envs: SandboxVectorEnv) -> Policy:
     """Cleans: dirt first come, first served, and neither soil nor leaves."""
-    if _has(envs, "crumb-0") and not _all_absent(envs, "crumb"):
+    if _has(envs, "crumb-0"):
         return Pusher(envs, _Bodies(envs, ["crumb"], done=["crumb_in_drain"]), into_drain)
     if _has(envs, "lid"):
         return Pusher(envs, _Bodies(envs, ["dirt"], done=["dirt_in_drain"]), into_drain)
@@ -101,11 +101,6 @@ def suits(scene: Scene) -> bool:
 def _has(envs: SandboxVectorEnv, body: str) -> bool:
     model = envs.scenes[0].model
     return body in {model.body(i).name for i in range(model.nbody)}
-
-
-def _all_absent(envs: SandboxVectorEnv, stem: str) -> bool:
-    text = envs.scenes[0].texts.get(f"spawn/{stem}", "")
-    return text.endswith(" 0")
 
 
 class _Bodies:
