@@ -307,7 +307,7 @@ def without_a_scene(lines: list[str]) -> list[str]:
     [
         (twice, "those of sweep/train are not the episodes 0 to 127, once each"),
         (of_another, "not all of them are of sweep-train__ppo_lstm__s1"),
-        (without_one, "those of sweep/clean_room are not the episodes 0 to 127"),
+        (without_one, "those of sweep/stuck_dirt are not the episodes 0 to 127"),
         (without_a_scene, "they are of other scenes than the verdict"),
     ],
 )

@@ -56,7 +56,7 @@ def test_the_nearest_ball_is_driven_to_by_what_is_seen_of_it(
 def test_a_colour_is_told_from_another(room: Scene) -> None:
     """Who drives to the nearest dirt cleans more than who drives to the nearest soil."""
     found = reflexes(room)
-    kinds = {"nearest dirt", "nearest soil", "nearest drain", "nearest anything"}
+    kinds = {f"nearest {kind}" for kind in ("dirt", "soil", "leaf", "drain", "anything")}
     assert set(found) == {"straight ahead", "spin", "follow walls", *kinds}
     cleaned = {
         kind: play(room, found[kind], 32).score("cleanliness").mean()
