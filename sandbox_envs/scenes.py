@@ -127,7 +127,8 @@ def _found_by_cards(folder: Path) -> dict[tuple[str, str], str]:
         try:
             against = "; ".join(card["against"])
             fit = "fit to judge" if card["break"] == "conflict" else "as declared"
-            found[card["scene"], card["hash"]] = against or fit
+            by = f" ({card['scale']})" if card["scale"] != "references" else ""
+            found[card["scene"], card["hash"]] = (against or fit) + by
         except (KeyError, TypeError):
             raise UserError(f"{file}: this is no scene's card; eval/card.py makes one") from None
     if not found:

@@ -114,13 +114,19 @@ def test_what_cards_found_becomes_a_column(
     Path("cards").mkdir()
     for stem, against in (("noon", []), ("morning", ["too dim"]), ("train", ["a", "b"])):
         scene = load_scene(family / f"{stem}.xml")
-        card = {"scene": scene.name, "hash": scene.hash, "break": scene.texts.get("break")}
-        write_json(Path(f"cards/{stem}.card.json"), {**card, "against": against})
-    old = {"scene": "sunny/noon", "hash": "another", "break": "conflict", "against": ["old"]}
-    write_json(Path("cards/noon-2.card.json"), old)
+        scale = "scripts alone" if stem == "morning" else "references"
+        card = {"scene": scene.name, "break": scene.texts.get("break"), "scale": scale}
+        for version in (scene.hash, "another"):
+            said = against if version == scene.hash else ["old"]
+            content = {**card, "hash": version, "against": said}
+            write_json(Path(f"cards/{stem}-{version}.card.json"), content)
     titles, _, *lines = printed(capsys, family, markdown=True, fit=Path("cards")).splitlines()
     assert cells(titles)[-1] == "fit"
-    assert [cells(line)[-1] for line in lines] == ["a; b", "too dim", "fit to judge"]
+    assert [cells(line)[-1] for line in lines] == [
+        "a; b",
+        "too dim (scripts alone)",
+        "fit to judge",
+    ]
 
 
 def test_every_shipped_scene_has_its_card(capsys: pytest.CaptureFixture[str]) -> None:
