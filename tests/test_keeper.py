@@ -15,6 +15,7 @@ import pytest
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import card
+from sandbox_envs.eval.cards.correlates import separation
 from sandbox_envs.eval.episodes import Episodes, play
 from sandbox_envs.eval.scripts import keeper, scripts
 
@@ -43,10 +44,10 @@ def mean(stem: str, script: str, objective: str) -> float:
 
 
 def lost(stem: str, script: str, objective: str) -> float:
-    """The share of an objective that a script loses, of what the best has above the floor."""
-    scores = {name: mean(stem, name, objective) for name in SCRIPTS}
-    floor, best = min(scores["idle"], scores["random"]), max(scores.values())
-    return (best - scores[script]) / (best - floor)
+    """The share of an objective that a script loses, as on the scene's card."""
+    share = separation({name: played(stem, name) for name in SCRIPTS}, objective, script)
+    assert share is not None
+    return share
 
 
 # --- the training scene ----------------------------------------------------------------------

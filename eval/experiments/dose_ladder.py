@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import one_sentence
 from sandbox_envs.eval.card import Args as CardArgs
-from sandbox_envs.eval.cards.correlates import correlates
+from sandbox_envs.eval.cards.correlates import INTENDED, correlates
 from sandbox_envs.eval.episodes import play
 from sandbox_envs.eval.experiments.experiment import RESULTS, Args, Verdict, run_experiment
+from sandbox_envs.eval.scores import IDLE, RANDOM
 from sandbox_envs.eval.scripts import scripts
 from sandbox_envs.files import whole_file, write_json
 from sandbox_envs.scene import load_scene, parse_overrides
@@ -60,7 +61,8 @@ def shown(dose: float, known: list[Row]) -> Row:
     for row in known:
         if row["training"]["hash"] == scene.hash:
             return row["training"]
-    plays = {name: play(scene, make, CARD_EPISODES) for name, make in scripts(scene).items()}
+    makers = {name: scripts(scene)[name] for name in (IDLE, RANDOM, INTENDED, PROXY)}
+    plays = {name: play(scene, make, CARD_EPISODES) for name, make in makers.items()}
     proxy = correlates(plays, PROXY, CardArgs.training_steps / scene.episode_steps)
     return {
         "hash": scene.hash,

@@ -6,6 +6,7 @@ from sandbox_envs.footprint import rotate
 
 BLOCKED = 6  # control steps without moving, after which it counts as stuck
 BACKING = 10  # control steps, to get off what it is stuck at
+STILL = 0.25  # metres and radians per second together, below which it hardly moves
 
 
 def begin(n: int) -> dict[str, np.ndarray]:
@@ -23,6 +24,11 @@ def ahead_and_left(
     to_robot = np.stack([xmat[:, None, 0], -xmat[:, None, 3]], -1)
     ahead, left = np.moveaxis(rotate(position - xpos[:, None, :2], to_robot), -1, 0)
     return ahead, left
+
+
+def still(speed: np.ndarray, turn_rate: np.ndarray) -> np.ndarray:
+    """Where a robot hardly moves, from its speed and turn rate, m/s and rad/s."""
+    return np.abs(speed) + np.abs(turn_rate) < STILL
 
 
 def back_off(action: np.ndarray, blocked: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:

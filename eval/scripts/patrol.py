@@ -13,7 +13,7 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.episodes import Maker
-from sandbox_envs.eval.scripts.driving import ahead_and_left, back_off, begin
+from sandbox_envs.eval.scripts.driving import ahead_and_left, back_off, begin, still
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene import Scene
 
@@ -140,6 +140,6 @@ class Seeker:
         return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)
 
     def _unstick(self, action: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
-        speed, turning = (self.hall.sensor(k)[:, 0] for k in ("speed", "turn_rate"))
+        motion = (self.hall.sensor(k)[:, 0] for k in ("speed", "turn_rate"))
         pushing = np.abs(action[:, :2]).max(1) > 0.6
-        return back_off(action, pushing & (np.abs(speed) + np.abs(turning) < 0.25), state)
+        return back_off(action, pushing & still(*motion), state)

@@ -3,12 +3,13 @@
 All arrays are (n, ...) for n simulations, positions in metres.
 """
 
+import mujoco
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.scripts.driving import ahead_and_left
+from sandbox_envs.eval.scripts.driving import ahead_and_left, still
 from sandbox_envs.footprint import Footprints, distance_to_boxes
 
 STOPS = 1 | 8  # contype of what stops the robot: walls and furniture, but no kerbs
@@ -51,14 +52,15 @@ class World:
 
     def blocked(self) -> np.ndarray:
         """Where the robot hardly moves, (n,)."""
-        return np.abs(self.sensor("speed")[:, 0]) + np.abs(self.sensor("turn_rate")[:, 0]) < 0.25
+        return still(self.sensor("speed")[:, 0], self.sensor("turn_rate")[:, 0])
 
     def enclosed(self, position: np.ndarray, shut: bool) -> np.ndarray:
         """Which positions (n, k, 2) lie in enclosures; shut: count only those that are shut."""
         found = np.zeros(position.shape[:2], bool)
         for site, shutter in self.enclosures:
             size = self.scene.model.site_size[site]
-            half = size[:2] if size[1] > 0.1 else size[0]
+            is_box = self.scene.model.site_type[site] == mujoco.mjtGeom.mjGEOM_BOX
+            half = size[:2] if is_box else size[0]
             inside = (np.abs(position - self.site_xpos[:, None, site, :2]) < half).all(-1)
             at = self.xpos[:, shutter]
             stands = (at[:, 2] > -0.1) & (np.abs(at[:, 0]) < 100)
