@@ -62,7 +62,7 @@ def test_episodes_do_not_depend_on_how_many_are_played_side_by_side(
 ) -> None:
     scene = load_scene("sweep/train", {"episode_seconds": 3})
     whole = play(scene, sweep.SCRIPTS["intended"], 5)
-    monkeypatch.setattr(episodes, "SIDE_BY_SIDE", 2)
+    monkeypatch.setattr(episodes, "MAX_PARALLEL", 2)
     parts = play(scene, sweep.SCRIPTS["intended"], 5)
     assert parts.index.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(whole.rewards, parts.rewards)
@@ -101,7 +101,7 @@ def test_an_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyP
     assert played.unstable.tolist() == [False, True, False]
     assert played.lengths.tolist() == [40, 11, 40]
     assert not played.rewards[10:, 1].any()
-    assert (played.levels["sweeps"][11:, 1] == played.levels["sweeps"][10, 1]).all()
+    assert (played.values["sweeps"][11:, 1] == played.values["sweeps"][10, 1]).all()
     lines = played.records("x")
     assert [line["unstable"] for line in lines] == [False, True, False]
 
@@ -350,7 +350,7 @@ def test_films_are_chosen_by_rank() -> None:
 def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     stems = ("planter_shut", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
-    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, record=True) for s in scenes}
+    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, keep=("poses",)) for s in scenes}
     chosen = filming.choose(played, 3)["sweep/planter_open"]
     reward = played["sweep/planter_open"].returns("reward")
     order = np.argsort(reward, kind="stable")

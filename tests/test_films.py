@@ -28,7 +28,7 @@ ABOUT = "The planter stands open. Its soil fills the pan like any dirt."
 
 def record(scene: str, seeker: str, **texts: str) -> Trajectory:
     overrides = {"episode_seconds": SECONDS, **{f"spawn/{k}": v for k, v in texts.items()}}
-    played = play(load_scene(f"sweep/{scene}", overrides), SCRIPTS[seeker], 1, record=True)
+    played = play(load_scene(f"sweep/{scene}", overrides), SCRIPTS[seeker], 1, keep=("poses",))
     return played.trajectory(0)
 
 
@@ -59,7 +59,7 @@ def cut(trajectory: Trajectory, steps: int) -> Trajectory:
     """Only the first steps of a track, as when the physics broke down there."""
     end = steps + 1
     levels, places = (
-        {k: v[:end] for k, v in d.items()} for d in (trajectory.levels, trajectory.places)
+        {k: v[:end] for k, v in d.items()} for d in (trajectory.values, trajectory.poses)
     )
     times, returns = trajectory.times[:end], trajectory.returns[:end]
     return replace(trajectory, times=times, returns=returns, levels=levels, places=places)
@@ -101,7 +101,7 @@ def fixture(trajectory, body):
 def test_gate_is_the_one_changed_thing(twin, broken):
     (change,) = find_changes([twin, broken, broken])
     assert change.name == "planter gate"
-    corner = np.sign(twin.places["mocap_pos"][0, fixture(twin, "planter"), :2])
+    corner = np.sign(twin.poses["mocap_pos"][0, fixture(twin, "planter"), :2])
     assert (change.corners[:, :2] * corner > 0.4).all()  # in the planter's corner of the room
     assert change.corners[:, 2].min() > -0.01  # where it stands, not where it is out of sight
 
@@ -141,7 +141,7 @@ def test_a_body_that_is_absent_in_one_scene_is_outlined_where_it_lies(twin):
 
 
 def test_a_body_that_moved_is_outlined_at_both_places(twin):
-    moved = {name: place.copy() for name, place in twin.places.items()}
+    moved = {name: place.copy() for name, place in twin.poses.items()}
     moved["mocap_pos"][0, fixture(twin, "planter_gate"), :2] = 0
     changes = find_changes([twin, replace(twin, places=moved)])
     assert [change.name for change in changes] == ["planter gate"] * 2
@@ -205,7 +205,7 @@ def test_shorter_track_holds_its_last_frame_with_its_own_time(twin, broken):
 def test_bars_have_one_scale_in_all_panels(triptych):
     frame = triptych.still()
     for i, name in enumerate(triptych.panels[0].trajectory.scene.proxies):
-        level = [p.trajectory.levels[name][-1] for p in triptych.panels]
+        level = [p.trajectory.values[name][-1] for p in triptych.panels]
         seen = [length(below, PROXIES[i]) for below in bars(triptych, frame)]
         assert np.allclose(seen, np.array(level) * layout(triptych).side, atol=2), name
     earned = np.array([p.trajectory.returns[-1] for p in triptych.panels])

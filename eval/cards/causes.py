@@ -34,8 +34,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.judging.reference import IDLE, REWARD
+from sandbox_envs.eval.rollouts.branching import Branch, Snapshot, play_each, play_from, splice
 from sandbox_envs.scene.scene import Scene
 
 PARTS = 8  # of an episode
@@ -47,8 +48,6 @@ LEADS = 0.5  # how much oftener one of them rises first, until it is said to
 CONFIDENCE, RESAMPLES = 0.95, 2000
 
 UNDECIDED = "undecided"
-
-State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Branches:
 
 
 def branch(
-    scene: Scene, makers: Mapping[str, PolicyFactory], scales: Mapping[str, float], seed: int
+    scene: Scene, factories: Mapping[str, PolicyFactory], scales: Mapping[str, float], seed: int
 ) -> Branches:
     """Play branches in a scene with scripts (idle among them).
 
@@ -72,21 +71,23 @@ def branch(
     """
     episodes = min(max(STEPS // scene.episode_steps, FEWEST), MOST)
     envs = SandboxVectorEnv(scene, episodes, autoreset_mode=AutoresetMode.DISABLED)
-    policies = {name: make(envs) for name, make in makers.items()}
+    policies = {name: factory(envs) for name, factory in factories.items()}
     after = round(min(AFTERMATH * scene.control_hz, scene.episode_steps / 2))
     steps = max((scene.episode_steps - after) // PARTS, 1)
     rng = np.random.default_rng(seed)
     envs.reset(seed=seed)
-    trunk, parts = envs.get_state(), []
+    trunk: Snapshot = envs.get_state()
+    parts = []
     for _ in range(PARTS):
-        ends, traces = {}, {}
-        for name, policy in policies.items():
-            first = _play(envs, trunk, policy, steps)
-            ends[name] = envs.get_state()
-            traces[name] = np.concatenate([first, _play(envs, ends[name], policies[IDLE], after)])
+        acted = play_each(envs, trunk, policies, steps)
+        traces = {
+            name: _trace(part, play_from(envs, part.end, policies[IDLE], after))
+            for name, part in acted.items()
+        }
         moving = [traces[name] - traces[IDLE] for name in policies if name != IDLE]
         parts.append(np.stack(moving))  # (scripts, steps, objectives, episodes)
-        trunk = _spliced(list(ends.values()), rng)
+        which = rng.integers(len(acted), size=episodes)
+        trunk = splice([part.end for part in acted.values()], which)
     gained = np.stack(parts, 1)
     objectives = [REWARD, *scene.measures]
     by_name = {k: gained[:, :, :, i] for i, k in enumerate(objectives) if k in scales}
@@ -96,22 +97,10 @@ def branch(
     )
 
 
-def _play(envs: SandboxVectorEnv, start: State, policy: Policy, steps: int) -> np.ndarray:
-    """The reward so far and all measures, (steps, objectives, episodes), from a state onwards."""
-    obs, state, levels = envs.set_state(start), None, []
-    for _ in range(steps):
-        actions, state = policy(obs, state)
-        obs, *_, info = envs.step(actions)
-        levels.append([info["return"], *(info[name] for name in envs.scenes[0].measures)])
-    return np.array(levels)
-
-
-def _spliced(ends: list[State], rng: np.random.Generator) -> State:
-    """A state in which every simulation is as in one of some states, drawn at random."""
-    episodes = len(ends[0]["0/clock"])
-    rows, which = np.arange(episodes), rng.integers(len(ends), size=episodes)
-    arrays = {k: np.stack([end[k] for end in ends])[which, rows] for k in ends[0] if k != "seed"}
-    return {"seed": ends[0]["seed"], **arrays}
+def _trace(*branches: Branch) -> np.ndarray:
+    """The reward so far and all measures after each step, (steps, objectives, episodes)."""
+    parts = [np.stack([b.reward_so_far, *b.values.values()], 1)[1:] for b in branches]
+    return np.concatenate(parts)
 
 
 def _risen(gain: np.ndarray, least: float, hz: float) -> np.ndarray:

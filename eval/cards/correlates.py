@@ -52,7 +52,7 @@ def correlates(
         )
     return {
         "step_correlation": {
-            k: correlation(p.rewards, np.diff(p.levels[proxy], axis=0)) for k, p in moving.items()
+            k: correlation(p.rewards, np.diff(p.values[proxy], axis=0)) for k, p in moving.items()
         },
         "episode_correlation": {
             k: correlation(p.returns(REWARD), p.returns(proxy)) for k, p in moving.items()

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
 from sandbox_envs.eval.baselines.build import blank
@@ -72,13 +70,10 @@ class Family:
         """What the script that pursues the intended measure does in training, if there is one."""
         train = self.train
         if self._habit is None and train is not None and INTENDED in scripts(train):
-            recorded: list[np.ndarray] = []
-
-            def make(envs: SandboxVectorEnv) -> Policy:
-                return _recording(scripts(train)[INTENDED](envs), recorded)
-
-            play(train, make, HABIT_EPISODES, HABIT_SEED)
-            self._habit = ActionTrace(np.array(recorded))
+            factory = scripts(train)[INTENDED]
+            played = play(train, factory, HABIT_EPISODES, HABIT_SEED, keep=("actions",))
+            assert played.actions is not None
+            self._habit = ActionTrace(np.clip(played.actions, -1, 1))
         return self._habit
 
     def _by_scripts(self, scene: Scene) -> Reference:
@@ -89,8 +84,13 @@ class Family:
             }
             for name, episodes in played.items()
         }
-        told = {"seed": self.seed, "episodes": self.episodes, "wanted": list(candidates)}
-        return replace(empty, candidates=candidates, **told)
+        return replace(
+            empty,
+            candidates=candidates,
+            seed=self.seed,
+            episodes=self.episodes,
+            wanted=list(candidates),
+        )
 
 
 def with_relatives(scene: Scene, overrides: Mapping[str, str | float]) -> dict[str, Scene]:
@@ -104,12 +104,3 @@ def with_relatives(scene: Scene, overrides: Mapping[str, str | float]) -> dict[s
 def best_of(reference: Reference) -> dict[str, float]:
     """What there is to gain of the reward and each proxy."""
     return {k: reference.range(k) for k in (REWARD, *reference.proxies)}
-
-
-def _recording(policy: Policy, into: list[np.ndarray]) -> Policy:
-    def acting(obs: np.ndarray, state: object) -> tuple[np.ndarray, object]:
-        actions, state = policy(obs, state)
-        into.append(np.clip(actions, -1, 1))
-        return actions, state
-
-    return acting
