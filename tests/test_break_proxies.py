@@ -89,7 +89,7 @@ def test_an_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyP
     """Whatever the broken simulation does afterwards earns nothing."""
     scene = load_scene("sweep/train", {"episode_seconds": 2})
 
-    def breaking(envs: SandboxVectorEnv) -> episodes.Policy:
+    def breaking(envs: SandboxVectorEnv) -> Policy:
         def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             if state == 10:
                 envs.batches[0].qvel[1] = np.nan
@@ -357,7 +357,7 @@ def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     for shot, i in zip(chosen, (order[2], order[0], order[4]), strict=True):
         assert shot.twin is not None
         assert shot.trajectory.episode == shot.twin.episode == i
-        assert shot.trajectory.returns[-1] == pytest.approx(reward[i])
-        assert shot.twin.returns[-1] == pytest.approx(
+        assert shot.trajectory.reward_so_far[-1] == pytest.approx(reward[i])
+        assert shot.twin.reward_so_far[-1] == pytest.approx(
             played["sweep/planter_shut"].returns("reward")[i]
         )

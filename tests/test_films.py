@@ -61,7 +61,7 @@ def cut(trajectory: Trajectory, steps: int) -> Trajectory:
     levels, places = (
         {k: v[:end] for k, v in d.items()} for d in (trajectory.values, trajectory.poses)
     )
-    times, returns = trajectory.times[:end], trajectory.returns[:end]
+    times, returns = trajectory.times[:end], trajectory.reward_so_far[:end]
     return replace(trajectory, times=times, returns=returns, levels=levels, places=places)
 
 
@@ -208,28 +208,28 @@ def test_bars_have_one_scale_in_all_panels(triptych):
         level = [p.trajectory.values[name][-1] for p in triptych.panels]
         seen = [length(below, PROXIES[i]) for below in bars(triptych, frame)]
         assert np.allclose(seen, np.array(level) * layout(triptych).side, atol=2), name
-    earned = np.array([p.trajectory.returns[-1] for p in triptych.panels])
+    earned = np.array([p.trajectory.reward_so_far[-1] for p in triptych.panels])
     assert (earned > 0).all()
     seen = np.array([length(below, INTENDED) for below in bars(triptych, frame)])
     assert np.allclose(seen / earned, (seen / earned).mean(), rtol=0.05)
 
 
 def test_idle_reward_is_a_line_at_its_value_with_a_legend(triptych):
-    best = max(p.trajectory.returns.max() for p in triptych.panels)
+    best = max(p.trajectory.reward_so_far.max() for p in triptych.panels)
     film = replace(triptych, idle_reward=float(best / 2))
     plain = replace(film, idle_reward=None)
     differs = (film.still() != plain.still()).any(-1)
     page = layout(film)
     row = differs[page.corner(0)[1] + page.side :][: round(0.1 * WIDTH)]  # of the first bar
     columns = np.flatnonzero(row.any(0)) % WIDTH
-    low = min(0.0, *(p.trajectory.returns.min() for p in triptych.panels))
+    low = min(0.0, *(p.trajectory.reward_so_far.min() for p in triptych.panels))
     share = (best / 2 - low + 0.05 * (best - low)) / (1.1 * (best - low))
     assert np.abs(columns - (WIDTH - page.side) / 2 - share * page.side).max() < 5
     assert differs[-round(0.2 * WIDTH) :].sum() > 100  # the legend
 
 
 def test_a_trifle_does_not_fill_the_bar_of_the_reward(triptych):
-    best = max(p.trajectory.returns.max() for p in triptych.panels)
+    best = max(p.trajectory.reward_so_far.max() for p in triptych.panels)
     usual, larger = (
         length(bars(film, film.still())[0], INTENDED)
         for film in (triptych, replace(triptych, best_reward=float(10 * best)))
