@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 ARGS ?=
 DEMO_DIR := runs/demo
 # The newest run of the demo that can be gone on with, if any; finished ones then say so at once.
 DEMO_RUN = $(patsubst %/resume.pt,%,$(lastword $(sort $(wildcard $(DEMO_DIR)/*/resume.pt))))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-judged test lint format clean
+.PHONY: help install demo demo-judged test docs lint format clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +33,11 @@ demo-judged:
 test: lint  ## Lint and check types, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
+docs: $(DOCS_STAMP)  ## Update the generated tables and build the documentation in site/
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
+	@echo 'To read: $(CURDIR)/site/index.html'
+
 lint: $(STAMP)  ## Check style, format and types; change nothing
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -42,7 +48,7 @@ format: $(STAMP)  ## Mend what can be mended of style and format
 	$(BIN)/python -m ruff format .
 
 clean:  ## Remove what building and testing left behind (not .venv, runs or videos)
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT
 	find assets eval sandbox_envs tests train -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp holds the folder's path: a virtual environment in a moved or copied clone is made anew.
@@ -59,6 +65,11 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@echo "$(CURDIR)" > $@
+
+# Only `make docs` needs these; once they are installed it builds without a network.
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 # One line: what is missing, and what brings it. Only without Python (and its venv) nothing goes on.
 define LOOK_AROUND
