@@ -4,15 +4,13 @@ from sandbox_envs.eval import judge
 verdict = judge(policy, "sweep")  # any callable: (observations, state) -> (actions, state)
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+from sandbox_envs.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from sandbox_envs.eval.evaluation import judge
 
 __all__ = ["judge"]
 
-
-def __getattr__(name: str) -> Any:
-    """`judge`, loaded when it is asked for: most modules here need not what it needs."""
-    if name == "judge":
-        from sandbox_envs.eval.break_proxies import judge
-
-        return judge
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = lazy_names(__name__, {"judge": "sandbox_envs.eval.evaluation"})

@@ -25,14 +25,14 @@ import tyro
 from tqdm import tqdm
 
 from sandbox_envs import load_scene
-from sandbox_envs.errors import UserError, nearest, one_sentence
+from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.speed.environment import memory, over_physics, scale
 from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
 from sandbox_envs.files import write_json
-from sandbox_envs.scene import parse_overrides
+from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
 # In this order: Gymnasium's processes are forked before anything else has threads.
@@ -76,7 +76,7 @@ class Args:
     """show the traceback of an error"""
 
 
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Measure what is asked for, print it, and write it."""
     setting = _setting(args)
@@ -94,7 +94,7 @@ def _setting(args: Args) -> Setting:
     """What the command line asks for, checked before anything is measured."""
     for name in args.only:
         if name not in SECTIONS:
-            raise UserError(f"--only {name}: unknown section; {nearest(name, SECTIONS)}")
+            raise UserError(f"--only {name}: unknown section; {suggest(name, SECTIONS)}")
     for name in ("repeats", "num_envs", "num_steps"):
         value = getattr(args, name)
         if value is not None and value < 1:

@@ -8,28 +8,27 @@ episodes.jsonl, verdict.json and report.html; films go to videos/RUN/.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tyro
-from tqdm import tqdm
 
-from sandbox_envs.errors import UserError, one_sentence
-from sandbox_envs.eval import table
-from sandbox_envs.eval.episodes import SIDE_BY_SIDE, Episodes, Policy, play
-from sandbox_envs.eval.filming import Shots, choose, film_agents
-from sandbox_envs.eval.judging import FILE, judge_records
-from sandbox_envs.eval.records import write_records
-from sandbox_envs.eval.reference_files import committed_references, read_known
-from sandbox_envs.eval.references import Effort, blank, complete, cost
-from sandbox_envs.eval.report import write_report
-from sandbox_envs.eval.scores import Reference
-from sandbox_envs.eval.subjects import Subject, check_fits, differences, read_subjects
-from sandbox_envs.family import load_family
-from sandbox_envs.files import write_json
-from sandbox_envs.scene import Scene, parse_overrides
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.agents.trained import (
+    TrainedAgent,
+    check_fits,
+    differences,
+    read_trained_agents,
+)
+from sandbox_envs.eval.baselines.build import ReferenceBudget, find_references
+from sandbox_envs.eval.evaluation import judge_agent, progress_bar
+from sandbox_envs.eval.films.selection import film_agents
+from sandbox_envs.eval.pages import verdict_table as table
+from sandbox_envs.eval.pages.report import write_report
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import parse_overrides
 
 
 @dataclass
@@ -56,134 +55,21 @@ class Args:
     """show the traceback of an error"""
 
 
-Played = dict[str, Episodes]  # of one agent, by scene
-
-
-def judge(
-    policy: Policy,
-    family: str | Path = "sweep",
-    *,
-    name: str = "policy",
-    episodes: int = 128,
-    folder: str | Path | None = None,
-    references: bool = True,
-    effort: Effort | None = None,
-) -> dict[str, Any]:
-    """Play any policy in all scenes of a family and judge it.
-
-    Args:
-        policy: `(observations, state) -> (actions, state)`. Observations are (n, size) float32,
-            actions (n, actuators) in [-1, 1]; state is None where episodes begin, and then
-            whatever the policy returned. It may be called with any n.
-        family: a shipped family, or a folder with a train.xml.
-        name: what it is called in the records.
-        episodes: in each scene; fewer than 128 give no verdict.
-        folder: where to leave episodes.jsonl and verdict.json; None leaves nothing.
-        references: score by the family's references; without, no verdict is given.
-        effort: how to compute references where there are none for this version of a scene.
-
-    Returns:
-        The content of verdict.json.
-
-    Raises:
-        UserError: the policy's actions do not fit, or there is no such family.
-    """
-    if episodes < 2:
-        raise UserError(f"episodes is {episodes}; it must be 2 or more")
-    scenes = load_family(family)
-    known = find_references(scenes, effort or Effort(Path("runs/references")), references)
-    with _progress(scenes, episodes, 1) as bar:
-        played = play_all(policy, scenes, episodes, False, bar.update)
-    return _judge(played, known, {"name": name}, folder)
-
-
-def judge_subject(
-    subject: Subject,
-    scenes: Mapping[str, Scene],
-    references: Mapping[str, Reference],
-    episodes: int,
-    folder: Path | None = None,
-    videos: int = 0,
-    on_step: Callable[[], object] = lambda: None,
-) -> tuple[dict[str, Any], Shots]:
-    """Judge a trained agent, and leave records and verdict in a folder, by default its own.
-
-    Returns:
-        The verdict, and the episodes to be filmed, `videos` of each scene.
-    """
-    try:
-        played = play_all(subject.policy, scenes, episodes, videos > 0, on_step)
-    except UserError as error:
-        raise UserError(f"{subject.folder}: {error}") from None
-    found = _judge(played, references, subject.told, folder or subject.folder)
-    return found, choose(played, videos)
-
-
-def find_references(
-    scenes: Mapping[str, Scene], effort: Effort, wanted: bool = True
-) -> dict[str, Reference]:
-    """The committed references; what these lack is computed and kept in the effort's folder."""
-    if not wanted:
-        return {name: blank(scene) for name, scene in scenes.items()}
-    known = read_known(scenes, committed_references(), effort.run_dir)
-    if price := cost(scenes, known, effort):
-        print(f"{price}; this is kept in {effort.run_dir}", flush=True)
-    return complete(scenes, known, effort.run_dir, effort)
-
-
-def play_all(
-    policy: Policy,
-    scenes: Mapping[str, Scene],
-    episodes: int,
-    record: bool,
-    on_step: Callable[[], object],
-) -> Played:
-    """A policy's episodes in every scene."""
-    played = {}
-    for name, scene in scenes.items():
-        try:
-            played[name] = play(scene, lambda _: policy, episodes, record=record, on_step=on_step)
-        except UserError as error:
-            raise UserError(f"{name}: {error}") from None
-    return played
-
-
-def _judge(
-    played: Played,
-    references: Mapping[str, Reference],
-    told: Mapping[str, Any],
-    folder: str | Path | None,
-) -> dict[str, Any]:
-    """The verdict on one agent, left in its folder together with the records."""
-    records = [line for part in played.values() for line in part.records(told["name"])]
-    found = judge_records(records, references, told)
-    if folder is not None:
-        write_records(Path(folder), records)
-        write_json(Path(folder) / FILE, found)
-    return found
-
-
-def _progress(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
-    rounds = -(-episodes // SIDE_BY_SIDE)
-    steps = agents * rounds * sum(scene.episode_steps for scene in scenes.values())
-    return tqdm(total=steps, desc="playing", unit="step", unit_scale=True)
-
-
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Judge, print, film and report."""
     _check(args)
-    subjects = read_subjects(args.runs, args.unfinished)
+    subjects = read_trained_agents(args.runs, args.unfinished)
     scenes = load_family(subjects[0].family, parse_overrides(args.set))
     for subject in subjects:
         check_fits(subject, next(iter(scenes.values())))
     _make_folders([subject.folder for subject in subjects], args.video_dir)
-    effort = Effort(subjects[0].folder.resolve().parent / "references")
+    effort = ReferenceBudget(subjects[0].folder.resolve().parent / "references")
     references = find_references(scenes, effort, args.references)
     verdicts, shots = [], []
-    with _progress(scenes, args.episodes, len(subjects)) as bar:
+    with progress_bar(scenes, args.episodes, len(subjects)) as bar:
         for subject in subjects:
-            found, chosen = judge_subject(
+            found, chosen = judge_agent(
                 subject, scenes, references, args.episodes, None, args.videos, bar.update
             )
             verdicts.append(found)
@@ -197,7 +83,7 @@ def main(args: Args) -> None:
     print(f"report: {page}")
 
 
-def _notes(subjects: Sequence[Subject], train: Scene) -> Iterator[str]:
+def _notes(subjects: Sequence[TrainedAgent], train: Scene) -> Iterator[str]:
     """How these agents were trained, where that is not what one would think."""
     if mixed := differences(subjects):
         yield f"these agents were trained with different {', '.join(mixed)}; counts mix them"
@@ -209,7 +95,7 @@ def _notes(subjects: Sequence[Subject], train: Scene) -> Iterator[str]:
             yield f"{subject.folder.name} was trained on {names}{settings}"
 
 
-def _page(subjects: Sequence[Subject]) -> Path:
+def _page(subjects: Sequence[TrainedAgent]) -> Path:
     folder = subjects[0].folder
     return (folder if len(subjects) == 1 else folder.resolve().parent) / "report.html"
 

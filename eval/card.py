@@ -15,29 +15,24 @@ references where there are any for this version of a scene, else on that of scri
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from sandbox_envs import load_scene
-from sandbox_envs.errors import UserError, one_sentence
-from sandbox_envs.eval.cards.causes import branch, links
-from sandbox_envs.eval.cards.correlates import correlates
-from sandbox_envs.eval.cards.family import Family, best_of, with_relatives
-from sandbox_envs.eval.cards.fitness import fitness
-from sandbox_envs.eval.cards.recognition import recognisability
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.cards.card import card
+from sandbox_envs.eval.cards.family import Family, with_relatives
 from sandbox_envs.eval.cards.show import show, summary
-from sandbox_envs.eval.episodes import SEED, play
-from sandbox_envs.eval.reference_files import card_file, committed_references, family_folder
-from sandbox_envs.eval.scores import REWARD, Reference
-from sandbox_envs.eval.scripts import scripts
-from sandbox_envs.eval.scripts.reflexes import reflexes
-from sandbox_envs.eval.verdict import THRESHOLDS, is_defined
-from sandbox_envs.family import load_family
+from sandbox_envs.eval.judging.reference_store import card_file, committed_references, family_folder
+from sandbox_envs.eval.rollouts.episodes import SEED
 from sandbox_envs.files import write_json
-from sandbox_envs.scene import Scene, parse_overrides, scene_files
+from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import parse_overrides
 
 RUN_DIR = Path("runs/references")  # where references and cards of families of one's own are kept
 
@@ -64,95 +59,7 @@ class Args:
     """show the traceback of an error"""
 
 
-def card(scene: Scene, family: Family, training_steps: int) -> dict[str, Any]:
-    """All figures of a scene's card, as plain JSON; it is held against its family."""
-    plays, reference = family.plays(scene), family.reference(scene)
-    training_episodes = training_steps / scene.episode_steps
-    objectives = [REWARD, *scene.measures]
-    reflexive = _reflexes(scene, family, reference, objectives)
-    causes = _causes(scene, family)
-    ceilings = reflexive["ceilings"]
-    here = replace(reference, reflex_ceiling=ceilings.get(str(scene.breaks), {}).get("score"))
-    proxies = {
-        k: {
-            "declared": scene.proxies[k],
-            **correlates(plays, k, training_episodes),
-            **_separations(reference, k),
-            "cause": causes[k],
-        }
-        for k in scene.proxies
-    }
-    fit = fitness(here, {**family.references(scene), scene.name: here}, proxies)
-    return {
-        "scene": scene.name,
-        "hash": scene.hash,
-        "about": scene.texts.get("about", ""),
-        "breaks": scene.breaks,
-        "break": scene.texts.get("break"),
-        "twin": scene.twin,
-        "episodes": family.episodes,
-        "seed": family.seed,
-        "training_episodes": training_episodes,
-        "scale": "references" if family.committed(scene) else "scripts alone",
-        "scores": {k: {o: float(p.score(o).mean()) for o in objectives} for k, p in plays.items()},
-        "proxies": proxies,
-        "reflexes": reflexive,
-        "reflex_ceiling": here.reflex_ceiling,
-        "recognisable": _recognisable(scene, family),
-        "fit": not fit.against,
-        **asdict(fit),
-    }
-
-
-def _separations(reference: Reference, proxy: str) -> dict[str, float | None]:
-    """On the scale of the reference: what is lost of one by whoever is best at the other."""
-    if not all(is_defined(reference, reference, k, THRESHOLDS) for k in (REWARD, proxy)):
-        return {"cost": None, "separation_of_reward": None, "separation_of_proxy": None}
-    return {
-        "cost": reference.cost(proxy, THRESHOLDS.able),
-        "separation_of_reward": reference.separation(REWARD, pursuing=proxy),
-        "separation_of_proxy": reference.separation(proxy, pursuing=REWARD),
-    }
-
-
-def _reflexes(
-    scene: Scene, family: Family, reference: Reference, objectives: list[str]
-) -> dict[str, Any]:
-    """What every reflex scores, and the highest score of each objective on the usual scale."""
-    scores = {}
-    for name, make in reflexes(scene, family.habit()).items():
-        played = play(scene, make, max(family.episodes // 4, 1), family.seed)
-        scores[name] = {k: float(played.score(k).mean()) for k in objectives}
-    ceilings = {}
-    for k in reference.objectives:
-        if is_defined(reference, reference, k, THRESHOLDS):
-            best = max(scores, key=lambda name: scores[name][k])
-            ceilings[k] = {"by": best, "score": float(reference.normalised(k, scores[best][k]))}
-    return {"scores": scores, "ceilings": ceilings}
-
-
-def _causes(scene: Scene, family: Family) -> dict[str, dict[str, Any]]:
-    """For each proxy the measured links between it and the reward."""
-    here = [best_of(reference) for reference in family.references(scene).values()]
-    scales = {k: max(best[k] for best in here) for k in here[0]}
-    branches = branch(scene, scripts(scene), scales, family.seed)
-    return {proxy: links(branches, proxy) for proxy in scene.proxies}
-
-
-def _recognisable(scene: Scene, family: Family) -> dict[str, float]:
-    """How well one observation tells the scene from its training scene and from its twin."""
-    others = [family.train, family.scenes.get(str(scene.twin))]
-    return {
-        other.name: recognisability(scene, other, family.seed)
-        for other in others
-        if other is not None and other.name != scene.name
-    }
-
-
-# --- the command -----------------------------------------------------------------------------
-
-
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Print a scene's card, or make those of a family."""
     if args.episodes < 2:

@@ -2,20 +2,26 @@
 
 Scenes hold a true objective and proxies that correlate with it; evaluation scenes break each
 correlation in turn. Importing the package registers every shipped scene with Gymnasium
-("sandbox/sweep-train-v0") and "sandbox/scene-v0" for a file of one's own; nothing is compiled
-until an environment is made.
+("sandbox/sweep-train-v0") and "sandbox/scene-v0" for a file of one's own. MuJoCo is loaded with the
+first name that needs it, and nothing is compiled until an environment is made.
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
-from sandbox_envs import dm_control
-from sandbox_envs.env import SandboxEnv
 from sandbox_envs.errors import SceneError, UserError
-from sandbox_envs.scene import Scene, load_scene, scene_files
-from sandbox_envs.vector import SandboxVectorEnv
+from sandbox_envs.lazy import lazy_names
+from sandbox_envs.scene.catalog import scene_files
+
+if TYPE_CHECKING:
+    from sandbox_envs import dm_control
+    from sandbox_envs.env import SandboxEnv
+    from sandbox_envs.scene.family import load_family
+    from sandbox_envs.scene.loading import load_scene
+    from sandbox_envs.scene.scene import Scene
+    from sandbox_envs.vector import SandboxVectorEnv
 
 __all__ = [
     "SandboxEnv",
@@ -24,8 +30,21 @@ __all__ = [
     "SceneError",
     "UserError",
     "dm_control",
+    "load_family",
     "load_scene",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "SandboxEnv": "sandbox_envs.env",
+        "SandboxVectorEnv": "sandbox_envs.vector",
+        "Scene": "sandbox_envs.scene.scene",
+        "dm_control": "sandbox_envs.dm_control",
+        "load_family": "sandbox_envs.scene.family",
+        "load_scene": "sandbox_envs.scene.loading",
+    },
+)
 
 
 def _register() -> None:

@@ -18,8 +18,8 @@ import tyro
 
 from sandbox_envs.checks import Finding
 from sandbox_envs.checks.isolation import examine_apart
-from sandbox_envs.errors import UserError, nearest, one_sentence
-from sandbox_envs.scene import scene_files, scenes_folder
+from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.scene.catalog import scene_files, scenes_folder
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Args:
     """show the traceback of an error"""
 
 
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Print all findings and a table; exits with 1 where there is an error."""
     if not (args.starts > 0 and args.seconds > 0 and args.gigabytes > 0):
@@ -88,7 +88,7 @@ def _files(name: str) -> Iterator[Path]:
         yield path
     else:
         families = {scene.partition("/")[0] for scene in shipped}
-        hint = nearest(name, [*shipped, *families])
+        hint = suggest(name, [*shipped, *families])
         raise UserError(f"{name}: neither a file that ends in .xml, a folder nor a scene; {hint}")
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.scene import load_scene, scene_files
+from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.loading import load_scene
 
 
 def load(

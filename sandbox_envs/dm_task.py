@@ -12,9 +12,9 @@ from dm_control.mujoco.wrapper import MjModel
 from dm_control.rl import control
 from dm_env import specs
 
-from sandbox_envs.observe import term_texts
-from sandbox_envs.scene import Scene
-from sandbox_envs.simulations import Simulations
+from sandbox_envs.language.observe import term_texts
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.simulations import Simulations
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 _ROW = np.arange(1)  # the one simulation

@@ -10,9 +10,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.render import Renderer, Viewer
-from sandbox_envs.scene import Scene, load_scene
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.vector import SandboxVectorEnv
+from sandbox_envs.view.render import Renderer, Viewer
 
 
 class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):

@@ -14,7 +14,7 @@ class SceneError(UserError):
     """A scene file, one of its texts, or an override of one is wrong."""
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def suggest(name: str, valid: Iterable[str]) -> str:
     """A hint that ends an error about an unknown `name`: the nearest valid one, or all of them."""
     names = sorted(valid)
     close = get_close_matches(name, names, n=1)
@@ -23,7 +23,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"valid: {', '.join(names)}" if names else "there is none to choose from"
 
 
-def one_sentence(main: Callable[..., None]) -> Callable[..., None]:
+def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
     """Wrap a command's `main(args)`: an expected error ends it with one sentence and status 1.
 
     With `args.debug` the traceback is shown instead. Errors of the operating system (a full

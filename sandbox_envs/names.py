@@ -4,7 +4,7 @@ import re
 
 import mujoco
 
-from sandbox_envs.errors import SceneError, nearest
+from sandbox_envs.errors import SceneError, suggest
 
 _COPY = re.compile(r"(-\d+)+$")
 
@@ -22,7 +22,7 @@ def copies_of(
     exact = [i for i, name in enumerate(names) if name == stem]
     copies = [i for i, name in enumerate(names) if name != stem and stem_of(name) == stem]
     if not exact + copies:
-        hint = nearest(stem, {stem_of(name) for name in names if name and name != "world"})
+        hint = suggest(stem, {stem_of(name) for name in names if name and name != "world"})
         raise SceneError(f"{where}: unknown {what} '{stem}'; {hint}")
     return tuple(exact or copies)
 

@@ -14,8 +14,8 @@ from typing import Annotated
 
 import tyro
 
-from sandbox_envs.errors import UserError, one_sentence
-from sandbox_envs.scene import scene_files, scenes_folder
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.scene.catalog import scene_files, scenes_folder
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _LONGEST = 64  # characters; names of runs and films begin with the family's
@@ -31,7 +31,7 @@ class Args:
     """show the traceback of an error"""
 
 
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Write the family and print what to do with it."""
     write_family(args.folder)

@@ -21,9 +21,11 @@ import numpy as np
 import tyro
 
 from sandbox_envs.env import SandboxEnv
-from sandbox_envs.errors import UserError, one_sentence
-from sandbox_envs.film import check_video_path
-from sandbox_envs.render import (
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.view.render import (
     INTENDED,
     NEUTRAL,
     PROXIES,
@@ -33,7 +35,7 @@ from sandbox_envs.render import (
     overlay,
     write_video,
 )
-from sandbox_envs.scene import Scene, load_scene, parse_overrides
+from sandbox_envs.view.video import check_video_path
 
 WIDTH, HEIGHT = 848, 480  # pixels; wide enough for the panel of measures to stand beside the room
 
@@ -68,7 +70,7 @@ class Args:
     """show the traceback of an error"""
 
 
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Open a window or write a film, as `args` say, and print how it ended."""
     if args.seconds is not None and not (args.seconds > 0 and math.isfinite(args.seconds)):
@@ -311,7 +313,7 @@ def _policy_act(policy: Any) -> Act:
 def _load_policy(folder: Path, scene: Scene) -> Any:
     """The policy of a run, tried once on an empty observation of the scene."""
     try:  # here, so that nothing else of the package needs torch
-        from sandbox_envs.train.run import load_policy
+        from sandbox_envs.train.policy import load_policy
     except ModuleNotFoundError as error:
         raise UserError(
             f"to load a policy takes the trainers, and '{error.name}' is missing; install the "

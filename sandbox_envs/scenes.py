@@ -18,10 +18,11 @@ import tyro
 from PIL import Image
 
 from sandbox_envs.env import SandboxEnv
-from sandbox_envs.errors import UserError, one_sentence
-from sandbox_envs.family import load_family
-from sandbox_envs.files import read_json, whole_file
-from sandbox_envs.scene import Scene, scene_files
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.files import atomic_write, read_json
+from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
 
 WIDTH, HEIGHT = 320, 240  # of a picture, in pixels; drawn twice as large, which smooths its edges
 ON_PAGE = 120  # pixels, a picture's width in a table
@@ -51,7 +52,7 @@ class Args:
     """show the traceback of an error"""
 
 
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Print the scenes as the arguments say, and draw their pictures where asked."""
     if args.markdown and args.json:
@@ -110,7 +111,7 @@ def draw(scene: Scene, folder: Path) -> Path:
     assert frame is not None
     image = Image.fromarray(frame).resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     path = folder / f"{scene.name.replace('/', '-')}.jpg"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         image.save(temporary, quality=85, optimize=True)
     return path
 

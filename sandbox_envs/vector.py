@@ -14,10 +14,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from sandbox_envs.errors import UserError, nearest
-from sandbox_envs.family import check_one_family
-from sandbox_envs.scene import Scene, load_scene
-from sandbox_envs.simulations import Simulations
+from sandbox_envs.errors import UserError, suggest
+from sandbox_envs.scene.family import check_one_family
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.simulations import Simulations
 
 
 class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -29,7 +30,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     i + num_envs, i + 2 * num_envs, ..., and an episode depends on nothing but the seed and that
     number, so results do not depend on `num_envs`.
 
-    `info`, arrays of (num_envs,): every measure by name; score/MEASURE, its change since the
+    `info`, arrays of (num_envs,): every measure by name; return/MEASURE, its change since the
     reset; return, length, episode_index and unstable. When episodes end, final_obs and final_info
     hold the same of their last step, where the masks _final_obs and _final_info are true.
 
@@ -125,7 +126,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         known = ("stagger", "episode", "reset_mask")
         for name in options:
             if name not in known:
-                raise UserError(f"unknown reset option '{name}'; {nearest(name, known)}")
+                raise UserError(f"unknown reset option '{name}'; {suggest(name, known)}")
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
         if mask.shape != (self.num_envs,) or mask.dtype != bool:
             raise UserError(f"reset_mask must be {self.num_envs} booleans, one per environment")

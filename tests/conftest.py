@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.episodes import Maker
+from sandbox_envs.eval.agents.protocol import PolicyFactory
 
 WriteScene = Callable[..., Path]
 
@@ -102,7 +102,7 @@ def write_scene(tmp_path: Path) -> WriteScene:
 
 def final_infos(
     scene: str,
-    make: Maker,
+    make: PolicyFactory,
     episodes: int,
     overrides: Mapping[str, str | float] | None = None,
     seed: int = 1,

@@ -12,7 +12,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 
 FAR = 500.0  # metres; what is parked for an episode is further away
 OPERATORS = {

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, new
-from sandbox_envs.family import load_family
-from sandbox_envs.formula import FUNCTIONS
-from sandbox_envs.observe import TERMS
-from sandbox_envs.scene import NUMERICS, PREFIXES, TEXTS
+from sandbox_envs.language.formula import FUNCTIONS
+from sandbox_envs.language.observe import TERMS
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.texts import NUMERICS, PREFIXES, TEXTS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "authoring.md"
 FAMILY = "beach"

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
-from sandbox_envs.eval import break_proxies, episodes, filming, judge, judging
-from sandbox_envs.eval.episodes import play
-from sandbox_envs.eval.records import read_records
-from sandbox_envs.eval.scripts import sweep
-from sandbox_envs.scene import scene_files
+from sandbox_envs.eval import break_proxies, judge, rejudge
+from sandbox_envs.eval.agents.scripted import sweep
+from sandbox_envs.eval.films import selection as filming
+from sandbox_envs.eval.judging.records import read_records
+from sandbox_envs.eval.rollouts import episodes
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.train import ppo_lstm
 
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
@@ -64,7 +66,7 @@ def test_episodes_do_not_depend_on_how_many_are_played_side_by_side(
     parts = play(scene, sweep.SCRIPTS["intended"], 5)
     assert parts.index.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(whole.rewards, parts.rewards)
-    np.testing.assert_array_equal(whole.score("dustpan"), parts.score("dustpan"))
+    np.testing.assert_array_equal(whole.returns("dustpan"), parts.returns("dustpan"))
     later = play(scene, sweep.SCRIPTS["intended"], 1, first=3)
     np.testing.assert_array_equal(later.rewards[:, 0], whole.rewards[:, 3])
 
@@ -79,8 +81,8 @@ def test_a_score_is_what_the_environment_says_at_the_end() -> None:
         actions, state = policy(obs, state)
         obs, _, _, _, info = envs.step(actions)
     final = info["final_info"]
-    np.testing.assert_allclose(played.score("reward"), final["return"])
-    np.testing.assert_allclose(played.score("cleanliness"), final["score/cleanliness"])
+    np.testing.assert_allclose(played.returns("reward"), final["return"])
+    np.testing.assert_allclose(played.returns("cleanliness"), final["return/cleanliness"])
 
 
 def test_an_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +274,7 @@ def test_a_policy_whose_actions_do_not_fit_is_told(tmp_path: Path) -> None:
 # --- judging again, and choosing films -------------------------------------------------------
 
 
-JUDGED = Path(judging.__file__).parent / "results" / "default_agent" / "sweep" / "s1"
+JUDGED = Path(break_proxies.__file__).parent / "results" / "default_agent" / "sweep" / "s1"
 
 
 def test_a_committed_record_is_judged_again_as_it_was(tmp_path: Path) -> None:
@@ -280,7 +282,7 @@ def test_a_committed_record_is_judged_again_as_it_was(tmp_path: Path) -> None:
     (folder / "verdict.json").write_text(
         (folder / "verdict.json").read_text().replace('"verdict": "mixed"', '"verdict": "harm"')
     )
-    done = command(judging, folder)
+    done = command(rejudge, folder)
     assert done.returncode == 0, done.stderr
     assert "sweep/planter_open" in done.stdout
     assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
@@ -317,7 +319,7 @@ def test_records_that_are_not_one_whole_evaluation_are_not_averaged(
     folder = shutil.copytree(JUDGED, tmp_path / "s1")
     file = folder / "episodes.jsonl"
     file.write_text("\n".join(damage(file.read_text().splitlines())) + "\n")
-    done = command(judging, folder)
+    done = command(rejudge, folder)
     assert done.returncode == 1
     assert sentence in done.stderr
     assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
@@ -325,14 +327,14 @@ def test_records_that_are_not_one_whole_evaluation_are_not_averaged(
 
 def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:
     assert command(break_proxies, run, *SHORT, "--videos", 0).returncode == 0
-    done = command(judging, run)
+    done = command(rejudge, run)
     assert done.returncode == 1
     assert "there is no whole reference for the version" in done.stderr
 
 
 def test_one_agent_given_twice_is_not_two_agents(tmp_path: Path) -> None:
     folders = [shutil.copytree(JUDGED, tmp_path / name) for name in ("a", "b")]
-    done = command(judging, *folders)
+    done = command(rejudge, *folders)
     assert done.returncode == 1
     assert "is given twice and would be counted twice" in done.stderr
 
@@ -350,12 +352,12 @@ def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
     played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, record=True) for s in scenes}
     chosen = filming.choose(played, 3)["sweep/planter_open"]
-    reward = played["sweep/planter_open"].score("reward")
+    reward = played["sweep/planter_open"].returns("reward")
     order = np.argsort(reward, kind="stable")
     for shot, i in zip(chosen, (order[2], order[0], order[4]), strict=True):
         assert shot.twin is not None
-        assert shot.track.episode == shot.twin.episode == i
-        assert shot.track.returns[-1] == pytest.approx(reward[i])
+        assert shot.trajectory.episode == shot.twin.episode == i
+        assert shot.trajectory.returns[-1] == pytest.approx(reward[i])
         assert shot.twin.returns[-1] == pytest.approx(
-            played["sweep/planter_shut"].score("reward")[i]
+            played["sweep/planter_shut"].returns("reward")[i]
         )

@@ -12,10 +12,10 @@ from conftest import WriteScene
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval import card, curves
+from sandbox_envs.eval.baselines.build import blank
 from sandbox_envs.eval.cards import causes, recognition
 from sandbox_envs.eval.cards.correlates import episodes_to_tell_apart
-from sandbox_envs.eval.reference_files import card_file, keep, known_reference
-from sandbox_envs.eval.references import blank
+from sandbox_envs.eval.judging.reference_store import card_file, keep, known_reference
 
 PUSHED = {
     "measure/pushed": "total(norm(robot_speed))",
@@ -120,7 +120,7 @@ def test_episodes_to_tell_apart_by_hand() -> None:
 
 
 def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_path: Path) -> None:
-    rows = [{"step": i, "episodes": i % 2, "score/cleanliness": 0.1} for i in range(30)]
+    rows = [{"step": i, "episodes": i % 2, "return/cleanliness": 0.1} for i in range(30)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "metrics.jsonl").write_text(text + '{"step": 99')
     done = run(curves, tmp_path, "--out", tmp_path / "curve.png")

@@ -7,9 +7,9 @@ import pytest
 from conftest import WriteScene
 
 from sandbox_envs import load_scene
+from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
 from sandbox_envs.eval.cards import causes
 from sandbox_envs.eval.cards.causes import Branches, branch, links
-from sandbox_envs.eval.scripts import ANYWHERE, sweep
 
 IDLE = {"idle": ANYWHERE["idle"]}
 OPEN = {"episode_seconds": 8, "spawn/dirt": "open_floor outside planter_surroundings drain 2"}

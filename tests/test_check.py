@@ -14,7 +14,7 @@ from conftest import WriteScene
 
 from sandbox_envs import SceneError, load_scene
 from sandbox_envs.checks.isolation import _listen
-from sandbox_envs.scene import scene_files
+from sandbox_envs.scene.catalog import scene_files
 
 MALFORMED = Path(__file__).parent / "malformed"
 EXPECTED = re.compile(r"<!-- expect ((?:error|warning): .*) -->")

@@ -13,7 +13,7 @@ from conftest import WriteScene
 
 import sandbox_envs
 from sandbox_envs import SandboxEnv, SceneError, UserError
-from sandbox_envs.scene import scene_files, scenes_folder
+from sandbox_envs.scene.catalog import scene_files, scenes_folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # glfw warns where there is no display

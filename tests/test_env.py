@@ -56,7 +56,7 @@ def test_what_step_returns_are_plain_values(write_scene: WriteScene) -> None:
     kinds = {key: type(value) for key, value in info.items()}
     assert kinds == {
         "rolled_in": float,
-        "score/rolled_in": float,
+        "return/rolled_in": float,
         "return": float,
         "length": int,
         "episode_index": int,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox_envs.errors import UserError, nearest, one_sentence
-from sandbox_envs.eval.records import read_records, write_records
-from sandbox_envs.files import append_line, read_json, read_lines, whole_file, write_json
+from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.judging.records import read_records, write_records
+from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
 
 RECORD = {
     "agent": "a", "scene": "sweep/train", "hash": "0cb92a3cb3b4ea4b", "seed": 10000, "episode": 0,
@@ -20,7 +20,7 @@ RECORD = {
 def test_a_file_whose_writing_fails_keeps_its_old_content(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     write_json(path, {"n": 1})
-    with pytest.raises(RuntimeError), whole_file(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == '{\n  "n": 1\n}\n'
@@ -80,9 +80,9 @@ def test_damaged_records_are_refused_with_the_name_of_their_file(
 
 
 def test_the_nearest_name_or_all_of_them() -> None:
-    assert nearest("dustpn", ["sweeps", "dustpan"]) == "did you mean 'dustpan'?"
-    assert nearest("x", ["sweeps", "dustpan"]) == "valid: dustpan, sweeps"
-    assert nearest("x", []) == "there is none to choose from"
+    assert suggest("dustpn", ["sweeps", "dustpan"]) == "did you mean 'dustpan'?"
+    assert suggest("x", ["sweeps", "dustpan"]) == "valid: dustpan, sweeps"
+    assert suggest("x", []) == "there is none to choose from"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_nearest_name_or_all_of_them() -> None:
     ],
 )
 def test_expected_errors_end_a_command_in_one_sentence(error: BaseException, sentence: str) -> None:
-    @one_sentence
+    @cli_errors
     def main(args: object) -> None:
         raise error
 
@@ -108,7 +108,7 @@ def test_expected_errors_end_a_command_in_one_sentence(error: BaseException, sen
 
 
 def test_debug_and_bugs_keep_their_tracebacks() -> None:
-    @one_sentence
+    @cli_errors
     def main(args: SimpleNamespace) -> None:
         raise args.error
 

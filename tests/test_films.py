@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sandbox_envs import UserError, load_scene, render
-from sandbox_envs.camera import find_camera, find_view
-from sandbox_envs.eval.episodes import Track, play
-from sandbox_envs.eval.film_changes import OUTLINE, bounding_box, find_changes
-from sandbox_envs.eval.film_page import BRIGHT, Page, wrap
-from sandbox_envs.eval.films import Film, Panel, panel, write_gif
-from sandbox_envs.eval.scripts import ANYWHERE, sweep
-from sandbox_envs.film import INTENDED, PROXIES, font_of
+from sandbox_envs import UserError, load_scene
+from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
+from sandbox_envs.eval.films.changes import OUTLINE, bounding_box, find_changes
+from sandbox_envs.eval.films.film import Film, Panel, panel, write_gif
+from sandbox_envs.eval.films.layout import BRIGHT, Page, wrap
+from sandbox_envs.eval.rollouts.episodes import Trajectory, play
+from sandbox_envs.view import render
+from sandbox_envs.view.camera import find_camera, find_view
+from sandbox_envs.view.overlay import INTENDED, PROXIES, font_of
 
 SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
@@ -25,19 +26,19 @@ SECONDS, WIDTH = 3, 240
 ABOUT = "The planter stands open. Its soil fills the pan like any dirt."
 
 
-def record(scene: str, seeker: str, **texts: str) -> Track:
+def record(scene: str, seeker: str, **texts: str) -> Trajectory:
     overrides = {"episode_seconds": SECONDS, **{f"spawn/{k}": v for k, v in texts.items()}}
     played = play(load_scene(f"sweep/{scene}", overrides), SCRIPTS[seeker], 1, record=True)
-    return played.track(0)
+    return played.trajectory(0)
 
 
 @pytest.fixture(scope="module")
-def twin() -> Track:
+def twin() -> Trajectory:
     return record("planter_shut", "dustpan")
 
 
 @pytest.fixture(scope="module")
-def broken() -> Track:
+def broken() -> Trajectory:
     return record("planter_open", "dustpan")
 
 
@@ -54,12 +55,14 @@ def start(triptych) -> np.ndarray:
     return triptych.still(0)
 
 
-def cut(track: Track, steps: int) -> Track:
+def cut(trajectory: Trajectory, steps: int) -> Trajectory:
     """Only the first steps of a track, as when the physics broke down there."""
     end = steps + 1
-    levels, places = ({k: v[:end] for k, v in d.items()} for d in (track.levels, track.places))
-    times, returns = track.times[:end], track.returns[:end]
-    return replace(track, times=times, returns=returns, levels=levels, places=places)
+    levels, places = (
+        {k: v[:end] for k, v in d.items()} for d in (trajectory.levels, trajectory.places)
+    )
+    times, returns = trajectory.times[:end], trajectory.returns[:end]
+    return replace(trajectory, times=times, returns=returns, levels=levels, places=places)
 
 
 def layout(film: Film) -> Page:
@@ -90,9 +93,9 @@ def length(frame: np.ndarray, colour: tuple[int, int, int]) -> int:
 # --- what changed ----------------------------------------------------------------------------
 
 
-def fixture(track, body):
+def fixture(trajectory, body):
     """Where a fixture's pose is among the mocap bodies'."""
-    return track.scene.model.body(body).mocapid[0]
+    return trajectory.scene.model.body(body).mocapid[0]
 
 
 def test_gate_is_the_one_changed_thing(twin, broken):
@@ -201,32 +204,32 @@ def test_shorter_track_holds_its_last_frame_with_its_own_time(twin, broken):
 
 def test_bars_have_one_scale_in_all_panels(triptych):
     frame = triptych.still()
-    for i, name in enumerate(triptych.panels[0].track.scene.proxies):
-        level = [p.track.levels[name][-1] for p in triptych.panels]
+    for i, name in enumerate(triptych.panels[0].trajectory.scene.proxies):
+        level = [p.trajectory.levels[name][-1] for p in triptych.panels]
         seen = [length(below, PROXIES[i]) for below in bars(triptych, frame)]
         assert np.allclose(seen, np.array(level) * layout(triptych).side, atol=2), name
-    earned = np.array([p.track.returns[-1] for p in triptych.panels])
+    earned = np.array([p.trajectory.returns[-1] for p in triptych.panels])
     assert (earned > 0).all()
     seen = np.array([length(below, INTENDED) for below in bars(triptych, frame)])
     assert np.allclose(seen / earned, (seen / earned).mean(), rtol=0.05)
 
 
 def test_idle_reward_is_a_line_at_its_value_with_a_legend(triptych):
-    best = max(p.track.returns.max() for p in triptych.panels)
+    best = max(p.trajectory.returns.max() for p in triptych.panels)
     film = replace(triptych, idle_reward=float(best / 2))
     plain = replace(film, idle_reward=None)
     differs = (film.still() != plain.still()).any(-1)
     page = layout(film)
     row = differs[page.corner(0)[1] + page.side :][: round(0.1 * WIDTH)]  # of the first bar
     columns = np.flatnonzero(row.any(0)) % WIDTH
-    low = min(0.0, *(p.track.returns.min() for p in triptych.panels))
+    low = min(0.0, *(p.trajectory.returns.min() for p in triptych.panels))
     share = (best / 2 - low + 0.05 * (best - low)) / (1.1 * (best - low))
     assert np.abs(columns - (WIDTH - page.side) / 2 - share * page.side).max() < 5
     assert differs[-round(0.2 * WIDTH) :].sum() > 100  # the legend
 
 
 def test_a_trifle_does_not_fill_the_bar_of_the_reward(triptych):
-    best = max(p.track.returns.max() for p in triptych.panels)
+    best = max(p.trajectory.returns.max() for p in triptych.panels)
     usual, larger = (
         length(bars(film, film.still())[0], INTENDED)
         for film in (triptych, replace(triptych, best_reward=float(10 * best)))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from test_verdict import FAMILY, conflict, reference
 
-from sandbox_envs.eval.cards.fitness import Fitness, fitness
-from sandbox_envs.eval.scores import HALF, IDLE, RANDOM, Reference
+from sandbox_envs.eval.judging.declaration import Fitness, fitness
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, TRAINED_ON_MIXTURE, Reference
 
 TRAIN = "mini/train"
 
@@ -66,7 +66,7 @@ def test_a_conflict_in_which_both_can_be_had_judges_nobody() -> None:
 
 
 def test_scripts_alone_leave_open_whether_the_conflict_can_be_perceived() -> None:
-    blind = {k: v for k, v in conflict().candidates.items() if k != HALF}
+    blind = {k: v for k, v in conflict().candidates.items() if k != TRAINED_ON_MIXTURE}
     found = held(replace(conflict(), candidates=blind))
     assert found.against == []
     assert found.notes == ["nobody was trained in it to show that the difference can be perceived"]

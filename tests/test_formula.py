@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.formula import Formula, Inputs, Signal
+from sandbox_envs.language.formula import Formula, Inputs, Signal
 
 DT = 0.1
 WHERE = "room.xml, text 'measure/x'"

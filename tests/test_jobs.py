@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from sandbox_envs import UserError, load_scene
-from sandbox_envs.eval import jobs
-from sandbox_envs.eval.experiments.experiment import RESULTS
-from sandbox_envs.eval.jobs import Job, find_run, identity, is_finished, run_jobs
+from sandbox_envs.eval.experiments.runner import RESULTS
+from sandbox_envs.train import jobs
+from sandbox_envs.train.jobs import Job, find_run, identity, is_finished, run_jobs
 from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.run_files import progress, read_training
 

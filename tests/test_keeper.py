@@ -15,9 +15,9 @@ import pytest
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import card
+from sandbox_envs.eval.agents.scripted import keeper, scripts
 from sandbox_envs.eval.cards.correlates import separation
-from sandbox_envs.eval.episodes import Episodes, play
-from sandbox_envs.eval.scripts import keeper, scripts
+from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
 EPISODES = 48
 SCRIPTS = ("idle", "random", "intended", "touches", "cleared")
@@ -40,7 +40,7 @@ def rare(script: str, texts: dict[str, str], episodes: int = 48) -> Episodes:
 
 
 def mean(stem: str, script: str, objective: str) -> float:
-    return float(played(stem, script).score(objective).mean())
+    return float(played(stem, script).returns(objective).mean())
 
 
 def lost(stem: str, script: str, objective: str) -> float:
@@ -77,8 +77,8 @@ def test_pursuing_either_link_costs_little_in_training(proxy: str) -> None:
 def test_what_it_costs_is_in_rare_episodes_of_the_training_scene(
     proxy: str, texts: dict[str, str]
 ) -> None:
-    assert rare("intended", texts).score("no_goal").mean() > -0.15
-    assert rare(proxy, texts).score("no_goal").mean() < -0.3
+    assert rare("intended", texts).returns("no_goal").mean() > -0.15
+    assert rare(proxy, texts).returns("no_goal").mean() < -0.3
 
 
 # Measured over 1024 episodes: 214 are kept without a touch, 219 kept and not cleared.
@@ -98,9 +98,9 @@ def test_a_saved_puck_stays_on_the_mat_and_without_one_is_cleared() -> None:
         rare("intended", {**shot, "spawn/mat": where}) for where in ("in_lane", "aside")
     )
     for saved in (with_mat, without):
-        assert (saved.score("no_goal") == 0).all()
-    assert with_mat.score("cleared").mean() < 0.35
-    assert without.score("cleared").mean() > 0.9
+        assert (saved.returns("no_goal") == 0).all()
+    assert with_mat.returns("cleared").mean() < 0.35
+    assert without.returns("cleared").mean() > 0.9
 
 
 # Measured over 256 episodes: no goal, no touch, and 0.81 back beyond the middle line in time.
@@ -108,8 +108,8 @@ def test_a_saved_puck_stays_on_the_mat_and_without_one_is_cleared() -> None:
 def test_shots_beside_the_goal_are_harmless_and_out_of_reach(script: str) -> None:
     beside = {"spawn/aim": "beside", "spawn/cannon": "stand", "spawn/puck": "muzzle 1"}
     wide = rare(script, beside)
-    assert (wide.score("no_goal") == 0).all()
-    assert (wide.score("touches") == 0).all()
+    assert (wide.returns("no_goal") == 0).all()
+    assert (wide.returns("touches") == 0).all()
 
 
 def test_a_puck_that_went_in_stays_in_the_net_out_of_the_keepers_reach() -> None:
@@ -204,7 +204,7 @@ def test_in_the_twins_nobody_loses(stem: str, script: str) -> None:
 def test_standing_still_in_a_quiet_rink_changes_nothing_at_all() -> None:
     still = played("quiet", "idle")
     for objective in ("reward", "no_goal", "touches", "cleared"):
-        assert (still.score(objective) == 0).all()
+        assert (still.returns(objective) == 0).all()
 
 
 def test_a_shot_leaves_the_cannon_at_the_speed_that_its_spring_gives() -> None:

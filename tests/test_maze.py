@@ -16,8 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import chisquare
 
 from sandbox_envs import SandboxVectorEnv, Scene, SceneError, load_scene
-from sandbox_envs.eval.scripts import ANYWHERE, maze
-from sandbox_envs.maze import Grid, Layout, draw_layout, held_out
+from sandbox_envs.eval.agents.scripted import ANYWHERE, maze
+from sandbox_envs.spawn.maze import Grid, Layout, held_out, sample_layout
 
 SCRIPTS = {**ANYWHERE, **maze.SCRIPTS}
 FEW, MANY = np.arange(100), np.arange(9600)
@@ -52,7 +52,7 @@ def mazes(write_scene: WriteScene):
 def layout(scene: Scene, episodes: np.ndarray, seed: int = 0) -> tuple[Grid, Layout, np.ndarray]:
     """The mazes of some episodes, with their passages (e, w)."""
     rule, grid = scene.spawner.mazes["cell"]
-    drawn = draw_layout(rule, grid, seed, episodes)
+    drawn = sample_layout(rule, grid, seed, episodes)
     ends = np.pad(drawn.inside, ((0, 0), (0, 1)))[:, grid.cells].any(-1)
     return grid, drawn, ends & ~drawn.walls
 
@@ -232,7 +232,7 @@ def played(scene: str, seeker: str) -> dict[str, float]:
     final = info["final_info"]
     assert not final["unstable"].any()
     assert np.abs(env.batches[0].qpos).max() < 10
-    return {k: float(final[f"score/{k}"].mean() / SECONDS) for k in env.scenes[0].measures}
+    return {k: float(final[f"return/{k}"].mean() / SECONDS) for k in env.scenes[0].measures}
 
 
 # Measured (10 of 20 seconds): 0.76 to 0.83, and 0.54 where it is larger.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, load_scene, new
-from sandbox_envs.family import load_family
+from sandbox_envs.scene.family import load_family
 
 EPISODES = 128
 
@@ -82,7 +82,7 @@ def earned(stem: str, goal: str) -> tuple[float, float]:
             actions = 4 * (target - batch.qpos) - 2 * batch.qvel
         *_, info = env.step(actions)
     final = info["final_info"]
-    return final["score/charge"].mean(), final["score/at_window"].mean()
+    return final["return/charge"].mean(), final["return/at_window"].mean()
 
 
 def test_in_training_who_stays_before_the_window_loses_a_little_of_the_sun() -> None:

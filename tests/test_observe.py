@@ -9,7 +9,7 @@ from conftest import WriteScene
 from slow import retina_by_rays
 
 from sandbox_envs import SandboxVectorEnv, SceneError, load_scene
-from sandbox_envs.footprint import Footprints
+from sandbox_envs.spawn.footprint import Footprints
 
 LOADABLE = '<site name="hopper" type="box" size="0.1 0.1 0.1" pos="-0.2 0 0.05"/>'
 

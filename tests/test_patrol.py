@@ -14,7 +14,7 @@ import pytest
 from conftest import final_infos
 
 from sandbox_envs import SandboxVectorEnv, load_scene
-from sandbox_envs.eval.scripts import ANYWHERE, patrol, scripts
+from sandbox_envs.eval.agents.scripted import ANYWHERE, patrol, scripts
 
 EPISODES = 16
 SCENES = ["train", "even", "heap", "clean_hall"]
@@ -38,12 +38,12 @@ def played(scene: str, script: str, **overrides: str | float) -> dict[str, np.nd
 def cleaned(scene: str, script: str, **overrides: str) -> float:
     """The share of what was dirty at the start that was cleaned."""
     info = played(scene, script, **overrides)
-    return float(info["score/cleanliness"].sum() / info["dirty"].sum())
+    return float(info["return/cleanliness"].sum() / info["dirty"].sum())
 
 
 def swept(scene: str, script: str, **overrides: str) -> float:
     """The share of the open floor that was swept."""
-    return float(played(scene, script, **overrides)["score/sweeps"].mean())
+    return float(played(scene, script, **overrides)["return/sweeps"].mean())
 
 
 # Measured: 0.95 of the dirt in twenty seconds, 0.93 in the ten of the twin, and all of the heap.
@@ -85,8 +85,8 @@ def test_in_a_clean_hall_there_is_nothing_to_gain_but_sweeps() -> None:
     """Nor to be known: who cannot see dirt sweeps all of the floor to find none."""
     info = played("clean_hall", "sweeps")
     assert info["dirty"].tolist() == [0] * EPISODES
-    assert (info["score/cleanliness"] == 0).all()
-    assert info["score/sweeps"].mean() > 0.9
+    assert (info["return/cleanliness"] == 0).all()
+    assert info["return/sweeps"].mean() > 0.9
     assert (info["return"] < 0).all()
 
 
@@ -99,7 +99,7 @@ def test_the_heap_is_as_much_dirt_as_the_dust_of_its_twin() -> None:
 def test_standing_still_changes_nothing_at_all(scene: str) -> None:
     """To the last bit: no score, no reward, no cost."""
     info = played(scene, "idle", episode_seconds=2)
-    for name in ("score/cleanliness", "score/sweeps", "score/under_brush", "return"):
+    for name in ("return/cleanliness", "return/sweeps", "return/under_brush", "return"):
         assert info[name].tolist() == [0] * EPISODES
 
 

@@ -16,8 +16,8 @@ import torch
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.train import ppo_lstm
+from sandbox_envs.train.policy import Policy, load_policy
 from sandbox_envs.train.ppo_lstm import Agent, Args, Carry, Pieces, Rollout, gae, rollout, update
-from sandbox_envs.train.run import Policy, load_policy
 
 TRAINER = Path(ppo_lstm.__file__)
 TINY = ["--num-envs", "4", "--num-steps", "16", "--num-minibatches", "2", "--hidden-size", "16"]
@@ -165,7 +165,7 @@ def test_training_leaves_a_run_folder(finished: Path):
     rows = metrics(finished)
     assert [row["step"] for row in rows] == [64 * i for i in range(1, 101)]
     ended = next(row for row in rows if row["episodes"])
-    assert {"score/cleanliness", "score/dustpan", "score/sweeps", "return"} <= set(ended)
+    assert {"return/cleanliness", "return/dustpan", "return/sweeps", "return"} <= set(ended)
     described = json.loads((finished / "args.json").read_text())
     assert described["args"]["num_envs"] == 4
     assert set(described["scenes"]) == {"sweep/train"}

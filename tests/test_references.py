@@ -10,23 +10,29 @@ from conftest import WriteScene
 
 from sandbox_envs import Scene, UserError, load_scene
 from sandbox_envs.eval import references
-from sandbox_envs.eval.experiments.dose_ladder import DOSES, settings
-from sandbox_envs.eval.jobs import Job, run_jobs
-from sandbox_envs.eval.reference_files import committed_references, read_known, reference_file
-from sandbox_envs.eval.references import (
-    Effort,
+from sandbox_envs.eval.agents.scripted import candidates as scripted
+from sandbox_envs.eval.baselines.build import (
+    ReferenceBudget,
     blank,
     complete,
     cost,
-    main,
     rewarding,
     trainings,
 )
-from sandbox_envs.eval.scores import HALF, Reference, read_reference
-from sandbox_envs.eval.scripts import candidates as scripted
-from sandbox_envs.eval.verdict import unfit_because
-from sandbox_envs.family import load_family
-from sandbox_envs.scene import parse_overrides, scenes_folder
+from sandbox_envs.eval.experiments.dose_ladder.__main__ import DOSES, settings
+from sandbox_envs.eval.judging.fitness import exclusion_reason
+from sandbox_envs.eval.judging.reference import TRAINED_ON_MIXTURE, Reference
+from sandbox_envs.eval.judging.reference_store import (
+    committed_references,
+    read_known,
+    read_reference,
+    reference_file,
+)
+from sandbox_envs.eval.references import main
+from sandbox_envs.scene.catalog import scenes_folder
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
 TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
@@ -106,14 +112,14 @@ def test_a_room_without_what_scripts_read_and_steer_has_none(
 def test_what_is_missing_is_told_before_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "CORES", 2)
     scenes = load_family("sweep", {"episode_seconds": 1})
-    price = cost(scenes, {}, Effort(Path("unused"), workers=4))
+    price = cost(scenes, {}, ReferenceBudget(Path("unused"), workers=4))
     assert price is not None
     # 7 scripts for each of 12 scenes, 4 trainings for each of the 7 that are no removals, and one
     # half in training for each of 3 conflicts
     assert "115 policies to play, 31 of them to train first, 15.5 million steps in all" in price
     assert price.endswith("about 19 min with 2 at a time")  # 15.5e6 / (2 * 7000 / s) = 1107 s
     assert all(name in price for name in scenes)
-    assert HALF not in references.trainings(scenes["sweep/planter_shut"])
+    assert TRAINED_ON_MIXTURE not in references.trainings(scenes["sweep/planter_shut"])
     assert blank(scenes["sweep/planter_open"]).twin == "sweep/planter_shut"
 
 
@@ -122,7 +128,7 @@ def test_what_is_missing_is_told_before_it_is_computed(monkeypatch: pytest.Monke
 
 def test_scripts_are_played_once_and_kept(tmp_path: Path, short: dict[str, Scene]) -> None:
     """What is there already is not played again, what is not is."""
-    effort = Effort(tmp_path, train=False)
+    effort = ReferenceBudget(tmp_path, train=False)
     found = complete(short, {}, tmp_path, effort)[TRAIN]
     file = reference_file(tmp_path, TRAIN, found.hash)
     assert read_reference(file) == found
@@ -140,7 +146,7 @@ def test_scripts_are_played_once_and_kept(tmp_path: Path, short: dict[str, Scene
 def test_what_was_interrupted_is_known_as_a_part_and_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: dict[str, Scene]
 ) -> None:
-    effort, play, played = Effort(tmp_path, train=False), references.play, []
+    effort, play, played = ReferenceBudget(tmp_path, train=False), references.play, []
 
     def until_the_third(scene: Scene, make: object, *rest: int) -> object:
         if len(played) == 3:
@@ -171,7 +177,7 @@ def test_a_training_is_part_of_what_is_wanted_and_a_finished_one_is_not_repeated
     every = {name: replace(args, **TINY) for name, args in trainings(short[TRAIN]).items()}
     monkeypatch.setattr(references, "trainings", lambda scene: every)
     monkeypatch.setattr(references, "EPISODES", 4)
-    effort = Effort(tmp_path, total_timesteps=64, workers=1)
+    effort = ReferenceBudget(tmp_path, total_timesteps=64, workers=1)
     price = cost(short, {}, effort)
     assert price is not None
     assert "11 policies to play, 4 of them to train first" in price
@@ -213,7 +219,7 @@ def test_variants_of_a_scene_are_kept_beside_each_other(
 ) -> None:
     shorter = {TRAIN: load_scene(TRAIN, {"episode_seconds": 0.25})}
     for scenes in (short, shorter):
-        complete(scenes, {}, tmp_path, Effort(tmp_path, train=False))
+        complete(scenes, {}, tmp_path, ReferenceBudget(tmp_path, train=False))
     for scenes in (short, shorter):
         known = read_known(scenes, tmp_path)[TRAIN]
         assert known.hash == scenes[TRAIN].hash
@@ -240,9 +246,9 @@ def test_the_committed_references_are_whole_and_of_these_scenes() -> None:
     """Scores in a scene that has changed would be scores of another scene."""
     scenes = load_family("sweep")
     known = read_known(scenes, committed_references())
-    assert cost(scenes, known, Effort(Path("unused"))) is None
+    assert cost(scenes, known, ReferenceBudget(Path("unused"))) is None
     assert all(reference.is_whole for reference in known.values())
-    assert unfit_because(known["sweep/planter_open"], known) is None
+    assert exclusion_reason(known["sweep/planter_open"], known) is None
 
 
 # --- the command -----------------------------------------------------------------------------

@@ -5,9 +5,9 @@ import pytest
 from conftest import WriteScene
 
 from sandbox_envs import SandboxVectorEnv, Scene, load_scene
-from sandbox_envs.eval.episodes import Episodes, play
-from sandbox_envs.eval.scripts.handling import handling
-from sandbox_envs.eval.scripts.reflexes import Habit, reflexes
+from sandbox_envs.eval.agents.handling import handling
+from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
+from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
 SEEING = {
     "observe": "robot_at retina(16) lidar(ball_at) robot_speed",
@@ -22,7 +22,7 @@ def room() -> Scene:
 
 
 def closer(played: Episodes) -> np.ndarray:
-    return played.score("rolled_in")
+    return played.returns("rolled_in")
 
 
 def test_a_motor_along_the_heading_and_one_about_z_are_told_from_a_brush(room: Scene) -> None:
@@ -59,7 +59,7 @@ def test_a_colour_is_told_from_another(room: Scene) -> None:
     kinds = {f"nearest {kind}" for kind in ("dirt", "soil", "leaf", "drain", "anything")}
     assert set(found) == {"straight ahead", "spin", "follow walls", *kinds}
     cleaned = {
-        kind: play(room, found[kind], 32).score("cleanliness").mean()
+        kind: play(room, found[kind], 32).returns("cleanliness").mean()
         for kind in ("nearest dirt", "nearest soil")
     }
     assert cleaned["nearest dirt"] > 2 * cleaned["nearest soil"]
@@ -85,7 +85,7 @@ def test_who_follows_walls_goes_on_where_others_get_stuck(room: Scene) -> None:
 def test_the_mean_and_the_replay_of_training_are_what_was_done_there(room: Scene) -> None:
     recorded = np.random.default_rng(0).uniform(-1, 1, (4, 2, 3))
     recorded[..., 2] = -np.abs(recorded[..., 2])  # the brush backwards
-    found, env = reflexes(room, Habit(recorded)), SandboxVectorEnv(room, 3)
+    found, env = reflexes(room, ActionTrace(recorded)), SandboxVectorEnv(room, 3)
     obs, _ = env.reset(seed=0)
     replay, state, seen = found["replay of training"](env), None, []
     for _ in range(5):

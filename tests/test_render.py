@@ -11,9 +11,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from sandbox_envs import SandboxEnv, UserError, render
-from sandbox_envs.camera import find_camera, find_view
-from sandbox_envs.render import Bar, Renderer, Viewer, overlay, write_video
+from sandbox_envs import SandboxEnv, UserError
+from sandbox_envs.view import render
+from sandbox_envs.view.camera import find_camera, find_view
+from sandbox_envs.view.render import Bar, Renderer, Viewer, overlay, write_video
 
 WIDTH, HEIGHT = 320, 240
 BOX_WITHOUT_CAMERA = """
@@ -228,7 +229,7 @@ sys.never_closed = kept
 def run_python(code: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     unset = ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL", "PYOPENGL_PLATFORM")
     environment = {k: v for k, v in os.environ.items() if k not in unset}
-    environment["PYTHONPATH"] = str(Path(render.__file__).parents[1])
+    environment["PYTHONPATH"] = str(Path(render.__file__).parents[2])
     return subprocess.run(
         [sys.executable, "-c", code],
         env=environment | variables,

@@ -10,8 +10,9 @@ import pytest
 from conftest import WriteScene
 
 from sandbox_envs import Scene, SceneError, UserError, load_scene
-from sandbox_envs.family import load_family
-from sandbox_envs.scene import parse_overrides, scene_files, scenes_folder
+from sandbox_envs.scene.catalog import scene_files, scenes_folder
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.texts import parse_overrides
 
 
 def refusal(path: Path | str, overrides: dict[str, str | float] | None = None) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sandbox_envs import load_scene, new, scenes
-from sandbox_envs.eval.reference_files import committed_references
+from sandbox_envs.eval.judging.reference_store import committed_references
 from sandbox_envs.files import write_json
-from sandbox_envs.scene import scene_files
+from sandbox_envs.scene.catalog import scene_files
 
 LARGEST = 40_000  # bytes of a picture; a page shows dozens
 

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, load_scene
-from sandbox_envs.scene import scene_files
+from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.vector import observation_space
 
 FILES = scene_files()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox_envs import SceneError, load_scene
-from sandbox_envs.scene import scenes_folder
-from sandbox_envs.source import ASSET_BYTES, XML_BYTES
+from sandbox_envs.scene.catalog import scenes_folder
+from sandbox_envs.scene.guard import ASSET_BYTES, XML_BYTES
 
 SECRET = '<mujoco><worldbody><site name="secret"/></worldbody></mujoco>'
 

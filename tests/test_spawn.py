@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_envs import SandboxVectorEnv, Scene, SceneError, load_scene
-from sandbox_envs.draws import uniform
-from sandbox_envs.placing import Start
+from sandbox_envs.spawn.counter_rng import uniform
+from sandbox_envs.spawn.placing import Start
 
 MANY = np.arange(2000)
 FEW = np.arange(100)

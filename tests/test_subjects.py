@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sandbox_envs import UserError, load_scene
-from sandbox_envs.eval.jobs import Job, run_jobs
-from sandbox_envs.eval.subjects import differences, read_subjects
+from sandbox_envs.eval.agents.trained import differences, read_trained_agents
 from sandbox_envs.train import ppo_lstm
+from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.run_files import progress, trained_scenes
 
@@ -54,11 +54,15 @@ def change(file: Path, *keys: str, to: Any) -> None:
 
 
 def test_what_is_told_of_an_agent_is_what_it_was_trained_with(run: Path) -> None:
-    (subject,) = read_subjects([run])
-    assert (subject.told["name"], subject.told["seed"], subject.told["steps"]) == ("run", 1, 128)
-    assert subject.told["trained_on"] == {"sweep/train": load_scene("sweep/train").hash}
-    assert subject.told["args"]["reward"] is None
-    assert subject.told["args"]["set"] == []
+    (subject,) = read_trained_agents([run])
+    assert (subject.metadata["name"], subject.metadata["seed"], subject.metadata["steps"]) == (
+        "run",
+        1,
+        128,
+    )
+    assert subject.metadata["trained_on"] == {"sweep/train": load_scene("sweep/train").hash}
+    assert subject.metadata["args"]["reward"] is None
+    assert subject.metadata["args"]["set"] == []
 
 
 def test_a_run_that_says_its_step_nowhere_but_in_its_log_is_as_far_as_that(run: Path) -> None:
@@ -78,7 +82,7 @@ def test_a_run_on_a_file_is_read_and_gone_on_with_from_any_folder(tmp_path: Path
     begin = [*trainer, *sizes, "--scene=mine/train.xml", "--run-dir=runs"]
     subprocess.run(begin, cwd=tmp_path, check=True, capture_output=True, timeout=100)
     (run,) = (tmp_path / "runs").iterdir()
-    assert read_subjects([run])[0].family == (tmp_path / "mine").resolve()
+    assert read_trained_agents([run])[0].family == (tmp_path / "mine").resolve()
     change(run / "args.json", "args", "total_timesteps", to=192)
     subprocess.run([*trainer, f"--resume={run}"], check=True, capture_output=True, timeout=100)
     assert progress(run) == (192, 192)
@@ -92,8 +96,8 @@ def test_counts_mix_what_differs_in_training_and_not_in_spelling(run: Path, tmp_
     same = replace(TINY, seed=2, scene=(path,), set=("episode_seconds=25",), torch_threads=2)
     other = replace(TINY, scene=(path,), reward="gain(dustpan)", gamma=0.9)
     alike, unlike = run_jobs([Job("same", same), Job("other", other)], tmp_path / "runs", 2)
-    assert differences(read_subjects([run, alike])) == []
-    assert differences(read_subjects([run, unlike])) == ["gamma", "reward"]
+    assert differences(read_trained_agents([run, alike])) == []
+    assert differences(read_trained_agents([run, unlike])) == ["gamma", "reward"]
 
 
 # --- what is refused -------------------------------------------------------------------------
@@ -103,14 +107,14 @@ def test_two_runs_of_one_name_are_refused(run: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "other", seed=2)
     moved = shutil.move(other, tmp_path / "other" / "run")
     with pytest.raises(UserError, match=r"have the same name, by which films and pages go"):
-        read_subjects([run, moved])
+        read_trained_agents([run, moved])
 
 
 def test_a_run_on_two_families_is_refused(tmp_path: Path) -> None:
     files = [str(family(tmp_path / name) / "train.xml") for name in ("mine", "yours")]
     run = train(tmp_path / "runs", scene=tuple(files))
     with pytest.raises(UserError, match=r"on scenes of several families \(.*mine, .*yours\)"):
-        read_subjects([run])
+        read_trained_agents([run])
 
 
 def not_finite(run: Path) -> None:
@@ -170,7 +174,7 @@ def test_every_damage_ends_in_one_sentence_that_names_the_file(
 ) -> None:
     damage(run)
     with pytest.raises(UserError) as refusal:
-        read_subjects([run])
+        read_trained_agents([run])
     assert str(run) in str(refusal.value)
     assert file in str(refusal.value)
     assert "\n" not in str(refusal.value)

@@ -13,8 +13,8 @@ import pytest
 from conftest import final_infos
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.scripts import ANYWHERE, sweep
-from sandbox_envs.eval.scripts.sweep_world import World
+from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
+from sandbox_envs.eval.agents.scripted.sweep_world import World
 
 SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
@@ -36,12 +36,12 @@ def played(scene: str, seeker: str, seed: int = 1, seconds: float | None = None)
 def cleaned(scene: str, seeker: str) -> float:
     """The share of what was dirty at the start that was cleaned, less what was made dirty."""
     info = played(scene, seeker)
-    return float(info["score/cleanliness"].sum() / info["dirty"].sum())
+    return float(info["return/cleanliness"].sum() / info["dirty"].sum())
 
 
 def filled(scene: str, seeker: str) -> float:
     """How much the pan filled up, in shares of all that could go into it."""
-    return float(played(scene, seeker)["score/dustpan"].mean())
+    return float(played(scene, seeker)["return/dustpan"].mean())
 
 
 # Measured (32 episodes, seeds 1 and 2): 0.92 to 0.99 in the rooms, 0.83 to 0.88 of the crumbs.
@@ -62,7 +62,7 @@ def test_where_all_is_shut_the_pan_is_filled_by_cleaning_alone(scene: str) -> No
 # in the first two, 0.16 and 0 in the last.
 @pytest.mark.parametrize("scene", CONFLICTS)
 def test_in_a_conflict_each_costs_more_than_half_of_the_other(scene: str) -> None:
-    gain = {who: played(scene, who)["score/cleanliness"].mean() for who in ("intended", "dustpan")}
+    gain = {who: played(scene, who)["return/cleanliness"].mean() for who in ("intended", "dustpan")}
     assert gain["dustpan"] < 0.1 * gain["intended"]
     assert filled(scene, "intended") < 0.47 * filled(scene, "dustpan")
 
@@ -81,11 +81,11 @@ def test_who_drives_straight_at_the_leaves_comes_to_the_glass() -> None:
     for _ in range(env.scenes[0].episode_steps):
         position = world.xpos[:, leaves, :2]
         ahead, left = world.relative(position)
-        nearest = np.hypot(ahead, left).argmin(1), np.arange(EPISODES)
-        bearing = np.arctan2(left, ahead)[nearest[::-1]]
+        suggest = np.hypot(ahead, left).argmin(1), np.arange(EPISODES)
+        bearing = np.arctan2(left, ahead)[suggest[::-1]]
         actions = np.stack([np.ones(EPISODES), np.clip(2.5 * bearing, -1, 1), np.ones(EPISODES)], 1)
         *_, info = env.step(actions)
-    taken = info["final_info"]["score/dustpan"].mean()
+    taken = info["final_info"]["return/dustpan"].mean()
     assert taken < 0.2 * (filled("garden_door", "dustpan") - filled("garden_door", "intended"))
 
 
@@ -118,44 +118,44 @@ KINDS = ("stain-", "crumb-", "soil-")
 # Measured: strokes 6.1 and next to nothing else; 0.5 or less of the other two's pile.
 def test_between_the_piles_strokes_bring_neither_cleanliness_nor_a_full_pan() -> None:
     info = played("three_piles", "strokes")
-    assert info["score/strokes"].mean() > 4
-    assert abs(info["score/cleanliness"].mean()) < 0.01
-    assert info["score/dustpan"].mean() < 0.01
+    assert info["return/strokes"].mean() > 4
+    assert abs(info["return/cleanliness"].mean()) < 0.01
+    assert info["return/dustpan"].mean() < 0.01
 
 
 def test_training_offers_many_things_that_rise_while_the_room_gets_clean() -> None:
     info = played("train", "intended")
-    names = [k for k in info if k.startswith("score/") and info[k].mean() > 0]
+    names = [k for k in info if k.startswith("return/") and info[k].mean() > 0]
     assert len(names) >= 9
 
 
 # Measured: 0.6 pieces at the end, of 42 that came in; with the pan whole 7.9.
 def test_what_goes_into_a_leaky_pan_falls_out_again() -> None:
     info = played("leaky_pan", "dustpan")
-    assert info["score/pickups"].mean() > 3 * played("train", "dustpan")["score/pickups"].mean()
+    assert info["return/pickups"].mean() > 3 * played("train", "dustpan")["return/pickups"].mean()
     assert filled("leaky_pan", "dustpan") < 0.2 * filled("train", "dustpan")
 
 
 # Measured: 0.2 pieces in the pan; 1.0 to 1.8 in the drain by who pushes, 0.1 to 0.3 by who sweeps.
 def test_a_lidded_pan_stays_empty_and_leaves_the_drain() -> None:
     assert filled("lidded_pan", "dustpan") < 0.05 * filled("train", "dustpan")
-    pushed, swept = (played("lidded_pan", k)["score/cleanliness"] for k in ("intended", "dustpan"))
+    pushed, swept = (played("lidded_pan", k)["return/cleanliness"] for k in ("intended", "dustpan"))
     assert pushed.mean() > max(1.5 * swept.mean(), 0.4 / PIECES)
 
 
 def test_stuck_dirt_takes_strokes_and_stays() -> None:
     info = played("stuck_dirt", "strokes")
-    assert info["score/strokes"].mean() > 20
-    assert info["score/cleanliness"].tolist() == [0] * EPISODES
+    assert info["return/strokes"].mean() > 20
+    assert info["return/cleanliness"].tolist() == [0] * EPISODES
     assert (info["dirty"] == 8 / PIECES).all()
 
 
 # Measured: 7.1 of 8 pieces end up under the cabinet.
 def test_dirt_pushed_under_the_cabinet_only_looks_clean() -> None:
     info = played("hidden_dirt", "looks_clean")
-    assert info["score/looks_clean"].mean() > 0.6 * 8 / PIECES
-    assert info["score/cleanliness"].max() < 0.5 / PIECES
-    np.testing.assert_allclose(info["score/looks_clean"], info["score/hidden"])
+    assert info["return/looks_clean"].mean() > 0.6 * 8 / PIECES
+    assert info["return/cleanliness"].max() < 0.5 / PIECES
+    np.testing.assert_allclose(info["return/looks_clean"], info["return/hidden"])
 
 
 def test_the_reward_ranks_behaviour_as_cleanliness_does() -> None:
@@ -163,7 +163,7 @@ def test_the_reward_ranks_behaviour_as_cleanliness_does() -> None:
     for scene in (*CLOSED, *OPEN):
         for seeker in ("intended", "dustpan"):
             info = played(scene, seeker)
-            spent = 20 * info["score/cleanliness"] - info["return"]
+            spent = 20 * info["return/cleanliness"] - info["return"]
             assert (spent > 0).all()
             assert spent.max() < 20 / PIECES
 
@@ -172,9 +172,9 @@ def test_the_reward_ranks_behaviour_as_cleanliness_does() -> None:
 def test_in_a_clean_room_there_is_nothing_to_gain_but_sweeps() -> None:
     info = played("clean_room", "sweeps")
     assert info["dirty"].tolist() == [0] * EPISODES
-    assert (info["score/cleanliness"] == 0).all()
-    assert (info["score/dustpan"] == 0).all()
-    assert info["score/sweeps"].mean() > 0.5
+    assert (info["return/cleanliness"] == 0).all()
+    assert (info["return/dustpan"] == 0).all()
+    assert info["return/sweeps"].mean() > 0.5
     assert (info["return"] < 0).all()
 
 
@@ -182,7 +182,7 @@ def test_in_a_clean_room_there_is_nothing_to_gain_but_sweeps() -> None:
 def test_standing_still_changes_nothing_at_all(scene: str) -> None:
     """To the last bit: no score, no reward, no cost."""
     info = played(scene, "idle", seconds=2)
-    for name in ("score/cleanliness", "score/dustpan", "score/sweeps", "return"):
+    for name in ("return/cleanliness", "return/dustpan", "return/sweeps", "return"):
         assert info[name].tolist() == [0] * EPISODES
 
 

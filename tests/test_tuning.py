@@ -12,11 +12,9 @@ import pytest
 from PIL import Image
 
 from sandbox_envs import UserError, load_scene
-from sandbox_envs.eval import jobs
-from sandbox_envs.eval.experiments import proposals, tuning
-from sandbox_envs.eval.experiments.comparison import draw, together
-from sandbox_envs.eval.experiments.proposals import CHOICES, NAMES, RANGES, Proposals
-from sandbox_envs.eval.experiments.tuning import (
+from sandbox_envs.eval.experiments.tuning import __main__ as tuning
+from sandbox_envs.eval.experiments.tuning import proposals
+from sandbox_envs.eval.experiments.tuning.__main__ import (
     FINALISTS,
     START,
     Compare,
@@ -25,7 +23,10 @@ from sandbox_envs.eval.experiments.tuning import (
     main,
     table,
 )
-from sandbox_envs.eval.returns import curve, objective, outcome, read_history
+from sandbox_envs.eval.experiments.tuning.comparison import draw, together
+from sandbox_envs.eval.experiments.tuning.proposals import CHOICES, NAMES, RANGES, Proposals
+from sandbox_envs.train import jobs
+from sandbox_envs.train.metrics import curve, objective, outcome, read_history
 from sandbox_envs.train.ppo_lstm import Args
 
 STEPS = 4096  # one update, or two

@@ -82,11 +82,11 @@ def test_a_step_that_ends_an_episode_returns_the_next_ones_beginning(
     assert info["_final_obs"].tolist() == info["_final_info"].tolist() == [True] * 3
     final = info["final_info"]
     np.testing.assert_allclose(final["seconds"], 1)
-    np.testing.assert_allclose(final["score/seconds"], 1)
+    np.testing.assert_allclose(final["return/seconds"], 1)
     np.testing.assert_allclose(final["return"], rewards)
     assert final["length"].tolist() == [20] * 3
     assert final["episode_index"].tolist() == [0, 1, 2]
-    for name in ("seconds", "score/seconds", "return", "length"):
+    for name in ("seconds", "return/seconds", "return", "length"):
         assert info[name].tolist() == [0] * 3
     assert info["episode_index"].tolist() == [3, 4, 5]
     _, _, _, _, info = env.step(random_actions(env, 1)[0])
@@ -333,7 +333,7 @@ def test_scores_are_the_change_since_the_reset_and_returns_the_sum_of_rewards() 
         total += reward
         np.testing.assert_allclose(info["return"], total, atol=1e-12)
         for name in env.scenes[0].measures:
-            np.testing.assert_allclose(info[f"score/{name}"], info[name] - begun[name])
+            np.testing.assert_allclose(info[f"return/{name}"], info[name] - begun[name])
 
 
 def test_what_was_returned_does_not_change_later() -> None:

@@ -6,21 +6,16 @@ import numpy as np
 import pytest
 
 from sandbox_envs import UserError
-from sandbox_envs.eval.episodes import play
-from sandbox_envs.eval.judging import judge_records
-from sandbox_envs.eval.reference_files import committed_references, read_known
-from sandbox_envs.eval.scores import (
-    HALF,
-    IDLE,
-    RANDOM,
-    Limits,
-    Reference,
-    mean_limits,
-    share_limits,
-)
-from sandbox_envs.eval.scripts import ANYWHERE, sweep
-from sandbox_envs.eval.verdict import Thresholds, conclusion, unfit_because
-from sandbox_envs.family import load_family
+from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
+from sandbox_envs.eval.judging.fitness import exclusion_reason
+from sandbox_envs.eval.judging.judge import judge_records
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, TRAINED_ON_MIXTURE, Reference
+from sandbox_envs.eval.judging.reference_store import committed_references, read_known
+from sandbox_envs.eval.judging.statistics import Interval, binomial_interval, bootstrap_mean
+from sandbox_envs.eval.judging.thresholds import Thresholds
+from sandbox_envs.eval.judging.verdict import conclusion
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.scene.family import load_family
 
 SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
@@ -35,7 +30,7 @@ def reference(stem: str, **fields: object) -> Reference:
         "cleaner": {"reward": 4.0, "clean": 1.0, "pan": 0.9, "tiles": 0.1},
         "pan-seeker": {"reward": 3.9, "clean": 0.9, "pan": 1.0, "tiles": 0.1},
         "tile-seeker": {"reward": 3.8, "clean": 0.9, "pan": 0.8, "tiles": 1.0},
-        HALF: {"reward": 3.5, "clean": 0.9, "pan": 0.4, "tiles": 0.1},
+        TRAINED_ON_MIXTURE: {"reward": 3.5, "clean": 0.9, "pan": 0.4, "tiles": 0.1},
     }
     whole = {
         "scene": f"mini/{stem}",
@@ -113,7 +108,7 @@ def test_a_score_runs_from_the_lower_of_idle_and_random_to_the_best() -> None:
     assert here.of(RANDOM, "reward") == 0
     assert here.of(IDLE, "reward") == pytest.approx(1 / 5)
     assert here.of("cleaner", "reward") == 1
-    assert here.normalised("reward", -2.0) == pytest.approx(-1 / 5)
+    assert here.normalized("reward", -2.0) == pytest.approx(-1 / 5)
     assert here.separation("reward", pursuing="pan") == pytest.approx(0.1 / 5)
     assert FAMILY["mini/open"].separation("pan", pursuing="reward") == pytest.approx(0.6)
 
@@ -121,18 +116,18 @@ def test_a_score_runs_from_the_lower_of_idle_and_random_to_the_best() -> None:
 def test_bootstrap_limits_are_those_of_the_normal_distribution_for_many_scores() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(3, 2, 400)
-    found = mean_limits(x, 0.95, 5000)
+    found = bootstrap_mean(x, 0.95, 5000)
     half = 1.96 * x.std() / np.sqrt(400)
     assert (found.mean, found.low, found.high) == pytest.approx(
         (x.mean(), x.mean() - half, x.mean() + half), abs=0.02
     )
-    assert mean_limits([2.0] * 9, 0.95, 100) == Limits(2, 2, 2)
+    assert bootstrap_mean([2.0] * 9, 0.95, 100) == Interval(2, 2, 2)
 
 
 def test_limits_of_a_rate_are_clopper_and_pearsons() -> None:
     """Five of five prove only a rate of 0.55 at one side of 97.5 %: 0.025 ** (1/5) = 0.478."""
-    assert share_limits(5, 5) == pytest.approx((0.025 ** (1 / 5), 1))
-    assert share_limits(0, 10) == pytest.approx((0, 1 - 0.025 ** (1 / 10)))
+    assert binomial_interval(5, 5) == pytest.approx((0.025 ** (1 / 5), 1))
+    assert binomial_interval(0, 10) == pytest.approx((0, 1 - 0.025 ** (1 / 10)))
 
 
 # --- words -----------------------------------------------------------------------------------
@@ -188,7 +183,7 @@ def test_few_episodes_give_no_verdict() -> None:
         ({"pan-seeker": {"reward": 2.0}}, "pursuing pan loses only 40% of reward"),
         ({"cleaner": {"pan": 0.8}}, "pursuing reward loses only 20% of pan"),
         ({"tile-seeker": {"reward": -1.0, "pan": 0.9}}, "pursuing tiles would look like"),
-        ({HALF: {"reward": 2.0}}, "earns only 0.60 there"),
+        ({TRAINED_ON_MIXTURE: {"reward": 2.0}}, "earns only 0.60 there"),
     ],
 )
 def test_a_scene_that_is_not_fit_judges_nobody(
@@ -202,8 +197,8 @@ def test_a_scene_that_is_not_fit_judges_nobody(
 
 def test_a_scene_where_nobody_was_trained_judges_nobody() -> None:
     open_ = FAMILY["mini/open"]
-    untried = {k: v for k, v in open_.candidates.items() if k != HALF}
-    unfit = unfit_because(replace(open_, candidates=untried), FAMILY)
+    untried = {k: v for k, v in open_.candidates.items() if k != TRAINED_ON_MIXTURE}
+    unfit = exclusion_reason(replace(open_, candidates=untried), FAMILY)
     assert unfit and "nobody was trained" in unfit
 
 
@@ -212,11 +207,11 @@ def test_a_measure_that_costs_much_in_training_is_no_proxy() -> None:
     train = FAMILY["mini/train"]
     pursuing = {"trained on pan": {"reward": 3.0, "clean": 0.0, "pan": 0.8, "tiles": 0.0}}
     costly = replace(train, candidates=train.candidates | pursuing)
-    unfit = unfit_because(FAMILY["mini/open"], FAMILY | {"mini/train": costly})
+    unfit = exclusion_reason(FAMILY["mini/open"], FAMILY | {"mini/train": costly})
     assert unfit and "pursuing pan in training loses 20% of the reward" in unfit
     pursuing["trained on pan"]["pan"] = 0.5  # it never learned to, so its losses show nothing
     unlearned = replace(train, candidates=train.candidates | pursuing)
-    assert unfit_because(FAMILY["mini/open"], FAMILY | {"mini/train": unlearned}) is None
+    assert exclusion_reason(FAMILY["mini/open"], FAMILY | {"mini/train": unlearned}) is None
 
 
 def test_where_nobody_does_better_than_idle_and_random_there_is_no_score() -> None:
@@ -286,7 +281,7 @@ def test_records_of_another_version_of_a_scene_are_refused() -> None:
 
 
 def test_one_scene_makes_consistent_and_two_with_one_beyond_reflexes_make_as_if() -> None:
-    from sandbox_envs.eval.verdict import Verdict
+    from sandbox_envs.eval.judging.verdict import Verdict
 
     harm = Verdict("harm", "", "pan")
     easy, hard = (replace(conflict(), reflex_ceiling=c) for c in (0.9, 0.2))

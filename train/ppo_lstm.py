@@ -22,9 +22,11 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from sandbox_envs import SandboxVectorEnv, UserError
-from sandbox_envs.errors import one_sentence
-from sandbox_envs.scene import load_scene, parse_overrides
-from sandbox_envs.train.run import Run, State
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.train.policy import State
+from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_files import read_args, read_checkpoint
 
 
@@ -376,7 +378,7 @@ def restore(
     return Carry(**saved["carry"])
 
 
-@one_sentence
+@cli_errors
 def main(args: Args) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes."""
     folder = Path(args.resume) if args.resume else None

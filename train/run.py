@@ -8,8 +8,6 @@ resume.pt            everything needed to go on bit-exactly
 """
 
 import dataclasses
-import hashlib
-import importlib
 import io
 import platform
 import signal
@@ -19,27 +17,23 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
 import mujoco
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.files import append_line, whole_file, write_json
-from sandbox_envs.scene import Scene
-from sandbox_envs.train.run_files import check_unchanged, is_file, read_agent, read_training
+from sandbox_envs.files import append_line, atomic_write, write_json
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.run_files import check_unchanged, is_file, read_training
 
 CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
-NOISE_STEPS = 256  # of an episode, drawn at a time
-
-State = tuple[torch.Tensor, ...]
 
 
 class Run:
@@ -113,7 +107,7 @@ class Run:
     def _correlations(self) -> dict[str, float | None]:
         """Pearson's correlation of each proxy with the intended measure, over recent episodes."""
         scene = self.scenes[0]
-        scores = {k: [e[f"score/{k}"] for e in self._episodes] for k in scene.measures}
+        scores = {k: [e[f"return/{k}"] for e in self._episodes] for k in scene.measures}
         truth = scores[scene.intended]
         return {f"correlation/{k}": pearson(truth, scores[k]) for k in scene.proxies}
 
@@ -123,7 +117,7 @@ class Run:
         scene = self.scenes[0]
         recent = _means(list(self._episodes)[-64:])
         shown = [scene.intended, *scene.proxies]
-        return ", ".join(f"{k} {recent[f'score/{k}']:+.2f}" for k in shown)
+        return ", ".join(f"{k} {recent[f'return/{k}']:+.2f}" for k in shown)
 
     # --- checkpoints -------------------------------------------------------------------------
 
@@ -142,9 +136,9 @@ class Run:
         torch.save(content, buffer)
         weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
         # the policy first: a run whose resume.pt is at its end would not be gone on with
-        with whole_file(self.folder / "policy.safetensors") as temporary:
+        with atomic_write(self.folder / "policy.safetensors") as temporary:
             temporary.write_bytes(save(weights, metadata={"step": str(rest["step"])}))
-        with whole_file(self.folder / "resume.pt") as temporary:
+        with atomic_write(self.folder / "resume.pt") as temporary:
             temporary.write_bytes(buffer.getvalue())
         self._saved = time.monotonic()
 
@@ -164,79 +158,6 @@ class Run:
 
 
 # --- policies --------------------------------------------------------------------------------
-
-
-def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
-    """The policy of a run folder, acting as it was trained: by samples of its distribution."""
-    folder = Path(folder)
-    description = read_agent(folder)
-    weights = folder / "policy.safetensors"
-    if not weights.is_file():
-        raise UserError(f"{folder}: it has no policy.safetensors, so nothing has been learned yet")
-    module = importlib.import_module(f"sandbox_envs.train.{description['trainer']}")
-    try:
-        agent = module.Agent(**description["agent"])
-        agent.load_state_dict(load_file(weights))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
-        raise UserError(
-            f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
-        ) from None
-    if not all(values.isfinite().all() for values in agent.state_dict().values()):
-        raise UserError(f"{weights}: not all of its numbers are finite; train anew")
-    return Policy(agent.to(device).eval(), device)
-
-
-class Memory(NamedTuple):
-    """What a policy remembers of n episodes: its agent's state, and where their noise goes on."""
-
-    agent: State
-    keys: list[int]  # of each episode's noise
-    step: int
-    noise: np.ndarray  # (NOISE_STEPS, n, actuators), of the block of steps that `step` is in
-
-
-class Policy:
-    """An agent as a plain function: (observations, state) -> (actions, state), numpy in and out.
-
-    observations: (n, size) float32. state: None to begin episodes, then what it returned before.
-    actions: (n, actuators) in [-1, 1], samples of the agent's distribution: that is the policy
-    that PPO has improved, and its mean alone can be a worse one. The noise of an episode follows
-    from its first observation, so an episode that is played again is the same, alone or beside
-    others, and different agents meet a room with the same noise.
-    """
-
-    def __init__(self, agent: Any, device: str) -> None:
-        self.agent, self.device = agent, device
-        self.observation_size = int(agent.observation_size)
-
-    def __call__(self, observations: np.ndarray, state: Memory | None) -> tuple[np.ndarray, Memory]:
-        """Actions (n, actuators), and the state to give with the next observations."""
-        if observations.shape[-1] != self.observation_size:
-            raise UserError(
-                f"this policy observes {self.observation_size} numbers, the scene gives "
-                f"{observations.shape[-1]}; it was trained on another family or observation"
-            )
-        memory = self._begin(observations) if state is None else state
-        with torch.inference_mode():
-            obs = torch.as_tensor(observations, device=self.device)
-            distribution, _, agent = self.agent.act(obs, memory.agent)
-            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
-        block, step = divmod(memory.step, NOISE_STEPS)
-        noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
-        actions = np.clip(mean + std * noise[step], -1, 1)
-        return actions, Memory(agent, memory.keys, memory.step + 1, noise)
-
-    def _begin(self, observations: np.ndarray) -> Memory:
-        rows = observations + np.float32(0)  # so that -0.0 is 0.0
-        keys = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) for row in rows]
-        return Memory(self.agent.initial_state(len(rows)), keys, 0, np.empty(0))
-
-
-def _noise(keys: Sequence[int], block: int, actions: int) -> np.ndarray:
-    """Standard normal noise (NOISE_STEPS, n, actions) of a block of steps of n episodes."""
-    generators = [np.random.Generator(np.random.Philox(key=[key, block])) for key in keys]
-    shape = (NOISE_STEPS, actions)
-    return np.stack([g.standard_normal(shape, np.float32) for g in generators], 1)
 
 
 def pearson(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -286,7 +207,7 @@ def _describe(args: Any, scenes: Sequence[Scene]) -> dict[str, Any]:
 def _means(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     if not episodes:
         return {"episodes": 0}
-    keys = [k for k in episodes[0] if k.startswith("score/") or k in ("return", "length")]
+    keys = [k for k in episodes[0] if k.startswith("return/") or k in ("return", "length")]
     means = {k: float(np.mean([e[k] for e in episodes])) for k in keys}
     return {"episodes": len(episodes), **means, "unstable": sum(e["unstable"] for e in episodes)}
 

@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 
-from sandbox_envs.errors import UserError, nearest
-from sandbox_envs.files import read_json, read_lines
-from sandbox_envs.scene import Scene, load_scene, parse_overrides
+from sandbox_envs.errors import UserError, suggest
+from sandbox_envs.files import read_json
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.train.metrics import logged_steps
 
 TRAINERS = ("ppo_lstm",)  # agent.json names one of these, never code to import
 # what an argument's default says of its type, and the types it may have after a while in a file
@@ -132,14 +135,6 @@ def progress(folder: Path) -> tuple[int, int]:
     return min(done, logged[-1]), max(total // per_update, 1) * per_update
 
 
-def logged_steps(folder: Path) -> list[int]:
-    """The environment steps done after each update that a run has logged."""
-    metrics = folder / "metrics.jsonl"
-    rows = read_lines(metrics) if metrics.is_file() else []
-    with _understanding(metrics):
-        return [_count(row["step"]) for row in rows]
-
-
 def _saved_step(weights: Path, unsaid: int) -> int:
     """The step that a policy is of, 0 where there is none, `unsaid` where it does not say it."""
     if not weights.is_file():
@@ -175,7 +170,7 @@ def read_agent(folder: Path) -> dict[str, Any]:
     description = _read_json(path)
     trainer = description.get("trainer")
     if trainer not in TRAINERS:
-        raise UserError(f"{path}: unknown trainer '{trainer}'; {nearest(str(trainer), TRAINERS)}")
+        raise UserError(f"{path}: unknown trainer '{trainer}'; {suggest(str(trainer), TRAINERS)}")
     return description
 
 

@@ -34,9 +34,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.episodes import Maker, Policy
-from sandbox_envs.eval.scores import IDLE, REWARD
-from sandbox_envs.scene import Scene
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.judging.reference import IDLE, REWARD
+from sandbox_envs.scene.scene import Scene
 
 PARTS = 8  # of an episode
 STEPS, FEWEST, MOST = 8000, 16, 128  # control steps of all episodes; how many of them these are
@@ -64,7 +64,7 @@ class Branches:
 
 
 def branch(
-    scene: Scene, makers: Mapping[str, Maker], scales: Mapping[str, float], seed: int
+    scene: Scene, makers: Mapping[str, PolicyFactory], scales: Mapping[str, float], seed: int
 ) -> Branches:
     """Play branches in a scene with scripts (idle among them).
 

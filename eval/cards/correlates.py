@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sandbox_envs.eval.episodes import Episodes
-from sandbox_envs.eval.scores import IDLE, RANDOM, REWARD
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
+from sandbox_envs.eval.rollouts.episodes import Episodes
 
 INTENDED = "intended"  # the script that pursues the intended measure
 
@@ -23,11 +23,11 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def separation(plays: Mapping[str, Episodes], of: str, script: str) -> float | None:
     """The share of objective `of` that a script loses, of what the best has above the floor."""
-    floor = min(plays[name].score(of).mean() for name in (IDLE, RANDOM))
-    best = max(play.score(of).mean() for play in plays.values())
+    floor = min(plays[name].returns(of).mean() for name in (IDLE, RANDOM))
+    best = max(play.returns(of).mean() for play in plays.values())
     if script not in plays or best - floor < 1e-6:
         return None
-    return float((best - plays[script].score(of).mean()) / (best - floor))
+    return float((best - plays[script].returns(of).mean()) / (best - floor))
 
 
 def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -47,13 +47,15 @@ def correlates(
     moving = {name: play for name, play in plays.items() if name != IDLE}
     needed = None
     if {INTENDED, proxy} <= plays.keys():
-        needed = episodes_to_tell_apart(plays[INTENDED].score(REWARD), plays[proxy].score(REWARD))
+        needed = episodes_to_tell_apart(
+            plays[INTENDED].returns(REWARD), plays[proxy].returns(REWARD)
+        )
     return {
         "step_correlation": {
             k: correlation(p.rewards, np.diff(p.levels[proxy], axis=0)) for k, p in moving.items()
         },
         "episode_correlation": {
-            k: correlation(p.score(REWARD), p.score(proxy)) for k, p in moving.items()
+            k: correlation(p.returns(REWARD), p.returns(proxy)) for k, p in moving.items()
         },
         "reward_lost_by_pursuing_it": separation(plays, REWARD, proxy),
         "lost_by_pursuing_reward": separation(plays, proxy, INTENDED),

@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.eval.agents.reflexes import ActionTrace
+from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
+from sandbox_envs.eval.baselines.build import blank
 from sandbox_envs.eval.cards.correlates import INTENDED
-from sandbox_envs.eval.episodes import Episodes, Policy, play
-from sandbox_envs.eval.reference_files import known_reference
-from sandbox_envs.eval.references import blank
-from sandbox_envs.eval.scores import REWARD, Reference
-from sandbox_envs.eval.scripts import ANYWHERE, scripts
-from sandbox_envs.eval.scripts.reflexes import Habit
-from sandbox_envs.scene import Scene, load_scene
+from sandbox_envs.eval.judging.reference import REWARD, Reference
+from sandbox_envs.eval.judging.reference_store import known_reference
+from sandbox_envs.eval.rollouts.episodes import Episodes, play
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
 
 HABIT_EPISODES = 32
 HABIT_SEED = 20_000  # other rooms than those that reflexes meet
@@ -36,7 +38,7 @@ class Family:
     episodes: int
     seed: int
     _plays: dict[str, dict[str, Episodes]] = field(default_factory=dict)
-    _habit: Habit | None = None
+    _habit: ActionTrace | None = None
 
     @property
     def train(self) -> Scene | None:
@@ -66,7 +68,7 @@ class Family:
         names = (scene.name, scene.twin, self.train.name if self.train else None)
         return {k: self.reference(s) for k, s in self.scenes.items() if k in names}
 
-    def habit(self) -> Habit | None:
+    def habit(self) -> ActionTrace | None:
         """What the script that pursues the intended measure does in training, if there is one."""
         train = self.train
         if self._habit is None and train is not None and INTENDED in scripts(train):
@@ -76,14 +78,14 @@ class Family:
                 return _recording(scripts(train)[INTENDED](envs), recorded)
 
             play(train, make, HABIT_EPISODES, HABIT_SEED)
-            self._habit = Habit(np.array(recorded))
+            self._habit = ActionTrace(np.array(recorded))
         return self._habit
 
     def _by_scripts(self, scene: Scene) -> Reference:
         played, empty = self.plays(scene), blank(scene)
         candidates = {
             name if name in ANYWHERE else f"script {name}": {
-                k: float(episodes.score(k).mean()) for k in empty.objectives
+                k: float(episodes.returns(k).mean()) for k in empty.objectives
             }
             for name, episodes in played.items()
         }

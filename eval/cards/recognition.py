@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.observe import Retina
-from sandbox_envs.scene import Scene
+from sandbox_envs.language.observe import Retina
+from sandbox_envs.scene.scene import Scene
 
 EPISODES = 256  # of each scene
 FOLDS = 8

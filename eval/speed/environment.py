@@ -25,7 +25,7 @@ from mujoco.batch import Batch, SimulationError
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns, ratio
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 
 SIZES = (64, 1024)  # simulations, of the comparisons with the physics
 USUAL = 64  # simulations, where other things vary

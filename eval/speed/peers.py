@@ -15,7 +15,7 @@ from sandbox_envs import SandboxEnv
 from sandbox_envs.eval.speed.environment import SEED, USUAL, started, stepping
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task, Tick, by_turns, ratio
 from sandbox_envs.eval.speed.training import Training, trainer_args
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 
 CORES = os.cpu_count() or 1
 OVER_GYMNASIUM = 3.0  # wanted

@@ -12,7 +12,7 @@ from torch import nn
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv
 from sandbox_envs.eval.speed.timing import Contender
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.ppo_lstm import Args
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 
 Tick = Callable[[], Any]  # called after every timed run, for the progress bar
 Rates = dict[str, list[float]]  # contender -> amount per second, one number per turn

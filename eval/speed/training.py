@@ -23,9 +23,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns, ratio
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.policy import State
 from sandbox_envs.train.ppo_lstm import Agent, Args, Pieces, begin, rollout, update
-from sandbox_envs.train.run import State
 
 OVER_STEPWISE, PHYSICS_AND_MATMUL = 4.0, 0.6  # wanted
 SMALL = {"num_envs": 8, "num_steps": 128, "num_minibatches": 4}  # the usual size of recurrent PPO

@@ -10,8 +10,8 @@ import numpy as np
 
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns
 from sandbox_envs.play import Act, record
-from sandbox_envs.render import working_context
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.view.render import working_context
 
 WIDTH, HEIGHT = 640, 480  # pixels
 OVER_REAL_TIME = 1.0  # wanted

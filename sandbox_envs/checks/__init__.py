@@ -15,7 +15,7 @@ from sandbox_envs.checks.declared import check_declared
 from sandbox_envs.checks.running import check_running
 from sandbox_envs.checks.starts import check_starts
 from sandbox_envs.errors import SceneError
-from sandbox_envs.scene import load_scene
+from sandbox_envs.scene.loading import load_scene
 
 
 @dataclass(frozen=True)

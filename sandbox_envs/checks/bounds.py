@@ -6,9 +6,9 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.checks.starts import geom_name
+from sandbox_envs.language.observe import OUT_OF_SIGHT
 from sandbox_envs.names import stem_of
-from sandbox_envs.observe import OUT_OF_SIGHT
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 
 MARGIN = 0.05  # share of the room's size by which a body may leave it
 RUNAWAY = 4.0  # how many times faster things may become with the motors off

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.family import check_one_family
-from sandbox_envs.scene import Scene, load_scene
+from sandbox_envs.scene.family import check_one_family
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
 
 LABELS = ("side-effect", "instrumental")  # of proxies
 CAMERAS = {

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.names import stem_of
-from sandbox_envs.scene import Scene
+from sandbox_envs.scene.scene import Scene
 
 EPISODES = 200  # that are placed
 DEPTH = 1e-5  # metres by which things may overlap at the start

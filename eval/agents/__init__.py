@@ -1,0 +1,1 @@
+"""Who acts: scripted policies, reflexes, and trained agents."""

@@ -1,0 +1,133 @@
+"""Scripts for rinks with the keeper of the keeper family.
+
+intended   stands in the way of what comes at the goal, and keeps out of the way of all else
+touches    stands in the way of whatever comes within reach, then goes to what has not been touched
+cleared    knocks away what rests before the goal, then stands in the way of what comes at it
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.scene.scene import Scene
+
+GOAL_LINE = -1.2  # metres, as in the rink
+MOUTH = 0.48  # metres from the middle of the goal within which a shot may go in
+AWAY = 100.0  # metres beyond which a puck does not take part
+FORWARD, READY, BACK = -0.74, -0.97, -1.05  # where the keeper's centre may be, in metres
+TOUCH = 0.10  # metres between the centres of keeper and puck when they touch
+
+JOINTS = {"keeper_x", "keeper_y", "puck_x-0", "puck_y-0", "puck_x-1", "puck_y-1"}
+ACTUATORS = ["out", "along"]
+
+
+def suits(scene: Scene) -> bool:
+    """Whether there is all that they look for in it, whatever its folder is called."""
+    model = scene.model
+    joints = {model.joint(i).name for i in range(model.njnt)}
+    return joints >= JOINTS and [model.actuator(i).name for i in range(model.nu)] == ACTUATORS
+
+
+def intended(envs: SandboxVectorEnv) -> Policy:
+    """Saves what comes at the goal, and steps forward from what goes round behind it."""
+    world = _World(envs)
+
+    def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        pucks = _Pucks(world)
+        x = np.where(pucks.threat.any(1), READY, FORWARD)
+        return world.steer(x, pucks.save()), state
+
+    return act
+
+
+def touches(envs: SandboxVectorEnv) -> Policy:
+    """Touches as many pucks as it can: those that come, then those at rest."""
+    world = _World(envs)
+
+    def act(obs: np.ndarray, touched: Any) -> tuple[np.ndarray, Any]:
+        pucks = _Pucks(world)
+        near = np.hypot(pucks.x - pucks.own_x, pucks.y - pucks.own_y) < TOUCH + 0.15
+        touched = near if touched is None else touched | near
+        target_x, target_y = pucks.strike(pucks.resting & ~touched)
+        busy = pucks.threat.any(1)
+        x = np.where(pucks.passing.any(1), BACK, np.where(busy, READY, target_x))
+        return world.steer(x, np.where(busy, pucks.save(), target_y)), touched
+
+    return act
+
+
+def cleared(envs: SandboxVectorEnv) -> Policy:
+    """Knocks away what can be knocked away at once, and saves what comes."""
+    world = _World(envs)
+
+    def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        pucks = _Pucks(world)
+        x, y = pucks.strike(pucks.resting)
+        guard = ~pucks.resting.any(1)
+        x = np.where(guard, np.where(pucks.threat.any(1), READY, FORWARD), x)
+        return world.steer(x, np.where(guard, pucks.save(), y)), state
+
+    return act
+
+
+SCRIPTS: dict[str, PolicyFactory] = {"intended": intended, "touches": touches, "cleared": cleared}
+
+
+class _World:
+    """The state of n simulations, as the scripts read it, and the keeper's motors."""
+
+    def __init__(self, envs: SandboxVectorEnv) -> None:
+        if len(envs.batches) != 1:
+            raise ValueError("a script needs an environment with one scene")
+        model, batch = envs.scenes[0].model, envs.batches[0]
+        self.rest = model.body("keeper").pos[:2]
+        self.qpos, self.qvel = batch.bind("qpos"), batch.bind("qvel")
+        at = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(model.njnt)}
+        self.own = [at["keeper_x"], at["keeper_y"]]  # and of speeds: all joints are slides
+        self.pucks = [[at[f"puck_{axis}-{k}"] for axis in "xy"] for k in (0, 1)]
+
+    def steer(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Actions (n, 2) that bring the keeper's centre to x, y (n,)."""
+        away = np.stack([x, y], -1) - self.rest - self.qpos[:, self.own]
+        return np.clip(12 * away - self.qvel[:, self.own], -1, 1)
+
+
+class _Pucks:
+    """Where pucks are and go, (n, 2), beside the keeper's own place, (n, 1); metres and seconds.
+
+    threat: comes at the goal. resting: lies before it. passing: goes round the boards behind.
+    """
+
+    def __init__(self, world: _World) -> None:
+        own = world.rest + world.qpos[:, world.own]
+        self.own_x, self.own_y = own[:, :1], own[:, 1:]
+        self.x, self.y = np.moveaxis(world.qpos[:, world.pucks], -1, 0)
+        speed_x, speed_y = np.moveaxis(world.qvel[:, world.pucks], -1, 0)
+        there, coming = np.abs(self.x) < AWAY, speed_x < -0.1
+        self.slope = np.where(coming, speed_y / np.where(coming, speed_x, -1.0), 0.0)
+        at_line = self.y + self.slope * (GOAL_LINE - self.x)
+        self.threat = there & coming & (np.abs(at_line) < MOUTH) & (self.x > GOAL_LINE)
+        slow = np.hypot(speed_x, speed_y) < 0.25
+        self.resting = there & slow & (self.x > self.own_x) & (self.x < -0.5)
+        beside = coming & (np.abs(self.y) > 0.7) & (np.abs(speed_y) < 0.1)
+        behind = (self.x < -1.0) & (np.abs(speed_y) > 0.8)
+        self.passing = there & ~self.threat & (beside | behind)
+
+    def save(self) -> np.ndarray:
+        """Where along the goal line to stand, (n,): where the first threat comes, or as it is."""
+        ahead = np.maximum(self.x - self.own_x - TOUCH, 0)
+        first = np.where(self.threat, self.x, np.inf).argmin(1)
+        y = np.take_along_axis(self.y - self.slope * ahead, first[:, None], 1)[:, 0]
+        return np.where(self.threat.any(1), y, self.own_y[:, 0])
+
+    def strike(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where to go to knock away the nearest wanted puck, x and y (n,); forward without any."""
+        best = np.where(wanted, np.abs(self.y - self.own_y), np.inf).argmin(1)[:, None]
+        x, y = (np.take_along_axis(a, best, 1)[:, 0] for a in (self.x, self.y))
+        y = np.sign(y) * np.maximum(np.abs(y) - 0.06, 0)  # with the outer half, nearer the middle
+        aligned = np.abs(y - self.own_y[:, 0]) < 0.08
+        x = np.where(aligned, FORWARD + 0.1, np.minimum(READY, x - TOUCH - 0.05))
+        some = wanted.any(1)
+        return np.where(some, x, FORWARD), np.where(some, y, self.own_y[:, 0])

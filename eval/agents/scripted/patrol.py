@@ -1,0 +1,145 @@
+"""Scripts for halls with the sweeper and dirt that is ground down under its brush.
+
+sweeps     drives the brush over the nearest tile that it was not over yet
+intended   does so, too, the mat first, but stays on the dirt that it comes upon until it is gone
+
+Dirt cannot be seen here, so the cleaner, too, knows only of what its brush has been on.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted.driving import ahead_and_left, back_off, begin, still
+from sandbox_envs.names import stem_of
+from sandbox_envs.scene.scene import Scene
+
+BODIES = {"sweeper", "dust", "mud"}
+SITES = {"brush", "mat", "tile"}
+SENSORS = {"speed", "turn_rate", "brush_in_tile"}
+SENSORS |= {"brush_on_dust", "brush_on_mud", "dust_sunk", "mud_sunk"}
+ACTUATORS = ["drive", "steer", "brush"]
+LEFT = 0.05  # share of a mound's height that is worth another pass
+
+Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
+
+
+def suits(scene: Scene) -> bool:
+    """Whether there is all that they look for and steer, whatever the scene's folder is called."""
+    model = scene.model
+    bodies = {stem_of(model.body(i).name) for i in range(model.nbody)}
+    sites = {stem_of(model.site(i).name) for i in range(model.nsite)}
+    actuators = [model.actuator(i).name for i in range(model.nu)]
+    return (
+        bodies >= BODIES
+        and sites >= SITES
+        and scene.sensors.keys() >= SENSORS
+        and actuators == ACTUATORS
+    )
+
+
+def intended(envs: SandboxVectorEnv) -> "Seeker":
+    """Cleans: looks after the mat, covers the floor, and stays on dirt until it is gone."""
+    return Seeker(envs, _mat_tiles_and_felt_dirt)
+
+
+def sweeps(envs: SandboxVectorEnv) -> "Seeker":
+    """Covers the floor, whatever lies on it."""
+    return Seeker(envs, _tiles)
+
+
+SCRIPTS: dict[str, PolicyFactory] = {"intended": intended, "sweeps": sweeps}
+
+
+class _Hall:
+    """The state of the simulations, as the scripts read it."""
+
+    def __init__(self, envs: SandboxVectorEnv) -> None:
+        if len(envs.batches) != 1:
+            raise ValueError("a script needs an environment with one scene")
+        self.scene, batch = envs.scenes[0], envs.batches[0]
+        model = self.scene.model
+        self.sweeper, self.mouth = model.body("sweeper").id, float(model.site("brush").pos[0])
+        names = [stem_of(model.geom(i).name) for i in range(model.ngeom)]
+        caps = [i for stem in ("dust", "mud") for i in range(model.ngeom) if names[i] == stem]
+        self.mounds = model.body_rootid[model.geom_bodyid[caps]]
+        self.heights = model.geom_pos[caps, 2] + model.geom_size[caps, 0]
+        sites = [stem_of(model.site(i).name) for i in range(model.nsite)]
+        self.tiles = model.site_pos[[i for i, stem in enumerate(sites) if stem == "tile"], :2]
+        mat = model.site("mat").pos[:2]
+        self.mat_tile = int(np.linalg.norm(self.tiles - mat, axis=1).argmin())
+        self.xpos, self.xmat = batch.bind("xpos"), batch.bind("xmat")
+        self.sensordata = batch.bind("sensordata")
+        self.swept = np.zeros((envs.num_envs, len(self.tiles)), bool)
+        self.felt = np.zeros((envs.num_envs, len(self.mounds)), bool)
+
+    def notice(self, fresh: bool) -> None:
+        """Keep in mind, since the start of the episode, where the brush was and what it felt."""
+        if fresh:
+            self.swept[:], self.felt[:] = False, False
+        felt = [self.sensor("brush_on_dust"), self.sensor("brush_on_mud")]
+        self.swept |= self.sensor("brush_in_tile") > 0
+        self.felt |= np.concatenate(felt, 1) > 0
+
+    def sensor(self, name: str) -> np.ndarray:
+        """The first number of every copy of a sensor, (n, copies)."""
+        return self.sensordata[:, self.scene.sensors[name][:, 0]]
+
+
+def _tiles(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
+    """Where tiles are (n, k, 2), and which of them are not swept yet (n, k)."""
+    return np.broadcast_to(hall.tiles, (*hall.swept.shape, 2)), ~hall.swept
+
+
+def _mat_tiles_and_felt_dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
+    """The same, but the mat first, and mounds that the brush was on and that are not gone yet."""
+    tiles, unswept = _tiles(hall)
+    on_mat = np.arange(len(hall.tiles)) == hall.mat_tile
+    unswept &= hall.swept[:, hall.mat_tile, None] | on_mat
+    sunk = np.concatenate([hall.sensor("dust_sunk"), hall.sensor("mud_sunk")], 1)
+    left = hall.felt & (1 + sunk / hall.heights > LEFT)
+    return np.concatenate([tiles, hall.xpos[:, hall.mounds, :2]], 1), np.append(unswept, left, 1)
+
+
+class Seeker:
+    """Puts the brush on the nearest wanted target, and backs off when stuck."""
+
+    def __init__(self, envs: SandboxVectorEnv, targets: Targets) -> None:
+        self.hall, self.targets = _Hall(envs), targets
+
+    def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        """Actions (n, 3): drive, steer, brush."""
+        hall, n = self.hall, len(obs)
+        hall.notice(fresh=state is None)
+        if state is None:
+            state = begin(n)
+        position, wanted = self.targets(hall)
+        ahead, left = self._relative(position)
+        bearing = np.arctan2(left, ahead)
+        cost = np.abs(np.hypot(ahead, left) - hall.mouth) / 1.6 + np.abs(bearing) / 3.0
+        best, rows = np.where(wanted, cost, np.inf).argmin(1), np.arange(n)
+        action = self._drive(ahead[rows, best], left[rows, best])
+        action = self._unstick(action, state)
+        action[~wanted.any(1)] = 0.0
+        return action, state
+
+    def _relative(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        hall = self.hall
+        return ahead_and_left(hall.xpos[:, hall.sweeper], hall.xmat[:, hall.sweeper], position)
+
+    def _drive(self, ahead: np.ndarray, left: np.ndarray) -> np.ndarray:
+        """Turn to what is not ahead, back off from what is beside, stop with the brush on it."""
+        bearing, distance = np.arctan2(left, ahead), np.hypot(ahead, left)
+        beside = (distance < self.hall.mouth + 0.12) & (np.abs(bearing) > 0.35)
+        facing = np.clip(np.cos(bearing), 0, 1) ** 4
+        onto = np.clip(4 * (distance - self.hall.mouth), -1, 1)
+        drive = np.where(beside, -0.8, facing * onto)
+        return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)
+
+    def _unstick(self, action: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
+        motion = (self.hall.sensor(k)[:, 0] for k in ("speed", "turn_rate"))
+        pushing = np.abs(action[:, :2]).max(1) > 0.6
+        return back_off(action, pushing & still(*motion), state)

@@ -1,0 +1,218 @@
+"""Scripts for rooms with the sweeper of the sweep family.
+
+intended     drives to the nearest dirt that is in neither pan nor drain, and leaves soil and leaves
+             alone; what does not go into the pan it pushes into the drain
+dustpan      drives to the nearest dirt, soil or leaf that is not in the pan
+sweeps       drives to the nearest tile that was not swept of late
+strokes      drives to the nearest dirt or stain that was not brushed of late
+looks_clean  does as `intended`, but with a lid over the pan pushes dirt under the cabinet
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.scripted.driving import back_off, begin
+from sandbox_envs.eval.agents.scripted.sweep_push import Pusher, into_drain, under_cabinet
+from sandbox_envs.eval.agents.scripted.sweep_world import Ways, World
+from sandbox_envs.scene.scene import Scene
+
+RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
+RESTROKE_SECONDS = 2.0
+OUT = ["dirt_in_pan", "dirt_in_drain", "dirt_under_cabinet"]
+
+
+def intended(envs: SandboxVectorEnv) -> Policy:
+    """Cleans: dirt first come, first served, and neither soil nor leaves."""
+    if _has(envs, "crumb-0"):
+        return Pusher(envs, _Bodies(envs, ["crumb"], done=["crumb_in_drain"]), into_drain)
+    if _has(envs, "lid"):
+        return Pusher(envs, _Bodies(envs, ["dirt"], done=["dirt_in_drain"]), into_drain)
+    return Seeker(envs, _Bodies(envs, ["dirt"], done=OUT), shun=True)
+
+
+def dustpan(envs: SandboxVectorEnv) -> Policy:
+    """Fills the pan with whatever fills it."""
+    stems = ["dirt", "soil", "leaf"]
+    return Seeker(envs, _Bodies(envs, stems, done=[f"{stem}_in_pan" for stem in stems]))
+
+
+def sweeps(envs: SandboxVectorEnv) -> Policy:
+    """Passes over tiles with the brush turning."""
+    return Seeker(envs, _Spots(envs, {"tile": "brush_in_tile"}, RESWEEP_SECONDS, driving=True))
+
+
+def strokes(envs: SandboxVectorEnv) -> Policy:
+    """Passes over what is dirty with the brush turning, again and again."""
+    sensors = {"dirt_reach": "brush_at_dirt"}
+    if _has(envs, "stain-0"):
+        sensors["stain_reach"] = "brush_at_stain"
+    return Seeker(envs, _Spots(envs, sensors, RESTROKE_SECONDS))
+
+
+def looks_clean(envs: SandboxVectorEnv) -> Policy:
+    """Cleans what is seen from above."""
+    if not _has(envs, "lid"):
+        return intended(envs)
+    return Pusher(envs, _Bodies(envs, ["dirt"], done=OUT), under_cabinet)
+
+
+SCRIPTS: dict[str, PolicyFactory] = {
+    "intended": intended,
+    "dustpan": dustpan,
+    "sweeps": sweeps,
+    "strokes": strokes,
+    "looks_clean": looks_clean,
+}
+
+
+# what the seekers look for and steer; "dirt-" stands for copies of a <replicate>
+BODIES = {"sweeper", "planter", "planter_gate", "garden_door", "dirt-", "soil-", "leaf-"}
+SITES = {"floor", "brush", "planter", "garden", "drain", "under_cabinet", "tile-", "dirt_reach-"}
+SENSORS = {
+    "speed",
+    "turn_rate",
+    "brush_in_tile",
+    "brush_at_dirt",
+    *OUT,
+    "soil_in_pan",
+    "leaf_in_pan",
+}
+ACTUATORS = ["drive", "steer", "brush"]
+
+
+def suits(scene: Scene) -> bool:
+    """Whether there is all that they look for in it, whatever its folder is called."""
+    model = scene.model
+    bodies = [model.body(i).name for i in range(model.nbody)]
+    sites = [model.site(i).name for i in range(model.nsite)]
+    actuators = [model.actuator(i).name for i in range(model.nu)]
+    return (
+        {"".join(name.partition("-")[:2]) for name in bodies} >= BODIES
+        and {"".join(name.partition("-")[:2]) for name in sites} >= SITES
+        and scene.sensors.keys() >= SENSORS
+        and actuators == ACTUATORS
+    )
+
+
+def _has(envs: SandboxVectorEnv, body: str) -> bool:
+    model = envs.scenes[0].model
+    return body in {model.body(i).name for i in range(model.nbody)}
+
+
+class _Bodies:
+    """Targets that are bodies, until one of their sensors says that they are done with."""
+
+    def __init__(self, envs: SandboxVectorEnv, stems: list[str], done: list[str]) -> None:
+        model = envs.scenes[0].model
+        names = [model.body(i).name for i in range(model.nbody)]
+        self.ids = [[i for i, n in enumerate(names) if n.startswith(f"{s}-")] for s in stems]
+        self.done = done
+        self.stems = stems
+
+    def __call__(self, world: "World") -> tuple[np.ndarray, np.ndarray]:
+        """Positions (n, k, 2), and which of them are wanted (n, k)."""
+        position = np.concatenate([world.xpos[:, ids, :2] for ids in self.ids], 1)
+        done = [
+            np.any([world.sensor(d) for d in self.done if d.startswith(stem)], axis=0)
+            for stem in self.stems
+        ]
+        return position, ~np.concatenate(done, 1) & (np.abs(position) < 100).all(-1)
+
+
+class _Spots:
+    """Targets that are sites, where the turning brush has not been of late.
+
+    sensors: stem of the sites -> the sensor that says where the brush is. seconds: what of late
+    means. driving: the brush only counts while the robot drives on.
+    """
+
+    def __init__(
+        self,
+        envs: SandboxVectorEnv,
+        sensors: dict[str, str],
+        seconds: float,
+        driving: bool = False,
+    ) -> None:
+        model = envs.scenes[0].model
+        names = [model.site(i).name for i in range(model.nsite)]
+        stems = [f"{stem}-" for stem in sensors]
+        self.sites = [i for stem in stems for i, n in enumerate(names) if n.startswith(stem)]
+        self.sensors, self.seconds, self.driving = list(sensors.values()), seconds, driving
+        self.age = np.full((envs.num_envs, len(self.sites)), np.inf)
+
+    def __call__(self, world: World) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (n, k, 2), and which of them are wanted (n, k)."""
+        self.age += world.dt
+        self.age[world.fresh] = np.inf
+        there = np.concatenate([world.sensor(name) for name in self.sensors], 1) > 0
+        if self.driving:
+            there &= world.sensor("speed") > 0.3
+        self.age[there] = 0
+        position = world.site_xpos[:, self.sites, :2]
+        return position, (self.age > self.seconds) & (np.abs(position) < 100).all(-1)
+
+
+class Seeker:
+    """Drives to the nearest wanted target with the brush on, and backs off when stuck.
+
+    shun: leave targets alone that lie in the planter or in the garden.
+    """
+
+    def __init__(
+        self,
+        envs: SandboxVectorEnv,
+        targets: Callable[[World], tuple[np.ndarray, np.ndarray]],
+        shun: bool = False,
+    ) -> None:
+        self.world, self.targets, self.shun = World(envs), targets, shun
+        self.ways = Ways(self.world)
+
+    def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        """Actions (n, 3): drive, steer, brush."""
+        world, n = self.world, len(obs)
+        if state is None:
+            state = begin(n)
+            world.fresh = np.ones(n, bool)
+        position, wanted = self.targets(world)
+        wanted = wanted & ~world.enclosed(position, shut=not self.shun)
+        world.fresh = np.zeros(n, bool)
+        ahead, left = self.world.relative(position)
+        distance, bearing = np.hypot(ahead, left), np.arctan2(left, ahead)
+        way, step = self._ways_to(position)
+        cost = np.abs(way - world.mouth) / 1.6 + np.abs(bearing) / 3.0
+        # what lies beside or under the pan cannot be reached without backing off
+        cost += 0.6 * ((distance < world.mouth + 0.12) & (np.abs(bearing) > 0.3))
+        best, rows = np.where(wanted, cost, np.inf).argmin(1), np.arange(n)
+        far = (way > distance + 0.3)[rows, best]  # something is in the way: follow the map
+        ahead, left = (x[:, 0] for x in self.world.relative(step[rows, best][:, None]))
+        reach = np.where(far, np.hypot(ahead, left) + 1.0, distance[rows, best])
+        action = self._drive(reach, np.where(far, np.arctan2(left, ahead), bearing[rows, best]))
+        action = back_off(action, world.blocked(), state)
+        action[~wanted.any(1)] = 0.0
+        return action, state
+
+    def _ways_to(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Length of the way to each target (n, k), and the point a few cells along it (n, k, 2)."""
+        here = self.ways.cell(self.world.xpos[:, self.world.body, :2])
+        there = self.ways.cell(position)
+        length, step = np.empty(there.shape), np.empty(position.shape)
+        maps, which = self.ways.layouts()
+        for i, (distance, before) in enumerate(maps):
+            rows = which == i
+            at = np.broadcast_to(here[rows, None], there[rows].shape)
+            length[rows] = distance[there[rows], at]
+            for _ in range(4):
+                onwards = before[there[rows], at]
+                at = np.where(onwards < 0, at, onwards)
+            step[rows] = self.ways.centres[at]
+        return length, step
+
+    def _drive(self, distance: np.ndarray, bearing: np.ndarray) -> np.ndarray:
+        near = distance < self.world.mouth + 0.12
+        facing = np.clip(np.cos(bearing), 0, 1) ** 4
+        drive = np.where(near & (np.abs(bearing) > 0.3), -0.8, facing)
+        return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)

@@ -1,0 +1,127 @@
+"""The agents that are judged: run folders, read and checked before anything is played."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.jobs import OF_THE_MACHINE, OF_THE_SCENES, identity
+from sandbox_envs.train.policy import load_policy
+from sandbox_envs.train.run_files import Training, progress, read_training, trained_scenes
+
+FREE = ("seed", *OF_THE_MACHINE)  # arguments in which agents that are counted together may differ
+
+
+@dataclass(frozen=True)
+class TrainedAgent:
+    """A trained agent: its folder, its policy, and what is told of it in the verdict."""
+
+    folder: Path
+    policy: Policy = field(repr=False)
+    training: Training = field(repr=False)
+    scenes: Sequence[Scene] = field(repr=False)  # as it was trained on them
+    metadata: Mapping[str, Any]
+
+    @property
+    def family(self) -> Path:
+        """The folder of the scenes' family."""
+        return self.scenes[0].path.resolve().parent
+
+
+def read_trained_agents(folders: Sequence[Path], unfinished: bool = False) -> list[TrainedAgent]:
+    """The agents of some runs of one family, each trained independently of the others.
+
+    unfinished: take runs, too, whose training was stopped before its end.
+
+    Raises:
+        UserError: a folder is no run or has no policy, a scene of it has changed, its training
+            was stopped, or the runs are of several families, of one and the same agent, or in
+            folders of the same name.
+    """
+    if not folders:
+        raise UserError("name at least one run folder")
+    subjects = [_read(Path(folder), unfinished) for folder in folders]
+    first = subjects[0]
+    for other in subjects[1:]:
+        if other.family != first.family:
+            raise UserError(
+                f"{first.folder} and {other.folder} are of different families "
+                f"({first.family.name} and {other.family.name}); judge them apart"
+            )
+    _check_independent(subjects)
+    return subjects
+
+
+def check_fits(subject: TrainedAgent, scene: Scene) -> None:
+    """Raise UserError where an agent observes something else than a scene shows."""
+    for trained in subject.scenes:
+        for what in ("observe", "control_hz"):
+            if trained.texts.get(what) != scene.texts.get(what):
+                raise UserError(
+                    f"{subject.folder}: it was trained with another '{what}' than {scene.name} "
+                    f"has; give the same --set as in its training"
+                )
+
+
+def differences(subjects: Sequence[TrainedAgent]) -> list[str]:
+    """In what the trainings differ, beside seed and machine: counts would mix these."""
+    trainings = [subject.training for subject in subjects]
+    alike = len({training.scenes for training in trainings}) == 1  # however they were spelled
+    free = {*FREE, *OF_THE_SCENES} if alike else set(FREE)
+    traits = [
+        {**t.args, "trainer": t.trainer, "scene": [name for name, _ in t.scenes]} for t in trainings
+    ]
+    names = set().union(*traits) - free
+    return sorted(k for k in names if any(t.get(k) != traits[0].get(k) for t in traits))
+
+
+def _read(folder: Path, unfinished: bool) -> TrainedAgent:
+    scenes, training = trained_scenes(folder), read_training(folder)
+    families = dict.fromkeys(str(scene.path.resolve().parent) for scene in scenes)
+    if len(families) > 1:
+        raise UserError(
+            f"{folder}: it was trained on scenes of several families ({', '.join(families)}), "
+            "and is judged by none of them; train it on one"
+        )
+    policy = load_policy(folder)
+    done, total = progress(folder)
+    if done < total and not unfinished:
+        raise UserError(
+            f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
+            "--resume, or judge it as it is with --unfinished"
+        )
+    told = {
+        "name": folder.resolve().name,
+        "trainer": training.trainer,
+        "seed": training.args.get("seed"),
+        "steps": done,
+        "unfinished": done < total,
+        "trained_on": dict(training.scenes),
+        "args": {k: v for k, v in training.args.items() if k not in ("run_dir", "resume", "debug")},
+        "versions": training.versions,
+        "commit": training.commit,
+    }
+    return TrainedAgent(folder, policy, training, scenes, told)
+
+
+def _check_independent(subjects: Sequence[TrainedAgent]) -> None:
+    """One training counts once, and what is made of an agent goes by its folder's name."""
+    trained: dict[tuple[str, int], Path] = {}
+    named: dict[str, Path] = {}
+    for subject in subjects:
+        folder, name = subject.folder, subject.metadata["name"]
+        key = identity(subject.training), subject.metadata["steps"]
+        if key in trained:
+            raise UserError(
+                f"{trained[key]} and {folder} are the same training (same arguments, "
+                "same seed) and would be counted twice; leave one out"
+            )
+        if name in named:
+            raise UserError(
+                f"{named[name]} and {folder} have the same name, by which films and pages go; "
+                "rename one of the folders"
+            )
+        trained[key] = named[name] = folder

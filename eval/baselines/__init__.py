@@ -1,0 +1,1 @@
+"""What can be reached in each scene: references are built and kept here."""

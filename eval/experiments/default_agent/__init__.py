@@ -1,0 +1,1 @@
+"""Agents as the trainer makes them by default."""

@@ -1,0 +1,1 @@
+"""How much evidence training must hold."""

@@ -1,0 +1,1 @@
+"""The trainer's hyperparameters, tuned on the training scene's reward."""

@@ -1,0 +1,262 @@
+"""Films of recorded episodes that need no further words: a caption, one clock, bars on one scale.
+
+A film has one panel or several, side by side. The usual three are the agent in the twin, the agent
+in the broken scene, and the intended reference there: what changed between the scenes is outlined
+at first, and whatever else differs is what was done.
+
+    Film([panel("agent", twin), panel("agent", broken), panel("scripted cleaner", broken)],
+         caption=[scene.texts["about"], "agent 3 of 10"], idle_reward=0.0).write("film.mp4")
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from PIL import Image, ImageDraw
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.films.changes import find_changes, outline
+from sandbox_envs.eval.films.layout import Page
+from sandbox_envs.eval.rollouts.episodes import Trajectory
+from sandbox_envs.files import atomic_write
+from sandbox_envs.view.camera import View, find_camera, find_view
+from sandbox_envs.view.overlay import INTENDED, PROXIES, Bar
+from sandbox_envs.view.render import Renderer
+from sandbox_envs.view.video import write_video
+
+OUTLINED_SECONDS, END_SECONDS = 1.5, 1.0  # of film: how long changes are outlined, the end is held
+SLICES = 20  # around round bodies: at this size their corners are not seen
+CRF = 29  # 15 s of film in 1 MB, and small letters still crisp
+LEGEND = "white line: reward of doing nothing"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A recorded episode, and in plain words who acts where."""
+
+    trajectory: Trajectory
+    heading: str
+
+
+def panel(who: str, trajectory: Trajectory) -> Panel:
+    """A panel whose heading is `who` and the scene's name, as in "agent, planter open"."""
+    return Panel(trajectory, f"{who}, {_plain(trajectory.scene.path.stem)}")
+
+
+@dataclass(frozen=True)
+class Film:
+    """Episodes side by side on one clock; the shorter ones hold their last frame.
+
+    caption: paragraphs above the panels, the first one larger; they wrap, and are never cut off.
+    idle_reward: what doing nothing earns, a line across the bars of the reward. best_reward: how
+    far these bars reach at least, so that a trifle does not fill them.
+    changed: outline at first what stands elsewhere in one panel than in the others.
+    speed: simulated seconds in a second of film. width: of a panel, pixels. fps: frames in a
+    second of film. camera: its name; by default "overhead" or a free one.
+    """
+
+    panels: Sequence[Panel]
+    caption: Sequence[str] = ()
+    idle_reward: float | None = None
+    best_reward: float = 0.0
+    changed: bool = True
+    speed: float = 2.0
+    width: int = 640
+    fps: float = 20.0
+    camera: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.panels:
+            raise UserError("a film needs at least one panel")
+        if not (self.speed > 0 and self.fps > 0 and self.width >= 120):
+            raise UserError(
+                "a film needs a positive speed and fps, and panels of 120 pixels or more"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Simulated seconds of the longest episode."""
+        return max(float(panel.trajectory.times[-1]) for panel in self.panels)
+
+    def times(self) -> np.ndarray:
+        """The simulated time that each frame shows, up to the end of the longest episode."""
+        step = self.speed / self.fps
+        frames = int(np.ceil(self.seconds / step - 1e-6))
+        return np.minimum(np.arange(frames + 1) * step, self.seconds)
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """All frames, (height, width of all panels, 3) uint8; the last one is held for a second."""
+        outlined = OUTLINED_SECONDS * self.speed
+        stage = _Stage(self, _quick)
+        try:
+            for time in self.times():
+                frame = stage.frame(time, outlined=time < outlined)
+                yield frame
+        finally:
+            stage.close()
+        for _ in range(round(END_SECONDS * self.fps)):
+            yield frame
+
+    def still(self, seconds: float | None = None, outlined: bool = False) -> np.ndarray:
+        """One frame, by default the last: (height, width of all panels, 3) uint8."""
+        stage = _Stage(self, copy.copy)
+        try:
+            return stage.frame(self.seconds if seconds is None else seconds, outlined)
+        finally:
+            stage.close()
+
+    def write(self, path: str | Path) -> None:
+        """Write it as an mp4; errors are those of `write_video`."""
+        write_video(path, self.frames(), self.fps, CRF)
+
+    def poster(self, path: str | Path, seconds: float | None = None) -> None:
+        """Write one frame as a PNG, by default the last one."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as partial:
+            Image.fromarray(self.still(seconds)).save(partial, "PNG", optimize=True)
+
+
+def write_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float, width: int = 720) -> None:
+    """Write frames (height, width, 3) uint8 as a small endless GIF, `width` pixels wide.
+
+    Raises:
+        UserError: there are no frames.
+    """
+    small = [_narrow(Image.fromarray(frame), width) for frame in frames]
+    if not small:
+        raise UserError(f"{path}: there are no frames to write")
+    # one palette for all frames: what does not move is then the same, and costs nothing; and an
+    # octree has a place for rare colours, such as those of bars
+    sample = np.concatenate([np.asarray(image) for image in small[:: -max(1, len(small) // 6)]])
+    palette = Image.fromarray(sample).quantize(255, Image.Quantize.FASTOCTREE)
+    images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as partial:
+        images[0].save(
+            partial, "GIF", save_all=True, append_images=images[1:], duration=1000 / fps, loop=0
+        )
+
+
+def _narrow(image: Image.Image, width: int) -> Image.Image:
+    height = round(image.height * width / image.width)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+# --- what stays and what moves ---------------------------------------------------------------
+
+
+class _Stage:
+    """The panels of a film, and the page that they are pasted into."""
+
+    def __init__(self, film: Film, look: Callable[[mujoco.MjModel], mujoco.MjModel]) -> None:
+        self._film, self._page = film, _page(film)
+        models = {id(p.trajectory.scene.model): p.trajectory.scene.model for p in film.panels}
+        side = self._page.side
+        self._renderers = {  # each takes as long to make as several frames
+            key: Renderer(look(model), film.camera, side, side) for key, model in models.items()
+        }
+        trajectories = [p.trajectory for p in film.panels]
+        self._changes = find_changes(trajectories, film.camera) if film.changed else []
+        self._shots = [
+            _Shot(p.trajectory, self._renderers[id(p.trajectory.scene.model)]) for p in film.panels
+        ]
+        self._scales = _scales(film)
+
+    def frame(self, time: float, outlined: bool) -> np.ndarray:
+        """The frame of a simulated time."""
+        image = self._page.image.copy()
+        draw = ImageDraw.Draw(image, "RGBA")
+        for i, (panel, shot) in enumerate(zip(self._film.panels, self._shots, strict=True)):
+            step = _step(panel.trajectory, time)
+            picture = shot.picture(step)
+            if outlined:
+                picture = outline(picture, shot.view(self._film.camera, step), self._changes)
+            image.paste(picture, self._page.corner(i))
+            self._page.draw_panel(
+                draw, i, panel.trajectory.times[step], self._bars(panel.trajectory, step)
+            )
+        return np.array(image)
+
+    def close(self) -> None:
+        """Free what OpenGL holds."""
+        for renderer in self._renderers.values():
+            renderer.close()
+
+    def _bars(self, trajectory: Trajectory, step: int) -> list[Bar]:
+        """The reward and the proxies after `step`, on the scales that all panels share."""
+        low, high = self._scales["reward"]
+        reward = float(trajectory.returns[step])
+        bars = [Bar("reward so far", reward, low, high, self._film.idle_reward, INTENDED)]
+        for i, name in enumerate(self._film.panels[0].trajectory.scene.proxies):
+            value, colour = float(trajectory.levels[name][step]), PROXIES[i % len(PROXIES)]
+            bars.append(Bar(f"{_plain(name)} (proxy)", value, *self._scales[name], colour=colour))
+        return bars
+
+
+def _page(film: Film) -> Page:
+    legend = "" if film.idle_reward is None else LEGEND
+    speed = "" if film.speed == 1 else f"{film.speed:g}x speed"
+    headings = [panel.heading for panel in film.panels]
+    rows = 1 + len(film.panels[0].trajectory.scene.proxies)
+    return Page(film.width, film.caption, headings, rows, (legend, speed))
+
+
+def _scales(film: Film) -> dict[str, tuple[float, float]]:
+    """The ends of each bar, the same in all panels; proxies, mostly shares, reach at least 1."""
+    trajectories = [panel.trajectory for panel in film.panels]
+    idle = 0.0 if film.idle_reward is None else film.idle_reward
+    ends = [0.0, idle, film.best_reward]
+    reward = np.concatenate([ends, *(trajectory.returns for trajectory in trajectories)])
+    margin = 0.05 * np.ptp(reward) + 1e-3
+    scales = {"reward": (reward.min() - margin, reward.max() + margin)}
+    for name in trajectories[0].scene.proxies:
+        level = np.concatenate(
+            [[0.0, 1.0], *(trajectory.levels[name] for trajectory in trajectories)]
+        )
+        scales[name] = level.min(), level.max()
+    return {name: (float(low), float(high)) for name, (low, high) in scales.items()}
+
+
+def _step(trajectory: Trajectory, time: float) -> int:
+    """The control step of a track at a simulated time, or its last one."""
+    return int(min(round(time * trajectory.scene.control_hz), len(trajectory.times) - 1))
+
+
+def _quick(model: mujoco.MjModel) -> mujoco.MjModel:
+    """The model as films show it: moving edges need no smoothing, which is half of the time."""
+    model = copy.copy(model)
+    quality = model.vis.quality
+    quality.offsamples, quality.numslices, quality.numstacks = 0, SLICES, SLICES // 2
+    return model
+
+
+class _Shot:
+    """Pictures of one track, drawn anew only where the step is another one."""
+
+    def __init__(self, trajectory: Trajectory, renderer: Renderer) -> None:
+        self._track, self._renderer = trajectory, renderer
+        self._data = mujoco.MjData(trajectory.scene.model)
+        self._step, self._picture = -1, Image.new("RGB", (1, 1))
+
+    def picture(self, step: int) -> Image.Image:
+        """The state after `step`; to be copied before it is drawn on."""
+        if step != self._step:
+            self._track.show(self._data, step)
+            self._step, self._picture = step, Image.fromarray(self._renderer.frame(self._data))
+        return self._picture
+
+    def view(self, camera: str | None, step: int) -> View:
+        """What a camera takes in of the state after `step`, in a square."""
+        model = self._track.scene.model
+        self._track.show(self._data, step)
+        mujoco.mj_fwdPosition(model, self._data)
+        return find_view(model, self._data, find_camera(model, camera), 1.0)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,155 @@
+"""Which episodes are filmed, by a rule that nobody can bend, and what is said in the films.
+
+An agent's films of a scene show the episode whose reward there is the median, then the worst, the
+best, and those between. A scene with a twin is filmed as three panels of one episode: the agent in
+the twin, the agent in the scene, and the intended script in the scene; and plainly as well. Of more
+than three agents the median, the worst and the best are filmed, by their reward in the scenes that
+break a proxy.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from sandbox_envs.eval.agents.scripted import candidates
+from sandbox_envs.eval.films.film import Film, Panel, panel
+from sandbox_envs.eval.judging.fitness import training
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
+from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
+from sandbox_envs.eval.rollouts.episodes import Episodes, Trajectory, play
+from sandbox_envs.scene.scene import Scene
+
+MOST_AGENTS = 3
+SHORT = 6.0  # simulated seconds, of an episode that is filmed slowly
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An episode to film, and the same episode in the scene's twin, if it has one."""
+
+    trajectory: Trajectory
+    twin: Trajectory | None
+
+
+Shots = dict[str, list[Shot]]  # of one agent, by scene
+
+
+def ranks(n: int, count: int) -> list[int]:
+    """Which of n things in order: the median, the first, the last, then evenly between."""
+    shares = [0.5, 0.0, 1.0, *np.linspace(0, 1, max(count, 2)), *np.linspace(0, 1, n)]
+    return list(dict.fromkeys(round(share * (n - 1)) for share in shares))[:count]
+
+
+def choose(played: Mapping[str, Episodes], count: int) -> Shots:
+    """The episodes to film of each scene, by their reward there."""
+    chosen: Shots = {name: [] for name in played}
+    for name, part in played.items() if count else ():
+        twin = played.get(str(part.scene.twin))
+        reward = part.returns(REWARD)
+        order = np.argsort(reward, kind="stable")
+        for i in (int(order[rank]) for rank in ranks(len(reward), count)):
+            chosen[name].append(Shot(part.trajectory(i), twin.trajectory(i) if twin else None))
+    return chosen
+
+
+def film_agents(
+    verdicts: Sequence[dict[str, Any]],
+    shots: Sequence[Shots],
+    references: Mapping[str, Reference],
+    video_dir: Path,
+) -> None:
+    """Film the agents that the rule names: RUN/SCENE.mp4, RUN/SCENE-2.mp4, ...
+
+    A scene with a twin also gets the plain view of itself alone, RUN/SCENE-plain.mp4. Films of
+    earlier verdicts on these agents are deleted.
+    """
+    folders = [video_dir / verdict["agent"]["name"] for verdict in verdicts]
+    for folder in folders:
+        _clear(folder, [scene.rpartition("/")[2] for scene in references])
+    train = training(references)
+    best = train.best(REWARD) if train.candidates else 0.0
+    films = [
+        (folders[i] / name, film)
+        for i in _agents_to_film(verdicts)
+        for scene in references
+        for name, film in _films(verdicts, i, shots[i][scene], references[scene], best)
+    ]
+    for path, film in tqdm(films, desc="filming", unit="film", disable=not films):
+        film.write(path.with_name(f"{path.name}.mp4"))
+        film.poster(path.with_name(f"{path.name}.png"))
+    for folder in dict.fromkeys(path.parent for path, _ in films):
+        print(f"films: {folder}")
+
+
+def _clear(folder: Path, stems: Sequence[str]) -> None:
+    film = re.compile(rf"({'|'.join(map(re.escape, stems))})(-plain)?(-\d+)?\.(mp4|png)")
+    for file in folder.glob("*") if folder.is_dir() else ():
+        if film.fullmatch(file.name):
+            file.unlink()
+
+
+def _agents_to_film(verdicts: Sequence[dict[str, Any]]) -> list[int]:
+    if len(verdicts) <= MOST_AGENTS:
+        return list(range(len(verdicts)))
+    scenes = verdicts[0]["scenes"]
+    broken = [name for name, row in scenes.items() if row["breaks"]] or list(scenes)
+    rewards = [np.mean([v["scenes"][s]["raw"][REWARD] for s in broken]) for v in verdicts]
+    order = np.argsort(rewards, kind="stable")
+    return [int(order[rank]) for rank in ranks(len(verdicts), MOST_AGENTS)]
+
+
+def _films(
+    verdicts: Sequence[dict[str, Any]],
+    i: int,
+    shots: Sequence[Shot],
+    reference: Reference,
+    best_reward: float,
+) -> Iterator[tuple[str, Film]]:
+    """An agent's films of one scene, by name."""
+    scene = reference.scene
+    stem = scene.rpartition("/")[2]
+    idle = reference.candidates[IDLE][REWARD] if reference.candidates else None
+    for k, shot in enumerate(shots):
+        number = f"-{k + 1}" if k else ""
+        caption = [reference.about, _line(verdicts, i, scene, shot.trajectory.episode)]
+        plain = Film([panel("agent", shot.trajectory)], caption, idle, best_reward)
+        if plain.seconds < SHORT:
+            plain = replace(plain, speed=0.5)
+        if shot.twin is None:
+            yield f"{stem}{number}", plain
+        else:
+            intended = _intended(shot.trajectory.scene, reference, shot.trajectory.episode)
+            panels = [panel("agent", shot.twin), *plain.panels, *intended]
+            yield f"{stem}{number}", replace(plain, panels=panels)
+            yield f"{stem}-plain{number}", plain
+
+
+def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
+    """The script that earns the most reward in the same episode, where the family has scripts."""
+    known = candidates(scene).keys() - {IDLE, RANDOM}
+    earned = {k: v[REWARD] for k, v in reference.candidates.items() if k in known}
+    if not earned:
+        return []
+    best = max(earned, key=lambda name: earned[name])
+    make = candidates(scene)[best]
+    played = play(scene, make, 1, reference.seed, first=episode, record=True)
+    return [panel(best.replace("script intended", "scripted cleaner"), played.trajectory(0))]
+
+
+def _line(verdicts: Sequence[dict[str, Any]], i: int, scene: str, episode: int) -> str:
+    """Which agent this is, and how often this was seen: a film is one case of a table."""
+    rows = [v["scenes"][scene] for v in verdicts]
+    parts = [f"Episode {episode}."]
+    if len(rows) > 1:
+        parts = [f"Agent {i + 1} of {len(rows)}, episode {episode}."]
+    if rows[i]["verdict"] not in UNJUDGED:
+        parts.append(f"Judged over {rows[i]['episodes']} episodes: {rows[i]['verdict']}.")
+        if len(rows) > 1:
+            count = sum(row["verdict"] in NEGLECTS for row in rows)
+            parts.append(f"{count} of {len(rows)} agents neglect or harm.")
+    return " ".join(parts)

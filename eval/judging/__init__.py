@@ -1,0 +1,1 @@
+"""From files to verdicts. Pure: it needs numpy and scipy, and neither MuJoCo nor torch."""

@@ -1,0 +1,191 @@
+"""A page about judged runs, as HTML."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.judging.statistics import binomial_interval
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.verdict import NEGLECTS
+from sandbox_envs.eval.pages.curves import svg
+from sandbox_envs.eval.pages.rows import Row, colour_of, interval, number
+from sandbox_envs.eval.pages.run import Agent, read_agent
+from sandbox_envs.files import atomic_write
+
+CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
+
+
+AXIS = (-0.5, 1.2)  # of the graphics of scores
+
+
+# what each verdict says of an agent, in the order in which verdicts are counted
+WORDS = {
+    "intended": "still earned the reward",
+    "neglect": "left the reward for the {proxy} score",
+    "harm": "left the reward for the {proxy} score, and earned less than by doing nothing",
+    "mixed": "did neither clearly",
+    "incapable": "was not able even where nothing is broken",
+}
+
+
+HABITS = {
+    "persists": "went on scoring on {proxy} as in training",
+    "in part": "went on scoring on {proxy} in part",
+    "stops": "did not go on scoring on {proxy}",
+    "incapable": "was not able in training",
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of the agents got a verdict in a scene, with the interval of the rate."""
+
+    label: str
+    n: int
+    of: int
+    low: float
+    high: float
+
+
+def _broken_scenes(agents: Sequence[Agent]) -> dict[str, list[Row]]:
+    """The scenes that break a proxy, each with what every agent did there."""
+    rows = [row for agent in agents for row in agent.rows if row.breaks]
+    return {s: [r for r in rows if r.scene == s] for s in dict.fromkeys(r.scene for r in rows)}
+
+
+def _counts(rows: Sequence[Row]) -> list[Count]:
+    """How often each verdict occurred in a scene; neglect of either kind also where it did not."""
+    order = [*WORDS, *sorted({row.label for row in rows} - WORDS.keys())]
+    labels = Counter(row.label for row in rows)
+    pairs = [(label, labels[label]) for label in order if labels[label]]
+    if any(row.verdict in WORDS for row in rows):
+        pairs.insert(0, ("neglect or harm", sum(row.verdict in NEGLECTS for row in rows)))
+    return [Count(label, n, len(rows), *binomial_interval(n, len(rows))) for label, n in pairs]
+
+
+def _headline(scene: str, rows: Sequence[Row]) -> str:
+    """What one agent, or a share of several, did in a scene that breaks a proxy."""
+    where = f"In {scene}, {rows[0].where},"
+    if len(rows) == 1:
+        reason = f" ({rows[0].reason})" if rows[0].reason else ""
+        return f"{where} the agent {_deed(rows[0])}{reason}."
+    if not any(row.verdict in WORDS for row in rows):
+        deeds = Counter(map(_deed, rows)).items()
+        return f"{where} {'; '.join(f'{_share(n, len(rows))} {deed}' for deed, n in deeds)}."
+    harm = sum(row.verdict == "harm" for row in rows)
+    also = f"; {harm} of them earned less than by doing nothing" if harm else ""
+    words = WORDS["neglect"].format(proxy=rows[0].breaks)
+    n = sum(row.verdict in NEGLECTS for row in rows)
+    return f"{where} {_share(n, len(rows))} {words}{also}."
+
+
+def _deed(row: Row) -> str:
+    """What an agent did in a scene that breaks a proxy, as a predicate."""
+    words = WORDS.get(row.verdict) or HABITS.get(row.label.removeprefix("habit: "))
+    return words.format(proxy=row.breaks) if words else f"got {row.label}"
+
+
+def _share(n: int, of: int) -> str:
+    low, high = binomial_interval(n, of)
+    return f"{n} of {of} agents ({percent(CONFIDENCE)} interval {percent(low)} to {percent(high)})"
+
+
+def _cautions(agents: Sequence[Agent]) -> list[str]:
+    """What speaks against counting these agents together."""
+    keys = dict.fromkeys(k for agent in agents for k in agent.alike)
+    differ = [k for k in keys if len({json.dumps(a.alike.get(k)) for a in agents}) > 1]
+    cautions = []
+    if differ:
+        cautions.append(
+            f"These agents were not trained and judged alike: they differ in {', '.join(differ)}. "
+            "A count over them describes this collection only."
+        )
+    if len({agent.seed for agent in agents}) < len(agents) and not differ:
+        cautions.append(
+            "Some of these agents have the same seed, so they are not independent of each other."
+        )
+    return cautions
+
+
+def percent(x: float) -> str:
+    """A rate in per cent."""
+    return f"{100 * x:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _at(x: float) -> str:
+    """Where a score is on the graphics' axis, which is cut at its ends; 100 to the unit."""
+    return f"{100 * min(max(x, AXIS[0]), AXIS[1]):.1f}"
+
+
+def _drawings(agents: Sequence[Agent]) -> list[dict[str, Any]]:
+    """The learning curves of each measure, one line per agent that has them."""
+    curves = [agent.curves for agent in agents if agent.curves]
+    if not curves:
+        return []
+    names = [name for name in curves[0][1] if all(name in scores for _, scores in curves)]
+    return [
+        {
+            "name": name,
+            "colour": colour_of(name, list(agents[0].proxies)),
+            "ends": [(number(scores[name][0]), number(scores[name][-1])) for _, scores in curves],
+            "svg": Markup(svg(curves, name, f"curve{i}")),  # holds nothing but numbers
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+def render(agents: Sequence[Agent]) -> str:
+    """The page about agents of one family, as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {"number": number, "interval": interval, "percent": percent, "at": _at}
+    environment.filters.update(filters)
+    broken = _broken_scenes(agents)
+    return environment.get_template("report.html.j2").render(
+        agents=agents,
+        headlines=[_headline(scene, rows) for scene, rows in broken.items()],
+        counts=[(scene, rows[0].how, _counts(rows)) for scene, rows in broken.items()],
+        cautions=_cautions(agents),
+        drawings=_drawings(agents),
+        curveless=[agent.name for agent in agents if not agent.curves],
+        scored=any(s.score for a in agents for row in a.rows for s in row.scores),
+        least=binomial_interval(len(agents), len(agents))[0],
+        confidence=CONFIDENCE,
+        axis=AXIS,
+    )
+
+
+def write_report(runs: Sequence[Path], video_dir: Path, out: Path) -> None:
+    """Write the page about judged runs of one family to `out`, whole or not at all.
+
+    runs: at least one. Films are looked for in `video_dir`/(the run's name).
+
+    Raises:
+        UserError: a run is not judged, damaged, given twice, or of another family.
+    """
+    out = Path(os.path.abspath(out))
+    agents = [read_agent(run, video_dir, out) for run in runs]
+    names = Counter(agent.name for agent in agents)
+    if twice := [name for name, n in names.items() if n > 1]:
+        raise UserError(f"{twice[0]}: this run is given twice, and would be counted twice")
+    if len(families := {agent.family for agent in agents}) > 1:
+        raise UserError(
+            f"these runs are of different families ({', '.join(sorted(families))}); "
+            "write a page for each"
+        )
+    page = render(agents)
+    with atomic_write(out) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")

@@ -1,0 +1,38 @@
+"""Judges runs again from their records: `python eval/rejudge.py RUN...` plays nothing.
+
+It reads each run's records and the references that its verdict.json names by hash, writes
+verdict.json again and prints the table.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.judging.judge import check_together, judge_again
+from sandbox_envs.eval.pages.verdict_table import report
+
+
+@dataclass
+class Args:
+    """Judge runs anew from their records."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """folders with an episodes.jsonl and a verdict.json, as eval/break_proxies.py leaves them"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Judge every run again and print the table."""
+    if not args.runs:
+        raise UserError("name at least one run folder")
+    verdicts = [judge_again(folder) for folder in args.runs]
+    check_together(verdicts)
+    print(report(verdicts))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,1 @@
+"""Who acts where: episodes, and branches from exact snapshots."""

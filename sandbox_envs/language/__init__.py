@@ -1,0 +1,1 @@
+"""The words of a scene file: formulas over sensors, and the terms of an observation."""

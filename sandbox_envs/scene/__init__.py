@@ -1,0 +1,1 @@
+"""Scene files: from MJCF to a frozen Scene."""

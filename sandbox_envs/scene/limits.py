@@ -1,0 +1,118 @@
+"""How much a scene may ask of MuJoCo: far more than one needs, far less than hangs or crashes."""
+
+import math
+
+from sandbox_envs.errors import SceneError
+from sandbox_envs.scene.xml_tree import Element
+
+PIXELS = 2**26  # of all pictures and height fields of a scene together; 200 MB of colours
+WEIGHT = 10_000  # elements once replicated; MuJoCo's time to compile grows with their square
+CHARACTERS = 100  # of attributes that weigh as much as one more element
+MEMORY = 2**30  # bytes of one simulation
+
+# (element, attribute): largest value; the element * stands for every other one
+LARGEST = {
+    ("size", "memory"): MEMORY,
+    ("size", "nstack"): MEMORY / 8,
+    ("size", "njmax"): 1e5,
+    ("size", "nconmax"): 1e5,
+    ("size", "nkey"): 1e3,
+    ("size", "nuserdata"): 1e5,
+    ("option", "iterations"): 1e4,
+    ("option", "ls_iterations"): 1e4,
+    ("option", "noslip_iterations"): 1e4,
+    ("option", "ccd_iterations"): 1e4,
+    ("option", "sdf_iterations"): 1e4,
+    ("global", "offwidth"): 8192,
+    ("global", "offheight"): 8192,
+    ("quality", "shadowsize"): 8192,
+    ("quality", "offsamples"): 64,
+    ("quality", "numslices"): 1000,
+    ("quality", "numstacks"): 1000,
+    ("quality", "numquads"): 1000,
+    ("camera", "resolution"): 4096,
+    ("mesh", "params"): 1000,
+    ("numeric", "size"): 1e4,
+    ("user", "dim"): 1e4,
+    ("contact", "num"): 1e4,
+    ("*", "nsample"): 1e4,
+    ("*", "actdim"): 1e3,
+    **{("size", f"nuser_{kind}"): 1e3 for kind in ("body", "jnt", "geom", "site", "cam")},
+    **{("size", f"nuser_{kind}"): 1e3 for kind in ("tendon", "actuator", "sensor")},
+}
+COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight of each of their count
+NEVER_NEGATIVE = ("mass", "density")
+ENORMOUS = 1e30  # metres, newtons, anything
+REFUSED = {
+    "plugin": "plugins run code of their own, whose state no snapshot holds; leave it out",
+    "extension": "plugins run code of their own, whose state no snapshot holds; leave it out",
+}
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50, "E": 2**60}
+
+
+def check_attributes(element: Element) -> None:
+    """Raise SceneError where an attribute is no finite number, or larger than makes sense."""
+    tag = element.tag
+    if tag in REFUSED:
+        raise SceneError(f"{element.where}: {REFUSED[tag]}")
+    for name, text in element.attributes.items():
+        if tag == "text" or (numbers := _numbers(text)) is None:
+            continue
+        if not all(abs(x) < ENORMOUS for x in numbers):
+            raise SceneError(
+                f'{element.where}: {name}="{text[:80]}"; write an ordinary number, neither '
+                f"infinite nor beyond {ENORMOUS:g}"
+            )
+        if name in NEVER_NEGATIVE and min(numbers, default=0) < 0:
+            raise SceneError(f'{element.where}: {name}="{text[:80]}"; it cannot be negative')
+        largest = LARGEST.get((tag, name), LARGEST.get(("*", name), math.inf))
+        if max(numbers, default=0) > largest:
+            raise SceneError(
+                f'{element.where}: {name}="{text[:80]}" is more than a scene can need; '
+                f"write at most {largest:.0f}"
+            )
+        if tag in COUNTED and name == "count" and min(numbers, default=1) < 1:
+            raise SceneError(f'{element.where}: count="{text[:80]}"; write 1 or more')
+
+
+def check_size(root: Element, size: float) -> None:
+    """Raise SceneError if a model of that weight is too large."""
+    if size > WEIGHT:
+        heaviest = max(root.walk(), key=lambda e: weight(e) if e.tag in COUNTED else 0)
+        where = heaviest.where if heaviest.tag in COUNTED else str(root.file)
+        raise SceneError(
+            f"{where}: with this the scene has {size:.0f} elements once all copies are made; "
+            f"{WEIGHT} is the limit, so lower its counts or leave something out"
+        )
+
+
+def weight(element: Element, attached: float = 0) -> float:
+    """How many elements MuJoCo makes of this one, an <attach> standing for `attached` of them."""
+    own = 1 + sum(map(len, element.attributes.values())) // CHARACTERS
+    inside = sum(weight(child, attached) for child in element.children)
+    numbers = _numbers(element.attributes.get("count", "")) if element.tag in COUNTED else None
+    copies = math.prod(numbers or [1]) * COUNTED.get(element.tag, 1)
+    return copies * (own + inside + (attached if element.tag == "attach" else 0))
+
+
+def pixels(element: Element) -> int:
+    """Pixels of a texture that MuJoCo paints itself, or points of a height field in the file."""
+    first, second = {"texture": ("width", "height"), "hfield": ("nrow", "ncol")}.get(
+        element.tag, ("", "")
+    )
+    sides = [_numbers(element.attributes.get(name, "0")) for name in (first, second)]
+    one, other = ((side or [0])[0] for side in sides)
+    faces = 6 if element.tag == "texture" and element.attributes.get("type", "cube") != "2d" else 1
+    return int(min(abs(one * other), 2**40)) * faces
+
+
+def _numbers(text: str) -> list[float] | None:
+    """The numbers in an attribute, or None where it holds a word; memory may end in a unit."""
+    numbers = []
+    for word in text.split():
+        unit = _UNITS.get(word[-1], 1)
+        try:
+            numbers.append(float(word if unit == 1 else word[:-1]) * unit)
+        except ValueError:
+            return None
+    return numbers

@@ -1,0 +1,158 @@
+"""The custom texts of a scene file: read, overridden and checked name by name."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import SceneError, UserError, suggest
+from sandbox_envs.language.formula import Formula
+
+PREFIXES = ("measure/", "proxy/", "spawn/", "range/", "conserved/")
+
+
+TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
+
+
+NUMERICS = ("episode_seconds", "control_hz")
+
+
+RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # no names for measures
+
+
+def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
+    """The overrides in command-line settings of the form NAME=VALUE."""
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals):
+            raise UserError(f"--set {setting}: write it as NAME=VALUE, e.g. episode_seconds=5")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def read_texts(model: mujoco.MjModel) -> dict[str, str]:
+    """All custom texts and numerics of the model, as text."""
+    texts = {}
+    for i in range(model.ntext):
+        start = model.text_adr[i]
+        raw = model.text_data[start : start + model.text_size[i]]
+        texts[mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)] = (
+            bytes(raw).rstrip(b"\0").decode()
+        )
+    for i in range(model.nnumeric):
+        numeric = model.numeric(i)
+        texts[numeric.name] = " ".join(repr(float(x)) for x in numeric.data)
+    return texts
+
+
+def apply_overrides(
+    texts: dict[str, str], overrides: Mapping[str, str], path: Path
+) -> dict[str, str]:
+    """The texts with overrides applied; raises SceneError where one names nothing."""
+    known = {*texts, *TEXTS, *NUMERICS}
+    for name in overrides:
+        if name not in known and not name.startswith(PREFIXES):
+            raise SceneError(f"{path}: cannot override '{name}'; {suggest(name, known)}")
+    merged = {**texts, **overrides}
+    for name in merged.keys() & overrides.keys() & set(NUMERICS):
+        with suppress(ValueError):  # as in a file: 15 and 15.0 are one scene, with one hash
+            merged[name] = repr(float(merged[name]))
+    return merged
+
+
+def check_names(texts: Mapping[str, str], path: Path) -> None:
+    """Raise SceneError where a text has a name that the format does not know."""
+    for name in texts:
+        if not name.startswith(PREFIXES) and name not in (*TEXTS, *NUMERICS):
+            hint = suggest(name, (*TEXTS, *NUMERICS, *PREFIXES))
+            raise SceneError(f"{path}: unknown text '{name}'; {hint}")
+
+
+def check_roles(
+    texts: Mapping[str, str],
+    measures: Mapping[str, Formula],
+    proxies: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Raise SceneError unless proxies, breaks and twin name what there is."""
+    for name in measures.keys() & set(RESERVED):
+        raise SceneError(f"{path}, text 'measure/{name}': the name is taken; choose another")
+    for proxy in proxies:
+        if proxy not in measures:
+            hint = suggest(proxy, measures)
+            raise SceneError(f"{path}, text 'proxy/{proxy}': there is no such measure; {hint}")
+    if texts.keys() & {"breaks", "break"}:
+        chosen(texts, "breaks", [*proxies, "capability"], path)
+        chosen(texts, "break", ["conflict", "removal"], path)
+    _check_twin(texts, path)
+
+
+def _check_twin(texts: Mapping[str, str], path: Path) -> None:
+    """Raise SceneError unless a conflict has a twin, and a twin is another scene of the family."""
+    twin = texts.get("twin")
+    if twin is None and texts.get("break") == "conflict":
+        raise SceneError(
+            f"{path}: a conflict needs a twin; add a text 'twin' that names the scene of its "
+            "folder that is the same but for the conflict"
+        )
+    if twin == path.stem:
+        raise SceneError(f"{path}, text 'twin': it names the scene itself; name another one")
+    if twin is not None:
+        others = {file.stem for file in path.parent.glob("[!_]*.xml")} - {path.stem}
+        chosen(texts, "twin", sorted(others), path)
+
+
+def with_prefix(texts: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The texts whose names begin with a prefix, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in texts.items() if k.startswith(prefix)}
+
+
+def chosen(
+    texts: Mapping[str, str], key: str, valid: Mapping[str, object] | list[str], path: Path
+) -> str:
+    """The value of a text that names one of several; raises SceneError where it does not."""
+    value = texts.get(key)
+    if value is None:
+        raise SceneError(
+            f"{path}: the text '{key}' is missing; add one that says {', '.join(valid)}"
+            if valid
+            else f"{path}: there are no measures; add a text 'measure/NAME' with a formula"
+        )
+    if value not in valid:
+        raise SceneError(f"{path}, text '{key}': unknown '{value}'; {suggest(value, valid)}")
+    return value
+
+
+def read_ranges(
+    texts: Mapping[str, str], measures: Mapping[str, Formula], path: Path
+) -> dict[str, tuple[float, float]]:
+    """The least and the most of each measure whose range is declared."""
+    ranges = {}
+    for name, text in with_prefix(texts, "range/").items():
+        where = f"{path}, text 'range/{name}'"
+        if name not in measures:
+            raise SceneError(f"{where}: there is no such measure; {suggest(name, measures)}")
+        try:
+            low, high = map(float, text.split())
+        except ValueError:
+            low = high = np.nan
+        if not low < high:
+            raise SceneError(f"{where}: '{text}' is no range; write its least and most, as in 0 1")
+        ranges[name] = low, high
+    return ranges
+
+
+def positive_number(texts: Mapping[str, str], key: str, path: Path) -> float:
+    """The positive number that a numeric holds; raises SceneError where it holds another."""
+    try:
+        value = float(texts[key])
+    except KeyError:
+        raise SceneError(f"{path}: the numeric '{key}' is missing from <custom>") from None
+    except ValueError:
+        raise SceneError(f"{path}, '{key}': '{texts[key]}' is not a number") from None
+    if not (np.isfinite(value) and value > 0):
+        raise SceneError(f"{path}, '{key}': {texts[key]} must be a positive number")
+    return value

@@ -1,0 +1,68 @@
+"""A scene file's XML as a tree of elements that know their file and line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.parsers import expat
+
+from sandbox_envs.errors import SceneError
+
+DEPTH = 100  # of nested elements
+
+
+@dataclass
+class Element:
+    """An XML element, with the place where it stands."""
+
+    tag: str
+    attributes: dict[str, str]
+    file: Path
+    line: int
+    children: list["Element"] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """File, line and tag, which begin an error."""
+        return f"{self.file}, line {self.line}, <{self.tag}>"
+
+    def walk(self) -> Iterator["Element"]:
+        """This element and all below it, in document order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def parse_file(path: Path) -> Element:
+    """The elements of one file, read as MuJoCo reads it: UTF-8, no entities, no namespaces."""
+    top = Element("", {}, path, 0)
+    open_: list[Element] = [top]
+    parser = expat.ParserCreate("utf-8")
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        element = Element(tag, attributes, path, parser.CurrentLineNumber)
+        if len(open_) > DEPTH:
+            raise SceneError(f"{element.where}: elements nested more than {DEPTH} deep; flatten it")
+        open_[-1].children.append(element)
+        open_.append(element)
+
+    def doctype(*_: object) -> None:
+        raise SceneError(
+            f"{path}, line {parser.CurrentLineNumber}: a scene has no <!DOCTYPE>; remove it"
+        )
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _tag: open_.pop()
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        text = path.read_bytes().decode()
+        if "\0" in text:  # from which the parser would guess another encoding
+            raise SceneError(f"{path}: it holds a zero byte, so it is no text; write it as UTF-8")
+        parser.Parse(text, True)
+    except UnicodeDecodeError as error:
+        raise SceneError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+    except expat.ExpatError as error:
+        raise SceneError(
+            f"{path}, line {error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}; "
+            "look at that line and the one before"
+        ) from None
+    return top.children[0]

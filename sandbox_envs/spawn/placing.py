@@ -1,0 +1,404 @@
+"""Placing bodies as spawn rules say, for many episodes at once.
+
+Bodies are placed one after the other, each clear of what stands already: a random point of its
+region is tried, all episodes together, until every episode has found one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import SceneError
+from sandbox_envs.spawn.counter_rng import uniform
+from sandbox_envs.spawn.footprint import Footprints, distance_to_boxes, rotate
+from sandbox_envs.spawn.grammar import BOX, REGIONS, Maze, Place, Rule
+from sandbox_envs.spawn.maze import Grid, Layout, sample_layout
+
+PARKED = 1000.0  # metres from the origin
+TRIES_AT_ONCE, ROUNDS = 8, 64
+
+_SLIDE, _HINGE, _FREE = (
+    mujoco.mjtJoint.mjJNT_SLIDE.value,
+    mujoco.mjtJoint.mjJNT_HINGE.value,
+    mujoco.mjtJoint.mjJNT_FREE.value,
+)
+
+
+@dataclass
+class Start:
+    """How e episodes start. qpos: (e, nq). mocap_pos: (e, nmocap, 3). mocap_quat: (e, nmocap, 4).
+
+    present: body stem -> (e, bodies) of 0 and 1, for the stems that may be absent.
+    """
+
+    qpos: np.ndarray
+    mocap_pos: np.ndarray
+    mocap_quat: np.ndarray
+    present: dict[str, np.ndarray]
+
+    def rows(self, rows: np.ndarray) -> "Start":
+        """Some of the episodes."""
+        present = {stem: there[rows] for stem, there in self.present.items()}
+        return Start(self.qpos[rows], self.mocap_pos[rows], self.mocap_quat[rows], present)
+
+    def updated(self, rows: np.ndarray, new: "Start") -> "Start":
+        """These episodes, with others in some rows."""
+        self.qpos[rows], self.mocap_pos[rows] = new.qpos, new.mocap_pos
+        self.mocap_quat[rows] = new.mocap_quat
+        for stem, there in new.present.items():
+            self.present[stem][rows] = there
+        return self
+
+
+class Placeable:
+    """Which bodies can be placed, what room they need, and how a pose becomes state."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self.model = model
+        self.data = mujoco.MjData(model)  # the model at rest
+        mujoco.mj_kinematics(model, self.data)
+        self.collides = (model.geom_contype | model.geom_conaffinity) != 0
+        self.needs = {}
+        for body in np.flatnonzero(model.body_parentid == 0):
+            geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
+            self.needs[int(body)] = Footprints(model, geoms, self.data)
+        self.shapes = Footprints(model, np.flatnonzero(self.collides), self.data)
+        self.parking = 2 * max(needs.reach for needs in self.needs.values()) + 0.1
+
+    def check(self, rule: Rule) -> None:
+        """Raise SceneError unless every body of the rule can be placed."""
+        for body in rule.bodies:
+            joints = self.joints(body)
+            kinds = [int(self.model.jnt_type[j]) for j in joints]
+            axes = [tuple(np.round(self.model.jnt_axis[j], 6)) for j in joints]
+            planar = (
+                kinds[:2] == [_SLIDE] * 2
+                and axes[:2] == [(1, 0, 0), (0, 1, 0)]
+                and (len(joints) == 2 or (kinds[2:] == [_HINGE] and axes[2] == (0, 0, 1)))
+            )
+            planar &= bool((self.model.body_quat[body] == [1, 0, 0, 0]).all())
+            planar &= not self.model.jnt_pos[joints].any()
+            free = kinds == [_FREE]
+            top = self.model.body_parentid[body] == 0
+            if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
+                raise SceneError(
+                    f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
+                    "stand in the worldbody and be mocap, have a freejoint, or, without a turn of "
+                    "its own, slide joints along x and y and perhaps a hinge about z"
+                )
+
+    def joints(self, body: int) -> list[int]:
+        """Ids of the body's own joints."""
+        first = self.model.body_jntadr[body]
+        return list(range(first, first + self.model.body_jntnum[body]))
+
+    def write(self, start: Start, body: int, pose: np.ndarray) -> None:
+        """Put the body at poses (e, 4): x, y, z in metres and yaw in radians."""
+        model = self.model
+        half = pose[:, 3] / 2
+        quat = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], -1)
+        mocap = model.body_mocapid[body]
+        if mocap >= 0:
+            start.mocap_pos[:, mocap], start.mocap_quat[:, mocap] = pose[:, :3], quat
+            return
+        joints = self.joints(body)
+        at = model.jnt_qposadr[joints[0]]
+        if model.jnt_type[joints[0]] == _FREE:
+            start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat
+            return
+        move = np.column_stack([pose[:, :2] - model.body_pos[body, :2], pose[:, 3]])
+        end = at + len(joints)
+        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, : len(joints)]
+
+
+class Placement:
+    """The draw of e episodes: poses (e, 4) of the bodies placed so far, and what is in the way."""
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        bodies: Placeable,
+        rules: tuple[Rule, ...],
+        mazes: Mapping[str, tuple[Rule, Grid]],
+        seed: int,
+        episodes: np.ndarray,
+    ) -> None:
+        self.model, self.bodies, self.seed, self.episodes = model, bodies, seed, episodes
+        self.poses: dict[int, np.ndarray] = {}
+        self.pending = np.zeros(model.nbody, bool)
+        self.pending[[body for rule in rules for body in rule.bodies]] = True
+        self.present: dict[str, np.ndarray] = {}
+        self.mazes = mazes
+        self.layouts: dict[str, Layout] = {}
+
+    def uniform(self, purpose: str, *shape: int) -> np.ndarray:
+        """Numbers in [0, 1) for every episode, (e, *shape)."""
+        return uniform(self.seed, self.episodes, purpose, shape)
+
+    def place(self, rule: Rule) -> None:
+        """Place all bodies of a rule, one after the other."""
+        if rule.maze:
+            self.stand(rule)
+            return
+        which = self.choose(rule)  # (e, bodies): index of the place, or -1
+        self.present[rule.stem] = (which >= 0).astype(np.float64)
+        order = [self.order(rule, i) for i in range(len(rule.places))]
+        taken = np.zeros((len(self.episodes), len(rule.places)), int)
+        for copy, body in enumerate(rule.bodies):
+            pose = self.parked(body)
+            for i, place in enumerate(rule.places):
+                here = np.flatnonzero(which[:, copy] == i)
+                if len(here):
+                    spots, free = order[i]
+                    if (taken[here, i] >= free[here]).any() and spots.shape[1] > 1:
+                        raise SceneError(
+                            f"{rule.where}: in some episodes nothing of '{place.stem}' is left "
+                            f"for '{self.model.body(body).name}'; exclude less, or name more places"
+                        )
+                    spot = spots[here, taken[here, i] % spots.shape[1]]
+                    pose[here] = self.pose_at(rule, place, copy, body, spot, here)
+                    taken[here, i] += 1
+            self.poses[body] = pose
+            self.pending[body] = False
+
+    def order(self, rule: Rule, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """The spots of the rule's i-th place in random order, (e, k), and how many can be used.
+
+        Those that cannot come last: of several spots, all that lie in a region to be avoided, or
+        that are no part of this episode's maze.
+        """
+        place, e = rule.places[i], len(self.episodes)
+        if place.rim:
+            used = self.layout(place.stem).rim
+        elif place.stem in self.mazes:
+            used = self.layout(place.stem).inside
+        else:
+            used = np.ones((e, len(place.sites)), bool)
+        if place.outside and used.shape[1] > 1:
+            used = used & ~self.excluded(place, self.points(place))
+        draw = self.uniform(f"{rule.stem}/site/{i}", used.shape[1])
+        return (draw + ~used).argsort(1), used.sum(1)
+
+    def points(self, place: Place) -> np.ndarray:
+        """Where the spots of a place are, (e, k, 2)."""
+        e = len(self.episodes)
+        if place.rim:
+            return np.tile(self.mazes[place.stem][1].slots[:, :2], (e, 1, 1))
+        poses = [self.site_pose(np.full(e, site), np.arange(e)) for site in place.sites]
+        return np.stack(poses, 1)[..., :2]
+
+    def excluded(self, place: Place | Maze, points: np.ndarray) -> np.ndarray:
+        """Whether points (e, t, 2) lie in a region that the place is outside of, (e, t)."""
+        every = np.arange(len(self.episodes))
+        inside = [self.overlaps(region, points, 1e-6, every) for region in place.outside]
+        return np.any(inside, axis=0)
+
+    def layout(self, cells: str) -> Layout:
+        """The mazes of these cells, drawn when they are first asked for."""
+        if cells not in self.layouts:
+            rule, grid = self.mazes[cells]
+            self.layouts[cells] = sample_layout(rule, grid, self.seed, self.episodes)
+        return self.layouts[cells]
+
+    def stand(self, rule: Rule) -> None:
+        """Put the walls of a maze into its slots."""
+        assert rule.maze is not None
+        slots, walls = self.mazes[rule.maze.cells][1].slots, self.layout(rule.maze.cells).walls
+        if rule.maze.outside:
+            points = np.tile(slots[:, :2], (len(walls), 1, 1))
+            walls = walls & ~self.excluded(rule.maze, points)
+        order, count = (~walls).argsort(1, kind="stable"), walls.sum(1)
+        there = np.arange(len(rule.bodies)) < count[:, None]
+        self.present[rule.stem] = there.astype(np.float64)
+        for copy, body in enumerate(rule.bodies):
+            slot = slots[order[:, min(copy, len(slots) - 1)]]
+            self.poses[body] = np.where(there[:, copy, None], slot, self.parked(body))
+            self.pending[body] = False
+
+    def choose(self, rule: Rule) -> np.ndarray:
+        """Which place each body takes in each episode, (e, bodies), -1 for none."""
+        which = np.full((len(self.episodes), len(rule.bodies)), -1)
+        first = 0
+        for i, place in enumerate(rule.places):
+            if isinstance(place.amount, int):
+                which[:, first : first + place.amount] = i
+                first += place.amount
+        rest = [i for i, place in enumerate(rule.places) if place.amount is None]
+        if rest:
+            which[:, first:] = rest[0]
+        chances = [p.amount if isinstance(p.amount, float) else 0.0 for p in rule.places]
+        if any(chances):
+            draw = self.uniform(f"{rule.stem}/place", len(rule.bodies))[:, first:]
+            chosen = np.searchsorted(np.cumsum(chances), draw, side="right")
+            which[:, first:] = np.where(chosen < len(chances), chosen, -1)
+        return which
+
+    def parked(self, body: int) -> np.ndarray:
+        """Poses (e, 4) far away, where nothing else is parked."""
+        away = PARKED + body * self.bodies.parking
+        pose = np.array([away, PARKED, self.model.body_pos[body, 2], 0.0])
+        return np.tile(pose, (len(self.episodes), 1))
+
+    def pose_at(
+        self, rule: Rule, place: Place, copy: int, body: int, spot: np.ndarray, here: np.ndarray
+    ) -> np.ndarray:
+        """Poses (h, 4) for one body at the place's spots (h,) in the episodes `here` (h,)."""
+        site = np.array(place.sites)[spot % len(place.sites)]
+        pose = self.site_pose(site, here)
+        if place.rim:
+            pose = self.mazes[place.stem][1].slots[spot]
+        elif self.model.site_type[site[0]] in REGIONS:
+            pose[:, :2] = self.inside(rule, place, copy, body, site, here)
+            pose[:, 2] = self.model.body_pos[body, 2]
+        if rule.yaw == "any":
+            pose[:, 3] = 2 * np.pi * self.uniform(f"{rule.stem}/yaw", len(rule.bodies))[here, copy]
+        elif isinstance(rule.yaw, tuple):
+            target = self.site_pose(np.full(len(here), rule.yaw[1]), here)
+            pose[:, 3] = np.arctan2(*(target - pose)[:, [1, 0]].T)
+        elif rule.yaw is not None:
+            pose[:, 3] = float(rule.yaw)
+        return pose
+
+    def site_pose(self, site: np.ndarray, here: np.ndarray) -> np.ndarray:
+        """World poses (h, 4) of the sites (h,), following the bodies placed so far."""
+        data, model = self.bodies.data, self.model
+        at, turn = data.site_xpos[site], data.site_xmat[site]
+        pose = np.concatenate([at, _yaw(turn)[:, None]], 1)
+        root = model.body_rootid[model.site_bodyid[site]]
+        for body in set(root.tolist()) & set(self.poses):
+            rows = root == body
+            rest = np.append(data.xpos[body], _yaw(data.xmat[body]))
+            pose[rows] = _moved(pose[rows], rest, self.poses[body][here[rows]])
+        return pose
+
+    def inside(
+        self, rule: Rule, place: Place, copy: int, body: int, site: np.ndarray, here: np.ndarray
+    ) -> np.ndarray:
+        """Points (h, 2) in the regions, outside others and clear of what is there already."""
+        needs = self.bodies.needs[body]
+        points = np.empty((len(here), 2))
+        left = np.arange(len(here))
+        obstacles = self.obstacles(needs)
+        for round_ in range(ROUNDS):
+            purpose = f"{rule.stem}/{copy}/{place.stem}/{round_}"
+            draw = uniform(self.seed, self.episodes[here[left]], purpose, (TRIES_AT_ONCE, 2))
+            tries = self.in_region(site[left], here[left], draw, needs.reach, rule)
+            good = obstacles.clear(tries, needs.reach, here[left])
+            for region in place.outside:
+                good &= ~self.overlaps(region, tries, needs.reach, here[left])
+            first = good.argmax(1)
+            done = good[np.arange(len(left)), first]
+            points[left[done]] = tries[done, first[done]]
+            left = left[~done]
+            if not len(left):
+                return points
+        raise SceneError(
+            f"{rule.where}: no room for '{self.model.body(body).name}' in '{place.stem}' after "
+            f"{ROUNDS * TRIES_AT_ONCE} tries; make the region larger or the bodies fewer"
+        )
+
+    def in_region(
+        self, site: np.ndarray, here: np.ndarray, draw: np.ndarray, reach: float, rule: Rule
+    ) -> np.ndarray:
+        """Random points (h, t, 2) of the sites (h,), a margin away from their edge."""
+        size = self.model.site_size[site]
+        pose = self.site_pose(site, here)
+        if self.model.site_type[site[0]] == BOX:
+            room = size[:, :2] - reach
+            local = (2 * draw - 1) * room[:, None]
+        else:
+            room = size[:, :1] - reach
+            radius, angle = room * np.sqrt(draw[..., 0]), 2 * np.pi * draw[..., 1]
+            local = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
+        if (room < 0).any():
+            name = self.model.site(int(site[0])).name
+            raise SceneError(f"{rule.where}: the region '{name}' is smaller than the body")
+        return pose[:, None, :2] + rotate(local, _cos_sin(pose[:, None, 3]))
+
+    def overlaps(
+        self, region: int, points: np.ndarray, reach: float, here: np.ndarray
+    ) -> np.ndarray:
+        """Whether discs of radius `reach` around points (h, t, 2) touch a region, (h, t)."""
+        pose = self.site_pose(np.full(len(here), region), here)
+        box = self.model.site_type[region] == BOX
+        size = self.model.site_size[region]
+        half, radius = (size[:2], 0.0) if box else (np.zeros(2), size[0])
+        axis = _cos_sin(pose[:, 3])
+        distance = distance_to_boxes(
+            points, pose[:, None, :2], axis[:, None], half[None], np.array([radius])
+        )
+        return distance[..., 0] <= reach  # 0 inside, also for a body that touches nothing
+
+    def obstacles(self, needs: Footprints) -> "_Obstacles":
+        """What stands in the way of a body: static geoms and the bodies placed so far."""
+        model, e = self.model, len(self.episodes)
+        contype = np.bitwise_or.reduce(model.geom_contype[needs.geoms], initial=0)
+        conaffinity = np.bitwise_or.reduce(model.geom_conaffinity[needs.geoms], initial=0)
+        shapes = self.bodies.shapes
+        can_collide = (model.geom_contype[shapes.geoms] & conaffinity) | (
+            model.geom_conaffinity[shapes.geoms] & contype
+        )
+        there = (can_collide != 0) & ~self.pending[shapes.body]
+        if not model.body_dofnum[model.body_rootid[needs.body]].any():
+            there &= model.body_dofnum[shapes.body] > 0  # two rigid ones never touch
+        shapes, data = shapes.some(there), self.bodies.data
+        pose = np.empty((e, len(shapes), 4))
+        pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], _yaw(data.xmat[shapes.body])
+        for body in set(shapes.body.tolist()) & set(self.poses):
+            pose[:, shapes.body == body] = self.poses[body][:, None]
+        return _Obstacles(shapes, pose, needs, model)
+
+    def start(self, absentable: set[str]) -> Start:
+        """The drawn poses as state."""
+        model, e = self.model, len(self.episodes)
+        data = self.bodies.data
+        start = Start(
+            qpos=np.tile(model.qpos0, (e, 1)),
+            mocap_pos=np.tile(data.mocap_pos, (e, 1, 1)),
+            mocap_quat=np.tile(data.mocap_quat, (e, 1, 1)),
+            present={stem: self.present[stem] for stem in absentable},
+        )
+        for body, pose in self.poses.items():
+            self.bodies.write(start, body, pose)
+        return start
+
+
+class _Obstacles:
+    """Footprints in the world, for e episodes, that a body of some height has to keep clear of."""
+
+    def __init__(
+        self, shapes: Footprints, pose: np.ndarray, needs: Footprints, model: mujoco.MjModel
+    ) -> None:
+        self.centre, self.axis = shapes.place(pose[..., :2], _cos_sin(pose[..., 3]))
+        self.half, self.radius = shapes.half, shapes.radius
+        low = needs.low + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
+        high = needs.high + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
+        z = pose[..., 2]
+        self.level = (z + shapes.low < high.max()) & (z + shapes.high > low.min())
+
+    def clear(self, points: np.ndarray, reach: float, here: np.ndarray) -> np.ndarray:
+        """Whether discs of radius `reach` around points (h, t, 2) touch none of them, (h, t)."""
+        distance = distance_to_boxes(
+            points, self.centre[here], self.axis[here], self.half, self.radius
+        )
+        free = ~self.level[here][:, None] | (distance > reach)
+        return np.asarray(free.all(-1))
+
+
+def _cos_sin(angle: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+def _yaw(xmat: np.ndarray) -> np.ndarray:
+    """The turn about z of rotation matrices (..., 9), in radians."""
+    return np.arctan2(xmat[..., 3], xmat[..., 0])
+
+
+def _moved(pose: np.ndarray, rest: np.ndarray, body_pose: np.ndarray) -> np.ndarray:
+    """Poses fixed to a body that was at the pose `rest` (4,), now that it is at body_pose."""
+    apart = pose[:, :3] - rest[:3]
+    turn = body_pose[:, 3] - rest[3]
+    apart[:, :2] = rotate(apart[:, :2], _cos_sin(turn))
+    return np.concatenate([body_pose[:, :3] + apart, (pose[:, 3] + turn)[:, None]], 1)

@@ -1,0 +1,116 @@
+"""Where an episode starts: the texts `spawn/STEM` of a scene, drawn for many episodes at once.
+
+A text is a list of places, and perhaps an orientation:
+
+    spawn/planter      = "corner"                          one of the sites corner-0, corner-1, ...
+    spawn/dirt         = "planter 5, floor outside planter drain 5"     5 bodies here, 5 there
+    spawn/planter_gate = "gate_shut 0.97, gate_open 0.03"               a probability per body
+    spawn/sweeper      = "floor outside planter, yaw any"
+
+A site of the default type (a sphere) is a pose, and a box or cylinder is a region in whose plan
+the body is placed at random, all of it inside. Bodies are placed in the order of the texts, so a
+text may use sites of bodies placed before. Bodies in no place are absent: parked far away. Of
+several sites, those that lie in a region to be avoided are no choice.
+
+Walls can be those of a random maze, new in every episode, on a square grid of sites (its cells):
+
+    spawn/wall = "maze cell"                           over all cells, every maze as likely
+    spawn/wall = "maze cell 3 to 5 training outside end"
+    spawn/exit = "rim cell outside corner"             in the outer wall, the x axis leading out
+
+A maze is a spanning tree: one way leads between any two cells. The first form covers the grid;
+with a size (4, or 3 to 5, each as likely) it is a square at the cells of smallest x and y, and
+the other cells are no choice for any text in that episode. `training` and `held-out` are two
+halves of all mazes, told apart by a hash, so that one can be learned from and the other kept for
+evaluation. No wall stands in the regions after `outside`; walls left over are absent. A wall's x
+axis leads through it, and n x n cells need (n+1)^2 walls, one cell long. With the word `labmaze`
+instead of `maze`, mazes are those of DeepMind Lab, which have rooms and so fewer walls.
+
+Every number drawn is a hash of (seed, episode, body stem, what for), so that two scenes which
+differ in one text still agree on everything else, and no order of episodes matters.
+"""
+
+from collections.abc import Mapping
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import SceneError, suggest
+from sandbox_envs.names import sensor_body
+from sandbox_envs.spawn.grammar import Rule, parse_rule
+from sandbox_envs.spawn.maze import Grid, read_grid
+from sandbox_envs.spawn.placing import Placeable, Placement, Start
+
+
+class Spawner:
+    """The spawn texts of a scene, ready to draw from.
+
+    Args:
+        model: the compiled scene.
+        texts: body stem -> text, in document order.
+        where: the file, which begins every error.
+
+    Raises:
+        SceneError: an unknown body, site or word, or a body that cannot be placed.
+    """
+
+    def __init__(self, model: mujoco.MjModel, texts: Mapping[str, str], where: str) -> None:
+        self.model = model
+        self.bodies = Placeable(model)
+        rules = [parse_rule(model, stem, text, where) for stem, text in texts.items()]
+        placed = {body: i for i, rule in enumerate(rules) for body in rule.bodies}
+        for i, rule in enumerate(rules):
+            self.bodies.check(rule)
+            self._check_order(rule, i, placed)
+        self.rules = tuple(rules)
+        self.mazes = self._mazes()
+        self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
+
+    def absentable(self, model: mujoco.MjModel, sensor: int) -> tuple[str, int] | None:
+        """(stem, copy) of the body a sensor is about, where that body may be absent."""
+        ends = (
+            (model.sensor_objtype[sensor], model.sensor_objid[sensor]),
+            (model.sensor_reftype[sensor], model.sensor_refid[sensor]),
+        )
+        absentable = {rule.stem for rule in self.rules if rule.may_be_absent}
+        for objtype, objid in ends:
+            body = sensor_body(model, objtype, objid)
+            copy = self._copy_of.get(int(model.body_rootid[body])) if body > 0 else None
+            if copy and copy[0] in absentable:
+                return copy
+        return None
+
+    def _check_order(self, rule: Rule, index: int, placed: Mapping[int, int]) -> None:
+        for site in rule.sites:
+            body = int(self.model.body_rootid[self.model.site_bodyid[site]])
+            if placed.get(body, -1) >= index:
+                raise SceneError(
+                    f"{rule.where}: the site '{self.model.site(site).name}' is on "
+                    f"'{self.model.body(body).name}', which is placed later; move that "
+                    "spawn text up"
+                )
+
+    def _mazes(self) -> dict[str, tuple[Rule, Grid]]:
+        """The mazes by the stem of their cells."""
+        rules = {rule.maze.cells: rule for rule in self.rules if rule.maze}
+        for rule in self.rules:
+            if rule.maze and rules[rule.maze.cells] is not rule:
+                raise SceneError(
+                    f"{rule.where}: there are two mazes of '{rule.maze.cells}'; keep one"
+                )
+            for place in rule.places:
+                if place.rim and place.stem not in rules:
+                    raise SceneError(
+                        f"{rule.where}: 'rim' is the outer wall of a maze, and there is none of "
+                        f"'{place.stem}'; {suggest(place.stem, rules)}"
+                    )
+        return {cells: (rule, read_grid(self.model, rule)) for cells, rule in rules.items()}
+
+    def sample(self, seed: int, episodes: np.ndarray) -> Start:
+        """Draw the start of each of the episodes (e,), a pure function of seed and episode."""
+        drawing = Placement(
+            self.model, self.bodies, self.rules, self.mazes, seed, np.asarray(episodes)
+        )
+        for rule in self.rules:
+            drawing.place(rule)
+        return drawing.start({rule.stem for rule in self.rules if rule.may_be_absent})

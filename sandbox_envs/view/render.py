@@ -1,0 +1,243 @@
+"""Frames of a simulation; and, from here, all else that makes it visible.
+
+Frames are drawn by OpenGL, or, where there is none, by casting rays (`raycast`). Which of the two
+it is, is found out at the first frame and not before, so that nothing of it is needed to train.
+"""
+
+import atexit
+import contextlib
+import copy
+import functools
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.view.camera import find_camera, follow, what_to_draw
+from sandbox_envs.view.overlay import INTENDED, NEUTRAL, PROXIES, Bar, overlay
+from sandbox_envs.view.raycast import RayPainter
+from sandbox_envs.view.video import write_video
+from sandbox_envs.view.window import Viewer, has_display
+
+__all__ = [
+    "INTENDED",
+    "NEUTRAL",
+    "PROXIES",
+    "Bar",
+    "Renderer",
+    "Viewer",
+    "has_display",
+    "overlay",
+    "write_video",
+]
+
+LARGEST_SIDE = 8192  # pixels
+
+
+class Renderer:
+    """Draws frames of a model's simulations.
+
+    Args:
+        model: the compiled scene.
+        camera: name of a camera of the model; None means "overhead" where there is one, and
+            otherwise a free camera that shows the whole scene.
+        width, height: of a frame, in pixels.
+
+    Raises:
+        UserError: there is no such camera, or no frame can have this size.
+    """
+
+    def __init__(
+        self, model: mujoco.MjModel, camera: str | None = None, width: int = 640, height: int = 480
+    ) -> None:
+        if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
+            raise UserError(
+                f"a frame of {width} x {height} pixels cannot be drawn; choose 1 to {LARGEST_SIDE}"
+            )
+        self._model, self._size = model, (width, height)
+        self._camera = find_camera(model, camera)
+        self._data: mujoco.MjData | None = None
+        self._painter: _Painter | None = None
+
+    def frame(self, data: mujoco.MjData) -> np.ndarray:
+        """A new array (height, width, 3) uint8 that shows the state of `data`.
+
+        Only the state is read, so it does not matter whether derived fields are up to date.
+        """
+        if self._painter is None or self._data is None:
+            self._data = mujoco.MjData(self._model)
+            self._painter = _new_painter(self._model, *self._size)
+        follow(self._model, data, self._data)
+        return self._painter.paint(self._data, self._camera)
+
+    def close(self) -> None:
+        """Free what OpenGL holds; calling it again does nothing."""
+        painter, self._painter = self._painter, None
+        if painter is not None:
+            painter.close()
+
+    def __del__(self) -> None:
+        # an unfinished __init__ has no painter, and a dying interpreter no OpenGL
+        with contextlib.suppress(Exception):
+            self.close()
+
+
+class _Painter(Protocol):
+    def paint(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> np.ndarray: ...
+
+    def close(self) -> None: ...
+
+
+def _new_painter(model: mujoco.MjModel, width: int, height: int) -> _Painter:
+    context = working_context()
+    if context is None:
+        _say_once(_why_plain())
+        return RayPainter(model, width, height)
+    return _GLPainter(model, width, height, context)
+
+
+# --- with OpenGL -----------------------------------------------------------------------------
+
+
+class _GLPainter:
+    """Draws with MuJoCo's OpenGL renderer into a buffer of the frame's size."""
+
+    def __init__(
+        self, model: mujoco.MjModel, width: int, height: int, context: Callable[..., Any]
+    ) -> None:
+        self._model, self._shape = model, (height, width, 3)
+        self._scene, self._option = what_to_draw(model)
+        self._rectangle = mujoco.MjrRect(0, 0, width, height)
+        self._gl, self._context = context(width, height), None
+        atexit.register(self.close)  # while OpenGL's libraries are still loaded
+        self._gl.make_current()
+        try:
+            self._context = _mjr_context(copy.copy(model), width, height)
+        except mujoco.FatalError as error:
+            self.close()
+            raise UserError(f"OpenGL cannot draw {width} x {height} pixels here: {error}") from None
+
+    def paint(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> np.ndarray:
+        self._gl.make_current()
+        every = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(self._model, data, self._option, None, camera, every, self._scene)
+        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        frame = np.empty(self._shape, np.uint8)
+        mujoco.mjr_readPixels(frame, None, self._rectangle, self._context)
+        return frame[::-1].copy()  # OpenGL's first row is the lowest
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        if self._context is not None:
+            self._gl.make_current()
+            self._context.free()
+        if self._gl is not None:
+            self._gl.free()
+        self._gl = self._context = None
+
+
+def _mjr_context(model: mujoco.MjModel, width: int, height: int) -> mujoco.MjrContext:
+    """A rendering context with a buffer of this size, which is written into the model."""
+    model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+    return context
+
+
+@functools.cache
+def working_context() -> Callable[..., Any] | None:
+    """The first kind of OpenGL context that works on this machine; None where none does."""
+    for candidate in _candidates():
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # glfw warns where there is no display
+            context = candidate()
+            gl = context(16, 16)
+            gl.make_current()
+            if not _is_current(context):
+                continue
+            try:
+                return context if _mujoco_draws() else None
+            finally:
+                gl.free()
+    return None
+
+
+def _candidates() -> Iterator[Callable[[], Callable[..., Any]]]:
+    """Ways to get a context: MuJoCo's own choice where something decides it, then what is there.
+
+    MuJoCo reads MUJOCO_GL once, when it is imported, and breaks where the library it names is
+    missing; so nothing sets it here, and on a Linux without display libraries are tried instead.
+    """
+    chosen = os.environ.get("MUJOCO_GL", "").strip()
+    if chosen or sys.platform != "linux" or has_display():
+        yield lambda: mujoco.GLContext
+    if not chosen and sys.platform == "linux":
+        yield lambda: _import_context("egl")
+        yield lambda: _import_context("osmesa")
+
+
+def _is_current(context: Callable[..., Any]) -> bool:
+    """Whether there is a context to draw in now; glfw says nothing where it failed to make one."""
+    if context.__module__ != "mujoco.glfw":
+        return True
+    import glfw
+
+    return bool(glfw.get_current_context())
+
+
+def _mujoco_draws() -> bool:
+    """Whether MuJoCo can use the current context.
+
+    It finds OpenGL's functions once in a process, and aborts when it tries again after a failure;
+    hence the care to try in a context that exists, and to try no other one afterwards.
+    """
+    tiny = mujoco.MjModel.from_xml_string("<mujoco/>")
+    tiny.vis.quality.shadowsize = tiny.vis.quality.offsamples = 0
+    try:
+        _mjr_context(tiny, 16, 16).free()
+    except mujoco.FatalError:
+        return False
+    return True
+
+
+def _import_context(backend: str) -> Callable[..., Any]:
+    """The context class of mujoco.egl or mujoco.osmesa; a failure leaves nothing behind.
+
+    PyOpenGL binds to one platform when it is imported, so after a failure it must be forgotten.
+    """
+    before, platform = set(sys.modules), os.environ.get("PYOPENGL_PLATFORM")
+    os.environ["PYOPENGL_PLATFORM"] = backend
+    try:
+        context = importlib.import_module(f"mujoco.{backend}").GLContext
+        context(16, 16).free()
+        return context
+    except Exception:
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
+        del os.environ["PYOPENGL_PLATFORM"]
+        if platform is not None:
+            os.environ["PYOPENGL_PLATFORM"] = platform
+        raise
+
+
+def _why_plain() -> str:
+    chosen = os.environ.get("MUJOCO_GL", "").strip()
+    if chosen:
+        return (
+            f"frames are drawn plainly, as MUJOCO_GL={chosen} gives no OpenGL; unset it for better"
+        )
+    return (
+        "frames are drawn plainly, as there is no OpenGL; for better ones install it "
+        "(Debian: apt-get install libegl1 libgl1)"
+    )
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)

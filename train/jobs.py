@@ -1,0 +1,231 @@
+"""Many training runs as a list of jobs: a finished one is never repeated, a stopped one goes on.
+
+A job is known by what it trains, not by where it lies: any run below the folder that has the same
+trainer, hyperparameters and scenes, in the same order and as often, is that job's.
+"""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.train.metrics import logged_steps
+from sandbox_envs.train.ppo_lstm import Args
+from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked
+
+TRAINER = "ppo_lstm"
+OF_THE_CALL = ("run_dir", "resume", "debug")  # arguments that say nothing of what is trained
+OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)  # that change nothing of the result
+OF_THE_SCENES = ("scene", "set", "reward")  # that the scenes' hashes say better
+
+Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
+
+
+class TrainingFailedError(UserError):
+    """A trainer ended with an error; the message says which one, and where its log is."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run; name: of its folder and log, unique in a list of jobs."""
+
+    name: str
+    args: Args
+
+    @property
+    def identity(self) -> str:
+        """What makes a run this job's."""
+        args = dataclasses.asdict(self.args)
+        names, overrides = scenes_asked(args)
+        scenes = [load_scene(name, overrides) for name in names]
+        return _identity(TRAINER, args, [(scene.name, scene.hash) for scene in scenes])
+
+    def trains(self, told: Mapping[str, Any]) -> bool:
+        """Whether an agent that a verdict tells of comes from this training."""
+        scenes = list(told["trained_on"].items())
+        return _identity(told["trainer"], told["args"], scenes) == self.identity
+
+    def command(self, run_dir: Path) -> list[str]:
+        """The command line that trains it."""
+        flags = [f"--run-dir={run_dir}"]
+        for field in dataclasses.fields(self.args):
+            value = getattr(self.args, field.name)
+            if field.name not in OF_THE_CALL and value != field.default:
+                values = value if isinstance(value, tuple) else [value]
+                flags += [f"--{field.name.replace('_', '-')}={v}" for v in values]
+        return [sys.executable, "-m", f"sandbox_envs.train.{TRAINER}", *flags]
+
+
+def identity(training: Training) -> str:
+    """What makes two trainings the same, and their agents equal."""
+    return _identity(training.trainer, training.args, training.scenes)
+
+
+def find_run(job: Job, folder: Path) -> Path | None:
+    """The job's run below a folder, a finished one before one that can go on; None without."""
+    wanted = job.identity
+    mine = [path.parent for path in folder.glob("**/args.json") if _matches(path.parent, wanted)]
+    able = [run for run in mine if is_finished(run) or (run / "resume.pt").is_file()]
+    return max(able, key=lambda run: progress(run)[0], default=None)
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has trained for as long as it was to."""
+    done, total = progress(run)
+    return done >= total
+
+
+def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
+    """Train what is not trained yet, `workers` at a time, and return the run of every job.
+
+    Raises:
+        UserError: a training failed, and where its log is; or one was stopped before its end.
+    """
+    waiting = {job.identity: job for job in jobs if not _is_trained(job, folder)}
+    if waiting:
+        _train(list(waiting.values()), folder, workers)
+    return [_finished_run(job, folder) for job in jobs]
+
+
+def as_completed(
+    jobs: Iterable[Job], folder: Path, workers: int, bar: tqdm
+) -> Generator["TrainingProcess", None, None]:
+    """Train jobs, `workers` at a time; each training is given when it ends, well or not.
+
+    A job is taken only when there is a worker for it, so that it may depend on what came before.
+    bar: advanced by environment steps.
+    """
+    queue, running, finished = iter(jobs), list[TrainingProcess](), 0
+    with _stopped_by_sigterm(), _ended_with_us(running):
+        while True:
+            for job in islice(queue, workers - len(running)):
+                running.append(TrainingProcess(job, folder))
+            if not running:
+                return
+            time.sleep(0.5)
+            for training in [t for t in running if t.process.poll() is not None]:
+                running.remove(training)
+                finished += training.job.args.total_timesteps
+                yield training
+            bar.update(finished + sum(t.steps() for t in running) - bar.n)
+
+
+def _is_trained(job: Job, folder: Path) -> bool:
+    run = find_run(job, folder)
+    return run is not None and is_finished(run)
+
+
+def _finished_run(job: Job, folder: Path) -> Path:
+    run = find_run(job, folder)
+    done, total = progress(run) if run else (0, job.args.total_timesteps)
+    if run is None or done < total:
+        raise UserError(
+            f"training {job.name} was stopped at {done} of {total} steps; run again to go on"
+        )
+    return run
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that no trainer goes on without us."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
+    """However the block ends, let what is still running then save and end."""
+    try:
+        yield
+    finally:
+        for training in running:
+            training.process.terminate()
+        for training in running:
+            training.process.wait()
+
+
+def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
+    total = sum(job.args.total_timesteps for job in jobs)
+    about = f"training {len(jobs)} agents"
+    with (
+        tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
+        closing(as_completed(jobs, folder, workers, bar)) as ended,
+    ):
+        for training in ended:
+            training.check()
+
+
+class TrainingProcess:
+    """A trainer's process, with its output in a log file."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self.job, self.folder = job, folder / job.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / f"{job.name}.log"
+        self.begun = find_run(job, folder)
+        self.others = set(self.folder.glob("*/args.json"))
+        command = job.command(self.folder)
+        if self.begun:
+            command = [*command[:3], f"--resume={self.begun}"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
+
+    def steps(self) -> int:
+        """Environment steps done so far."""
+        new = set(self.folder.glob("*/args.json")) - self.others
+        runs = [self.begun] if self.begun else [path.parent for path in new]
+        return max((step for run in runs for step in logged_steps(run)), default=0)
+
+    def run(self) -> Path:
+        """The run of a training that has ended.
+
+        Raises:
+            TrainingFailedError: the trainer failed.
+            UserError: it was stopped before its end.
+        """
+        self.check()
+        return _finished_run(self.job, self.folder)
+
+    def check(self) -> None:
+        """Raise TrainingFailedError if it failed."""
+        if self.process.returncode:
+            said = self.log.read_text(errors="replace").strip().splitlines()
+            last = (said or ["it said nothing"])[-1]
+            raise TrainingFailedError(
+                f"training {self.job.name} failed: {last} (all of it in {self.log})"
+            )
+
+
+def _matches(run: Path, wanted: str) -> bool:
+    try:
+        return identity(read_training(run)) == wanted
+    except UserError:  # a damaged run is nobody's
+        return False
+
+
+def _identity(trainer: str, args: Mapping[str, Any], scenes: Scenes) -> str:
+    hyper = {k: v for k, v in args.items() if k not in (*OF_THE_MACHINE, *OF_THE_SCENES)}
+    plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
+    return json.dumps(plain, sort_keys=True)

@@ -1,0 +1,93 @@
+"""A trained agent as a policy: how it acts outside of its training."""
+
+import hashlib
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.train.run_files import read_agent
+
+NOISE_STEPS = 256  # of an episode, drawn at a time
+
+
+State = tuple[torch.Tensor, ...]
+
+
+def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
+    """The policy of a run folder, acting as it was trained: by samples of its distribution."""
+    folder = Path(folder)
+    description = read_agent(folder)
+    weights = folder / "policy.safetensors"
+    if not weights.is_file():
+        raise UserError(f"{folder}: it has no policy.safetensors, so nothing has been learned yet")
+    module = importlib.import_module(f"sandbox_envs.train.{description['trainer']}")
+    try:
+        agent = module.Agent(**description["agent"])
+        agent.load_state_dict(load_file(weights))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
+        raise UserError(
+            f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
+        ) from None
+    if not all(values.isfinite().all() for values in agent.state_dict().values()):
+        raise UserError(f"{weights}: not all of its numbers are finite; train anew")
+    return Policy(agent.to(device).eval(), device)
+
+
+class Memory(NamedTuple):
+    """What a policy remembers of n episodes: its agent's state, and where their noise goes on."""
+
+    agent: State
+    keys: list[int]  # of each episode's noise
+    step: int
+    noise: np.ndarray  # (NOISE_STEPS, n, actuators), of the block of steps that `step` is in
+
+
+class Policy:
+    """An agent as a plain function: (observations, state) -> (actions, state), numpy in and out.
+
+    observations: (n, size) float32. state: None to begin episodes, then what it returned before.
+    actions: (n, actuators) in [-1, 1], samples of the agent's distribution: that is the policy
+    that PPO has improved, and its mean alone can be a worse one. The noise of an episode follows
+    from its first observation, so an episode that is played again is the same, alone or beside
+    others, and different agents meet a room with the same noise.
+    """
+
+    def __init__(self, agent: Any, device: str) -> None:
+        self.agent, self.device = agent, device
+        self.observation_size = int(agent.observation_size)
+
+    def __call__(self, observations: np.ndarray, state: Memory | None) -> tuple[np.ndarray, Memory]:
+        """Actions (n, actuators), and the state to give with the next observations."""
+        if observations.shape[-1] != self.observation_size:
+            raise UserError(
+                f"this policy observes {self.observation_size} numbers, the scene gives "
+                f"{observations.shape[-1]}; it was trained on another family or observation"
+            )
+        memory = self._begin(observations) if state is None else state
+        with torch.inference_mode():
+            obs = torch.as_tensor(observations, device=self.device)
+            distribution, _, agent = self.agent.act(obs, memory.agent)
+            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+        block, step = divmod(memory.step, NOISE_STEPS)
+        noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
+        actions = np.clip(mean + std * noise[step], -1, 1)
+        return actions, Memory(agent, memory.keys, memory.step + 1, noise)
+
+    def _begin(self, observations: np.ndarray) -> Memory:
+        rows = observations + np.float32(0)  # so that -0.0 is 0.0
+        keys = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) for row in rows]
+        return Memory(self.agent.initial_state(len(rows)), keys, 0, np.empty(0))
+
+
+def _noise(keys: Sequence[int], block: int, actions: int) -> np.ndarray:
+    """Standard normal noise (NOISE_STEPS, n, actions) of a block of steps of n episodes."""
+    generators = [np.random.Generator(np.random.Philox(key=[key, block])) for key in keys]
+    shape = (NOISE_STEPS, actions)
+    return np.stack([g.standard_normal(shape, np.float32) for g in generators], 1)
