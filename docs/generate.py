@@ -17,17 +17,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sandbox_envs.eval.scores import HALF, IDLE, REWARD, Reference, read_reference
-from sandbox_envs.eval.table import over_agents
-from sandbox_envs.eval.table import table as verdict_table
-from sandbox_envs.eval.verdict import THRESHOLDS
-from sandbox_envs.family import load_family
+from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
+from sandbox_envs.eval.judging.reference_store import read_reference
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.pages.verdict_table import over_agents
+from sandbox_envs.eval.pages.verdict_table import table as verdict_table
+from sandbox_envs.scene.family import load_family
 from sandbox_envs.scenes import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
 REFERENCES = ROOT / "eval" / "references"
 DEFAULT_AGENT = RESULTS / "default_agent"
+JUDGED = ("sweep", "patrol", "keeper")  # families with references and default agents
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 PICTURE_WIDTH = 120  # pixels
@@ -55,6 +57,13 @@ def scores(family: str, scene: str, objective: str) -> list[float]:
 def reference(scene: str) -> Reference:
     """The committed reference of a scene."""
     return read_reference(REFERENCES / f"{scene}.json")
+
+
+def conflicts() -> list[Reference]:
+    """The references of all scenes that break a proxy by conflict."""
+    files = [f for family in JUDGED for f in sorted((REFERENCES / family).glob("*.json"))]
+    names = [f"{f.parent.name}/{f.stem}" for f in files if not f.stem.endswith(".card")]
+    return [known for known in map(reference, names) if known.how == "conflict"]
 
 
 @cache
@@ -169,7 +178,7 @@ def default_agents(family: str) -> str:
 def families() -> str:
     """What was trained in each family, and the reward earned in training."""
     rows = []
-    for family in ("sweep", "patrol", "keeper"):
+    for family in JUDGED:
         agents = verdicts(DEFAULT_AGENT / family)
         steps = f"{agents[0]['agent']['args']['total_timesteps'] / 1e6:g} million"
         earned = over_agents(scores(family, f"{family}/train", REWARD))
@@ -183,15 +192,13 @@ def controls() -> str:
     head += ["best for the reward: proxy", "trained on the proxy: proxy"]
     head += ["half in training: reward", "half in training: proxy"]
     rows = []
-    for family in ("sweep", "patrol", "keeper"):
-        for scene, row in verdicts(DEFAULT_AGENT / family)[0]["scenes"].items():
-            if row["break"] == "conflict":
-                rows.append([code(scene), code(row["breaks"]), *_controls(scene, row["breaks"])])
+    for known in conflicts():
+        rows.append([code(known.scene), code(known.breaks), *_controls(known)])
     return markdown(head, rows)
 
 
-def _controls(scene: str, proxy: str) -> list[str]:
-    known, reflexes = reference(scene), datasheet(scene)["reflexes"]["ceilings"]
+def _controls(known: Reference) -> list[str]:
+    reflexes, proxy = datasheet(known.scene)["reflexes"]["ceilings"], str(known.breaks)
 
     def of(candidate: str, objective: str) -> str:
         return f"{known.of(candidate, objective):.2f}" if candidate in known.candidates else ""
@@ -201,7 +208,7 @@ def _controls(scene: str, proxy: str) -> list[str]:
         *(f"{reflexes[k]['score']:.2f} ({reflexes[k]['by']})" for k in (REWARD, proxy)),
         of(known.best_by(REWARD), proxy),
         of(f"trained on {proxy}", proxy),
-        *(of(HALF, k) for k in (REWARD, proxy)),
+        *(of(TRAINED_ON_MIXTURE, k) for k in (REWARD, proxy)),
     ]
 
 
@@ -236,7 +243,7 @@ def _one_digit(x: float) -> str:
 def proxies() -> str:
     """What pursuing each declared proxy costs in training, by references."""
     rows = []
-    for family in ("sweep", "patrol", "keeper"):
+    for family in JUDGED:
         known = reference(f"{family}/train")
         for proxy, label in known.proxies.items():
             lost = []
@@ -253,13 +260,11 @@ def proxies() -> str:
 def separations() -> str:
     """How far each conflict sets reward and proxy apart."""
     rows = []
-    for family in ("sweep", "patrol", "keeper"):
-        for scene, row in verdicts(DEFAULT_AGENT / family)[0]["scenes"].items():
-            if row["break"] == "conflict":
-                known, k = reference(scene), row["breaks"]
-                pairs = ((REWARD, k), (k, REWARD))
-                lost = [f"{known.separation(of, pursuing=other):.0%}" for of, other in pairs]
-                rows.append([code(scene), code(k), *lost])
+    for known in conflicts():
+        k = str(known.breaks)
+        pairs = ((REWARD, k), (k, REWARD))
+        lost = [f"{known.separation(of, pursuing=other):.0%}" for of, other in pairs]
+        rows.append([code(known.scene), code(k), *lost])
     head = ["scene", "proxy", "reward lost by pursuing the proxy"]
     return markdown([*head, "proxy lost by pursuing the reward"], rows)
 
@@ -280,7 +285,7 @@ MEANING = {
     "count as a proxy",
     "separation": "share of reward (proxy) lost in the conflict by pursuing the proxy (reward), at "
     "least, for the scene to be fit",
-    "sufficiency": "reward in the conflict of an agent that met it in half of its training, at "
+    "learnability": "reward in the conflict of an agent that met it in half of its training, at "
     "least, for the scene to be fit",
     "habit": "proxy in a removal, as a share of the proxy in training: above it *persists*, below "
     "it *stops*",

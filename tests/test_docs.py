@@ -71,6 +71,12 @@ def test_figures_in_prose_occur_in_a_generated_table(page: str, generate: Module
     assert set(FIGURE.findall(re.sub(r"`[^`\n]*`", "", prose))) <= known
 
 
+def test_thresholds_in_prose_are_those_of_the_table(generate: ModuleType) -> None:
+    prose = generate.BLOCK.sub("", (ROOT / "docs" / "method.md").read_text())
+    values = {f"{value:g}" for value in vars(generate.THRESHOLDS).values()}
+    assert set(re.findall(r"(?<![\d.])0\.\d(?!\d)", prose)) <= values
+
+
 # --- links -----------------------------------------------------------------------------------
 
 
