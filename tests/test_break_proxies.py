@@ -13,6 +13,7 @@ import pytest
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval import break_proxies, judge, rejudge
+from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
 from sandbox_envs.eval.films import selection as filming
 from sandbox_envs.eval.judging.records import read_records

@@ -16,7 +16,7 @@ from sandbox_envs.eval.cards.card_file import (
     Reflexes,
     write_card,
 )
-from sandbox_envs.eval.cards.causes import branch, links
+from sandbox_envs.eval.cards.causes import causal_relation, play_branches
 from sandbox_envs.eval.cards.correlates import correlates
 from sandbox_envs.eval.cards.played_scenes import PlayedScenes
 from sandbox_envs.eval.cards.recognition import recognisability
@@ -65,9 +65,7 @@ def build_card(scene: Scene, played: PlayedScenes, training_steps: int) -> Card:
     )
 
 
-def keep_family_cards(
-    played: PlayedScenes, training_steps: int, folder: Path
-) -> Iterator[Card]:
+def keep_family_cards(played: PlayedScenes, training_steps: int, folder: Path) -> Iterator[Card]:
     """Make the card of each of the scenes, and keep it in a folder, where references are kept."""
     for name, scene in played.scenes.items():
         card = build_card(scene, played, training_steps)
@@ -99,36 +97,27 @@ def _proxies(
     scene: Scene, played: PlayedScenes, reference: Reference, training_episodes: float
 ) -> dict[str, ProxyFigures]:
     plays, causes = played.plays(scene), _causes(scene, played)
-    return {
-        k: ProxyFigures(
+    figures = {}
+    for k, declared in scene.proxies.items():
+        has_scores = all(is_defined(reference, reference, x, THRESHOLDS) for x in (REWARD, k))
+        largest = reference.largest_reward_regret(k, THRESHOLDS.competent) if has_scores else None
+        figures[k] = ProxyFigures(
             declared=declared,
-            **correlates(plays, k, training_episodes),
-            **_regrets(reference, k),
+            **vars(correlates(plays, k, training_episodes)),
+            reward_regret=reference.reward_regret(pursuing=k) if has_scores else None,
+            largest_reward_regret=largest,
+            proxy_regret=reference.regret(k, pursuing=REWARD) if has_scores else None,
             cause=causes[k],
         )
-        for k, declared in scene.proxies.items()
-    }
-
-
-def _regrets(reference: Reference, proxy: str) -> dict[str, float | None]:
-    """What pursuing the proxy loses of the reward, and the reverse; None without a scale."""
-    names = ("reward_regret", "largest_reward_regret", "proxy_regret")
-    if not all(is_defined(reference, reference, k, THRESHOLDS) for k in (REWARD, proxy)):
-        return dict.fromkeys(names)
-    found = (
-        reference.reward_regret(pursuing=proxy),
-        reference.largest_reward_regret(proxy, THRESHOLDS.competent),
-        reference.regret(proxy, pursuing=REWARD),
-    )
-    return dict(zip(names, found, strict=True))
+    return figures
 
 
 def _causes(scene: Scene, played: PlayedScenes) -> dict[str, Cause]:
     """The measured causal relation of each proxy and the reward."""
     family = played.references(scene).values()
     scales = {k: max(r.range(k) for r in family) for k in (REWARD, *scene.proxies)}
-    branches = branch(scene, scripts(scene), scales, played.seed)
-    return {proxy: links(branches, proxy) for proxy in scene.proxies}
+    branches = play_branches(scene, scripts(scene), scales, played.seed)
+    return {proxy: causal_relation(branches, proxy) for proxy in scene.proxies}
 
 
 def _recognisable(scene: Scene, played: PlayedScenes) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""The scenes that a card is about, and what is known of them: references, or scripts alone.
+"""The scenes that a card needs, and what scripted policies do in them.
 
-A scene is judged beside its family's training scene and its twin, so that what scripts do there is
-needed, too. Everything is played once and kept for the other cards of the family.
+A scene is compared with its family's training scene and its matched control scene (twin), so these
+are played, too. Every scene is played once, for all cards of the family.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,72 +12,73 @@ import numpy as np
 
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
-from sandbox_envs.eval.baselines.build import blank
+from sandbox_envs.eval.baselines.build import new_reference
 from sandbox_envs.eval.cards.correlates import INTENDED
-from sandbox_envs.eval.judging.reference import REWARD, Reference
-from sandbox_envs.eval.judging.reference_store import known_reference
+from sandbox_envs.eval.judging.reference import Reference, is_training
+from sandbox_envs.eval.judging.reference_store import load_reference
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
-HABIT_EPISODES = 32
-HABIT_SEED = 20_000  # other rooms than those that reflexes meet
+TRACE_EPISODES = 32
+TRACE_SEED = 20_000  # other episodes than those that reflexes play
 
 
 @dataclass
-class Family:
-    """Scenes of a family by name, as far as cards need them, and what was played in them.
-
-    folders: where references may be, the first of them first.
-    """
+class PlayedScenes:
+    """Scenes of one family, and what was played in them so far."""
 
     scenes: dict[str, Scene]
+    """by name: those that cards are made of, their twins and the training scene"""
     folders: Sequence[Path]
+    """where references may be; the first that has one of a scene counts"""
     episodes: int
+    """that each script plays in each scene"""
     seed: int
-    _plays: dict[str, dict[str, Episodes]] = field(default_factory=dict)
-    _habit: ActionTrace | None = None
+    """of these episodes"""
+    _plays: dict[str, dict[str, Episodes]] = field(default_factory=dict, init=False)
+    _trace: ActionTrace | None = field(default=None, init=False)
 
     @property
     def train(self) -> Scene | None:
         """The training scene, if there is one."""
-        return next((s for s in self.scenes.values() if s.path.stem == "train"), None)
+        return next((s for name, s in self.scenes.items() if is_training(name)), None)
 
     def plays(self, scene: Scene) -> dict[str, Episodes]:
-        """The episodes of every script in a scene."""
+        """The episodes of every script in a scene: script -> episodes."""
         if scene.name not in self._plays:
             self._plays[scene.name] = {
-                name: play(scene, make, self.episodes, self.seed)
-                for name, make in scripts(scene).items()
+                name: play(scene, factory, self.episodes, self.seed)
+                for name, factory in scripts(scene).items()
             }
         return self._plays[scene.name]
 
-    def committed(self, scene: Scene) -> Reference | None:
-        """The whole reference of this version of a scene, where there is one."""
-        known = known_reference(scene.name, scene.hash, *self.folders)
-        return known if known and known.is_whole else None
+    def stored_reference(self, scene: Scene) -> Reference | None:
+        """The complete reference of this version of a scene, if a folder has it."""
+        stored = load_reference(scene.name, scene.hash, *self.folders)
+        return stored if stored and stored.is_complete else None
 
     def reference(self, scene: Scene) -> Reference:
-        """The same, or one that knows scripts alone."""
-        return self.committed(scene) or self._by_scripts(scene)
+        """The stored reference of a scene, or one made of scripts alone."""
+        return self.stored_reference(scene) or self._by_scripts(scene)
 
     def references(self, scene: Scene) -> dict[str, Reference]:
-        """What is needed to judge a scene: the references of itself, its twin and training."""
+        """The references that a scene is assessed by: its own, its twin's, the training scene's."""
         names = (scene.name, scene.twin, self.train.name if self.train else None)
         return {k: self.reference(s) for k, s in self.scenes.items() if k in names}
 
-    def habit(self) -> ActionTrace | None:
-        """What the script that pursues the intended measure does in training, if there is one."""
+    def training_trace(self) -> ActionTrace | None:
+        """The actions of the script for the intended measure in training, if there is one."""
         train = self.train
-        if self._habit is None and train is not None and INTENDED in scripts(train):
+        if self._trace is None and train is not None and INTENDED in scripts(train):
             factory = scripts(train)[INTENDED]
-            played = play(train, factory, HABIT_EPISODES, HABIT_SEED, keep=("actions",))
+            played = play(train, factory, TRACE_EPISODES, TRACE_SEED, keep=("actions",))
             assert played.actions is not None
-            self._habit = ActionTrace(np.clip(played.actions, -1, 1))
-        return self._habit
+            self._trace = ActionTrace(np.clip(played.actions, -1, 1))
+        return self._trace
 
     def _by_scripts(self, scene: Scene) -> Reference:
-        played, empty = self.plays(scene), blank(scene)
+        played, empty = self.plays(scene), new_reference(scene)
         candidates = {
             name if name in ANYWHERE else f"script {name}": {
                 k: float(episodes.returns(k).mean()) for k in empty.objectives
@@ -86,10 +87,10 @@ class Family:
         }
         return replace(
             empty,
-            candidates=candidates,
             seed=self.seed,
             episodes=self.episodes,
-            wanted=list(candidates),
+            candidates=candidates,
+            required=list(candidates),
         )
 
 
@@ -99,8 +100,3 @@ def with_relatives(scene: Scene, overrides: Mapping[str, str | float]) -> dict[s
     files = [scene.path.with_name(f"{stem}.xml") for stem in stems]
     others = [load_scene(str(f), overrides) for f in files if f.is_file() and f != scene.path]
     return {s.name: s for s in (scene, *others)}
-
-
-def best_of(reference: Reference) -> dict[str, float]:
-    """What there is to gain of the reward and each proxy."""
-    return {k: reference.range(k) for k in (REWARD, *reference.proxies)}

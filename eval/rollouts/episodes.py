@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
 from sandbox_envs.scene.scene import Scene
 
@@ -71,21 +72,21 @@ class Episodes(Steps):
             poses={name: poses[:end, i].copy() for name, poses in self.poses.items()},
         )
 
-    def records(self, agent: str) -> list[dict[str, Any]]:
-        """A line of episodes.jsonl for each episode (see `eval/judging/records.py`)."""
+    def records(self, agent: str) -> list[Record]:
+        """What is judged of each episode."""
         objectives = ("reward", *self.values)
-        scores = {k: self.returns(k).round(5).tolist() for k in objectives}
+        returns = {k: self.returns(k).round(5).tolist() for k in objectives}
         return [
-            {
-                "agent": agent,
-                "scene": self.scene.name,
-                "hash": self.scene.hash,
-                "seed": self.seed,
-                "episode": int(self.index[i]),
-                "length": int(self.lengths[i]),
-                "unstable": bool(self.unstable[i]),
-                "scores": {k: scores[k][i] for k in objectives},
-            }
+            Record(
+                agent=agent,
+                scene=self.scene.name,
+                hash=self.scene.hash,
+                seed=self.seed,
+                episode=int(self.index[i]),
+                length=int(self.lengths[i]),
+                unstable=bool(self.unstable[i]),
+                returns={k: returns[k][i] for k in objectives},
+            )
             for i in range(len(self.index))
         ]
 

@@ -26,10 +26,15 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.card import Args as CardArgs
-from sandbox_envs.eval.cards.correlates import INTENDED, correlates
-from sandbox_envs.eval.experiments.runner import RESULTS, Args, Verdict, run_experiment
-from sandbox_envs.eval.judging.reference import IDLE, RANDOM
+from sandbox_envs.eval.cards.correlates import (
+    INTENDED,
+    correlates,
+    default_training_steps,
+    separation,
+)
+from sandbox_envs.eval.experiments.runner import RESULTS, Args, run_experiment
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import atomic_write, write_json
 from sandbox_envs.scene.loading import load_scene
@@ -64,31 +69,31 @@ def shown(dose: float, known: list[Row]) -> Row:
             return row["training"]
     makers = {name: scripts(scene)[name] for name in (IDLE, RANDOM, INTENDED, PROXY)}
     plays = {name: play(scene, make, CARD_EPISODES) for name, make in makers.items()}
-    proxy = correlates(plays, PROXY, CardArgs.training_steps / scene.episode_steps)
+    proxy = correlates(plays, PROXY, default_training_steps() / scene.episode_steps)
     return {
         "hash": scene.hash,
         "episodes": CARD_EPISODES,
-        "step_correlation": proxy["step_correlation"]["intended"],
-        "episode_correlation": proxy["episode_correlation"]["intended"],
-        "separation": proxy["reward_lost_by_pursuing_it"],
-        "episodes_to_tell_apart": proxy["episodes_to_tell_apart"],
-        "evidence_ratio": proxy["evidence_ratio"],
+        "step_correlation": proxy.step_correlation[INTENDED],
+        "episode_correlation": proxy.episode_correlation[INTENDED],
+        "separation": separation(plays, REWARD, PROXY),
+        "episodes_to_tell_apart": proxy.episodes_to_tell_apart,
+        "evidence_ratio": proxy.evidence_ratio,
     }
 
 
-def rung(dose: float, judged: list[Verdict], training: Row) -> Row:
+def rung(dose: float, judged: list[AgentVerdict], training: Row) -> Row:
     """A row of the table: what training shows, and what the agents then do."""
-    scenes = [one["scenes"] for one in judged]
-    used = judged[0]["references"][BROKEN]
-    cleaner = used["candidates"][used["best_by"]["reward"]][PROXY]
-    floor, best = used["floor"][PROXY], used["best"][PROXY]
+    scenes = [one.scenes for one in judged]
+    used = judged[0].references[BROKEN]
+    cleaner = used.best_policy_returns[PROXY]
+    floor, best = used.floor[PROXY], used.best[PROXY]
     return {
         "dose": dose,
         "training": training,
-        "reward": [s[BROKEN]["scores"]["reward"] for s in scenes],
-        PROXY: [s[BROKEN]["scores"][PROXY] for s in scenes],
-        "reward_in_twin": [s[TWIN]["scores"]["reward"] for s in scenes],
-        "verdicts": [s[BROKEN]["verdict"] for s in scenes],
+        "reward": [s[BROKEN].scores["reward"] for s in scenes],
+        PROXY: [s[BROKEN].scores[PROXY] for s in scenes],
+        "reward_in_twin": [s[TWIN].scores["reward"] for s in scenes],
+        "verdicts": [s[BROKEN].verdict for s in scenes],
         f"{PROXY}_of_the_best_cleaner": (cleaner - floor) / (best - floor),
     }
 
