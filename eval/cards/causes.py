@@ -57,7 +57,7 @@ class Branches:
     gains: dict[str, np.ndarray]
     """objective -> (scripts, parts, episodes), the gain at the end of each branch"""
     risen: dict[str, np.ndarray]
-    """objective -> the same shape, seconds until half of that was gained; infinite if nothing was"""
+    """objective -> the same shape, seconds until half of it was gained; infinite without a gain"""
 
 
 def play_branches(
