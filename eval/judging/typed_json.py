@@ -20,10 +20,14 @@ class MismatchError(ValueError):
 
 
 def to_json(value: Any) -> Any:
-    """A dataclass, and all that it holds, as plain JSON; fields with their default are left out."""
+    """A dataclass, and all that it holds, as plain JSON.
+
+    A field that is None, and is so by default, is left out. Other defaults are written: they may
+    change, and a file must go on saying what it said.
+    """
     if dataclasses.is_dataclass(value):
         items = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
-        return {_key(field): to_json(x) for field, x in items if x != _default(field)}
+        return {_key(f): to_json(x) for f, x in items if x is not None or f.default is not None}
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -61,7 +65,7 @@ def _fields(kind: type) -> dict[str, tuple[str, Any, bool]]:
     """key -> name, type, and whether it must be there, of every field of a dataclass."""
     hints = get_type_hints(kind)
     return {
-        _key(field): (field.name, hints[field.name], _default(field) is dataclasses.MISSING)
+        _key(field): (field.name, hints[field.name], _is_required(field))
         for field in dataclasses.fields(kind)
     }
 
@@ -111,10 +115,9 @@ def _place(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    """A field's default value, or `dataclasses.MISSING`, which equals nothing else."""
-    factory = field.default_factory
-    return field.default if factory is dataclasses.MISSING else factory()
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
 
 
 def _name(kind: Any) -> str:

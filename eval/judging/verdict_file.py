@@ -154,7 +154,8 @@ class AgentVerdict:
 
     def to_json(self) -> dict[str, Any]:
         """It as plain JSON."""
-        return {"schema": self.schema, **to_json(self)}
+        content: dict[str, Any] = to_json(self)
+        return {"schema": content.pop("schema"), **content}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "AgentVerdict":
