@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from sandbox_envs.errors import UserError, suggest
 
@@ -58,5 +58,5 @@ def trainer_args(name: str, values: Mapping[str, Any] | None = None) -> Any:
         default = defaults[key]
         if not isinstance(value, AS_JSON.get(type(default), type(default))):
             raise UserError(f"{name}: {key} is {value!r}; it must be like {default!r}")
-        given[key] = tuple(value) if isinstance(default, tuple) else value
+        given[key] = tuple(cast(Any, value)) if isinstance(default, tuple) else value
     return kind(**given)
