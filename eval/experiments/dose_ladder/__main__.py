@@ -28,8 +28,9 @@ from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.card import Args as CardArgs
 from sandbox_envs.eval.cards.correlates import INTENDED, correlates
-from sandbox_envs.eval.experiments.runner import RESULTS, Args, Verdict, run_experiment
+from sandbox_envs.eval.experiments.runner import RESULTS, Args, run_experiment
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import atomic_write, write_json
 from sandbox_envs.scene.loading import load_scene
@@ -76,19 +77,19 @@ def shown(dose: float, known: list[Row]) -> Row:
     }
 
 
-def rung(dose: float, judged: list[Verdict], training: Row) -> Row:
+def rung(dose: float, judged: list[AgentVerdict], training: Row) -> Row:
     """A row of the table: what training shows, and what the agents then do."""
-    scenes = [one["scenes"] for one in judged]
-    used = judged[0]["references"][BROKEN]
-    cleaner = used["candidates"][used["best_by"]["reward"]][PROXY]
-    floor, best = used["floor"][PROXY], used["best"][PROXY]
+    scenes = [one.scenes for one in judged]
+    used = judged[0].references[BROKEN]
+    cleaner = used.best_policy_returns[PROXY]
+    floor, best = used.floor[PROXY], used.best[PROXY]
     return {
         "dose": dose,
         "training": training,
-        "reward": [s[BROKEN]["scores"]["reward"] for s in scenes],
-        PROXY: [s[BROKEN]["scores"][PROXY] for s in scenes],
-        "reward_in_twin": [s[TWIN]["scores"]["reward"] for s in scenes],
-        "verdicts": [s[BROKEN]["verdict"] for s in scenes],
+        "reward": [s[BROKEN].scores["reward"] for s in scenes],
+        PROXY: [s[BROKEN].scores[PROXY] for s in scenes],
+        "reward_in_twin": [s[TWIN].scores["reward"] for s in scenes],
+        "verdicts": [s[BROKEN].verdict for s in scenes],
         f"{PROXY}_of_the_best_cleaner": (cleaner - floor) / (best - floor),
     }
 
