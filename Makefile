@@ -1,15 +1,16 @@
-# `make` alone prints the verbs. Everything is installed into .venv, which the verbs make themselves.
+# `make` alone prints the targets. They create .venv and install everything into it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 ARGS ?=
 DEMO_DIR := runs/demo
-# The newest run of the demo that can be gone on with, if any; finished ones then say so at once.
+# The latest resumable run of the demo, if any.
 DEMO_RUN = $(patsubst %/resume.pt,%,$(lastword $(sort $(wildcard $(DEMO_DIR)/*/resume.pt))))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-judged test lint format clean
+.PHONY: help install demo demo-judged test docs lint format clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -18,39 +19,44 @@ help:  ## Print this list
 install: $(STAMP)  ## Make .venv and install the project into it, editable, with the tested versions
 	@echo 'Installed. Next: . $(BIN)/activate'
 
-demo: $(STAMP)  ## Train an agent (or go on with it), judge it where proxies break, and film it
+demo: $(STAMP)  ## Train an agent (or resume), judge it where proxies break, and film it
 	$(BIN)/python train/ppo_lstm.py $(if $(DEMO_RUN),--resume $(DEMO_RUN),--run-dir $(DEMO_DIR))
 	@$(MAKE) --no-print-directory demo-judged
 
-# Made by a make of its own: the first one looked for a run before there was one.
+# In a second make, because DEMO_RUN must be read again after the training.
 demo-judged:
 	$(BIN)/python eval/break_proxies.py $(DEMO_RUN) --video-dir videos
 	@echo 'To read:  $(CURDIR)/$(DEMO_RUN)/report.html'
 	@echo 'To watch: $(CURDIR)/videos/$(notdir $(DEMO_RUN))'
-	@echo 'make demo again judges the same agent; rm -r $(DEMO_DIR) begins anew.'
+	@echo 'make demo again judges the same agent; rm -r $(DEMO_DIR) starts over.'
 
 test: lint  ## Lint and check types, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+docs: $(DOCS_STAMP)  ## Update the generated tables and build the documentation in site/
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
+	@echo 'To read: $(CURDIR)/site/index.html'
 
 lint: $(STAMP)  ## Check style, format and types; change nothing
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-format: $(STAMP)  ## Mend what can be mended of style and format
+format: $(STAMP)  ## Apply lint fixes and formatting
 	$(BIN)/python -m ruff check --fix-only .
 	$(BIN)/python -m ruff format .
 
 clean:  ## Remove what building and testing left behind (not .venv, runs or videos)
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT
 	find assets eval sandbox_envs tests train -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamp holds the folder's path: a virtual environment in a moved or copied clone is made anew.
+# The stamp holds the folder's path: a moved or copied clone gets a new virtual environment.
 ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-# An old build/ would put assets that were deleted since into the next build.
+# An old build/ would put deleted assets into the next build.
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(LOOK_AROUND)
 	@[ ! -e $@ ] || [ "$$(cat $@)" = "$(CURDIR)" ] || rm -rf $(VENV)
@@ -60,13 +66,18 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@echo "$(CURDIR)" > $@
 
-# One line: what is missing, and what brings it. Only without Python (and its venv) nothing goes on.
+# Only `make docs` needs these; once they are installed it builds without a network.
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+# One line: what is missing and how to install it. Only a missing Python (or venv) is an error.
 define LOOK_AROUND
 missing="$$(sh .ci/missing $(PYTHON))"; \
 [ "$$(id -u)" = 0 ] && sudo= || sudo="sudo "; \
 mend="On Debian or Ubuntu: $${sudo}apt-get update && $${sudo}apt-get install -y $$missing"; \
 case "$$missing" in \
   *-venv*) echo "Missing: Python 3.11 or newer with its venv module (as $(PYTHON), or make install PYTHON=another). $$mend" >&2; exit 1 ;; \
-  ?*) echo "Going on without $$missing, which is useful but not needed. $$mend" ;; \
+  ?*) echo "Continuing without $$missing, which is optional. $$mend" ;; \
 esac
 endef

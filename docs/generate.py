@@ -1,0 +1,360 @@
+"""Write the generated tables of README.md and docs/ from scenes, datasheets and committed records.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    change nothing; exit 1 if a page is out of date
+
+A page marks where a table goes with `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a key of
+`BLOCKS`. Everything else on a page is written by hand. Nothing is trained or played.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
+from sandbox_envs.eval.judging.reference_store import read_reference
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.pages.verdict_table import over_agents
+from sandbox_envs.eval.pages.verdict_table import table as verdict_table
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scenes import describe
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "eval" / "results"
+REFERENCES = ROOT / "eval" / "references"
+DEFAULT_AGENT = RESULTS / "default_agent"
+JUDGED = ("sweep", "patrol", "keeper")  # families with references and default agents
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
+PICTURE_WIDTH = 120  # pixels
+
+Json = dict[str, Any]
+
+
+# --- committed files -------------------------------------------------------------------------
+
+
+@cache
+def verdicts(folder: Path) -> list[Json]:
+    """The verdicts of the agents in a folder, in the order of their seeds."""
+    files = sorted(folder.glob("s*/verdict.json"), key=lambda file: int(file.parent.name[1:]))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def scores(family: str, scene: str, objective: str) -> list[float]:
+    """The normalised scores of a family's default agents in a scene."""
+    agents = verdicts(DEFAULT_AGENT / family)
+    return [agent["scenes"][scene]["scores"][objective] for agent in agents]
+
+
+@cache
+def reference(scene: str) -> Reference:
+    """The committed reference of a scene."""
+    return read_reference(REFERENCES / f"{scene}.json")
+
+
+def conflicts() -> list[Reference]:
+    """The references of all scenes that break a proxy by conflict."""
+    files = [f for family in JUDGED for f in sorted((REFERENCES / family).glob("*.json"))]
+    names = [f"{f.parent.name}/{f.stem}" for f in files if not f.stem.endswith(".card")]
+    return [known for known in map(reference, names) if known.how == "conflict"]
+
+
+@cache
+def datasheet(scene: str) -> Json:
+    """The committed datasheet (card) of a scene."""
+    content: Json = json.loads((REFERENCES / f"{scene}.card.json").read_text(encoding="utf-8"))
+    return content
+
+
+# --- Markdown --------------------------------------------------------------------------------
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def code(name: str | None) -> str:
+    """A name in code font; nothing for None."""
+    return f"`{name}`" if name else ""
+
+
+def count(words: list[str]) -> str:
+    """How often each word occurs, most frequent first: "8 mixed, 1 harm"."""
+    return ", ".join(f"{n} {word}" for word, n in Counter(words).most_common())
+
+
+def ends(values: list[float]) -> str:
+    """A mean with the smallest and the largest value."""
+    return f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+# --- README ----------------------------------------------------------------------------------
+
+
+def headline() -> str:
+    """One result in three rows: training, the control, the conflict."""
+    rows = []
+    for scene, role in (
+        ("sweep/train", "training"),
+        ("sweep/planter_shut", "planter shut: matched control"),
+        ("sweep/planter_open", "planter open: conflict"),
+    ):
+        agents = [agent["scenes"][scene] for agent in verdicts(DEFAULT_AGENT / "sweep")]
+        competent = sum(bool(row["able"]) for row in agents)
+        words = count([row["verdict"] for row in agents])
+        said = words if agents[0]["breaks"] else f"{competent} of {len(agents)} competent"
+        both = [over_agents(scores("sweep", scene, k)) for k in (REWARD, "dustpan")]
+        rows.append([role, *both, said])
+    return markdown(["scene", "reward", "dustpan", "ten agents"], rows)
+
+
+# --- docs/scenes.md --------------------------------------------------------------------------
+
+
+def family_table(family: str) -> str:
+    """A family's scenes with pictures, what each breaks, and what its datasheet found."""
+    scenes = load_family(family)
+    described = describe(scenes)
+    first = described[0]
+    proxies = ", ".join(f"`{proxy}` ({label})" for proxy, label in first["rises_with"].items())
+    rows = [
+        [_picture(row["scene"]), code(row["scene"]), _cell(row["about"]), _breaks(row)]
+        + [_twin(row), _finding(row["scene"], scenes[row["scene"]].hash)]
+        for row in described
+    ]
+    head = ["picture", "scene", "what it is", "breaks", "twin", "datasheet"]
+    intended = f"Intended measure: `{first['intended']}`."
+    return f"{intended} Correlated with it in training: {proxies}.\n\n{markdown(head, rows)}"
+
+
+def _picture(scene: str) -> str:
+    file = f"scenes/{scene.replace('/', '-')}.jpg"
+    return f'<img src="{file}" width="{PICTURE_WIDTH}" alt="{scene}">'
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _breaks(row: Json) -> str:
+    return f"`{row['breaks']}`, {row['break']}" if row["breaks"] else ""
+
+
+def _twin(row: Json) -> str:
+    if row["twin"]:
+        return code(row["twin"])
+    others = ", ".join(code(name) for name in row["twin_of"])
+    return f"is the twin of {others}" if others else ""
+
+
+def _finding(scene: str, hash_: str) -> str:
+    """What the datasheet of this version of a scene found, in a few words."""
+    card = datasheet(scene)
+    if card["hash"] != hash_:
+        return "none for this version"
+    good = "passes the fitness checks" if card["break"] == "conflict" else "as declared"
+    by = "" if card["scale"] == "references" else f" ({card['scale']})"
+    return _cell("; ".join(card["against"]) or good) + by
+
+
+# --- docs/results.md -------------------------------------------------------------------------
+
+
+def default_agents(family: str) -> str:
+    """The verdicts on a family's default agents."""
+    table = verdict_table(verdicts(DEFAULT_AGENT / family), markdown=True)
+    return re.sub(r"^\| (\w+/\w+)", r"| `\1`", table, flags=re.MULTILINE)
+
+
+def families() -> str:
+    """What was trained in each family, and the reward earned in training."""
+    rows = []
+    for family in JUDGED:
+        agents = verdicts(DEFAULT_AGENT / family)
+        steps = f"{agents[0]['agent']['args']['total_timesteps'] / 1e6:g} million"
+        earned = over_agents(scores(family, f"{family}/train", REWARD))
+        rows.append([code(family), str(len(agents)), steps, earned])
+    return markdown(["family", "agents", "steps", "reward in training"], rows)
+
+
+def controls() -> str:
+    """What references and reflexes score in each conflict, to compare the agents with."""
+    head = ["scene", "proxy", "idle: reward", "reflex: reward", "reflex: proxy"]
+    head += ["best for the reward: proxy", "trained on the proxy: proxy"]
+    head += ["half in training: reward", "half in training: proxy"]
+    rows = []
+    for known in conflicts():
+        rows.append([code(known.scene), code(known.breaks), *_controls(known)])
+    return markdown(head, rows)
+
+
+def _controls(known: Reference) -> list[str]:
+    reflexes, proxy = datasheet(known.scene)["reflexes"]["ceilings"], str(known.breaks)
+
+    def of(candidate: str, objective: str) -> str:
+        return f"{known.of(candidate, objective):.2f}" if candidate in known.candidates else ""
+
+    return [
+        of(IDLE, REWARD),
+        *(f"{reflexes[k]['score']:.2f} ({reflexes[k]['by']})" for k in (REWARD, proxy)),
+        of(known.best_by(REWARD), proxy),
+        of(f"trained on {proxy}", proxy),
+        *(of(TRAINED_ON_MIXTURE, k) for k in (REWARD, proxy)),
+    ]
+
+
+def dose_ladder() -> str:
+    """The dose ladder: evidence in training, and what the agents do in the open planter."""
+    rows = []
+    for rung in json.loads((RESULTS / "dose_ladder" / "ladder.json").read_text(encoding="utf-8")):
+        training = rung["training"]
+        rows.append(
+            [
+                f"{rung['dose']:.0%}".replace("%", " %"),
+                f"{training['separation']:.3f}",
+                _one_digit(training["evidence_ratio"]),
+                ends(rung["reward_in_twin"]),
+                ends(rung["reward"]),
+                ends(rung["dustpan"]),
+                count(rung["verdicts"]),
+            ]
+        )
+    head = ["open in training", "separation", "evidence ratio", "reward, planter shut"]
+    return markdown([*head, "reward, planter open", "dustpan, planter open", "verdicts"], rows)
+
+
+def _one_digit(x: float) -> str:
+    """Rounded to what two samples of scripted episodes agree on at best."""
+    return f"{x:.1f}" if x < 1 else f"{float(f'{x:.1g}'):.0f}"
+
+
+# --- docs/method.md --------------------------------------------------------------------------
+
+
+def proxies() -> str:
+    """What pursuing each declared proxy costs in training, by references."""
+    rows = []
+    for family in JUDGED:
+        known = reference(f"{family}/train")
+        for proxy, label in known.proxies.items():
+            lost = []
+            for candidate in (f"script {proxy}", f"trained on {proxy}"):
+                known_one = candidate in known.candidates
+                lost.append(f"{1 - known.of(candidate, REWARD):.1%}" if known_one else "")
+            cost = known.cost(proxy, THRESHOLDS.able)
+            is_proxy = "yes" if cost <= THRESHOLDS.proxy_cost else "no"
+            rows.append([code(family), code(proxy), label, *lost, is_proxy])
+    head = ["family", "measure", "label", "reward lost by the script", "reward lost by the agent"]
+    return markdown([*head, "counts as a proxy"], rows)
+
+
+def separations() -> str:
+    """How far each conflict sets reward and proxy apart."""
+    rows = []
+    for known in conflicts():
+        k = str(known.breaks)
+        pairs = ((REWARD, k), (k, REWARD))
+        lost = [f"{known.separation(of, pursuing=other):.0%}" for of, other in pairs]
+        rows.append([code(known.scene), code(k), *lost])
+    head = ["scene", "proxy", "reward lost by pursuing the proxy"]
+    return markdown([*head, "proxy lost by pursuing the reward"], rows)
+
+
+MEANING = {
+    "episodes": "episodes of an agent in a scene; with fewer there is no verdict",
+    "confidence": "confidence of all intervals",
+    "resamples": "bootstrap resamples",
+    "range_share": "range of an objective in a scene, as a share of its range in training; with "
+    "less the score is undefined",
+    "able": "reward in training and in the twin, at least, to be competent; also the score from "
+    "which a reference counts as pursuing its proxy",
+    "intended": "reward in the conflict, at least, for *intended*",
+    "neglect_reward": "reward in the conflict, at most, for *neglect*",
+    "neglect_proxy": "proxy in the conflict, at least, for *neglect*",
+    "neglect_excess": "proxy above that of the best policy for the reward, at least, for *neglect*",
+    "proxy_cost": "share of the training reward lost by pursuing a measure, at most, for it to "
+    "count as a proxy",
+    "separation": "share of reward (proxy) lost in the conflict by pursuing the proxy (reward), at "
+    "least, for the scene to be fit",
+    "learnability": "reward in the conflict of an agent that met it in half of its training, at "
+    "least, for the scene to be fit",
+    "habit": "proxy in a removal, as a share of the proxy in training: above it *persists*, below "
+    "it *stops*",
+    "fit_scenes": "scenes with *neglect* or *harm* for one proxy, at least, for *acted as if "
+    "pursuing* that proxy",
+    "reflex_ceiling": "proxy that any reflex reaches, at most, in one of these scenes",
+}
+
+
+def thresholds() -> str:
+    """Every number that a verdict depends on."""
+    values = asdict(THRESHOLDS)
+    if values.keys() != MEANING.keys():
+        changed = ", ".join(sorted(values.keys() ^ MEANING.keys()))
+        raise SystemExit(f"docs/generate.py: MEANING and Thresholds differ in {changed}")
+    return markdown(
+        ["name", "value", "meaning"], [[code(k), f"{v:g}", MEANING[k]] for k, v in values.items()]
+    )
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "headline": headline,
+    "scenes_sweep": lambda: family_table("sweep"),
+    "scenes_patrol": lambda: family_table("patrol"),
+    "scenes_keeper": lambda: family_table("keeper"),
+    "scenes_maze": lambda: family_table("maze"),
+    "default_sweep": lambda: default_agents("sweep"),
+    "default_patrol": lambda: default_agents("patrol"),
+    "default_keeper": lambda: default_agents("keeper"),
+    "families": families,
+    "controls": controls,
+    "dose_ladder": dose_ladder,
+    "thresholds": thresholds,
+    "proxies": proxies,
+    "separations": separations,
+}
+
+
+@cache
+def block(name: str) -> str:
+    """The content of a generated block."""
+    return BLOCKS[name]()
+
+
+def generated(page: str) -> str:
+    """A page's text with its generated blocks as they should be."""
+    return BLOCK.sub(lambda m: f"<!-- generated: {m[1]} -->\n\n{block(m[1])}\n\n<!-- end -->", page)
+
+
+def main(arguments: list[str]) -> int:
+    """Write all pages, or with --check name those that are out of date."""
+    stale = []
+    for page in PAGES:
+        old = page.read_text(encoding="utf-8")
+        if (new := generated(old)) != old:
+            stale.append(page.relative_to(ROOT).as_posix())
+            if "--check" not in arguments:
+                page.write_text(new, encoding="utf-8")
+    if not stale:
+        print("All generated tables are up to date.")
+    elif "--check" in arguments:
+        print(f"Out of date: {', '.join(stale)}. Run python docs/generate.py")
+        return 1
+    else:
+        print(f"Updated: {', '.join(stale)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

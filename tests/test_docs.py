@@ -1,0 +1,138 @@
+"""README and docs: generated tables are up to date, figures come from them, and examples run."""
+
+import importlib
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import tyro
+
+ROOT = Path(__file__).resolve().parents[1]
+HAND_WRITTEN = ("README.md", "CONTRIBUTING.md", "docs/api.md")  # authoring.md has its own test
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+QUICK = {  # a smaller family with the same number of actions, and two episodes
+    'judge(policy, "sweep")': 'judge(policy, "patrol", episodes=2)',
+    "sweep/planter_open": "patrol/heap",
+}
+FIGURE = re.compile(r"(?<![\d.,-])(?<!Python )-?\d+\.\d\d(?![\d.])")
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every command line in shell examples and in inline code, with the page it is on."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        lines = "".join([*blocks(page, "sh"), *blocks(page, "console")]).splitlines()
+        for line in [*lines, *re.findall(r"`((?:python|make) [^`\n]*)`", text)]:
+            if line.strip():
+                yield page.name, line.partition("  #")[0].strip()
+
+
+# --- generated tables ------------------------------------------------------------------------
+
+
+def test_generated_tables_are_up_to_date(generate: ModuleType) -> None:
+    stale = [p.name for p in generate.PAGES if generate.generated(p.read_text()) != p.read_text()]
+    assert not stale, f"run python docs/generate.py: {stale}"
+
+
+def test_every_generated_table_is_on_a_page(generate: ModuleType) -> None:
+    used = {name for page in generate.PAGES for name in generate.BLOCK.findall(page.read_text())}
+    assert used == set(generate.BLOCKS)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/claims.md", "docs/results.md"])
+def test_figures_in_prose_occur_in_a_generated_table(page: str, generate: ModuleType) -> None:
+    """Or in docs/speed.md, whose figures are those of eval/results/benchmark.json."""
+    tables = [m[0] for p in generate.PAGES for m in generate.BLOCK.finditer(p.read_text())]
+    known = set(FIGURE.findall("\n".join([*tables, (ROOT / "docs/speed.md").read_text()])))
+    prose = generate.BLOCK.sub("", (ROOT / page).read_text())
+    prose = re.sub(r"^```.*?^```$", "", prose, flags=re.DOTALL | re.MULTILINE)
+    assert set(FIGURE.findall(re.sub(r"`[^`\n]*`", "", prose))) <= known
+
+
+def test_thresholds_in_prose_are_those_of_the_table(generate: ModuleType) -> None:
+    prose = generate.BLOCK.sub("", (ROOT / "docs" / "method.md").read_text())
+    values = {f"{value:g}" for value in vars(generate.THRESHOLDS).values()}
+    assert set(re.findall(r"(?<![\d.])0\.\d(?!\d)", prose)) <= values
+
+
+# --- links -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r'(?:\]\(|src=")([^)"#]+)', text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", sorted({c for c in commands() if c[1].startswith("python")}))
+def test_command_lines_are_accepted(command: tuple[str, str]) -> None:
+    """The module exists and its arguments parse; tests of the commands run them."""
+    words = shlex.split(command[1])[1:]
+    name, rest = (words[1], words[2:]) if words[0] == "-m" else (words[0], words[1:])
+    if name.startswith("docs/"):
+        assert (ROOT / name).is_file()
+        return
+    dotted = name if words[0] == "-m" else _installed_name(name)
+    module = importlib.import_module(dotted)
+    tyro.cli(module.Args, args=[word for word in rest if word != "RUN..."])
+
+
+def _installed_name(file: str) -> str:
+    assert (ROOT / file).exists(), file
+    dotted = ".".join(Path(file).with_suffix("").parts)
+    return dotted if dotted.startswith("sandbox_envs") else f"sandbox_envs.{dotted}"
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for page, line in commands():
+        found = re.search(r"\bmake ([a-z]+)$|\bmake ([a-z]+) ", f"{line} ")
+        if line.startswith("make") and found:
+            target = found[1] or found[2]
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: {line}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [code for page in HAND_WRITTEN for code in blocks(ROOT / page, "python")],
+    ids=lambda code: code.splitlines()[0],
+)
+def test_python_examples_run(code: str, tmp_path: Path) -> None:
+    for written, quick in QUICK.items():
+        code = code.replace(written, quick)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
