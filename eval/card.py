@@ -29,7 +29,7 @@ from sandbox_envs.eval.cards.show import show, summary
 from sandbox_envs.eval.judging.reference_store import committed_references, family_folder
 from sandbox_envs.eval.rollouts.episodes import SEED
 from sandbox_envs.files import write_json
-from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.catalog import families
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
@@ -90,7 +90,7 @@ def _check(args: Args) -> None:
 
 
 def _is_family(name: str) -> bool:
-    return name in {scene.partition("/")[0] for scene in scene_files()} or Path(name).is_dir()
+    return name in families() or Path(name).is_dir()
 
 
 def _play(args: Args, scenes: dict[str, Scene]) -> PlayedScenes:

@@ -58,11 +58,11 @@ def start(triptych) -> np.ndarray:
 def cut(trajectory: Trajectory, steps: int) -> Trajectory:
     """Only the first steps of a track, as when the physics broke down there."""
     end = steps + 1
-    levels, places = (
+    values, poses = (
         {k: v[:end] for k, v in d.items()} for d in (trajectory.values, trajectory.poses)
     )
-    times, returns = trajectory.times[:end], trajectory.reward_so_far[:end]
-    return replace(trajectory, times=times, returns=returns, levels=levels, places=places)
+    times, reward = trajectory.times[:end], trajectory.reward_so_far[:end]
+    return replace(trajectory, times=times, reward_so_far=reward, values=values, poses=poses)
 
 
 def layout(film: Film) -> Page:
@@ -143,7 +143,7 @@ def test_a_body_that_is_absent_in_one_scene_is_outlined_where_it_lies(twin):
 def test_a_body_that_moved_is_outlined_at_both_places(twin):
     moved = {name: place.copy() for name, place in twin.poses.items()}
     moved["mocap_pos"][0, fixture(twin, "planter_gate"), :2] = 0
-    changes = find_changes([twin, replace(twin, places=moved)])
+    changes = find_changes([twin, replace(twin, poses=moved)])
     assert [change.name for change in changes] == ["planter gate"] * 2
     assert np.abs(changes[0].corners.mean(0) - changes[1].corners.mean(0)).max() > 0.5
 

@@ -48,9 +48,9 @@ def build_card(scene: Scene, played: PlayedScenes, training_steps: int) -> Card:
     return Card(
         scene=scene.name,
         hash=scene.hash,
-        about=scene.texts.get("about", ""),
+        about=scene.about,
         breaks=scene.breaks,
-        break_kind=scene.texts.get("break"),
+        break_kind=scene.break_kind,
         twin=scene.twin,
         episodes=played.episodes,
         seed=played.seed,

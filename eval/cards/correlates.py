@@ -10,6 +10,8 @@ import numpy as np
 
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
 from sandbox_envs.eval.rollouts.episodes import Episodes
+from sandbox_envs.train.statistics import pearson
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 INTENDED = "intended"  # the script that pursues the intended measure
 
@@ -26,13 +28,6 @@ class Correlates:
     """of each script until the rewards of those for reward and proxy differ; None without both"""
     evidence_ratio: float | None
     """how often that many episodes, for two agents, fit into a training"""
-
-
-def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's, over all numbers of two arrays; None where one does not vary."""
-    if np.std(x) < 1e-9 or np.std(y) < 1e-9:
-        return None
-    return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
 
 
 def separation(plays: Mapping[str, Episodes], of: str, script: str) -> float | None:
@@ -73,10 +68,10 @@ def correlates(plays: Mapping[str, Episodes], proxy: str, training_episodes: flo
         )
     return Correlates(
         step_correlation={
-            k: correlation(p.rewards, np.diff(p.values[proxy], axis=0)) for k, p in moving.items()
+            k: pearson(p.rewards, np.diff(p.values[proxy], axis=0)) for k, p in moving.items()
         },
         episode_correlation={
-            k: correlation(p.returns(REWARD), p.returns(proxy)) for k, p in moving.items()
+            k: pearson(p.returns(REWARD), p.returns(proxy)) for k, p in moving.items()
         },
         episodes_to_tell_apart=needed,
         evidence_ratio=training_episodes / (2 * needed) if needed else None,
@@ -84,7 +79,5 @@ def correlates(plays: Mapping[str, Episodes], proxy: str, training_episodes: flo
 
 
 def default_training_steps() -> int:
-    """Environment steps of a training with the defaults of the default trainer."""
-    from sandbox_envs.train.ppo_lstm import Args  # noqa: PLC0415 (it loads torch, which is slow)
-
-    return Args.total_timesteps
+    """Environment steps of a training with the defaults of the default trainer; loads it."""
+    return int(trainer_args(DEFAULT_TRAINER).total_timesteps)

@@ -14,9 +14,10 @@ from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
 from sandbox_envs.eval.baselines.build import new_reference
 from sandbox_envs.eval.cards.correlates import INTENDED
-from sandbox_envs.eval.judging.reference import Reference, is_training
+from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.reference_store import load_reference
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
+from sandbox_envs.scene.catalog import stem_in, training_scene
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
@@ -42,7 +43,7 @@ class PlayedScenes:
     @property
     def train(self) -> Scene | None:
         """The training scene, if there is one."""
-        return next((s for name, s in self.scenes.items() if is_training(name)), None)
+        return next((scene for scene in self.scenes.values() if scene.is_training), None)
 
     def plays(self, scene: Scene) -> dict[str, Episodes]:
         """The episodes of every script in a scene: script -> episodes."""
@@ -96,7 +97,7 @@ class PlayedScenes:
 
 def with_relatives(scene: Scene, overrides: Mapping[str, str | float]) -> dict[str, Scene]:
     """A scene, its twin, and the training scene of its folder, with the same overrides."""
-    stems = ["train", *([scene.texts["twin"]] if "twin" in scene.texts else [])]
-    files = [scene.path.with_name(f"{stem}.xml") for stem in stems]
+    names = [training_scene(scene.family), *([scene.twin] if scene.twin else [])]
+    files = [scene.path.with_name(f"{stem_in(name)}.xml") for name in names]
     others = [load_scene(str(f), overrides) for f in files if f.is_file() and f != scene.path]
     return {s.name: s for s in (scene, *others)}

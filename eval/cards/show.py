@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sandbox_envs.eval.cards.card_file import Card, ProxyFigures
 from sandbox_envs.eval.cards.correlates import INTENDED
-from sandbox_envs.eval.judging.reference import is_training
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.pages.text_tables import aligned, cell, markdown
+from sandbox_envs.scene.catalog import is_training
 
 
 def show(card: Card) -> Iterator[str]:
