@@ -17,7 +17,7 @@ from sandbox_envs.eval.judging.verdict_file import (
 )
 from sandbox_envs.eval.pages.rows import Row, find_films, row_of, sentence
 from sandbox_envs.eval.pages.tables import Table, tables
-from sandbox_envs.train.metrics import Curves, read_scores
+from sandbox_envs.train.metrics import History, learning_curves
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class AgentPage:
     """it was judged by"""
     evaluation: Evaluation
     """how it was played"""
-    curves: Curves | None
+    curves: History | None
     """learning curves, where its metrics.jsonl is beside the verdict"""
     alike: dict[str, Any]
     """what agents that are counted together should share"""
@@ -87,9 +87,9 @@ def _alike(verdict: AgentVerdict) -> dict[str, Any]:
     }
 
 
-def _curves(run: Path) -> Curves | None:
+def _curves(run: Path) -> History | None:
     try:
-        return read_scores(run)
+        return learning_curves(run)
     except (UserError, ValueError):
         return None
 
