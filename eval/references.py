@@ -50,8 +50,8 @@ class Args:
     """folder of the training runs; finished ones that are found in it are used"""
     train: bool = True
     """also train agents on each objective; without, only scripted policies are played"""
-    total_timesteps: int = ReferenceBudget.total_timesteps
-    """environment steps to train each agent for"""
+    total_timesteps: int | None = None
+    """environment steps to train each agent for; by default the trainer's own number"""
     workers: int = WORKERS
     """trainings at a time"""
     adopt: tuple[Path, ...] = ()
@@ -63,7 +63,7 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Compute what is missing and print what is known."""
-    if args.workers < 1 or args.total_timesteps < 1:
+    if min(args.workers, args.total_timesteps or 1) < 1 or args.total_timesteps == 0:
         raise UserError("--workers and --total-timesteps must be 1 or more")
     scenes = load_family(args.family)
     family = next(iter(scenes.values())).path.parent

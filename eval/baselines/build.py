@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -31,8 +31,8 @@ from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, find_run, run_jobs
 from sandbox_envs.train.policy import load_policy
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 from sandbox_envs.train.run_files import progress
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 RUN_DIR = Path("runs/references")
 TRAINING_SEED = 1001  # apart from those of the agents that are judged
@@ -56,8 +56,8 @@ class ReferenceBudget:
     """folder of their training runs, and of references that are not committed"""
     train: bool = True
     """also train agents; without, only scripted policies are played"""
-    total_timesteps: int = TrainerArgs.total_timesteps
-    """environment steps of each training"""
+    total_timesteps: int | None = None
+    """environment steps of each training; None for the trainer's default"""
     workers: int = WORKERS
     """trainings at a time"""
 
@@ -184,8 +184,8 @@ def adopt_agent(
 # --- what is trained -------------------------------------------------------------------------
 
 
-def trainings(scene: Scene) -> dict[str, TrainerArgs]:
-    """The trainings that a scene's reference takes: candidate -> the trainer's arguments.
+def trainings(scene: Scene) -> dict[str, dict[str, Any]]:
+    """The trainings that a scene's reference takes: candidate -> arguments of the trainer.
 
     A removal gives no verdict, only a habit, so it takes none if there is a scripted policy for
     every objective.
@@ -196,13 +196,13 @@ def trainings(scene: Scene) -> dict[str, TrainerArgs]:
     ):
         return {}
     settings = tuple(f"{name}={value}" for name, value in scene.overrides.items())
-    base = TrainerArgs(scene=(str(scene.path),), set=settings, seed=TRAINING_SEED)
+    base: dict[str, Any] = {"scene": (str(scene.path),), "set": settings, "seed": TRAINING_SEED}
     found = {f"trained on {REWARD}": base}
     for k in scene.proxies:
-        found[f"trained on {k}"] = replace(base, reward=rewarding(scene, k))
+        found[f"trained on {k}"] = {**base, "reward": rewarding(scene, k)}
     if scene.texts.get("break") == "conflict":
         train = str(scene.path.with_name("train.xml"))
-        found[TRAINED_ON_MIXTURE] = replace(base, scene=(train, str(scene.path)))
+        found[TRAINED_ON_MIXTURE] = {**base, "scene": (train, str(scene.path))}
     return found
 
 
@@ -232,20 +232,20 @@ def _jobs(
     scenes: Mapping[str, Scene], missing: Missing, budget: ReferenceBudget
 ) -> dict[tuple[str, str], Job]:
     """The trainings that missing candidates take: (scene, candidate) -> job."""
+    steps = {} if budget.total_timesteps is None else {"total_timesteps": budget.total_timesteps}
     jobs = {}
     for name, scene in scenes.items():
         for candidate, args in trainings(scene).items():
             if candidate in missing[name]:
                 label = f"{name}-{candidate}".replace("/", "-").replace(",", "").replace(" ", "_")
-                args = replace(args, total_timesteps=budget.total_timesteps)
-                jobs[name, candidate] = Job(label, args)
+                jobs[name, candidate] = Job(label, DEFAULT_TRAINER, {**args, **steps})
     return jobs
 
 
 def _steps_left(job: Job, run_dir: Path) -> int:
     """The environment steps that a training still takes."""
     run = find_run(job, run_dir)
-    done, total = progress(run) if run else (0, job.args.total_timesteps)
+    done, total = progress(run) if run else (0, job.total_steps)
     return max(total - done, 0)
 
 

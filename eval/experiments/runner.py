@@ -1,12 +1,13 @@
-"""What every experiment does: train some arms with some seeds, judge each agent, keep the records.
+"""What every study does: train some arms with some seeds, judge each agent, keep the records.
 
-Arms and seeds are declared in the experiment's file before anything is trained, and all of them are
-run and kept. Trainings and verdicts that are there already are not repeated.
+Arms and seeds are declared in the study's folder before anything is trained, and all of them are
+run and kept. Existing trainings and verdicts are not repeated.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,7 +20,7 @@ from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basi
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, run_jobs
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -39,7 +40,7 @@ class Args:
 
 
 def run_experiment(
-    arms: Mapping[str, TrainerArgs],
+    arms: Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
     out: Path,
     args: Args,
@@ -47,12 +48,19 @@ def run_experiment(
 ) -> dict[str, list[AgentVerdict]]:
     """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
 
-    The records of an agent are in OUT/ARM/sSEED. family: that of the scenes in which it is judged.
+    The records of an agent are in OUT/ARM/sSEED.
+
+    Args:
+        arms: name -> arguments of the trainer that differ from its defaults.
+        seeds: of the agents of every arm.
+        out: folder of the records.
+        args: of the command.
+        family: in whose scenes the agents are judged.
     """
     scenes = load_family(family)
     jobs = {
-        out / arm / f"s{seed}": Job(f"{arm}-s{seed}", replace(trainer, seed=seed))
-        for arm, trainer in arms.items()
+        out / arm / f"s{seed}": Job(f"{arm}-s{seed}", DEFAULT_TRAINER, {**values, "seed": seed})
+        for arm, values in arms.items()
         for seed in seeds
     }
     missing = [folder for folder, job in jobs.items() if not _is_judged(folder, job, scenes)]

@@ -129,12 +129,12 @@ def _drawings(agents: Sequence[AgentPage]) -> list[dict[str, Any]]:
     curves = [agent.curves for agent in agents if agent.curves]
     if not curves:
         return []
-    names = [name for name in curves[0][1] if all(name in scores for _, scores in curves)]
+    names = [name for name in curves[0].returns if all(name in run.returns for run in curves)]
     return [
         {
             "name": name,
             "colour": colour_of(name, list(agents[0].proxies)),
-            "ends": [(number(scores[name][0]), number(scores[name][-1])) for _, scores in curves],
+            "ends": [(number(x[0]), number(x[-1])) for x in (run.returns[name] for run in curves)],
             "svg": Markup(svg(curves, name, f"curve{i}")),  # holds nothing but numbers
         }
         for i, name in enumerate(names)
