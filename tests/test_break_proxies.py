@@ -14,6 +14,7 @@ import pytest
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval import break_proxies, judge, rejudge
+from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
 from sandbox_envs.eval.films import selection as filming
 from sandbox_envs.eval.judging.records import FILE as RECORDS
@@ -92,7 +93,7 @@ def test_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatc
     """Whatever the broken simulation does afterwards earns nothing."""
     scene = load_scene("sweep/train", {"episode_seconds": 2})
 
-    def breaking(envs: SandboxVectorEnv) -> episodes.Policy:
+    def breaking(envs: SandboxVectorEnv) -> Policy:
         def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             if state == 10:
                 envs.batches[0].qvel[1] = np.nan
@@ -104,7 +105,7 @@ def test_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatc
     assert played.unstable.tolist() == [False, True, False]
     assert played.lengths.tolist() == [40, 11, 40]
     assert not played.rewards[10:, 1].any()
-    assert (played.levels["sweeps"][11:, 1] == played.levels["sweeps"][10, 1]).all()
+    assert (played.values["sweeps"][11:, 1] == played.values["sweeps"][10, 1]).all()
     records = played.records("x")
     assert [record.unstable for record in records] == [False, True, False]
 
@@ -353,14 +354,14 @@ def test_films_are_chosen_by_rank() -> None:
 def test_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     stems = ("planter_shut", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
-    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, record=True) for s in scenes}
+    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, keep=("poses",)) for s in scenes}
     chosen = filming.choose(played, 3)["sweep/planter_open"]
     reward = played["sweep/planter_open"].returns("reward")
     order = np.argsort(reward, kind="stable")
     for shot, i in zip(chosen, (order[2], order[0], order[4]), strict=True):
         assert shot.twin is not None
         assert shot.trajectory.episode == shot.twin.episode == i
-        assert shot.trajectory.returns[-1] == pytest.approx(reward[i])
-        assert shot.twin.returns[-1] == pytest.approx(
+        assert shot.trajectory.reward_so_far[-1] == pytest.approx(reward[i])
+        assert shot.twin.reward_so_far[-1] == pytest.approx(
             played["sweep/planter_shut"].returns("reward")[i]
         )
