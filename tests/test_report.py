@@ -310,7 +310,7 @@ def test_same_files_give_the_same_page(tmp_path: Path, write_run: WriteRun) -> N
         (None, "it has no verdict.json; judge the run first"),
         ('{"agent": {', "it is damaged"),
         ("[]", "it is damaged"),
-        ('{"schema": 2, "family": "sweep", "agent": 3}', "the field agent is not an object"),
+        ('{"schema": 2, "family": "sweep", "agent": 3}', "it is damaged (agent is not an object)"),
         ('{"family": "sweep"}', "this version reads 2; run python eval/rejudge.py"),
     ],
 )

@@ -135,9 +135,11 @@ def take_rows(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
 def _combined(
     snapshots: Sequence[Snapshot], combine: Callable[[list[np.ndarray]], np.ndarray]
 ) -> Snapshot:
-    """A snapshot of which every array is combined from those of some; the seed is the first's."""
-    arrays = {k: [np.asarray(s[k]) for s in snapshots] for k in snapshots[0] if k != "seed"}
-    return {"seed": snapshots[0]["seed"]} | {k: combine(parts) for k, parts in arrays.items()}
+    """A snapshot of which every array is combined from those of some; single values are kept."""
+    return {
+        name: combine([snapshot[name] for snapshot in snapshots]) if np.ndim(first) else first
+        for name, first in snapshots[0].items()
+    }
 
 
 def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, dict[str, Any]]:
