@@ -33,7 +33,7 @@ from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
 from sandbox_envs.files import write_json
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 # In this order: Gymnasium's processes are forked before anything else has threads.
 SECTIONS: Mapping[str, Callable[[Setting], Iterator[Task]]] = {
@@ -99,7 +99,9 @@ def _setting(args: Args) -> Setting:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}: it must be 1 or more")
-    if args.num_envs is not None and args.num_envs < (least := TrainerArgs().num_minibatches):
+    if args.num_envs is not None and args.num_envs < (
+        least := trainer_args(DEFAULT_TRAINER).num_minibatches
+    ):
         raise UserError(f"--num-envs {args.num_envs}: there are {least} minibatches to share out")
     if args.seconds is not None and not (args.seconds > 0 and math.isfinite(args.seconds)):
         raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")

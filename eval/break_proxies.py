@@ -2,9 +2,9 @@
 
     python eval/break_proxies.py runs/RUN...
 
-plays each agent in its family's training scene, in every other scene and its twin, judges it by
-the family's references, prints one table, and films every scene. In a run's folder it leaves
-episodes.jsonl, verdict.json and report.html; films go to videos/RUN/.
+plays each agent in all scenes of its family, judges it by the family's references, prints one
+table, and films every scene. It writes episodes.jsonl.gz, verdict.json and report.html to the run's
+folder, and films to videos/RUN/.
 """
 
 import os
@@ -21,7 +21,7 @@ from sandbox_envs.eval.agents.trained import (
     differences,
     read_trained_agents,
 )
-from sandbox_envs.eval.baselines.build import ReferenceBudget, find_references
+from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
 from sandbox_envs.eval.evaluation import judge_agent, progress_bar
 from sandbox_envs.eval.films.selection import film_agents
 from sandbox_envs.eval.pages import verdict_table as table
@@ -40,17 +40,17 @@ class Args:
     episodes: int = 128
     """episodes of each agent in each scene; fewer than 128 give no verdict"""
     videos: int = 1
-    """films of each scene: of the median episode, then the worst, the best, and those between;
-    0 makes none. Of more than three agents the median, the worst and the best are filmed"""
+    """films of each scene: the median episode, the worst, the best, then others; 0 makes none"""
     video_dir: Path = Path("videos")
     """folder in which each run gets a folder for its films"""
-    references: bool = True
-    """score by references; without, only raw means are told, and no verdict is given"""
+    references: How = "compute"
+    """score by references: compute missing ones, or use only stored ones, or none: no verdict"""
+    no_references: tyro.conf.FlagCreatePairsOff[bool] = False
+    """the same as --references none"""
     unfinished: bool = False
-    """judge agents, too, whose training was stopped before its end"""
+    """also judge agents whose training was stopped before its end"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE replaces a text or numeric in every scene; repeatable. The references for such
-    scenes are computed first"""
+    """NAME=VALUE replaces a text or numeric in every scene, and references are computed for it"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -59,45 +59,46 @@ class Args:
 def main(args: Args) -> None:
     """Judge, print, film and report."""
     _check(args)
-    subjects = read_trained_agents(args.runs, args.unfinished)
-    scenes = load_family(subjects[0].family, parse_overrides(args.set))
-    for subject in subjects:
-        check_fits(subject, next(iter(scenes.values())))
-    _make_folders([subject.folder for subject in subjects], args.video_dir)
-    effort = ReferenceBudget(subjects[0].folder.resolve().parent / "references")
-    references = find_references(scenes, effort, args.references)
+    agents = read_trained_agents(args.runs, args.unfinished)
+    scenes = load_family(agents[0].family, parse_overrides(args.set))
+    for agent in agents:
+        check_fits(agent, next(iter(scenes.values())))
+    _make_video_dir(args.video_dir)
+    _check_writable([*(agent.folder for agent in agents), args.video_dir])
+    budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
+    references = obtain(scenes, "none" if args.no_references else args.references, budget)
     verdicts, shots = [], []
-    with progress_bar(scenes, args.episodes, len(subjects)) as bar:
-        for subject in subjects:
+    with progress_bar(scenes, args.episodes, len(agents)) as bar:
+        for agent in agents:
             found, chosen = judge_agent(
-                subject, scenes, references, args.episodes, None, args.videos, bar.update
+                agent, scenes, references, args.episodes, None, args.videos, bar.update
             )
             verdicts.append(found)
             shots.append(chosen)
     print(table.report(verdicts))
-    for note in _notes(subjects, next(iter(scenes.values()))):
+    for note in _notes(agents, next(iter(scenes.values()))):
         print(f"note: {note}")
     film_agents(verdicts, shots, references, args.video_dir)
-    page = _page(subjects)
-    write_report([subject.folder for subject in subjects], args.video_dir, page)
+    page = _page(agents)
+    write_report([agent.folder for agent in agents], args.video_dir, page)
     print(f"report: {page}")
 
 
-def _notes(subjects: Sequence[TrainedAgent], train: Scene) -> Iterator[str]:
-    """How these agents were trained, where that is not what one would think."""
-    if mixed := differences(subjects):
+def _notes(agents: Sequence[TrainedAgent], train: Scene) -> Iterator[str]:
+    """Unusual training settings."""
+    if mixed := differences(agents):
         yield f"these agents were trained with different {', '.join(mixed)}; counts mix them"
-    for subject in subjects:
-        if [scene.hash for scene in subject.scenes] != [train.hash]:
-            changed = {k: v for scene in subject.scenes for k, v in scene.overrides.items()}
-            names = " and ".join(dict.fromkeys(scene.name for scene in subject.scenes))
+    for agent in agents:
+        if [scene.hash for scene in agent.scenes] != [train.hash]:
+            changed = {k: v for scene in agent.scenes for k, v in scene.overrides.items()}
+            names = " and ".join(dict.fromkeys(scene.name for scene in agent.scenes))
             settings = "".join(f", {name}={value}" for name, value in changed.items())
-            yield f"{subject.folder.name} was trained on {names}{settings}"
+            yield f"{agent.folder.name} was trained on {names}{settings}"
 
 
-def _page(subjects: Sequence[TrainedAgent]) -> Path:
-    folder = subjects[0].folder
-    return (folder if len(subjects) == 1 else folder.resolve().parent) / "report.html"
+def _page(agents: Sequence[TrainedAgent]) -> Path:
+    folder = agents[0].folder
+    return (folder if len(agents) == 1 else folder.resolve().parent) / "report.html"
 
 
 def _check(args: Args) -> None:
@@ -107,15 +108,18 @@ def _check(args: Args) -> None:
         raise UserError(f"--videos {args.videos}: it must be 0 to the number of episodes")
 
 
-def _make_folders(runs: Sequence[Path], video_dir: Path) -> None:
-    """Find out whether results can be written before they are computed."""
+def _make_video_dir(video_dir: Path) -> None:
     try:
         video_dir.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(
             f"--video-dir {video_dir}: it is a file, or in one; name a folder"
         ) from None
-    for folder in (*runs, video_dir):
+
+
+def _check_writable(folders: Sequence[Path]) -> None:
+    """Raise UserError if results cannot be written, before they are computed."""
+    for folder in folders:
         if not os.access(folder, os.W_OK):
             raise UserError(f"{folder}: nothing can be written there; change its permissions")
 

@@ -1,54 +1,50 @@
 """Learning curves of one or several runs, as a picture: `python eval/curves.py RUN... --out FILE`.
 
-Drawn from the runs' metrics.jsonl alone: the mean score of each measure over the episodes that
+Plotted from the runs' metrics.jsonl alone: the mean return of each measure over the episodes that
 ended in an update, smoothed over a few updates, one line per run.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.eval.pages.curves import draw
+from sandbox_envs.eval.pages.curves import plot
 from sandbox_envs.files import atomic_write
-from sandbox_envs.train.metrics import read_scores
+from sandbox_envs.train.metrics import learning_curves
 
 
 @dataclass
 class Args:
-    """Draw the learning curves of runs."""
+    """Plot the learning curves of runs."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """run folders"""
     out: Path = Path("learning_curve.png")
     """the picture to write, .png or .svg"""
     reference: float | None = None
-    """draw a dotted line at this score of the first measure, e.g. that of a scripted seeker"""
+    """draw a dotted line at this return of the first measure, e.g. that of a scripted policy"""
     debug: bool = False
     """show the traceback of an error"""
 
 
 @cli_errors
 def main(args: Args) -> None:
-    """Draw the curves and write the picture."""
-    curves = [read_scores(run) for run in args.runs]
-    names = list(curves[0][1])
+    """Plot the curves and write the picture."""
+    curves = [learning_curves(run) for run in args.runs]
+    names = list(curves[0].returns)
     figure, axes = plt.subplots(
         1, len(names), figsize=(3.2 * len(names), 2.6), layout="constrained"
     )
     for axis, name in zip(np.atleast_1d(axes), names, strict=True):
-        draw(axis, curves, name)
+        plot(axis, curves, name)
         axis.set(title=name)
     if args.reference is not None:
         np.atleast_1d(axes)[0].axhline(args.reference, color="0.4", linestyle=":", linewidth=1)
-    np.atleast_1d(axes)[0].set_ylabel("mean score of an episode")
+    np.atleast_1d(axes)[0].set_ylabel("mean return of an episode")
     with atomic_write(args.out) as temporary:
         figure.savefig(temporary, dpi=110)
     print(args.out)

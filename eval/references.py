@@ -1,16 +1,16 @@
-"""What can be reached in each scene of a family: `python eval/references.py sweep`.
+"""Compute what is attainable in each scene of a family: `python eval/references.py sweep`.
 
-For every scene and objective the best of scripts and of agents that were trained there on that
-objective; the floor is the lower of idle and random. For a scene that breaks a proxy by conflict
-also an agent is trained on the family's training scene and this one by turns, which shows whether
-the intended behaviour can be learned in it at all. What is there already, for the same version of
-a scene, is never computed again; stop it at any time and call it again to go on.
+For every scene and objective, the best of scripted policies and of agents trained there on that
+objective; the floor is the lower of idle and random. For a conflict an agent is also trained on the
+family's training scene and the conflict, each in half of its episodes, which shows whether the
+intended behaviour can be learned there at all. What is stored for the same version of a scene is
+never computed again; stop it at any time and call it again to continue.
 
-Those of the shipped families are committed, one file per scene. All others are kept with the
+References of the shipped families are committed, one file per scene. All others are kept with the
 training runs, one file per version of a scene, so that families and variants of one name do not
 overwrite each other.
 
-An agent that turned out better than its reference is made one with --adopt RUN; then
+An agent that turned out better than its reference is added with --adopt RUN; then
 `python eval/rejudge.py RUN...` judges by the new reference.
 """
 
@@ -22,12 +22,20 @@ import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.trained import check_fits, read_trained_agents
-from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, adopt_agent, complete, cost
+from sandbox_envs.eval.baselines.build import (
+    RUN_DIR,
+    WORKERS,
+    ReferenceBudget,
+    adopt_agent,
+    compute_missing,
+    estimate_compute,
+    hashes,
+)
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.reference import REWARD, Reference
-from sandbox_envs.eval.judging.reference_store import family_folder, read_known
+from sandbox_envs.eval.judging.reference_store import family_folder, load
+from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.family import load_family
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 
 
 @dataclass
@@ -37,14 +45,13 @@ class Args:
     family: tyro.conf.Positional[str]
     """a shipped family, or a folder with a train.xml"""
     out: Path | None = None
-    """folder to keep them in (default: for a shipped family eval/references, where the committed
-    ones are, otherwise that of the training runs)"""
-    run_dir: Path = Path("runs/references")
+    """folder for them; by default eval/references for a shipped family, otherwise --run-dir"""
+    run_dir: Path = RUN_DIR
     """folder of the training runs; finished ones that are found in it are used"""
     train: bool = True
-    """also train agents on each objective; without, only scripts are played"""
-    total_timesteps: int = TrainerArgs.total_timesteps
-    """environment steps to train each agent for"""
+    """also train agents on each objective; without, only scripted policies are played"""
+    total_timesteps: int | None = None
+    """environment steps to train each agent for; by default the trainer's own number"""
     workers: int = WORKERS
     """trainings at a time"""
     adopt: tuple[Path, ...] = ()
@@ -56,44 +63,44 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Compute what is missing and print what is known."""
-    if args.workers < 1 or args.total_timesteps < 1:
+    if min(args.workers, args.total_timesteps or 1) < 1 or args.total_timesteps == 0:
         raise UserError("--workers and --total-timesteps must be 1 or more")
     scenes = load_family(args.family)
     family = next(iter(scenes.values())).path.parent
     folder = family_folder(family, args.out, args.run_dir)
-    subjects = read_trained_agents(args.adopt) if args.adopt else []
-    for subject in subjects:
+    agents = read_trained_agents(args.adopt) if args.adopt else []
+    for agent in agents:
         for scene in scenes.values():
-            check_fits(subject, scene)
-    effort = ReferenceBudget(args.run_dir, args.train, args.total_timesteps, args.workers)
-    known = read_known(scenes, folder)
-    price = cost(scenes, known, effort)
-    print(f"{price}; kept in {folder}" if price else f"all references are there, in {folder}")
-    found = complete(scenes, known, folder, effort)
-    for subject in subjects:
-        found = adopt_agent(scenes, found, folder, subject)
+            check_fits(agent, scene)
+    budget = ReferenceBudget(args.run_dir, args.train, args.total_timesteps, args.workers)
+    known = load(hashes(scenes), folder)
+    estimate = estimate_compute(scenes, known, budget)
+    print(f"{estimate}; kept in {folder}" if estimate else f"all references are in {folder}")
+    found = compute_missing(scenes, known, folder, budget)
+    for agent in agents:
+        found = adopt_agent(scenes, found, folder, agent)
     print("\n".join(_summary(found)))
 
 
 def _summary(found: Mapping[str, Reference]) -> Iterator[str]:
     for name, reference in found.items():
-        yield f"\n{name}"
-        for k in reference.objectives:
-            best, floor = reference.best(k), reference.floor(k)
-            yield f"  {k:13}{floor:8.3f} to {best:.3f} ({reference.best_by(k)})"
-        if reference.how == "conflict":
-            yield f"  {_fitness(reference, found)}"
+        rows = [
+            (k, f"{reference.floor(k):.3f}", f"{reference.best(k):.3f}", reference.best_by(k))
+            for k in reference.objectives
+        ]
+        yield f"\n{aligned((name, 'floor', 'best', 'by'), rows, right=(1, 2))}"
+        if reference.break_kind == "conflict":
+            yield _fitness(reference, found)
 
 
 def _fitness(reference: Reference, found: Mapping[str, Reference]) -> str:
     if unfit := exclusion_reason(reference, found):
-        return f"judges nobody: {unfit}"
+        return f"gives no verdicts: {unfit}"
     k = str(reference.breaks)
-    of_reward, of_proxy = reference.separation(REWARD, k), reference.separation(k, REWARD)
     return (
-        f"fit to judge: pursuing {k} loses {of_reward:.0%} of the reward, pursuing the reward "
-        f"{of_proxy:.0%} of {k}; trained with it in half of its episodes, an agent earns "
-        f"{reference.learnability:.2f} here"
+        f"fit to judge: pursuing {k} loses {reference.reward_regret(pursuing=k):.0%} of the "
+        f"reward, pursuing the reward {reference.regret(k, pursuing=REWARD):.0%} of {k}; an agent "
+        f"trained with the scene in half of its episodes earns {reference.learnability:.2f} here"
     )
 
 

@@ -1,7 +1,8 @@
-"""Judges runs again from their records: `python eval/rejudge.py RUN...` plays nothing.
+"""Judge runs again from their records, without playing anything: `python eval/rejudge.py RUN...`.
 
-It reads each run's records and the references that its verdict.json names by hash, writes
-verdict.json again and prints the table.
+It reads each run's records, and the references of the versions of scenes that its verdict.json
+names; then it writes verdict.json again and prints the table. A verdict.json of an earlier form is
+brought to the present one.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ from sandbox_envs.eval.pages.verdict_table import report
 
 @dataclass
 class Args:
-    """Judge runs anew from their records."""
+    """Judge runs again from their records."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """folders with an episodes.jsonl and a verdict.json, as eval/break_proxies.py leaves them"""
+    """folders with an episodes.jsonl.gz and a verdict.json, as eval/break_proxies.py writes them"""
     debug: bool = False
     """show the traceback of an error"""
 

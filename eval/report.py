@@ -1,7 +1,7 @@
 """A page about judged runs, to be read in a browser: `python eval/report.py RUN...`.
 
-Made from files alone (see `report_run`). It needs no network and no other file but the films, which
-it refers to by their place relative to the page: moved together, they stay together.
+It is made from files alone and needs no network. The films are its only other files; it refers to
+them by their place relative to the page, so move both together.
 """
 
 from dataclasses import dataclass
@@ -22,21 +22,14 @@ class Args:
     video_dir: Path = Path("videos")
     """where the films are, in a folder of the run's name"""
     out: Path | None = None
-    """the page to write [default: report.html in the run's folder, or for
-    several runs in the folder around the first]"""
+    """the page; by default report.html in the run's folder, or for several runs in its parent"""
     debug: bool = False
     """show the traceback of an error"""
 
 
-# --- over agents -----------------------------------------------------------------------------
-
-
-# --- the page --------------------------------------------------------------------------------
-
-
 @cli_errors
 def main(args: Args) -> None:
-    """Write the page, and say where it is."""
+    """Write the page and print where it is."""
     if not args.runs:
         raise UserError("name at least one run folder")
     first = args.runs[0]

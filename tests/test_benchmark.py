@@ -24,8 +24,8 @@ from sandbox_envs.eval.speed import environment
 from sandbox_envs.eval.speed.environment import physics, scenes_with_dirt, started, stepping
 from sandbox_envs.eval.speed.peers import StaggeredEnv
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, by_turns, ratio
-from sandbox_envs.eval.speed.training import StepwiseAgent
-from sandbox_envs.train.ppo_lstm import Agent, Pieces
+from sandbox_envs.eval.speed.training import Stepwise
+from sandbox_envs.train.ppo_lstm import Agent
 
 BENCHMARK = Path(benchmark.__file__)
 TINY = ["--seconds", "0.02", "--repeats", "1", "--num-envs", "8", "--num-steps", "16"]
@@ -61,7 +61,7 @@ def test_the_stepwise_agent_is_the_fused_one_in_other_steps():
     """Distributions, values and gradients, where episodes begin at all kinds of places."""
     steps, n = 12, 5
     agents = []
-    for agent_class in (Agent, StepwiseAgent):
+    for agent_class in (Agent, type("StepwiseAgent", (Stepwise, Agent), {})):
         torch.manual_seed(0)
         agents.append(agent_class(7, 3, 16))
     obs = torch.randn(steps, n, 7)
@@ -69,7 +69,7 @@ def test_the_stepwise_agent_is_the_fused_one_in_other_steps():
     starts[0] = torch.tensor([True, False, False, True, False])
     starts[3, 1] = starts[4, 1] = starts[11, 2] = True
     state = tuple(torch.randn(1, n, 16) for _ in range(2))
-    results = [agent.unroll(obs, Pieces(starts), state) for agent in agents]
+    results = [agent.unroll(obs, starts, state) for agent in agents]
     for distribution, values in results:
         (distribution.mean.sum() + values.square().sum()).backward()
     (fused, fused_values), (stepwise, stepwise_values) = results

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,12 @@ from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.train import jobs
 from sandbox_envs.train.jobs import Job, find_run, identity, is_finished, run_jobs
-from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.run_files import progress, read_training
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-TINY = Args(num_envs=4, num_steps=16, num_minibatches=2, hidden_size=16, total_timesteps=128)
-LONG = replace(TINY, total_timesteps=64 * 4000)  # time enough to be stopped in its midst
+TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
+TINY["total_timesteps"] = 128
+LONG = TINY | {"total_timesteps": 64 * 4000}  # time enough to be stopped in its midst
 
 
 def path_of(scene: str) -> str:
@@ -34,9 +36,13 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def job(args: Mapping[str, Any], name: str = "x") -> Job:
+    return Job(name, DEFAULT_TRAINER, args)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    (run,) = run_jobs([Job("one", TINY)], tmp_path_factory.mktemp("trained"), workers=1)
+    (run,) = run_jobs([job(TINY, "one")], tmp_path_factory.mktemp("trained"), workers=1)
     return run
 
 
@@ -57,7 +63,7 @@ def lengthen(run: Path, total: int) -> None:
 
 
 def test_a_finished_training_is_found_by_what_it_trains_and_not_repeated(tmp_path: Path) -> None:
-    todo = [Job("one", TINY), Job("two", replace(TINY, seed=2))]
+    todo = [job(TINY, "one"), job(TINY | {"seed": 2}, "two")]
     runs = run_jobs(todo, tmp_path, workers=2)
     assert all(is_finished(run) for run in runs)
     again = run_jobs([replace(todo[1], name="another name")], tmp_path, workers=1)
@@ -68,31 +74,31 @@ def test_a_finished_training_is_found_by_what_it_trains_and_not_repeated(tmp_pat
         set=("spawn/planter_gate=gate_shut 0.97, gate_open 0.03",),
         torch_threads=2,
     )
-    assert find_run(Job("x", spelled_out), tmp_path) == runs[0]
-    assert find_run(Job("x", replace(TINY, gamma=0.9)), tmp_path) is None
-    assert find_run(Job("x", replace(TINY, set=("episode_seconds=5",))), tmp_path) is None
+    assert find_run(job(spelled_out), tmp_path) == runs[0]
+    assert find_run(job(TINY | {"gamma": 0.9}), tmp_path) is None
+    assert find_run(job(TINY | {"set": ("episode_seconds=5",)}), tmp_path) is None
 
 
 def test_a_mixture_is_known_by_its_scenes_their_order_and_how_often_each_is_in_it(
     tmp_path: Path,
 ) -> None:
     train, broken = "sweep/train", "sweep/planter_open"
-    mixed = replace(TINY, scene=(train, path_of(train), broken))
-    (run,) = run_jobs([Job("mixed", mixed)], tmp_path, workers=1)
+    mixed = TINY | {"scene": (train, path_of(train))}
+    (run,) = run_jobs([job(mixed, "mixed")], tmp_path, workers=1)
     for same in ((path_of(train), train, broken), (train, train, path_of(broken))):
-        assert find_run(Job("x", replace(TINY, scene=same)), tmp_path) == run
+        assert find_run(job(TINY | {"scene": same}), tmp_path) == run
     for other in ((train, broken), (train, broken, train), (train, broken, broken)):
-        assert find_run(Job("x", replace(TINY, scene=other)), tmp_path) is None
+        assert find_run(job(TINY | {"scene": other}), tmp_path) is None
 
 
 def test_a_training_is_another_one_with_another_trainer(trained: Path) -> None:
     training = read_training(trained)
-    assert identity(training) == Job("x", TINY).identity
-    assert identity(replace(training, trainer="another")) != Job("x", TINY).identity
+    assert identity(training) == job(TINY).identity
+    assert identity(replace(training, trainer="another")) != job(TINY).identity
 
 
 def test_two_jobs_that_train_the_same_share_a_run(tmp_path: Path) -> None:
-    one, other = run_jobs([Job("a", TINY), Job("b", replace(TINY, debug=True))], tmp_path, 2)
+    one, other = run_jobs([job(TINY, "a"), job(TINY | {"debug": True}, "b")], tmp_path, 2)
     assert one == other
     assert len(list(tmp_path.glob("**/args.json"))) == 1
 
@@ -103,8 +109,8 @@ def test_two_jobs_that_train_the_same_share_a_run(tmp_path: Path) -> None:
 def test_a_stopped_training_goes_on_where_it_was(run: Path, tmp_path: Path) -> None:
     lengthen(run, 256)
     assert not is_finished(run)
-    longer = replace(TINY, total_timesteps=256)
-    assert run_jobs([Job("one", longer)], tmp_path, workers=1) == [run]
+    longer = TINY | {"total_timesteps": 256}
+    assert run_jobs([job(longer, "one")], tmp_path, workers=1) == [run]
     assert is_finished(run)
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == [64, 128, 192, 256]
@@ -119,7 +125,7 @@ def test_a_training_that_was_killed_before_its_last_checkpoint_goes_on(
         file.write('{"step": 192}\n')
     assert progress(run) == (128, 192)
     before = (run / "policy.safetensors").read_bytes()
-    assert run_jobs([Job("one", replace(TINY, total_timesteps=192))], tmp_path, 1) == [run]
+    assert run_jobs([job(TINY | {"total_timesteps": 192}, "one")], tmp_path, 1) == [run]
     assert progress(run) == (192, 192)
     assert (run / "policy.safetensors").read_bytes() != before
 
@@ -129,7 +135,7 @@ def test_a_training_that_was_killed_before_its_last_checkpoint_goes_on(
 
 def test_a_training_that_fails_says_where_to_look(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training bad failed: .*num-minibatches.*bad\.log"):
-        run_jobs([Job("bad", replace(TINY, num_minibatches=9))], tmp_path, workers=1)
+        run_jobs([job(TINY | {"num_minibatches": 9}, "bad")], tmp_path, workers=1)
 
 
 def test_a_training_that_was_stopped_is_not_returned_as_finished(
@@ -149,22 +155,21 @@ def test_a_training_that_was_stopped_is_not_returned_as_finished(
 
     monkeypatch.setattr(jobs.subprocess, "Popen", Remembered)
     threading.Thread(target=stop_it).start()
-    stopped = r"training long was stopped at \d+ of 256000 steps; run again to go on"
+    stopped = r"training long was stopped at \d+ of 256000 steps; run this again to resume"
     with pytest.raises(UserError, match=stopped):
-        run_jobs([Job("long", LONG), Job("short", TINY)], tmp_path, workers=2)
+        run_jobs([job(LONG, "long"), job(TINY, "short")], tmp_path, workers=2)
     assert started[0].returncode == 0
-    assert find_run(Job("x", TINY), tmp_path) is not None  # the others went on
+    assert find_run(job(TINY), tmp_path) is not None  # the others went on
 
 
 def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from sandbox_envs.errors import one_sentence\n"
-        "from sandbox_envs.eval.jobs import Job, run_jobs\n"
-        "from sandbox_envs.train.ppo_lstm import Args\n"
-        f"jobs = [Job(str(seed), Args(**{vars(LONG) | {'seed': 0}} | {{'seed': seed}}))"
+        "from sandbox_envs.errors import cli_errors\n"
+        "from sandbox_envs.train.jobs import Job, run_jobs\n"
+        f"jobs = [Job(str(seed), {DEFAULT_TRAINER!r}, {LONG} | {{'seed': seed}})"
         " for seed in (1, 2)]\n"
-        "one_sentence(lambda _: run_jobs(jobs, Path(sys.argv[1]), 2))(None)\n"
+        "cli_errors(lambda _: run_jobs(jobs, Path(sys.argv[1]), 2))(None)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -174,7 +179,7 @@ def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path:
     assert said.splitlines()[-1] == "stopped"
     for seed in (1, 2):
         assert "stopped; go on with --resume" in (tmp_path / f"{seed}.log").read_text()
-        begun = find_run(Job("x", replace(LONG, seed=seed)), tmp_path)
+        begun = find_run(job(LONG | {"seed": seed}), tmp_path)
         assert begun is not None
         assert 0 < progress(begun)[0] < LONG.total_timesteps
 
@@ -183,7 +188,7 @@ def test_an_agent_is_known_by_what_its_verdict_tells_of_its_training() -> None:
     """So experiments keep records without their runs, and still know what they are of."""
     folder = RESULTS / "default_agent" / "sweep" / "s2"
     told = json.loads((folder / "verdict.json").read_text())["agent"]
-    assert Job("x", Args(seed=2)).trains(told)
-    assert Job("x", Args(seed=2, torch_threads=2)).trains(told)
-    assert not Job("x", Args(seed=3)).trains(told)
-    assert not Job("x", Args(seed=2, set=("spawn/planter_gate=gate_shut",))).trains(told)
+    assert job({"seed": 2}).trains(told)
+    assert job({"seed": 2, "torch_threads": 2}).trains(told)
+    assert not job({"seed": 3}).trains(told)
+    assert not job({"seed": 2, "set": ("spawn/planter_gate=gate_shut",)}).trains(told)

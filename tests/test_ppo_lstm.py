@@ -17,7 +17,7 @@ import torch
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.policy import Policy, load_policy
-from sandbox_envs.train.ppo_lstm import Agent, Args, Carry, Pieces, Rollout, gae, rollout, update
+from sandbox_envs.train.ppo_lstm import Agent, Args, Rollout, RolloutState, gae, rollout, update
 
 TRAINER = Path(ppo_lstm.__file__)
 TINY = ["--num-envs", "4", "--num-steps", "16", "--num-minibatches", "2", "--hidden-size", "16"]
@@ -59,31 +59,31 @@ def small_agent(size: int = 5) -> Agent:
 def test_gae_bootstraps_through_a_truncation_and_stops_there():
     """Three steps, the second ends an episode by time; gamma 0.5, lambda 0.5, by hand."""
     column = lambda *numbers: torch.tensor(numbers)[:, None]  # noqa: E731
-    r = Rollout(
+    data = Rollout(
         obs=torch.empty(3, 1, 1),
         actions=torch.empty(3, 1, 1),
         logprobs=torch.empty(3, 1),
         rewards=column(1.0, 2.0, 3.0),
         values=column(10.0, 20.0, 30.0),
         next_values=column(20.0, 8.0, 40.0),  # 8: the value of the ended episode's last observation
-        starts=column(True, False, True),
-        ends=column(False, True, False),
+        episode_starts=column(True, False, True),
+        dones=column(False, True, False),
         state=(),
     )
-    advantages, returns = gae(r, gamma=0.5, gae_lambda=0.5)
+    advantages, returns = gae(data, gamma=0.5, gae_lambda=0.5)
     # deltas: 1 + 0.5*20 - 10 = 1; 2 + 0.5*8 - 20 = -14; 3 + 0.5*40 - 30 = -7
     assert advantages[:, 0].tolist() == [1 + 0.25 * -14, -14, -7]
     assert returns[:, 0].tolist() == [7.5, 6, 23]
 
 
-def test_unrolling_pieces_equals_stepping_one_by_one():
+def test_unrolling_segments_equals_stepping_one_by_one():
     """Episodes begin at different steps of three sequences, one of them at the very first."""
     agent, steps, n = small_agent(), 9, 3
     obs = torch.randn(steps, n, 5)
     starts = torch.zeros(steps, n, dtype=torch.bool)
     starts[4, 0] = starts[0, 1] = starts[8, 1] = starts[3, 1] = True
     state = tuple(torch.randn_like(part) for part in agent.initial_state(n))
-    distribution, values = agent.unroll(obs, Pieces(starts), state)
+    distribution, values = agent.unroll(obs, starts, state)
     for t in range(steps):
         fresh = agent.initial_state(n)
         keep = starts[t][None, :, None]
@@ -93,13 +93,13 @@ def test_unrolling_pieces_equals_stepping_one_by_one():
         torch.testing.assert_close(values[t], value)
 
 
-def test_update_on_pieces_has_the_gradient_of_stepping():
+def test_unrolling_segments_has_the_gradient_of_stepping():
     """The whole loss, differentiated through the fused call and through single steps."""
     agent, other = small_agent(), small_agent()
     obs, starts = torch.randn(6, 2, 5), torch.zeros(6, 2, dtype=torch.bool)
     starts[2, 0] = starts[5, 1] = True
     state = agent.initial_state(2)
-    distribution, values = agent.unroll(obs, Pieces(starts), state)
+    distribution, values = agent.unroll(obs, starts, state)
     (distribution.mean.square().sum() + values.square().sum()).backward()
     loss = torch.zeros(())
     for t in range(6):
@@ -113,7 +113,7 @@ def test_update_on_pieces_has_the_gradient_of_stepping():
             torch.testing.assert_close(a.grad, b.grad)
 
 
-def test_statistics_are_those_of_all_observations_and_only_change_when_told():
+def test_statistics_are_those_of_all_observations_and_acting_does_not_change_them():
     agent, obs = small_agent(), torch.randn(40, 7, 5) * 3 + 2
     agent.observe_statistics(obs[:10])
     agent.observe_statistics(obs[10:])
@@ -129,27 +129,29 @@ def first_rollout(steps: int) -> tuple[Agent, Rollout]:
     torch.manual_seed(0)
     agent = Agent(envs.single_observation_space.shape[0], 3, 16)
     obs, _ = envs.reset(seed=0, options={"stagger": True})
-    start = Carry(torch.as_tensor(obs), agent.initial_state(4), torch.ones(4, dtype=torch.bool))
-    r, _ = rollout(agent, envs, start, steps, torch.Generator().manual_seed(0))
-    return agent, r
+    start = RolloutState(
+        torch.as_tensor(obs), agent.initial_state(4), torch.ones(4, dtype=torch.bool)
+    )
+    data, _ = rollout(agent, envs, start, steps, torch.Generator().manual_seed(0))
+    return agent, data
 
 
 def test_rollout_bootstraps_from_the_last_observation_of_the_ended_episode():
-    """What followed in the same episode is valued: the next row's value, but not over an end."""
-    _, r = first_rollout(24)
-    inside = ~r.ends[:-1]
-    assert torch.equal(r.next_values[:-1][inside], r.values[1:][inside])
-    assert not torch.isclose(r.next_values[:-1][~inside], r.values[1:][~inside]).any()
-    assert torch.equal(r.starts[1:], r.ends[:-1])
-    assert len(r.episodes) == int(r.ends.sum()) > 4
+    """The next value is that of the next row, except where the episode ended in between."""
+    _, data = first_rollout(24)
+    inside = ~data.dones[:-1]
+    assert torch.equal(data.next_values[:-1][inside], data.values[1:][inside])
+    assert not torch.isclose(data.next_values[:-1][~inside], data.values[1:][~inside]).any()
+    assert torch.equal(data.episode_starts[1:], data.dones[:-1])
+    assert len(data.episodes) == int(data.dones.sum()) > 4
 
 
 def test_probabilities_recomputed_by_the_update_are_those_of_the_rollout():
     """Before any step of the optimiser the ratio is 1, also where episodes end inside."""
-    agent, r = first_rollout(24)
+    agent, data = first_rollout(24)
     args = Args(num_minibatches=1, update_epochs=1)
     adam = torch.optim.Adam(agent.parameters(), 0.0)
-    losses = update(agent, adam, r, args, torch.Generator())
+    losses = update(agent, adam, data, args, torch.Generator())
     assert abs(losses["loss/approx_kl"]) < 1e-6
     assert losses["loss/clip_fraction"] == 0
 
@@ -179,7 +181,7 @@ def test_policy_acts_the_same_in_a_fresh_process(finished: Path, tmp_path: Path)
     second, _ = policy(obs, state)
     np.save(tmp_path / "obs.npy", obs)
     code = (
-        "import sys, numpy as np; from sandbox_envs.train.run import Policy, load_policy\n"
+        "import sys, numpy as np; from sandbox_envs.train.policy import Policy, load_policy\n"
         "policy = load_policy(sys.argv[1]); obs = np.load(sys.argv[2] + '/obs.npy')\n"
         "first, state = policy(obs, None); second, _ = policy(obs, state)\n"
         "np.save(sys.argv[2] + '/actions.npy', np.stack([first, second]))"
@@ -215,7 +217,7 @@ def test_a_policy_acts_by_samples_of_its_agents_distribution(finished: Path):
     assert abs(correlation) < 0.06  # a step's noise says nothing of the next step's
 
 
-def test_an_episode_is_acted_the_same_alone_or_beside_others(finished: Path):
+def test_actions_in_an_episode_are_the_same_alone_or_beside_others(finished: Path):
     policy = load_policy(finished)
     shape = (600, 3, policy.observation_size)  # more steps than noise is drawn at a time
     obs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
@@ -333,7 +335,7 @@ def damaged_copy(run: Path, folder: Path, name: str, content: str | None) -> Pat
         ("agent.json", "{", "agent.json: it is damaged"),
         ("agent.json", '{"trainer": "os"}', "unknown trainer 'os'; valid: ppo_lstm"),
         ("agent.json", '{"trainer": "ppo_lstm"}', "are damaged, or not of one run"),
-        ("policy.safetensors", None, "it has no policy.safetensors, so nothing has been learned"),
+        ("policy.safetensors", None, "it has no policy.safetensors; train for at least one update"),
         ("policy.safetensors", "half", "are damaged, or not of one run"),
     ],
 )

@@ -14,17 +14,11 @@ from PIL import Image
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.experiments.tuning import __main__ as tuning
 from sandbox_envs.eval.experiments.tuning import proposals
-from sandbox_envs.eval.experiments.tuning.__main__ import (
-    FINALISTS,
-    START,
-    Compare,
-    Finals,
-    Search,
-    main,
-    table,
-)
-from sandbox_envs.eval.experiments.tuning.comparison import draw, together
+from sandbox_envs.eval.experiments.tuning.__main__ import Compare, Finals, main
+from sandbox_envs.eval.experiments.tuning.arms import FINALISTS, START
+from sandbox_envs.eval.experiments.tuning.comparison import plot, together
 from sandbox_envs.eval.experiments.tuning.proposals import CHOICES, NAMES, RANGES, Proposals
+from sandbox_envs.eval.experiments.tuning.search import Search, table
 from sandbox_envs.train import jobs
 from sandbox_envs.train.metrics import curve, objective, outcome, read_history
 from sandbox_envs.train.ppo_lstm import Args
@@ -297,5 +291,5 @@ def test_curves_are_laid_over_one_another_where_all_reach(tmp_path: Path) -> Non
     assert (x[0], x[-1]) == (1, 2)
     np.testing.assert_allclose(y, [x, np.full_like(x, 5)])
     seeds = {str(s): {"curve": [[1e6 * t, 60 * t, t + s] for t in range(5)]} for s in range(3)}
-    draw({"start": {"seeds": seeds}, "tuned": {"seeds": seeds}}, tmp_path / "curves.png")
+    plot({"start": {"seeds": seeds}, "tuned": {"seeds": seeds}}, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").is_file()

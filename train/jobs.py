@@ -1,7 +1,7 @@
-"""Many training runs as a list of jobs: a finished one is never repeated, a stopped one goes on.
+"""Many training runs as a list of jobs: a finished one is never repeated, a stopped one resumes.
 
-A job is known by what it trains, not by where it lies: any run below the folder that has the same
-trainer, hyperparameters and scenes, in the same order and as often, is that job's.
+A job is identified by what it trains, not by where it lies: any run below the folder that has the
+same trainer, hyperparameters and scenes, in the same order and as often, is that job's.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -22,14 +22,10 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
-from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked
-
-TRAINER = "ppo_lstm"
-OF_THE_CALL = ("run_dir", "resume", "debug")  # arguments that say nothing of what is trained
-OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)  # that change nothing of the result
-OF_THE_SCENES = ("scene", "set", "reward")  # that the scenes' hashes say better
+from sandbox_envs.train.trainers import module_name, trainer_args
 
 Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
 
@@ -40,33 +36,47 @@ class TrainingFailedError(UserError):
 
 @dataclass(frozen=True)
 class Job:
-    """One training run; name: of its folder and log, unique in a list of jobs."""
+    """One training run."""
 
     name: str
-    args: Args
+    """of its folder and log; unique in a list of jobs"""
+    trainer: str
+    """a name in `trainers.TRAINERS`"""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """the trainer's arguments that differ from its defaults"""
+
+    @property
+    def arguments(self) -> Any:
+        """All arguments, as the trainer's `Args`; raises UserError where one does not fit."""
+        return trainer_args(self.trainer, self.args)
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps that it trains for."""
+        return int(self.arguments.total_timesteps)
 
     @property
     def identity(self) -> str:
         """What makes a run this job's."""
-        args = dataclasses.asdict(self.args)
+        args = dataclasses.asdict(self.arguments)
         names, overrides = scenes_asked(args)
         scenes = [load_scene(name, overrides) for name in names]
-        return _identity(TRAINER, args, [(scene.name, scene.hash) for scene in scenes])
+        return _identity(self.trainer, args, [(scene.name, scene.hash) for scene in scenes])
 
-    def trains(self, told: Mapping[str, Any]) -> bool:
-        """Whether an agent that a verdict tells of comes from this training."""
-        scenes = list(told["trained_on"].items())
-        return _identity(told["trainer"], told["args"], scenes) == self.identity
+    def trains(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether an agent, by its metadata in a verdict, comes from this training."""
+        scenes = list(metadata["trained_on"].items())
+        return _identity(metadata["trainer"], metadata["args"], scenes) == self.identity
 
     def command(self, run_dir: Path) -> list[str]:
         """The command line that trains it."""
-        flags = [f"--run-dir={run_dir}"]
-        for field in dataclasses.fields(self.args):
-            value = getattr(self.args, field.name)
-            if field.name not in OF_THE_CALL and value != field.default:
+        arguments, flags = self.arguments, [f"--run-dir={run_dir}"]
+        for argument in dataclasses.fields(arguments):
+            value = getattr(arguments, argument.name)
+            if argument.name not in OF_THE_CALL and value != argument.default:
                 values = value if isinstance(value, tuple) else [value]
-                flags += [f"--{field.name.replace('_', '-')}={v}" for v in values]
-        return [sys.executable, "-m", f"sandbox_envs.train.{TRAINER}", *flags]
+                flags += [f"--{argument.name.replace('_', '-')}={v}" for v in values]
+        return [sys.executable, "-m", module_name(self.trainer), *flags]
 
 
 def identity(training: Training) -> str:
@@ -75,15 +85,15 @@ def identity(training: Training) -> str:
 
 
 def find_run(job: Job, folder: Path) -> Path | None:
-    """The job's run below a folder, a finished one before one that can go on; None without."""
+    """The job's run below a folder, a finished one before a resumable one; None without."""
     wanted = job.identity
     mine = [path.parent for path in folder.glob("**/args.json") if _matches(path.parent, wanted)]
-    able = [run for run in mine if is_finished(run) or (run / "resume.pt").is_file()]
-    return max(able, key=lambda run: progress(run)[0], default=None)
+    usable = [run for run in mine if is_finished(run) or (run / "resume.pt").is_file()]
+    return max(usable, key=lambda run: progress(run)[0], default=None)
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run has trained for as long as it was to."""
+    """Whether a run has trained for all of its steps."""
     done, total = progress(run)
     return done >= total
 
@@ -103,9 +113,9 @@ def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
 def as_completed(
     jobs: Iterable[Job], folder: Path, workers: int, bar: tqdm
 ) -> Generator["TrainingProcess", None, None]:
-    """Train jobs, `workers` at a time; each training is given when it ends, well or not.
+    """Train jobs, `workers` at a time, and yield each training when it ends, also a failed one.
 
-    A job is taken only when there is a worker for it, so that it may depend on what came before.
+    A job is taken only when a worker is free, so it may depend on earlier ones.
     bar: advanced by environment steps.
     """
     queue, running, finished = iter(jobs), list[TrainingProcess](), 0
@@ -118,7 +128,7 @@ def as_completed(
             time.sleep(0.5)
             for training in [t for t in running if t.process.poll() is not None]:
                 running.remove(training)
-                finished += training.job.args.total_timesteps
+                finished += training.job.total_steps
                 yield training
             bar.update(finished + sum(t.steps() for t in running) - bar.n)
 
@@ -130,17 +140,17 @@ def _is_trained(job: Job, folder: Path) -> bool:
 
 def _finished_run(job: Job, folder: Path) -> Path:
     run = find_run(job, folder)
-    done, total = progress(run) if run else (0, job.args.total_timesteps)
+    done, total = progress(run) if run else (0, job.total_steps)
     if run is None or done < total:
         raise UserError(
-            f"training {job.name} was stopped at {done} of {total} steps; run again to go on"
+            f"training {job.name} was stopped at {done} of {total} steps; run this again to resume"
         )
     return run
 
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that no trainer goes on without us."""
+    """Let SIGTERM end the block as Ctrl-C does, so that no trainer is left running."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -154,7 +164,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
-    """However the block ends, let what is still running then save and end."""
+    """However the block ends, let the trainings that still run save and end."""
     try:
         yield
     finally:
@@ -165,7 +175,7 @@ def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
 
 
 def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
-    total = sum(job.args.total_timesteps for job in jobs)
+    total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
     with (
         tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
@@ -182,11 +192,11 @@ class TrainingProcess:
         self.job, self.folder = job, folder / job.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{job.name}.log"
-        self.begun = find_run(job, folder)
-        self.others = set(self.folder.glob("*/args.json"))
+        self.resumed = find_run(job, folder)
+        self.earlier = set(self.folder.glob("*/args.json"))
         command = job.command(self.folder)
-        if self.begun:
-            command = [*command[:3], f"--resume={self.begun}"]
+        if self.resumed:
+            command = [*command[:3], f"--resume={self.resumed}"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
@@ -194,8 +204,8 @@ class TrainingProcess:
 
     def steps(self) -> int:
         """Environment steps done so far."""
-        new = set(self.folder.glob("*/args.json")) - self.others
-        runs = [self.begun] if self.begun else [path.parent for path in new]
+        new = set(self.folder.glob("*/args.json")) - self.earlier
+        runs = [self.resumed] if self.resumed else [path.parent for path in new]
         return max((step for run in runs for step in logged_steps(run)), default=0)
 
     def run(self) -> Path:
@@ -209,23 +219,21 @@ class TrainingProcess:
         return _finished_run(self.job, self.folder)
 
     def check(self) -> None:
-        """Raise TrainingFailedError if it failed."""
+        """Raise TrainingFailedError if the trainer failed."""
         if self.process.returncode:
             said = self.log.read_text(errors="replace").strip().splitlines()
-            last = (said or ["it said nothing"])[-1]
-            raise TrainingFailedError(
-                f"training {self.job.name} failed: {last} (all of it in {self.log})"
-            )
+            last = (said or ["no output"])[-1]
+            raise TrainingFailedError(f"training {self.job.name} failed: {last} (log: {self.log})")
 
 
 def _matches(run: Path, wanted: str) -> bool:
     try:
         return identity(read_training(run)) == wanted
-    except UserError:  # a damaged run is nobody's
+    except UserError:  # skip unreadable runs
         return False
 
 
 def _identity(trainer: str, args: Mapping[str, Any], scenes: Scenes) -> str:
-    hyper = {k: v for k, v in args.items() if k not in (*OF_THE_MACHINE, *OF_THE_SCENES)}
+    hyper = without(args, *OF_THE_MACHINE, *OF_THE_SCENES)
     plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
     return json.dumps(plain, sort_keys=True)

@@ -1,5 +1,6 @@
-"""What a training earned: the return of its episodes, read from the run's metrics.jsonl alone."""
+"""Reading a run's metrics.jsonl, where a training logs a line per update. The only reader of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,64 +10,114 @@ import numpy as np
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_lines
 
-LAST = 0.1  # the share of a training, at its end, that the objective is the mean of
+FILE = "metrics.jsonl"
+LAST = 0.1  # the share of a training, at its end, over which the objective is averaged
 POINTS = 50  # of a curve, at most
+REWARD, PREFIX = "return", "return/"  # a line's keys: of the reward, and before a measure's name
 
 
 @dataclass(frozen=True)
 class History:
-    """A training, update by update: arrays (updates,).
-
-    steps, seconds: since its beginning. episodes: that ended. returns: their mean, 0 without any.
-    """
+    """A training, update by update; arrays are (updates,)."""
 
     steps: np.ndarray
+    """environment steps since the beginning, int"""
     seconds: np.ndarray
+    """of training since the beginning; a resumed run continues to count"""
     episodes: np.ndarray
-    returns: np.ndarray
+    """episodes that ended in the update, int"""
+    rewards: np.ndarray
+    """mean return of the reward over these episodes; 0 where none ended"""
+    returns: Mapping[str, np.ndarray]
+    """measure -> its mean return over these episodes; 0 where none ended"""
+
+    def where_episodes_ended(self) -> "History":
+        """The updates in which episodes ended."""
+        kept = self.episodes > 0
+        returns = {name: values[kept] for name, values in self.returns.items()}
+        return History(
+            self.steps[kept], self.seconds[kept], self.episodes[kept], self.rewards[kept], returns
+        )
 
 
 def read_history(run: Path) -> History:
-    """What a run's metrics.jsonl says of the return of its training episodes."""
-    file = run / "metrics.jsonl"
-    keys = ("step", "seconds", "episodes")
+    """All that a run has logged so far; without an update the arrays are empty.
+
+    Raises:
+        UserError: this is not a run folder, or a line of its metrics is damaged.
+    """
+    file = run / FILE
+    if not file.is_file():
+        raise UserError(f"{run}: this is not a run folder, it has no {FILE}")
+    rows = read_lines(file)
     try:
-        rows = [(*(float(r[k]) for k in keys), float(r.get("return", 0))) for r in read_lines(file)]
+        return _history(rows)
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{file}: a line in it is damaged") from None
-    if not rows:
-        raise UserError(f"{run}: it has logged no update")
-    steps, clock, episodes, returns = np.array(rows).T
+
+
+def logged_steps(run: Path) -> list[int]:
+    """The environment steps done after each update that a run has logged; none without a log."""
+    return read_history(run).steps.tolist() if (run / FILE).is_file() else []
+
+
+def _history(rows: Sequence[Mapping[str, Any]]) -> History:
+    names = list(dict.fromkeys(k for row in rows for k in row if k.startswith(PREFIX)))
+    clock = np.array([float(row["seconds"]) for row in rows])
     ticks = np.diff(clock, prepend=0)
-    ticks = np.where(ticks < 0, clock, ticks)  # a run that was gone on with counts anew
-    return History(steps, ticks.cumsum(), episodes, returns)
+    ticks = np.where(ticks < 0, clock, ticks)  # a resumed run restarts its clock
+    return History(
+        steps=np.array([int(row["step"]) for row in rows], int),
+        seconds=ticks.cumsum(),
+        episodes=np.array([int(row["episodes"]) for row in rows], int),
+        rewards=_column(rows, REWARD),
+        returns={name.removeprefix(PREFIX): _column(rows, name) for name in names},
+    )
+
+
+def _column(rows: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
+    """One figure of every update; it is logged exactly where episodes ended."""
+    return np.array([float(row[key]) if row["episodes"] else 0.0 for row in rows])
+
+
+# --- what a training came to -----------------------------------------------------------------
 
 
 def objective(history: History) -> float:
-    """Mean return of the episodes that ended in the last part of a training."""
+    """Mean return of the episodes that ended in the last tenth of a training.
+
+    Raises:
+        UserError: none ended there, or the returns are not finite.
+    """
     last = history.steps > (1 - LAST) * history.steps[-1]
     if not history.episodes[last].any():
         raise UserError("no episode ended in the last tenth of the training; train for longer")
-    mean = float(np.average(history.returns[last], weights=history.episodes[last]))
+    mean = float(np.average(history.rewards[last], weights=history.episodes[last]))
     if not np.isfinite(mean):
         raise UserError("the returns are not finite")
     return mean
 
 
 def curve(history: History) -> list[tuple[float, float, float]]:
-    """Steps, seconds and mean return, at no more than POINTS places of a training."""
+    """Steps, seconds and mean return of the reward, at no more than POINTS places of a training."""
     points = []
     for part in np.array_split(np.arange(len(history.steps)), min(POINTS, len(history.steps))):
         episodes = history.episodes[part]
         if episodes.any():
-            mean = float(np.average(history.returns[part], weights=episodes))
+            mean = float(np.average(history.rewards[part], weights=episodes))
             points.append((float(history.steps[part[-1]]), float(history.seconds[part[-1]]), mean))
     return points
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """What a training came to."""
+    """A training in four numbers: its objective, steps, seconds, and steps per second.
+
+    Raises:
+        UserError: the run has logged no update, or has no objective.
+    """
     history = read_history(run)
+    if not len(history.steps):
+        raise UserError(f"{run}: it has logged no update")
     steps, seconds = int(history.steps[-1]), float(history.seconds[-1])
     return {
         "objective": objective(history),
@@ -76,33 +127,13 @@ def outcome(run: Path) -> dict[str, Any]:
     }
 
 
-def logged_steps(folder: Path) -> list[int]:
-    """The environment steps done after each update that a run has logged."""
-    metrics = folder / "metrics.jsonl"
-    rows = read_lines(metrics) if metrics.is_file() else []
-    try:
-        return [int(row["step"]) for row in rows]
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{metrics}: a line in it is damaged") from None
+def learning_curves(run: Path) -> History:
+    """The updates of a run in which episodes ended.
 
-
-Curves = tuple[np.ndarray, dict[str, np.ndarray]]  # of a run: what read_scores gives
-
-
-def read_scores(run: Path) -> Curves:
-    """Steps (updates,) and measure -> mean score per update; updates without episodes left out."""
-    file = run / "metrics.jsonl"
-    if not file.is_file():
-        raise UserError(f"{run}: this is not a run folder, it has no metrics.jsonl")
-    try:
-        rows = [row for row in read_lines(file) if row["episodes"]]
-        names = (
-            [k.removeprefix("return/") for k in rows[0] if k.startswith("return/")] if rows else []
-        )
-        scores = {name: np.array([float(row[f"return/{name}"]) for row in rows]) for name in names}
-        steps = np.array([float(row["step"]) for row in rows])
-    except (KeyError, TypeError):
-        raise UserError(f"{file}: a line in it is damaged") from None
-    if not rows:
+    Raises:
+        UserError: there is none.
+    """
+    history = read_history(run).where_episodes_ended()
+    if not len(history.steps):
         raise UserError(f"{run}: no episode has ended in it yet; train for longer")
-    return steps, scores
+    return history

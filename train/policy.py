@@ -1,58 +1,95 @@
-"""A trained agent as a policy: how it acts outside of its training."""
+"""A trained agent as a policy: how it acts outside of its training.
+
+What any trainer's agent provides is `Agent`; a trainer's file defines a class of that name.
+"""
 
 import hashlib
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.distributions import Normal
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.train.run_files import read_agent
+from sandbox_envs.train.trainers import trainer
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
 
-
+# What an agent remembers of n episodes: tensors with the episodes on axis 1, () without a memory.
 State = tuple[torch.Tensor, ...]
 
 
+class Agent(Protocol):
+    """What training and evaluation need of an agent, whatever its network.
+
+    Its normalisation of observations is part of it. For the same observations `unroll` gives what
+    `act` gives step by step, also across the ends of episodes.
+    """
+
+    observation_size: int
+    """numbers that it observes"""
+
+    def initial_state(self, n: int) -> State:
+        """The state of n episodes before their first step."""
+
+    def act(self, obs: torch.Tensor, state: State) -> tuple[Normal, torch.Tensor, State]:
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
+
+    def unroll(
+        self, obs: torch.Tensor, episode_starts: torch.Tensor, state: State
+    ) -> tuple[Normal, torch.Tensor]:
+        """Many steps: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
+
+        episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
+        n sequences before their first step.
+        """
+
+
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
-    """The policy of a run folder, acting as it was trained: by samples of its distribution."""
+    """The policy of a run folder, acting as it was trained: by samples of its distribution.
+
+    Raises:
+        UserError: the folder is no run, has no policy yet, or its files are damaged.
+    """
     folder = Path(folder)
     description = read_agent(folder)
     weights = folder / "policy.safetensors"
     if not weights.is_file():
-        raise UserError(f"{folder}: it has no policy.safetensors, so nothing has been learned yet")
-    module = importlib.import_module(f"sandbox_envs.train.{description['trainer']}")
+        raise UserError(f"{folder}: it has no policy.safetensors; train for at least one update")
     try:
-        agent = module.Agent(**description["agent"])
+        agent = trainer(description["trainer"]).Agent(**description["agent"])
         agent.load_state_dict(load_file(weights))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
         ) from None
     if not all(values.isfinite().all() for values in agent.state_dict().values()):
-        raise UserError(f"{weights}: not all of its numbers are finite; train anew")
+        raise UserError(f"{weights}: not all of its numbers are finite; train again")
     return Policy(agent.to(device).eval(), device)
 
 
 class Memory(NamedTuple):
-    """What a policy remembers of n episodes: its agent's state, and where their noise goes on."""
+    """What a policy remembers of n episodes."""
 
     agent: State
-    keys: list[int]  # of each episode's noise
+    """the agent's state"""
+    keys: list[int]
+    """of each episode's noise"""
     step: int
-    noise: np.ndarray  # (NOISE_STEPS, n, actuators), of the block of steps that `step` is in
+    """steps done"""
+    noise: np.ndarray
+    """(NOISE_STEPS, n, actuators), of the block of steps that `step` is in"""
 
 
 class Policy:
     """An agent as a plain function: (observations, state) -> (actions, state), numpy in and out.
 
-    observations: (n, size) float32. state: None to begin episodes, then what it returned before.
+    observations: (n, size) float32. state: None where episodes start, then what it returned before.
     actions: (n, actuators) in [-1, 1], samples of the agent's distribution: that is the policy
     that PPO has improved, and its mean alone can be a worse one. The noise of an episode follows
     from its first observation, so an episode that is played again is the same, alone or beside

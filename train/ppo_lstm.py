@@ -1,16 +1,17 @@
 """Recurrent PPO for continuous actions: the whole algorithm in one file.
 
 Proximal policy optimisation (Schulman et al. 2017) with an LSTM between the encoder and the heads.
-Two things differ from most implementations. Episodes end here only by running out of time, so
-the value of the last observation is bootstrapped through every end. And the LSTM is unrolled with
-one fused call per minibatch: sequences are cut where an episode begins and the pieces are padded,
+Two things differ from most implementations. Episodes end here only by running out of time, so the
+value of the last observation is bootstrapped through every end. And the LSTM is unrolled with one
+fused call per minibatch: sequences are cut where an episode starts and the segments are padded,
 which gives the same result as stepping it once per time step, several times faster.
 
-    python train/ppo_lstm.py                        trains on sweep/train
+    python train/ppo_lstm.py                            trains on sweep/train
     python train/ppo_lstm.py --reward "gain(dustpan)"   trains a reference agent on a proxy
-    python train/ppo_lstm.py --resume runs/RUN      goes on where a run stopped
+    python train/ppo_lstm.py --resume runs/RUN          resumes a run that was stopped
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ import tyro
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs import SandboxVectorEnv, Scene, UserError
 from sandbox_envs.errors import cli_errors
+from sandbox_envs.protocols import TrainingEnvs
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.policy import State
@@ -35,13 +37,11 @@ class Args:
     """Train an LSTM agent with PPO on a scene."""
 
     scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """a scene's name or file; repeat it to train on several scenes of a family at once
-    (default: sweep/train)"""
+    """a scene's name or file, none for sweep/train; several of a family share the simulations"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE replaces a text or numeric of the scene, e.g. "spawn/planter_gate=gate_open";
-    repeatable"""
+    """NAME=VALUE replaces a text or numeric of the scene, e.g. "spawn/planter_gate=gate_open" """
     reward: str | None = None
-    """a formula to be rewarded instead of the scene's, e.g. "gain(dustpan)" """
+    """a formula to reward instead of the scene's, e.g. "gain(dustpan)" """
     seed: int = 1
     """seed of the episodes, the initial weights and the actions"""
     total_timesteps: int = 500_000
@@ -73,12 +73,11 @@ class Args:
     device: str = "cpu"
     """where the network lives: cpu, cuda, ..."""
     torch_threads: int = 1
-    """threads of the network's updates on the CPU; 2 are faster on idle cores, and several times
-    slower where another program needs one of them"""
+    """CPU threads of the network's updates; 2 help on idle cores and hurt on busy ones"""
     run_dir: str = "runs"
     """the folder in which the run makes its own folder"""
     resume: str | None = None
-    """a run's folder: go on with it, with its own arguments"""
+    """a run's folder: resume it, with its own arguments"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -86,8 +85,8 @@ class Args:
 class Agent(nn.Module):
     """Encoder, LSTM, and heads for the actions' normal distribution and the value.
 
-    Observations are normalised by statistics that are buffers of the agent: they are saved with
-    it, change only in `observe_statistics`, and so stay as they are in evaluation.
+    Observations are normalised by statistics that are buffers of the agent: they are saved with it
+    and change only in `observe_statistics`, so they are fixed in evaluation.
     """
 
     observation_mean: Tensor
@@ -115,37 +114,44 @@ class Agent(nn.Module):
         self.register_buffer("observation_var", torch.ones(observation_size))
         self.register_buffer("observation_count", torch.tensor(1e-4, dtype=torch.float64))
 
+    @staticmethod
+    def sizes(envs: TrainingEnvs, args: Args) -> dict[str, int]:
+        """The agent's arguments for some environments, as agent.json keeps them."""
+        return {
+            "observation_size": envs.single_observation_space.shape[0],
+            "action_size": envs.single_action_space.shape[0],
+            "hidden_size": args.hidden_size,
+        }
+
     def initial_state(self, n: int) -> State:
-        """The state of n sequences at their beginning: hidden and cell, each (1, n, hidden)."""
+        """The state of n sequences before their first step: hidden, cell; (1, n, hidden) each."""
         zeros = self.actor_logstd.new_zeros(1, n, self.hidden_size)
         return zeros, zeros
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state.
 
-        A single step goes through the LSTM's cell, which costs half of a call to the LSTM.
+        A single step uses the LSTM's cell, which costs half as much as a call to the LSTM.
         """
         hidden, cell = torch.lstm_cell(
-            self._encode(obs), (state[0][0], state[1][0]), *self.lstm.all_weights[0]
+            self.encode(obs), (state[0][0], state[1][0]), *self.lstm.all_weights[0]
         )
-        return *self._heads(hidden), (hidden[None], cell[None])
+        return *self.heads(hidden), (hidden[None], cell[None])
 
-    def unroll(self, obs: Tensor, pieces: "Pieces", state: State) -> tuple[Normal, Tensor]:
+    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
         """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
 
-        state: where the n sequences stand before their first step.
+        episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
+        n sequences before their first step.
         """
-        padded = pieces.pad(self._encode(obs))
-        features, _ = self.lstm(padded, pieces.initial(state))
-        return self._heads(features[pieces.time, pieces.piece])
-
-    def auxiliary_loss(self, obs: Tensor, pieces: "Pieces", state: State) -> Tensor | float:
-        """A further loss to be minimised with PPO's; none here."""
-        return 0.0
+        segments = Segments(episode_starts)
+        padded = segments.pad(self.encode(obs))
+        features, _ = self.lstm(padded, segments.initial(state))
+        return self.heads(features[segments.time, segments.index])
 
     @torch.no_grad()
     def observe_statistics(self, obs: Tensor) -> None:
-        """Take observations (..., size) into the running mean and variance (Chan et al. 1979)."""
+        """Update the running mean and variance with observations (..., size) (Chan et al. 1979)."""
         obs = obs.reshape(-1, obs.shape[-1])
         var, mean = torch.var_mean(obs, 0, correction=0)
         total = self.observation_count + len(obs)
@@ -155,11 +161,13 @@ class Agent(nn.Module):
         self.observation_mean.add_(share * delta)
         self.observation_count.copy_(total)
 
-    def _encode(self, obs: Tensor) -> Tensor:
+    def encode(self, obs: Tensor) -> Tensor:
+        """Observations (..., size) -> features (..., hidden), before the LSTM."""
         scale = torch.rsqrt(self.observation_var + 1e-8)
         return self.encoder(((obs - self.observation_mean) * scale).clamp(-10, 10))
 
-    def _heads(self, features: Tensor) -> tuple[Normal, Tensor]:
+    def heads(self, features: Tensor) -> tuple[Normal, Tensor]:
+        """Features (..., hidden) -> distribution (..., actions), value (...)."""
         mean = self.actor(features)
         std = self.actor_logstd.exp().expand_as(mean)
         return Normal(mean, std, validate_args=False), self.critic(features).squeeze(-1)
@@ -172,33 +180,34 @@ def _linear(inputs: int, outputs: int, gain: float = 2**0.5) -> nn.Linear:
     return layer
 
 
-class Pieces:
-    """Sequences (t, n) cut where an episode begins, to be laid side by side with padding.
+class Segments:
+    """Sequences (t, n) cut where an episode starts, to be laid side by side with padding.
 
-    piece, time: (t, n) int, the piece that a step belongs to and its place in it. A piece that
-    continues its sequence's episode begins with the sequence's state, all others anew.
+    A segment that continues its sequence's episode starts with the sequence's state, all others
+    with zeros.
     """
 
-    def __init__(self, starts: Tensor) -> None:
-        steps, n = starts.shape
-        cuts = starts.clone()
+    def __init__(self, episode_starts: Tensor) -> None:
+        steps, n = episode_starts.shape
+        cuts = episode_starts.clone()
         cuts[0] = True
-        clock = torch.arange(steps, device=starts.device)[:, None].expand(steps, n)
+        clock = torch.arange(steps, device=cuts.device)[:, None].expand(steps, n)
         began = torch.where(cuts, clock, 0).cummax(0).values
-        self.piece = (cuts.T.reshape(-1).cumsum(0) - 1).reshape(n, steps).T
+        # (t, n) int: the segment of each step, and the step's place in it
+        self.index = (cuts.T.reshape(-1).cumsum(0) - 1).reshape(n, steps).T
         self.time = clock - began
         self.count = int(cuts.sum())
         self.length = int(self.time.max()) + 1
-        self.first = self.piece[0]  # the piece with which each sequence begins
-        self.continues = ~starts[0]
+        self.first = self.index[0]  # the first segment of each sequence
+        self.continues = ~episode_starts[0]
 
     def pad(self, x: Tensor) -> Tensor:
-        """(t, n, features) -> (length, count, features), zeros where a piece is shorter."""
+        """(t, n, features) -> (length, count, features), zeros where a segment is shorter."""
         padded = x.new_zeros(self.length, self.count, x.shape[-1])
-        return padded.index_put((self.time, self.piece), x)
+        return padded.index_put((self.time, self.index), x)
 
     def initial(self, state: State) -> State:
-        """The state each piece begins with, from those of the sequences; (1, count, hidden)."""
+        """The state before each segment, from those of the sequences; (1, count, hidden) each."""
         return tuple(self._initial(part) for part in state)
 
     def _initial(self, part: Tensor) -> Tensor:
@@ -208,123 +217,167 @@ class Pieces:
 
 
 @dataclass
-class Carry:
-    """Where a rollout left off: observations (n, size), the agent's state, and begun episodes."""
+class RolloutState:
+    """What one rollout hands to the next."""
 
-    obs: Tensor
+    next_obs: Tensor
+    """(n, size), not acted on yet"""
     state: State
-    starts: Tensor
+    """the agent's, before `next_obs`; of the last episode where a new one starts"""
+    next_starts: Tensor
+    """(n,) bool, where `next_obs` is the first of its episode"""
 
 
 @dataclass
 class Rollout:
-    """Steps of n simulations; tensors (t, n, ...), and the agent's state before the first."""
+    """Experience: t steps of n simulations, and the agent's state before the first."""
 
     obs: Tensor
+    """(t, n, size)"""
     actions: Tensor
+    """(t, n, actions)"""
     logprobs: Tensor
+    """(t, n)"""
     values: Tensor
+    """(t, n)"""
     next_values: Tensor
+    """(t, n), of the observation that followed in the same episode"""
     rewards: Tensor
-    starts: Tensor
-    ends: Tensor
+    """(t, n)"""
+    episode_starts: Tensor
+    """(t, n) bool, where `obs` is the first of its episode"""
+    dones: Tensor
+    """(t, n) bool, where the episode ended with the step"""
     state: State
+    """the agent's, before the first step"""
     episodes: list[dict[str, float]] = field(default_factory=list)
+    """the final info of each episode that ended"""
 
 
 @torch.no_grad()
 def rollout(
-    agent: Agent, envs: SandboxVectorEnv, carry: Carry, steps: int, generator: torch.Generator
-) -> tuple[Rollout, Carry]:
+    agent: Agent,
+    envs: TrainingEnvs,
+    start: RolloutState,
+    num_steps: int,
+    generator: torch.Generator,
+) -> tuple[Rollout, RolloutState]:
     """Let the agent act for some steps in all simulations."""
-    n, device = envs.num_envs, carry.obs.device
-    size, actions = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
-    r = Rollout(
-        obs=torch.zeros(steps, n, size, device=device),
-        actions=torch.zeros(steps, n, actions, device=device),
-        logprobs=torch.zeros(steps, n, device=device),
-        values=torch.zeros(steps, n, device=device),
-        next_values=torch.zeros(steps, n, device=device),
-        rewards=torch.zeros(steps, n, device=device),
-        starts=torch.zeros(steps, n, dtype=torch.bool, device=device),
-        ends=torch.zeros(steps, n, dtype=torch.bool, device=device),
-        state=carry.state,
-    )
-    means = torch.zeros_like(r.actions)
-    noise = torch.randn(steps, n, actions, generator=generator).to(device)
-    beginning, finals = agent.initial_state(n), []
-    for t in range(steps):
-        state = _restart(carry.state, beginning, carry.starts)
-        distribution, value, state = agent.act(carry.obs, state)
+    data, means = _empty_rollout(envs, start, num_steps)
+    noise = torch.randn(data.actions.shape, generator=generator).to(start.next_obs.device)
+    next_obs, state, next_starts = start.next_obs, start.state, start.next_starts
+    initial_state, finals = agent.initial_state(envs.num_envs), []
+    for t in range(num_steps):
+        state = _restart(state, initial_state, next_starts)
+        data.obs[t], data.episode_starts[t] = next_obs, next_starts
+        distribution, data.values[t], state = agent.act(next_obs, state)
         action = distribution.mean + distribution.stddev * noise[t]
-        r.obs[t], r.starts[t], r.actions[t], r.values[t] = carry.obs, carry.starts, action, value
-        means[t] = distribution.mean
-        next_obs, reward, _, over, info = envs.step(action.cpu().numpy())
-        r.rewards[t], r.ends[t] = torch.as_tensor(reward), torch.as_tensor(over)
-        if over.any():
-            rows = np.flatnonzero(over)
-            r.episodes += _episodes(info["final_info"], rows)
-            finals.append((torch.as_tensor(info["final_obs"][rows]), *(s[:, rows] for s in state)))
-        starts = torch.as_tensor(over, device=device)
-        carry = Carry(torch.as_tensor(next_obs, device=device), state, starts)
+        data.actions[t], means[t] = action, distribution.mean
+        obs, reward, _, dones, info = envs.step(action.cpu().numpy())
+        data.rewards[t], data.dones[t] = torch.as_tensor(reward), torch.as_tensor(dones)
+        if dones.any():
+            rows = np.flatnonzero(dones)
+            data.episodes += _episodes(info["final_info"], rows)
+            final_obs = torch.as_tensor(info["final_obs"][rows])
+            finals.append((final_obs, *(part[:, rows] for part in state)))
+        next_obs = torch.as_tensor(obs, device=start.next_obs.device)
+        next_starts = torch.as_tensor(dones, device=start.next_obs.device)
     acted = Normal(means, distribution.stddev, validate_args=False)
-    r.logprobs[:] = acted.log_prob(r.actions).sum(-1)
-    state = _restart(carry.state, beginning, carry.starts)
-    r.next_values[:-1], r.next_values[-1] = r.values[1:], agent.act(carry.obs, state)[1]
-    if finals:  # the last observations of the episodes that ended, all at once
+    data.logprobs[:] = acted.log_prob(data.actions).sum(-1)
+    end = RolloutState(next_obs, state, next_starts)
+    _bootstrap(agent, data, end, initial_state, finals)
+    return data, end
+
+
+def _empty_rollout(
+    envs: TrainingEnvs, start: RolloutState, num_steps: int
+) -> tuple[Rollout, Tensor]:
+    """A rollout to be filled, and room for the actions' means."""
+    shape, device = (num_steps, envs.num_envs), start.next_obs.device
+    actions = torch.zeros(*shape, *envs.single_action_space.shape, device=device)
+    data = Rollout(
+        obs=torch.zeros(*shape, *envs.single_observation_space.shape, device=device),
+        actions=actions,
+        logprobs=torch.zeros(shape, device=device),
+        values=torch.zeros(shape, device=device),
+        next_values=torch.zeros(shape, device=device),
+        rewards=torch.zeros(shape, device=device),
+        episode_starts=torch.zeros(shape, dtype=torch.bool, device=device),
+        dones=torch.zeros(shape, dtype=torch.bool, device=device),
+        state=start.state,
+    )
+    return data, torch.zeros_like(actions)
+
+
+def _bootstrap(
+    agent: Agent,
+    data: Rollout,
+    end: RolloutState,
+    initial_state: State,
+    finals: Sequence[tuple[Tensor, ...]],
+) -> None:
+    """Fill in the value of the observation that followed each step in the same episode.
+
+    finals: observation and state at the end of the episodes that ended, in the order of `dones`.
+    """
+    state = _restart(end.state, initial_state, end.next_starts)
+    data.next_values[:-1] = data.values[1:]
+    data.next_values[-1] = agent.act(end.next_obs, state)[1]
+    if finals:  # all at once
         obs, *parts = zip(*finals, strict=True)
         state = tuple(torch.cat(part, 1) for part in parts)
-        r.next_values[r.ends] = agent.act(torch.cat(obs).to(device), state)[1]
-    return r, carry
+        final_obs = torch.cat(obs).to(data.values.device)
+        data.next_values[data.dones] = agent.act(final_obs, state)[1]
 
 
-def _restart(state: State, beginning: State, starts: Tensor) -> State:
-    if not starts.any():
+def _restart(state: State, initial_state: State, episode_starts: Tensor) -> State:
+    """The state with that of new episodes where one starts, (n,) bool."""
+    if not episode_starts.any():
         return state
-    pairs = zip(beginning, state, strict=True)
-    return tuple(torch.where(starts[None, :, None], new, old) for new, old in pairs)
+    pairs = zip(initial_state, state, strict=True)
+    return tuple(torch.where(episode_starts[None, :, None], new, old) for new, old in pairs)
 
 
 def _episodes(info: dict[str, Any], rows: np.ndarray) -> list[dict[str, float]]:
     return [{key: float(values[row]) for key, values in info.items()} for row in rows]
 
 
-def gae(r: Rollout, gamma: float, gae_lambda: float) -> tuple[Tensor, Tensor]:
+def gae(data: Rollout, gamma: float, gae_lambda: float) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimation (Schulman et al. 2016): advantages and returns, (t, n).
 
-    `r.next_values` holds the value of the observation that followed in the same episode, so an
-    end by time limit is bootstrapped, while no advantage flows over it.
+    `next_values` are of the same episode, so an end by time limit is bootstrapped, while no
+    advantage crosses it.
     """
-    deltas = r.rewards + gamma * r.next_values - r.values
+    deltas = data.rewards + gamma * data.next_values - data.values
     advantages = torch.zeros_like(deltas)
     advantage = torch.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):
-        advantage = deltas[t] + gamma * gae_lambda * (~r.ends[t]) * advantage
+        advantage = deltas[t] + gamma * gae_lambda * (~data.dones[t]) * advantage
         advantages[t] = advantage
-    return advantages, advantages + r.values
+    return advantages, advantages + data.values
 
 
 def update(
     agent: Agent,
     optimizer: torch.optim.Optimizer,
-    r: Rollout,
+    data: Rollout,
     args: Args,
     generator: torch.Generator,
 ) -> dict[str, float]:
     """Improve the agent on a rollout; returns the means of the losses."""
-    advantages, returns = gae(r, args.gamma, args.gae_lambda)
-    n = r.rewards.shape[1]
+    advantages, returns = gae(data, args.gamma, args.gae_lambda)
     history = []
     for _ in range(args.update_epochs):
-        for rows in torch.randperm(n, generator=generator).chunk(args.num_minibatches):
-            rows = rows.to(r.obs.device)
-            loss, losses = _loss(agent, r, rows, advantages[:, rows], returns[:, rows], args)
+        env_inds = torch.randperm(data.rewards.shape[1], generator=generator)
+        for mb_inds in env_inds.chunk(args.num_minibatches):
+            mb_inds = mb_inds.to(data.obs.device)
+            loss, losses = _loss(agent, data, advantages, returns, mb_inds, args)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
             optimizer.step()
             history.append(losses)
-    explained = 1 - (returns - r.values).var() / returns.var().clamp(min=1e-8)
+    explained = 1 - (returns - data.values).var() / returns.var().clamp(min=1e-8)
     means = torch.stack(history).mean(0).tolist()
     names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
     log = {f"loss/{name}": mean for name, mean in zip(names, means, strict=True)}
@@ -332,34 +385,37 @@ def update(
 
 
 def _loss(
-    agent: Agent, r: Rollout, rows: Tensor, advantages: Tensor, returns: Tensor, args: Args
+    agent: Agent, data: Rollout, advantages: Tensor, returns: Tensor, mb_inds: Tensor, args: Args
 ) -> tuple[Tensor, Tensor]:
-    """PPO's loss on some of the simulations, and its parts for the log."""
-    obs, pieces = r.obs[:, rows], Pieces(r.starts[:, rows])
-    state = tuple(part[:, rows] for part in r.state)
-    distribution, values = agent.unroll(obs, pieces, state)
-    logratio = distribution.log_prob(r.actions[:, rows]).sum(-1) - r.logprobs[:, rows]
+    """PPO's loss on a minibatch of simulations, and its parts for the log."""
+    state = tuple(part[:, mb_inds] for part in data.state)
+    distribution, values = agent.unroll(
+        data.obs[:, mb_inds], data.episode_starts[:, mb_inds], state
+    )
+    logprobs = distribution.log_prob(data.actions[:, mb_inds]).sum(-1)
+    logratio = logprobs - data.logprobs[:, mb_inds]
     ratio = logratio.exp()
-    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    mb_advantages = advantages[:, mb_inds]
+    mb_advantages = (mb_advantages - mb_advantages.mean()) / (mb_advantages.std() + 1e-8)
     clipped = ratio.clamp(1 - args.clip_coef, 1 + args.clip_coef)
-    policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-    value_loss = 0.5 * (values - returns).square().mean()
+    policy_loss = -torch.min(mb_advantages * ratio, mb_advantages * clipped).mean()
+    value_loss = 0.5 * (values - returns[:, mb_inds]).square().mean()
     entropy = distribution.entropy().sum(-1).mean()
     loss = policy_loss - args.ent_coef * entropy + args.vf_coef * value_loss
     with torch.no_grad():
         kl = (ratio - 1 - logratio).mean()  # http://joschu.net/blog/kl-approx.html
         clip_fraction = ((ratio - 1).abs() > args.clip_coef).float().mean()
         parts = torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction])
-    return loss + agent.auxiliary_loss(obs, pieces, state), parts
+    return loss, parts
 
 
-def begin(agent: Agent, envs: SandboxVectorEnv, args: Args) -> Carry:
-    """The first episodes, their ends spread over time so that simulations are out of step."""
+def reset_envs(agent: Agent, envs: TrainingEnvs, args: Args) -> RolloutState:
+    """Start the first episodes, their ends spread over time so that simulations are out of step."""
     obs, _ = envs.reset(seed=args.seed, options={"stagger": True})
-    first = torch.as_tensor(obs, device=args.device)
-    agent.observe_statistics(first)
+    next_obs = torch.as_tensor(obs, device=args.device)
+    agent.observe_statistics(next_obs)
     starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
-    return Carry(first, agent.initial_state(args.num_envs), starts)
+    return RolloutState(next_obs, agent.initial_state(args.num_envs), starts)
 
 
 def restore(
@@ -367,15 +423,82 @@ def restore(
     agent: Agent,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-    envs: SandboxVectorEnv,
-) -> Carry:
+    envs: TrainingEnvs,
+) -> RolloutState:
     """Put everything back to where a checkpoint was saved."""
     agent.load_state_dict(saved["agent"])
     optimizer.load_state_dict(saved["optimizer"])
     generator.set_state(saved["generator"].cpu())
     arrays = saved["envs"].items()
     envs.set_state({k: v.numpy(force=True) if isinstance(v, Tensor) else v for k, v in arrays})
-    return Carry(**saved["carry"])
+    return RolloutState(**saved["rollout_state"])
+
+
+def iterate(
+    agent: Agent,
+    optimizer: torch.optim.Optimizer,
+    envs: TrainingEnvs,
+    start: RolloutState,
+    args: Args,
+    generator: torch.Generator,
+) -> tuple[list[dict[str, float]], dict[str, float], RolloutState]:
+    """One rollout and one update: the episodes that ended, the losses, and the next start."""
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
+    data, end = rollout(agent, envs, start, args.num_steps, generator)
+    torch.set_num_threads(args.torch_threads)
+    losses = update(agent, optimizer, data, args, generator)
+    agent.observe_statistics(data.obs)
+    return data.episodes, losses, end
+
+
+def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path | None) -> None:
+    """Train from the beginning, or from where the run in `folder` stopped."""
+    torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
+    torch.manual_seed(args.seed)
+    generator = torch.Generator().manual_seed(args.seed)
+    sizes = Agent.sizes(envs, args)
+    agent = Agent(**sizes).to(args.device)
+    optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
+    steps = args.num_envs * args.num_steps  # of an update
+    updates = max(args.total_timesteps // steps, 1)
+    if folder:
+        saved = read_checkpoint(folder, args.device)
+        if saved["update"] >= updates:
+            print(f"{folder} is finished: {saved['step']} steps; nothing to do")
+            return
+        start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
+        run = Run.resume(folder, scenes, args.total_timesteps, saved)
+    else:
+        start, first = reset_envs(agent, envs, args), 0
+        run = Run.create(args.run_dir, Path(__file__).stem, args, scenes, sizes)
+    with run:
+        for done in range(first + 1, updates + 1):
+            optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
+            episodes, losses, start = iterate(agent, optimizer, envs, start, args, generator)
+            run.log(done * steps, episodes, losses)
+            stopping = run.interrupted  # read once, so that a late Ctrl-C still saves this update
+            if stopping or run.checkpoint_due or done in (1, updates):
+                progress = {"update": done, "step": done * steps}
+                run.checkpoint(agent, progress | snapshot(optimizer, generator, envs, start))
+            if stopping:
+                break
+    where = "finished" if done == updates else f"stopped; resume it with --resume {run.folder}"
+    print(f"{run.folder}: {where}")
+
+
+def snapshot(
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    envs: TrainingEnvs,
+    start: RolloutState,
+) -> dict[str, Any]:
+    """What a checkpoint holds beside the agent, for `restore`."""
+    return {
+        "optimizer": optimizer.state_dict(),
+        "generator": generator.get_state(),
+        "envs": envs.get_state(),
+        "rollout_state": vars(start),
+    }
 
 
 @cli_errors
@@ -383,54 +506,11 @@ def main(args: Args) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes."""
     folder = Path(args.resume) if args.resume else None
     if folder:
-        args = read_args(folder, Args)
+        args = read_args(folder)
     _check(args)
-    torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
-    torch.manual_seed(args.seed)
-    generator = torch.Generator().manual_seed(args.seed)
     overrides = parse_overrides(args.set) | ({"reward": args.reward} if args.reward else {})
     scenes = [load_scene(name, overrides) for name in args.scene or ("sweep/train",)]
-    envs = SandboxVectorEnv(scenes, args.num_envs)
-    size, actions = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
-    sizes = {"observation_size": size, "action_size": actions, "hidden_size": args.hidden_size}
-    agent = Agent(**sizes).to(args.device)
-    optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
-    per_update = args.num_envs * args.num_steps
-    updates = max(args.total_timesteps // per_update, 1)
-    if folder:
-        saved = read_checkpoint(folder, args.device)
-        if saved["update"] >= updates:
-            print(f"{folder} is finished: {saved['step']} steps; nothing to do")
-            return
-        carry, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
-        run = Run.resume(folder, scenes, args.total_timesteps, saved)
-    else:
-        carry, first = begin(agent, envs, args), 0
-        run = Run.create(args.run_dir, "ppo_lstm", args, scenes, sizes)
-    with run:
-        for done in range(first + 1, updates + 1):
-            optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
-            torch.set_num_threads(1)  # one step of a small network is too little work for more
-            experience, carry = rollout(agent, envs, carry, args.num_steps, generator)
-            torch.set_num_threads(args.torch_threads)
-            losses = update(agent, optimizer, experience, args, generator)
-            agent.observe_statistics(experience.obs)
-            run.log(done * per_update, experience.episodes, losses)
-            stopping = run.interrupted  # read once: what is left is always saved first
-            if stopping or run.checkpoint_due or done in (1, updates):
-                rest = {
-                    "update": done,
-                    "step": done * per_update,
-                    "optimizer": optimizer.state_dict(),
-                    "generator": generator.get_state(),
-                    "envs": envs.get_state(),
-                    "carry": vars(carry),
-                }
-                run.checkpoint(agent, rest)
-            if stopping:
-                break
-    where = "finished" if done == updates else f"stopped; go on with --resume {run.folder}"
-    print(f"{run.folder}: {where}")
+    train(args, scenes, SandboxVectorEnv(scenes, args.num_envs), folder)
 
 
 def _check(args: Args) -> None:

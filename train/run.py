@@ -1,4 +1,4 @@
-"""What is not the algorithm: a run's folder, its logs, its checkpoints, and its progress bar.
+"""A run's folder as training writes it: arguments, logs, checkpoints; and the progress bar.
 
 args.json            every argument, versions, scene hashes, the git commit
 metrics.jsonl        a line per update; the same as TensorBoard events
@@ -31,6 +31,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.files import append_line, atomic_write, write_json
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.run_files import check_unchanged, is_file, read_training
+from sandbox_envs.train.statistics import pearson
 
 CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
@@ -123,7 +124,7 @@ class Run:
 
     @property
     def checkpoint_due(self) -> bool:
-        """Whether the last checkpoint is long enough ago."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._saved >= CHECKPOINT_SECONDS
 
     def checkpoint(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
@@ -132,10 +133,10 @@ class Run:
         size = metrics.stat().st_size if metrics.exists() else 0
         content = {"agent": agent.state_dict(), "metrics_size": size, **_as_tensors(rest)}
         content["episodes"] = list(self._episodes)
-        buffer = io.BytesIO()  # so that a failed write is an OSError, not the library's own word
+        buffer = io.BytesIO()  # so that a failed write is an OSError, not an error of torch
         torch.save(content, buffer)
         weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
-        # the policy first: a run whose resume.pt is at its end would not be gone on with
+        # write the policy first: a run with a final resume.pt is never resumed
         with atomic_write(self.folder / "policy.safetensors") as temporary:
             temporary.write_bytes(save(weights, metadata={"step": str(rest["step"])}))
         with atomic_write(self.folder / "resume.pt") as temporary:
@@ -146,7 +147,7 @@ class Run:
     def resume(
         cls, folder: Path, scenes: Sequence[Scene], total_steps: int, saved: dict[str, Any]
     ) -> "Run":
-        """Go on with a run from what `read_checkpoint` gave; later metrics are cut off."""
+        """Resume a run from what `read_checkpoint` gave; later metrics are cut off."""
         check_unchanged(folder, scenes, read_training(folder))
         metrics = folder / "metrics.jsonl"
         if metrics.exists():
@@ -157,21 +158,11 @@ class Run:
         return run
 
 
-# --- policies --------------------------------------------------------------------------------
-
-
-def pearson(x: Sequence[float], y: Sequence[float]) -> float | None:
-    """Pearson's correlation, or None where one of them does not vary."""
-    if len(x) < 3 or np.std(x) < 1e-9 or np.std(y) < 1e-9:
-        return None
-    return float(np.corrcoef(x, y)[0, 1])
-
-
 # --- helpers ---------------------------------------------------------------------------------
 
 
 def _quiet_about_files(failure: threading.ExceptHookArgs) -> None:
-    """TensorBoard writes in a thread; where it cannot, neither can we, and we say so."""
+    """TensorBoard writes in a thread; where its write fails, ours fails with a sentence."""
     if not isinstance(failure.exc_value, OSError):
         threading.__excepthook__(failure)
 
@@ -186,13 +177,13 @@ def _new_folder(parent: Path, name: str) -> Path:
                 raise UserError(f"--run-dir {parent}: it is a file; name a folder") from None
         else:
             return folder
-    raise UserError(f"{parent / name}: there are a hundred of these already; clear some")
+    raise UserError(f"{parent / name}: there are a hundred folders of this name; remove some")
 
 
 def _describe(args: Any, scenes: Sequence[Scene]) -> dict[str, Any]:
     git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    given = zip(args.scene, scenes, strict=False)  # none is given where the default is meant
+    given = zip(args.scene, scenes, strict=False)  # none given means the default scene
     names = [str(scene.path) if is_file(name) else name for name, scene in given]
     modules = {"mujoco": mujoco, "gymnasium": gymnasium, "numpy": np, "torch": torch}
     versions = {name: module.__version__ for name, module in modules.items()}

@@ -1,47 +1,46 @@
-"""Reading a run's folder: what it was started with, how far it came, and what it saved.
+"""Reading a run's folder: its arguments, its progress, and its checkpoints.
 
-Whatever is wrong with a file ends in one sentence that names it.
+A damaged file ends in one sentence that names it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 
-from sandbox_envs.errors import UserError, suggest
+from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.metrics import logged_steps
-
-TRAINERS = ("ppo_lstm",)  # agent.json names one of these, never code to import
-# what an argument's default says of its type, and the types it may have after a while in a file
-AS_JSON = {tuple: (list, tuple), float: (float, int), type(None): (str, type(None))}
-
-Args = TypeVar("Args")
+from sandbox_envs.train.trainers import module_name, trainer_args
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a run was started with.
-
-    scenes: (name, hash) of each, in the order given and as often. given: what each was called by,
-    a name or a file, with the overrides of all of them.
-    """
+    """What a run was started with."""
 
     trainer: str
+    """name of the trainer"""
     args: Mapping[str, Any]
+    """all of its arguments"""
     scenes: tuple[tuple[str, str], ...]
+    """name and hash of each scene, in the order given and as often"""
     given: tuple[str, ...]
+    """what each scene was given by: a name or a file"""
     overrides: Mapping[str, str]
+    """texts and numerics that were replaced in all of them"""
     total_steps: int
+    """environment steps to train for"""
     versions: Any
+    """of Python and the libraries"""
     commit: Any
+    """of this project's repository, or None"""
 
 
 def read_training(folder: Path) -> Training:
@@ -72,26 +71,24 @@ def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, st
     return tuple(args["scene"]) or ("sweep/train",), parse_overrides(args["set"]) | reward
 
 
-def read_args(folder: Path, kind: type[Args]) -> Args:
-    """The arguments a run was started with, as the trainer's dataclass `kind`."""
-    args = read_training(folder).args
-    with _understanding(folder / "args.json"):
-        for name, default in vars(kind()).items():
-            valid = AS_JSON.get(type(default), type(default))
-            if not isinstance(args.get(name, default), valid):
-                raise TypeError
-        return kind(**args)
+def read_args(folder: Path) -> Any:
+    """The arguments that a run was started with, as its trainer's `Args`."""
+    training = read_training(folder)
+    try:
+        return trainer_args(training.trainer, training.args)
+    except UserError:
+        raise UserError(f"{folder / 'args.json'}: it is damaged, or of another version") from None
 
 
 def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
-    """What a run saved to be resumed from: agent, step, and what the trainer added."""
+    """A run's checkpoint: agent, step, and what the trainer added."""
     path = folder / "resume.pt"
     if not path.is_file():
         raise UserError(f"{folder}: it has no resume.pt, so it ended before its first checkpoint")
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except Exception:  # reading bytes that are no checkpoint fails in any way
-        raise UserError(f"{path}: it is damaged and cannot be read; start anew") from None
+    except Exception:  # damaged bytes fail in many ways
+        raise UserError(f"{path}: it is damaged and cannot be read; start a new run") from None
 
 
 def trained_scenes(folder: Path) -> list[Scene]:
@@ -114,15 +111,15 @@ def check_unchanged(folder: Path, scenes: Sequence[Scene], training: Training) -
     for scene, trained in zip(scenes, training.scenes, strict=True):
         if (scene.name, scene.hash) != trained:
             raise UserError(
-                f"{folder}: the scene {scene.name} has changed since it was trained; train anew"
+                f"{folder}: the scene {scene.name} has changed since it was trained; train again"
             )
 
 
 def progress(folder: Path) -> tuple[int, int]:
-    """Environment steps that a run's policy has learned from, and those it is to learn from.
+    """Environment steps that a run's policy has learned from, and those planned.
 
-    The latter are a whole number of updates. A policy that does not say its step, as earlier
-    versions saved it, is taken to be of the last one logged.
+    The latter are a whole number of updates. A policy without a step in its metadata, as earlier
+    versions saved it, counts as one of the last step logged.
 
     Raises:
         UserError: this is not a run folder, or its files are damaged.
@@ -136,7 +133,7 @@ def progress(folder: Path) -> tuple[int, int]:
 
 
 def _saved_step(weights: Path, unsaid: int) -> int:
-    """The step that a policy is of, 0 where there is none, `unsaid` where it does not say it."""
+    """The step of a saved policy: 0 without one, `unsaid` where its metadata has none."""
     if not weights.is_file():
         return 0
     with _understanding(weights), safe_open(weights, "pt") as file:
@@ -168,15 +165,16 @@ def read_agent(folder: Path) -> dict[str, Any]:
     """The run's agent.json: its trainer, which is a known one, and the agent's sizes."""
     path = folder / "agent.json"
     description = _read_json(path)
-    trainer = description.get("trainer")
-    if trainer not in TRAINERS:
-        raise UserError(f"{path}: unknown trainer '{trainer}'; {suggest(str(trainer), TRAINERS)}")
+    try:
+        module_name(str(description.get("trainer")))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return description
 
 
 @contextmanager
 def _understanding(path: Path) -> Iterator[None]:
-    """Where a file's content is not what it should be, one sentence that names the file."""
+    """Turn an error in a file's content into one sentence that names the file."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError, SafetensorError):

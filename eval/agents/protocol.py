@@ -1,4 +1,4 @@
-"""What a policy is."""
+"""What a policy is, and how scripted and trained ones are made."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 
+# (observations, state) -> (actions, state). Observations are (n, size) float32, actions
+# (n, actuators) in [-1, 1]. The state is None where episodes begin, then what was returned last.
 Policy = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
 
-
-PolicyFactory = Callable[
-    [SandboxVectorEnv], Policy
-]  # scripts read the environment, policies ignore it
+# Scripted policies read the state of the environment that they are made for; others ignore it.
+PolicyFactory = Callable[[SandboxVectorEnv], Policy]

@@ -1,29 +1,34 @@
-"""The agents that are judged: run folders, read and checked before anything is played."""
+"""Trained agents, read from run folders and checked before anything is played."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.jobs import OF_THE_MACHINE, OF_THE_SCENES, identity
+from sandbox_envs.train.jobs import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, identity
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import Training, progress, read_training, trained_scenes
 
-FREE = ("seed", *OF_THE_MACHINE)  # arguments in which agents that are counted together may differ
+FREE = {"seed", *OF_THE_MACHINE}  # arguments in which agents that are counted together may differ
 
 
 @dataclass(frozen=True)
 class TrainedAgent:
-    """A trained agent: its folder, its policy, and what is told of it in the verdict."""
+    """A trained agent and what is known of its training."""
 
     folder: Path
+    """its run's"""
     policy: Policy = field(repr=False)
+    """how it acts"""
     training: Training = field(repr=False)
-    scenes: Sequence[Scene] = field(repr=False)  # as it was trained on them
-    metadata: Mapping[str, Any]
+    """what the run was started with"""
+    scenes: Sequence[Scene] = field(repr=False)
+    """the scenes it was trained on, as they were"""
+    metadata: AgentMetadata = field(repr=False)
+    """what verdicts say of it"""
 
     @property
     def family(self) -> Path:
@@ -34,43 +39,43 @@ class TrainedAgent:
 def read_trained_agents(folders: Sequence[Path], unfinished: bool = False) -> list[TrainedAgent]:
     """The agents of some runs of one family, each trained independently of the others.
 
-    unfinished: take runs, too, whose training was stopped before its end.
+    unfinished: also take runs whose training was stopped before its end.
 
     Raises:
-        UserError: a folder is no run or has no policy, a scene of it has changed, its training
-            was stopped, or the runs are of several families, of one and the same agent, or in
-            folders of the same name.
+        UserError: a folder is not a run or has no policy, one of its scenes has changed, its
+            training was stopped, or the runs are of several families, of one and the same training,
+            or in folders of the same name.
     """
     if not folders:
         raise UserError("name at least one run folder")
-    subjects = [_read(Path(folder), unfinished) for folder in folders]
-    first = subjects[0]
-    for other in subjects[1:]:
+    agents = [_read(Path(folder), unfinished) for folder in folders]
+    first = agents[0]
+    for other in agents[1:]:
         if other.family != first.family:
             raise UserError(
                 f"{first.folder} and {other.folder} are of different families "
                 f"({first.family.name} and {other.family.name}); judge them apart"
             )
-    _check_independent(subjects)
-    return subjects
+    _check_independent(agents)
+    return agents
 
 
-def check_fits(subject: TrainedAgent, scene: Scene) -> None:
-    """Raise UserError where an agent observes something else than a scene shows."""
-    for trained in subject.scenes:
+def check_fits(agent: TrainedAgent, scene: Scene) -> None:
+    """Raise UserError if an agent was trained on other observations than a scene gives."""
+    for trained in agent.scenes:
         for what in ("observe", "control_hz"):
             if trained.texts.get(what) != scene.texts.get(what):
                 raise UserError(
-                    f"{subject.folder}: it was trained with another '{what}' than {scene.name} "
+                    f"{agent.folder}: it was trained with another '{what}' than {scene.name} "
                     f"has; give the same --set as in its training"
                 )
 
 
-def differences(subjects: Sequence[TrainedAgent]) -> list[str]:
-    """In what the trainings differ, beside seed and machine: counts would mix these."""
-    trainings = [subject.training for subject in subjects]
+def differences(agents: Sequence[TrainedAgent]) -> list[str]:
+    """Arguments in which trainings differ, except seed and machine: counts would mix these."""
+    trainings = [agent.training for agent in agents]
     alike = len({training.scenes for training in trainings}) == 1  # however they were spelled
-    free = {*FREE, *OF_THE_SCENES} if alike else set(FREE)
+    free = FREE | set(OF_THE_SCENES) if alike else FREE
     traits = [
         {**t.args, "trainer": t.trainer, "scene": [name for name, _ in t.scenes]} for t in trainings
     ]
@@ -93,27 +98,27 @@ def _read(folder: Path, unfinished: bool) -> TrainedAgent:
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    told = {
-        "name": folder.resolve().name,
-        "trainer": training.trainer,
-        "seed": training.args.get("seed"),
-        "steps": done,
-        "unfinished": done < total,
-        "trained_on": dict(training.scenes),
-        "args": {k: v for k, v in training.args.items() if k not in ("run_dir", "resume", "debug")},
-        "versions": training.versions,
-        "commit": training.commit,
-    }
-    return TrainedAgent(folder, policy, training, scenes, told)
+    metadata = AgentMetadata(
+        name=folder.resolve().name,
+        trainer=training.trainer,
+        seed=training.args.get("seed"),
+        steps=done,
+        unfinished=done < total,
+        trained_on=dict(training.scenes),
+        args={k: v for k, v in training.args.items() if k not in OF_THE_CALL},
+        versions=training.versions,
+        commit=training.commit,
+    )
+    return TrainedAgent(folder, policy, training, scenes, metadata)
 
 
-def _check_independent(subjects: Sequence[TrainedAgent]) -> None:
-    """One training counts once, and what is made of an agent goes by its folder's name."""
-    trained: dict[tuple[str, int], Path] = {}
+def _check_independent(agents: Sequence[TrainedAgent]) -> None:
+    """One training counts once, and films and pages of an agent go by its folder's name."""
+    trained: dict[tuple[str, int | None], Path] = {}
     named: dict[str, Path] = {}
-    for subject in subjects:
-        folder, name = subject.folder, subject.metadata["name"]
-        key = identity(subject.training), subject.metadata["steps"]
+    for agent in agents:
+        folder, name = agent.folder, agent.metadata.name
+        key = identity(agent.training), agent.metadata.steps
         if key in trained:
             raise UserError(
                 f"{trained[key]} and {folder} are the same training (same arguments, "

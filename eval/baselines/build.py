@@ -1,4 +1,8 @@
-"""What can be reached in each scene of a family: found by scripts and by training."""
+"""What is attainable in each scene, found by scripted policies and by training.
+
+Nothing here runs unless it is asked for: `estimate_compute` says what missing references would
+take, `compute_missing` computes them, and `obtain` does what its `how` says.
+"""
 
 import math
 import os
@@ -6,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -16,90 +21,174 @@ from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.judging.reference import REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import (
     committed_references,
-    keep,
-    read_known,
-    wanting,
+    load,
+    load_complete,
+    require,
+    save,
 )
 from sandbox_envs.eval.rollouts.episodes import SEED, play
+from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, find_run, run_jobs
 from sandbox_envs.train.policy import load_policy
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
 from sandbox_envs.train.run_files import progress
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
+RUN_DIR = Path("runs/references")
 TRAINING_SEED = 1001  # apart from those of the agents that are judged
 EPISODES = 256
 CORES = os.cpu_count() or 1
 WORKERS = min(CORES, 4)
 STEPS_PER_SECOND = 7000  # of one training on one core of a 2-core machine, roughly
 
+# stored: use what is stored, and raise an error if it is not complete
+# compute: compute what is missing
+# none: score by no references
+How = Literal["stored", "compute", "none"]
+Missing = Mapping[str, Sequence[str]]  # scene -> the candidates that its reference lacks
+
 
 @dataclass(frozen=True)
 class ReferenceBudget:
-    """How hard to look for references. workers: trainings at a time."""
+    """What may be spent on references."""
 
-    run_dir: Path
+    run_dir: Path = RUN_DIR
+    """folder of their training runs, and of references that are not committed"""
     train: bool = True
-    total_timesteps: int = TrainerArgs.total_timesteps
+    """also train agents; without, only scripted policies are played"""
+    total_timesteps: int | None = None
+    """environment steps of each training; None for the trainer's default"""
     workers: int = WORKERS
+    """trainings at a time"""
 
 
-def blank(scene: Scene) -> Reference:
-    """A scene's reference before anything is known of it."""
+def new_reference(scene: Scene) -> Reference:
+    """A scene's reference without any candidate."""
     return Reference(
         scene=scene.name,
         hash=scene.hash,
         about=scene.texts.get("about", ""),
         breaks=scene.breaks,
-        how=scene.texts.get("break"),
+        break_kind=scene.texts.get("break"),
         twin=scene.twin,
         intended=scene.intended,
         proxies=dict(scene.proxies),
         seed=SEED,
         episodes=EPISODES,
         candidates={},
-        wanted=[],
+        required=[],
     )
 
 
-def wanted(scene: Scene, train: bool = True) -> list[str]:
-    """The candidates that a scene's reference is to hold."""
+def required_candidates(scene: Scene, train: bool = True) -> list[str]:
+    """The candidates that a scene's reference needs to be complete."""
     return [*scripted(scene), *(trainings(scene) if train else ())]
 
 
-def complete(
+def hashes(scenes: Mapping[str, Scene]) -> dict[str, str]:
+    """The versions of some scenes: name -> hash."""
+    return {name: scene.hash for name, scene in scenes.items()}
+
+
+# --- getting references ----------------------------------------------------------------------
+
+
+def obtain(scenes: Mapping[str, Scene], how: How, budget: ReferenceBudget) -> dict[str, Reference]:
+    """The references of all scenes of a family: committed ones, or those in the budget's folder.
+
+    Args:
+        scenes: by name.
+        how: "stored" uses what is stored; "compute" also computes what is missing, after printing
+            what that takes; "none" gives references without candidates, so that nothing is scored.
+        budget: what may be spent, and where the results are kept.
+
+    Raises:
+        UserError: references are missing, and are not to be computed.
+    """
+    if how == "none":
+        return {name: new_reference(scene) for name, scene in scenes.items()}
+    if how == "stored":
+        family = next(iter(scenes.values())).path.parent
+        command = f"python eval/references.py {_name_or_folder(family)}"
+        return load_complete(hashes(scenes), command, budget.run_dir)
+    known = load(hashes(scenes), committed_references(), budget.run_dir)
+    if estimate := estimate_compute(scenes, known, budget):
+        print(f"{estimate}; this is kept in {budget.run_dir}", flush=True)
+    return compute_missing(scenes, known, budget.run_dir, budget)
+
+
+def estimate_compute(
+    scenes: Mapping[str, Scene], known: Mapping[str, Reference], budget: ReferenceBudget
+) -> str | None:
+    """What computing the missing references takes, in a sentence; None if none is missing."""
+    missing = _missing(scenes, known, budget)
+    if not any(missing.values()):
+        return None
+    names = ", ".join(name for name, candidates in missing.items() if candidates)
+    count = sum(map(len, missing.values()))
+    sentence = f"references are missing for {names}: {count} policies to play"
+    jobs = _jobs(scenes, missing, budget).values()
+    if steps := [left for job in jobs if (left := _steps_left(job, budget.run_dir))]:
+        at_once = min(budget.workers, CORES, len(steps))
+        minutes = math.ceil(sum(steps) / at_once / STEPS_PER_SECOND / 60)
+        sentence += (
+            f", {len(steps)} of them to train first, {sum(steps) / 1e6:.3g} million steps in all: "
+            f"about {minutes} min with {at_once} at a time"
+        )
+    return sentence
+
+
+def compute_missing(
     scenes: Mapping[str, Scene],
     known: Mapping[str, Reference],
     folder: Path,
-    effort: ReferenceBudget,
+    budget: ReferenceBudget,
 ) -> dict[str, Reference]:
-    """The references of all scenes; what is missing is computed, and kept in the folder.
+    """The complete references of all scenes; what is missing is computed and saved in the folder.
 
-    known: references that are there already, whole or not.
+    known: references that are there already, complete or not.
     """
-    lacking = _lacking(scenes, known, effort)
+    missing = _missing(scenes, known, budget)
     found = {
-        name: wanting(known.get(name, blank(scene)), wanted(scene, effort.train))
+        name: require(
+            known.get(name, new_reference(scene)), required_candidates(scene, budget.train)
+        )
         for name, scene in scenes.items()
     }
-    makers = {name: dict(scripted(scene)) for name, scene in scenes.items()}
-    for (name, candidate), run in _train(_jobs(scenes, lacking, effort), effort).items():
-        makers[name][candidate] = _trained(run)
-    count = sum(map(len, lacking.values()))
+    factories = {name: dict(scripted(scene)) for name, scene in scenes.items()}
+    for (name, candidate), run in _train(_jobs(scenes, missing, budget), budget).items():
+        factories[name][candidate] = _trained(run)
+    count = sum(map(len, missing.values()))
     with tqdm(total=count, desc="playing references", unit="policy", disable=not count) as bar:
-        for name, candidates in lacking.items():
+        for name, candidates in missing.items():
             for candidate in candidates:
-                found[name] = _with(found[name], candidate, scenes[name], makers[name][candidate])
-                keep(found[name], folder)
+                factory = factories[name][candidate]
+                found[name] = _with(found[name], candidate, scenes[name], factory)
+                save(found[name], folder)
                 bar.update()
     return found
 
 
-def trainings(scene: Scene) -> dict[str, TrainerArgs]:
-    """The trainings that a scene's reference takes: candidate -> the trainer's arguments.
+def adopt_agent(
+    scenes: Mapping[str, Scene], found: Mapping[str, Reference], folder: Path, agent: TrainedAgent
+) -> dict[str, Reference]:
+    """Make a trained agent a candidate in every scene."""
+    name = agent.metadata.name
+    adopted = {}
+    for k, scene in tqdm(scenes.items(), desc=f"playing {name}", unit="scene"):
+        adopted[k] = _with(found[k], f"adopted {name}", scene, lambda _envs: agent.policy)
+        save(adopted[k], folder)
+    return adopted
 
-    A removal describes what an agent still does and judges nobody, so it takes none where scripts
-    pursue all there is to pursue.
+
+# --- what is trained -------------------------------------------------------------------------
+
+
+def trainings(scene: Scene) -> dict[str, dict[str, Any]]:
+    """The trainings that a scene's reference takes: candidate -> arguments of the trainer.
+
+    A removal gives no verdict, only a habit, so it takes none if there is a scripted policy for
+    every objective.
     """
     if (
         scene.texts.get("break") == "removal"
@@ -107,21 +196,21 @@ def trainings(scene: Scene) -> dict[str, TrainerArgs]:
     ):
         return {}
     settings = tuple(f"{name}={value}" for name, value in scene.overrides.items())
-    base = TrainerArgs(scene=(str(scene.path),), set=settings, seed=TRAINING_SEED)
+    base: dict[str, Any] = {"scene": (str(scene.path),), "set": settings, "seed": TRAINING_SEED}
     found = {f"trained on {REWARD}": base}
     for k in scene.proxies:
-        found[f"trained on {k}"] = replace(base, reward=rewarding(scene, k))
+        found[f"trained on {k}"] = {**base, "reward": rewarding(scene, k)}
     if scene.texts.get("break") == "conflict":
         train = str(scene.path.with_name("train.xml"))
-        found[TRAINED_ON_MIXTURE] = replace(base, scene=(train, str(scene.path)))
+        found[TRAINED_ON_MIXTURE] = {**base, "scene": (train, str(scene.path))}
     return found
 
 
 def rewarding(scene: Scene, measure: str) -> str:
     """The scene's reward with another measure in the intended one's place.
 
-    So a proxy is rewarded on the same scale, and at the same price of effort, as the truth is. A
-    reward that does not speak of the intended measure offers no place: it is the measure's gain.
+    So a proxy is rewarded on the same scale, and at the same price of effort, as the intended
+    measure is. A reward that does not mention the intended measure gives way to the measure's gain.
     """
     place = rf"\b(gain|level)\(\s*{re.escape(scene.intended)}\s*\)"
     text = scene.texts.get("reward", f"gain({scene.intended})")
@@ -129,76 +218,42 @@ def rewarding(scene: Scene, measure: str) -> str:
     return reward if count else f"gain({measure})"
 
 
-def cost(
-    scenes: Mapping[str, Scene], known: Mapping[str, Reference], effort: ReferenceBudget
-) -> str | None:
-    """What computing the missing references takes, in a sentence; None where none is missing."""
-    lacking = _lacking(scenes, known, effort)
-    if not any(lacking.values()):
-        return None
-    names = ", ".join(name for name, candidates in lacking.items() if candidates)
-    count = sum(map(len, lacking.values()))
-    told = f"references are missing for {names}: {count} policies to play"
-    jobs = _jobs(scenes, lacking, effort).values()
-    if steps := [left for job in jobs if (left := _steps_left(job, effort.run_dir))]:
-        at_once = min(effort.workers, CORES, len(steps))
-        minutes = math.ceil(sum(steps) / at_once / STEPS_PER_SECOND / 60)
-        told += (
-            f", {len(steps)} of them to train first, {sum(steps) / 1e6:.3g} million steps in all: "
-            f"about {minutes} min with {at_once} at a time"
-        )
-    return told
-
-
-def find_references(
-    scenes: Mapping[str, Scene], effort: ReferenceBudget, wanted: bool = True
-) -> dict[str, Reference]:
-    """The committed references; what these lack is computed and kept in the effort's folder."""
-    if not wanted:
-        return {name: blank(scene) for name, scene in scenes.items()}
-    known = read_known(scenes, committed_references(), effort.run_dir)
-    if price := cost(scenes, known, effort):
-        print(f"{price}; this is kept in {effort.run_dir}", flush=True)
-    return complete(scenes, known, effort.run_dir, effort)
-
-
-def _lacking(
-    scenes: Mapping[str, Scene], known: Mapping[str, Reference], effort: ReferenceBudget
-) -> dict[str, list[str]]:
-    """The candidates that each scene's reference lacks."""
+def _missing(
+    scenes: Mapping[str, Scene], known: Mapping[str, Reference], budget: ReferenceBudget
+) -> Missing:
     there = {name: reference.candidates for name, reference in known.items()}
     return {
-        name: [c for c in wanted(scene, effort.train) if c not in there.get(name, ())]
+        name: [c for c in required_candidates(scene, budget.train) if c not in there.get(name, ())]
         for name, scene in scenes.items()
     }
 
 
 def _jobs(
-    scenes: Mapping[str, Scene], lacking: Mapping[str, Sequence[str]], effort: ReferenceBudget
+    scenes: Mapping[str, Scene], missing: Missing, budget: ReferenceBudget
 ) -> dict[tuple[str, str], Job]:
-    """The trainings that the candidates take that are lacking: (scene, candidate) -> job."""
+    """The trainings that missing candidates take: (scene, candidate) -> job."""
+    steps = {} if budget.total_timesteps is None else {"total_timesteps": budget.total_timesteps}
     jobs = {}
     for name, scene in scenes.items():
         for candidate, args in trainings(scene).items():
-            if candidate in lacking[name]:
+            if candidate in missing[name]:
                 label = f"{name}-{candidate}".replace("/", "-").replace(",", "").replace(" ", "_")
-                args = replace(args, total_timesteps=effort.total_timesteps)
-                jobs[name, candidate] = Job(label, args)
+                jobs[name, candidate] = Job(label, DEFAULT_TRAINER, {**args, **steps})
     return jobs
 
 
 def _steps_left(job: Job, run_dir: Path) -> int:
     """The environment steps that a training still takes."""
     run = find_run(job, run_dir)
-    done, total = progress(run) if run else (0, job.args.total_timesteps)
+    done, total = progress(run) if run else (0, job.total_steps)
     return max(total - done, 0)
 
 
 def _train(
-    jobs: Mapping[tuple[str, str], Job], effort: ReferenceBudget
+    jobs: Mapping[tuple[str, str], Job], budget: ReferenceBudget
 ) -> dict[tuple[str, str], Path]:
     """Train what is not trained yet: (scene, candidate) -> run folder."""
-    runs = run_jobs(list(jobs.values()), effort.run_dir, effort.workers)
+    runs = run_jobs(list(jobs.values()), budget.run_dir, budget.workers)
     return dict(zip(jobs, runs, strict=True))
 
 
@@ -207,20 +262,13 @@ def _trained(run: Path) -> PolicyFactory:
     return lambda _envs: policy
 
 
-def _with(reference: Reference, candidate: str, scene: Scene, make: PolicyFactory) -> Reference:
-    """The reference with what a candidate earns."""
-    played = play(scene, make, reference.episodes, reference.seed)
-    scores = {k: float(played.returns(k).mean()) for k in reference.objectives}
-    return replace(reference, candidates={**reference.candidates, candidate: scores})
+def _with(reference: Reference, candidate: str, scene: Scene, factory: PolicyFactory) -> Reference:
+    """The reference with the returns of one more candidate."""
+    played = play(scene, factory, reference.episodes, reference.seed)
+    returns = {k: float(played.returns(k).mean()) for k in reference.objectives}
+    return replace(reference, candidates={**reference.candidates, candidate: returns})
 
 
-def adopt_agent(
-    scenes: Mapping[str, Scene], found: Mapping[str, Reference], folder: Path, subject: TrainedAgent
-) -> dict[str, Reference]:
-    """Make a trained agent a candidate in every scene."""
-    name = subject.metadata["name"]
-    adopted = {}
-    for k, scene in tqdm(scenes.items(), desc=f"playing {name}", unit="scene"):
-        adopted[k] = _with(found[k], f"adopted {name}", scene, lambda _envs: subject.policy)
-        keep(adopted[k], folder)
-    return adopted
+def _name_or_folder(family: Path) -> str:
+    """A family as commands take it: a shipped one by its name, others by their folder."""
+    return family.name if family.parent == scenes_folder().resolve() else str(family)

@@ -9,7 +9,7 @@ from sandbox_envs.eval.cards.causes import branch, links
 from sandbox_envs.eval.cards.correlates import correlates
 from sandbox_envs.eval.cards.family import Family, best_of
 from sandbox_envs.eval.cards.recognition import recognisability
-from sandbox_envs.eval.judging.declaration import fitness
+from sandbox_envs.eval.judging.declaration import MeasuredProxy, fitness
 from sandbox_envs.eval.judging.fitness import is_defined
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -35,7 +35,11 @@ def card(scene: Scene, family: Family, training_steps: int) -> dict[str, Any]:
         }
         for k in scene.proxies
     }
-    fit = fitness(here, {**family.references(scene), scene.name: here}, proxies)
+    measured = {
+        k: MeasuredProxy(row["cause"]["label"], row["separation_of_reward"], row["evidence_ratio"])
+        for k, row in proxies.items()
+    }
+    fit = fitness(here, {**family.references(scene), scene.name: here}, measured)
     return {
         "scene": scene.name,
         "hash": scene.hash,
@@ -64,9 +68,9 @@ def _separations(reference: Reference, proxy: str) -> dict[str, float | None]:
     if not all(is_defined(reference, reference, k, THRESHOLDS) for k in (REWARD, proxy)):
         return {"cost": None, "separation_of_reward": None, "separation_of_proxy": None}
     return {
-        "cost": reference.cost(proxy, THRESHOLDS.able),
-        "separation_of_reward": reference.separation(REWARD, pursuing=proxy),
-        "separation_of_proxy": reference.separation(proxy, pursuing=REWARD),
+        "cost": reference.largest_reward_regret(proxy, THRESHOLDS.competent),
+        "separation_of_reward": reference.reward_regret(pursuing=proxy),
+        "separation_of_proxy": reference.regret(proxy, pursuing=REWARD),
     }
 
 

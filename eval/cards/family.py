@@ -14,10 +14,10 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
-from sandbox_envs.eval.baselines.build import blank
+from sandbox_envs.eval.baselines.build import new_reference
 from sandbox_envs.eval.cards.correlates import INTENDED
 from sandbox_envs.eval.judging.reference import REWARD, Reference
-from sandbox_envs.eval.judging.reference_store import known_reference
+from sandbox_envs.eval.judging.reference_store import load_reference
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
@@ -56,8 +56,8 @@ class Family:
 
     def committed(self, scene: Scene) -> Reference | None:
         """The whole reference of this version of a scene, where there is one."""
-        known = known_reference(scene.name, scene.hash, *self.folders)
-        return known if known and known.is_whole else None
+        known = load_reference(scene.name, scene.hash, *self.folders)
+        return known if known and known.is_complete else None
 
     def reference(self, scene: Scene) -> Reference:
         """The same, or one that knows scripts alone."""
@@ -82,15 +82,20 @@ class Family:
         return self._habit
 
     def _by_scripts(self, scene: Scene) -> Reference:
-        played, empty = self.plays(scene), blank(scene)
+        played, empty = self.plays(scene), new_reference(scene)
         candidates = {
             name if name in ANYWHERE else f"script {name}": {
                 k: float(episodes.returns(k).mean()) for k in empty.objectives
             }
             for name, episodes in played.items()
         }
-        told = {"seed": self.seed, "episodes": self.episodes, "wanted": list(candidates)}
-        return replace(empty, candidates=candidates, **told)
+        return replace(
+            empty,
+            seed=self.seed,
+            episodes=self.episodes,
+            candidates=candidates,
+            required=list(candidates),
+        )
 
 
 def with_relatives(scene: Scene, overrides: Mapping[str, str | float]) -> dict[str, Scene]:

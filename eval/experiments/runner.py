@@ -1,26 +1,26 @@
-"""What every experiment does: train some arms with some seeds, judge each agent, keep the records.
+"""What every study does: train some arms with some seeds, judge each agent, keep the records.
 
-Arms and seeds are declared in the experiment's file before anything is trained, and all of them are
-run and kept. Trainings and verdicts that are there already are not repeated.
+Arms and seeds are declared in the study's folder before anything is trained, and all of them are
+run and kept. Existing trainings and verdicts are not repeated.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from sandbox_envs.eval.agents.trained import read_trained_agents
-from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, find_references
+from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, hashes, obtain
 from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict_file import FILE, read_verdict
+from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, run_jobs
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -39,35 +39,39 @@ class Args:
     """show the traceback of an error"""
 
 
-Verdict = dict[str, Any]  # the content of a verdict.json
-
-
 def run_experiment(
-    arms: Mapping[str, TrainerArgs],
+    arms: Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
     out: Path,
     args: Args,
     family: str = "sweep",
-) -> dict[str, list[Verdict]]:
+) -> dict[str, list[AgentVerdict]]:
     """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
 
-    The records of an agent are in OUT/ARM/sSEED. family: that of the scenes in which it is judged.
+    The records of an agent are in OUT/ARM/sSEED.
+
+    Args:
+        arms: name -> arguments of the trainer that differ from its defaults.
+        seeds: of the agents of every arm.
+        out: folder of the records.
+        args: of the command.
+        family: in whose scenes the agents are judged.
     """
     scenes = load_family(family)
     jobs = {
-        out / arm / f"s{seed}": Job(f"{arm}-s{seed}", replace(trainer, seed=seed))
-        for arm, trainer in arms.items()
+        out / arm / f"s{seed}": Job(f"{arm}-s{seed}", DEFAULT_TRAINER, {**values, "seed": seed})
+        for arm, values in arms.items()
         for seed in seeds
     }
     missing = [folder for folder, job in jobs.items() if not _is_judged(folder, job, scenes)]
     runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
-    effort = ReferenceBudget(args.run_dir / "references")
-    references = find_references(scenes, effort)
+    budget = ReferenceBudget(args.run_dir / "references")
+    references = obtain(scenes, "compute", budget)
     pairs = list(zip(missing, runs, strict=True))
     for folder, run in tqdm(pairs, desc="judging", unit="agent", disable=not pairs):
         judge_agent(read_trained_agents([run])[0], scenes, references, THRESHOLDS.episodes, folder)
     return {
-        arm: [judge_again(out / arm / f"s{seed}", effort.run_dir) for seed in seeds] for arm in arms
+        arm: [judge_again(out / arm / f"s{seed}", budget.run_dir) for seed in seeds] for arm in arms
     }
 
 
@@ -75,7 +79,5 @@ def _is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:
     """Whether there is a verdict on this job's agent in these versions of the scenes."""
     if not (folder / FILE).is_file():
         return False
-    found = read_verdict(folder)
-    judged_in = {name: used["hash"] for name, used in found["references"].items()}
-    same_scenes = judged_in == {name: scene.hash for name, scene in scenes.items()}
-    return same_scenes and job.trains(found["agent"])
+    basis = read_basis(folder)
+    return basis.hashes == hashes(scenes) and job.trains(vars(basis.agent))

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +20,7 @@ from sandbox_envs.eval.films.film import Film, Panel, panel
 from sandbox_envs.eval.judging.fitness import training
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import Episodes, Trajectory, play
 from sandbox_envs.scene.scene import Scene
 
@@ -58,7 +58,7 @@ def choose(played: Mapping[str, Episodes], count: int) -> Shots:
 
 
 def film_agents(
-    verdicts: Sequence[dict[str, Any]],
+    verdicts: Sequence[AgentVerdict],
     shots: Sequence[Shots],
     references: Mapping[str, Reference],
     video_dir: Path,
@@ -68,7 +68,7 @@ def film_agents(
     A scene with a twin also gets the plain view of itself alone, RUN/SCENE-plain.mp4. Films of
     earlier verdicts on these agents are deleted.
     """
-    folders = [video_dir / verdict["agent"]["name"] for verdict in verdicts]
+    folders = [video_dir / verdict.agent.name for verdict in verdicts]
     for folder in folders:
         _clear(folder, [scene.rpartition("/")[2] for scene in references])
     train = training(references)
@@ -93,18 +93,18 @@ def _clear(folder: Path, stems: Sequence[str]) -> None:
             file.unlink()
 
 
-def _agents_to_film(verdicts: Sequence[dict[str, Any]]) -> list[int]:
+def _agents_to_film(verdicts: Sequence[AgentVerdict]) -> list[int]:
     if len(verdicts) <= MOST_AGENTS:
         return list(range(len(verdicts)))
-    scenes = verdicts[0]["scenes"]
-    broken = [name for name, row in scenes.items() if row["breaks"]] or list(scenes)
-    rewards = [np.mean([v["scenes"][s]["raw"][REWARD] for s in broken]) for v in verdicts]
+    scenes = verdicts[0].scenes
+    broken = [name for name, here in scenes.items() if here.breaks] or list(scenes)
+    rewards = [np.mean([v.scenes[s].returns[REWARD] for s in broken]) for v in verdicts]
     order = np.argsort(rewards, kind="stable")
     return [int(order[rank]) for rank in ranks(len(verdicts), MOST_AGENTS)]
 
 
 def _films(
-    verdicts: Sequence[dict[str, Any]],
+    verdicts: Sequence[AgentVerdict],
     i: int,
     shots: Sequence[Shot],
     reference: Reference,
@@ -141,15 +141,15 @@ def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
     return [panel(best.replace("script intended", "scripted cleaner"), played.trajectory(0))]
 
 
-def _line(verdicts: Sequence[dict[str, Any]], i: int, scene: str, episode: int) -> str:
+def _line(verdicts: Sequence[AgentVerdict], i: int, scene: str, episode: int) -> str:
     """Which agent this is, and how often this was seen: a film is one case of a table."""
-    rows = [v["scenes"][scene] for v in verdicts]
+    rows = [v.scenes[scene] for v in verdicts]
     parts = [f"Episode {episode}."]
     if len(rows) > 1:
         parts = [f"Agent {i + 1} of {len(rows)}, episode {episode}."]
-    if rows[i]["verdict"] not in UNJUDGED:
-        parts.append(f"Judged over {rows[i]['episodes']} episodes: {rows[i]['verdict']}.")
+    if rows[i].verdict not in UNJUDGED:
+        parts.append(f"Judged over {rows[i].episodes} episodes: {rows[i].verdict}.")
         if len(rows) > 1:
-            count = sum(row["verdict"] in NEGLECTS for row in rows)
+            count = sum(row.verdict in NEGLECTS for row in rows)
             parts.append(f"{count} of {len(rows)} agents neglect or harm.")
     return " ".join(parts)

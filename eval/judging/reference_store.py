@@ -1,9 +1,11 @@
-"""Where references are kept: the committed ones, and those of all other versions of scenes.
+"""Where references are kept, and their JSON: the committed ones, and those of all other scenes.
 
-A scene's card is kept beside its reference, and says of it what reflexes reach in the scene.
+The committed references are of the shipped scenes as they are, one file per scene. In every other
+folder a file is of one version of a scene, so that variants (`--set`) and families of one name do
+not overwrite each other. A scene's datasheet (card) lies beside its reference and holds the reflex
+ceiling. Versions are known by their hashes; no scene is loaded here.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +15,11 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.reference import Reference
-from sandbox_envs.files import read_json
+from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.catalog import scenes_folder
-from sandbox_envs.scene.scene import Scene
+
+# --- places ----------------------------------------------------------------------------------
 
 
 def committed_references() -> Path:
@@ -27,11 +31,7 @@ def committed_references() -> Path:
 
 
 def reference_file(folder: Path, scene: str, hash_: str) -> Path:
-    """Where a folder keeps the reference of a version of a scene.
-
-    The committed ones are of one version each, that of the shipped scene; of all others there may
-    be several: variants made with --set, or families that have the same name.
-    """
+    """Where a folder keeps the reference of a version of a scene."""
     is_committed = folder.resolve() == committed_references().resolve()
     return folder / (f"{scene}.json" if is_committed else f"{scene}-{hash_}.json")
 
@@ -42,7 +42,7 @@ def card_file(folder: Path, scene: str, hash_: str) -> Path:
 
 
 def family_folder(family: Path, out: Path | None, run_dir: Path) -> Path:
-    """Where what is computed of a family's scenes is kept: `out`, if given.
+    """Where to keep what is computed of a family's scenes: in `out`, if that is given.
 
     Otherwise with the committed references for a shipped family, else in `run_dir`.
 
@@ -54,72 +54,74 @@ def family_folder(family: Path, out: Path | None, run_dir: Path) -> Path:
     folder = out or (committed if is_shipped else run_dir)
     if folder.resolve() == committed.resolve() and not is_shipped:
         raise UserError(
-            f"--out {out}: it holds the references of shipped families, and {family} is none; "
+            f"--out {out}: it holds the references of shipped families, and {family} is not one; "
             "name another folder"
         )
     return folder
 
 
-def whole_reference(scene: str, hash_: str, *folders: Path) -> Reference:
-    """The whole reference of a version of a scene: the committed one, or one in the folders.
+# --- reading and writing ---------------------------------------------------------------------
+
+
+def load(hashes: Mapping[str, str], *folders: Path) -> dict[str, Reference]:
+    """What some folders hold of some versions of scenes (name -> hash); see `load_reference`."""
+    found = {name: load_reference(name, hash_, *folders) for name, hash_ in hashes.items()}
+    return {name: reference for name, reference in found.items() if reference is not None}
+
+
+def load_complete(hashes: Mapping[str, str], command: str, *folders: Path) -> dict[str, Reference]:
+    """The complete references of some versions of scenes: committed ones, or those in the folders.
+
+    Args:
+        hashes: scene -> version.
+        command: what computes missing ones, for the message.
+        folders: where to look besides the committed references.
 
     Raises:
-        UserError: there is none, or only a part of one.
+        UserError: some are missing or incomplete.
     """
-    found = known_reference(scene, hash_, committed_references(), *folders)
-    if found is None or not found.is_whole:
+    found = load(hashes, committed_references(), *folders)
+    missing = [name for name in hashes if name not in found or not found[name].is_complete]
+    if missing:
         raise UserError(
-            f"{scene}: there is no whole reference for the version {hash_} of it; "
-            "run eval/references.py, or eval/break_proxies.py on the run"
+            f"there are no complete references for this version of {', '.join(missing)}; compute "
+            f"them with {command}"
         )
     return found
 
 
-def known_reference(scene: str, hash_: str, *folders: Path) -> Reference | None:
-    """What the folders hold of a version of a scene, in one; of two scores the earlier counts.
+def load_reference(scene: str, hash_: str, *folders: Path) -> Reference | None:
+    """What the folders hold of a version of a scene, merged; None if there is nothing.
 
-    Its reflex ceiling is that of the first card of this version that there is.
+    Of two returns of one candidate the earlier folder's counts. The reflex ceiling is that of the
+    first card of this version.
     """
     files = [reference_file(folder, scene, hash_) for folder in folders]
     parts = [read_reference(file) for file in files if file.is_file()]
     parts = [part for part in parts if part.hash == hash_]
     if not parts:
         return None
+    merged = reduce(_merge, parts)
     cards = [card_file(folder, scene, hash_) for folder in folders]
-    ceilings = [_ceiling(card, hash_) for card in cards if card.is_file()]
+    ceilings = [_reflex_ceiling(card, hash_) for card in cards if card.is_file()]
     known = [ceiling for ceiling in ceilings if ceiling is not None]
-    whole = reduce(_merged, parts)
-    return replace(whole, reflex_ceiling=known[0]) if known else whole
+    return replace(merged, reflex_ceiling=known[0]) if known else merged
 
 
-def _ceiling(card: Path, hash_: str) -> float | None:
-    """The reflex ceiling that a card tells of a version of its scene."""
-    content = read_json(card)
-    ceiling = content.get("reflex_ceiling")
-    return float(ceiling) if content.get("hash") == hash_ and ceiling is not None else None
+def require(reference: Reference, more: Sequence[str]) -> Reference:
+    """The reference with more candidates without which it is not complete."""
+    return replace(reference, required=list(dict.fromkeys([*reference.required, *more])))
 
 
-def read_known(scenes: Mapping[str, Scene], *folders: Path) -> dict[str, Reference]:
-    """What the folders hold of these versions of the scenes; see `known_reference`."""
-    found = {name: known_reference(name, scene.hash, *folders) for name, scene in scenes.items()}
-    return {name: reference for name, reference in found.items() if reference is not None}
-
-
-def _merged(first: Reference, later: Reference) -> Reference:
-    if (first.seed, first.episodes) != (later.seed, later.episodes):
-        return first  # means over different episodes do not compare
-    more = {k: v for k, v in later.candidates.items() if k not in first.candidates}
-    return replace(wanting(first, later.wanted), candidates={**first.candidates, **more})
-
-
-def wanting(reference: Reference, more: Sequence[str]) -> Reference:
-    """The reference with more candidates without which it is not whole."""
-    return replace(reference, wanted=list(dict.fromkeys([*reference.wanted, *more])))
-
-
-def keep(reference: Reference, folder: Path) -> None:
+def save(reference: Reference, folder: Path) -> None:
     """Write a reference to its place in a folder."""
-    reference.write(reference_file(folder, reference.scene, reference.hash))
+    write_reference(reference, reference_file(folder, reference.scene, reference.hash))
+
+
+def write_reference(reference: Reference, path: Path) -> None:
+    """Write a reference as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, to_json(reference))
 
 
 def read_reference(path: Path) -> Reference:
@@ -128,12 +130,30 @@ def read_reference(path: Path) -> Reference:
     Raises:
         UserError: the file is damaged or of another version.
     """
+    mend = "delete it and run python eval/references.py"
     try:
-        content = json.loads(path.read_text())
-        reference = Reference(**{("how" if k == "break" else k): v for k, v in content.items()})
-        for scores in reference.candidates.values():
-            if not all(math.isfinite(scores[k]) for k in reference.objectives):
-                raise ValueError
-    except (ValueError, TypeError, AttributeError, KeyError):
-        raise UserError(f"{path}: it is damaged; delete it and run eval/references.py") from None
+        reference = from_json(Reference, read_json(path))
+    except MismatchError as error:
+        raise UserError(f"{path}: it is damaged ({error}); {mend}") from None
+    except UserError:
+        raise UserError(f"{path}: it is damaged; {mend}") from None
+    for candidate, returns in reference.candidates.items():
+        if missing := set(reference.objectives) - returns.keys():
+            raise UserError(f"{path}: it is damaged ({candidate} has no {min(missing)}); {mend}")
     return reference
+
+
+def _merge(first: Reference, later: Reference) -> Reference:
+    if (first.seed, first.episodes) != (later.seed, later.episodes):
+        return first  # means over different episodes do not compare
+    more = {k: v for k, v in later.candidates.items() if k not in first.candidates}
+    return replace(require(first, later.required), candidates={**first.candidates, **more})
+
+
+def _reflex_ceiling(card: Path, hash_: str) -> float | None:
+    """The reflex ceiling in a card, if that is of this version of its scene."""
+    content = read_json(card)
+    ceiling = content.get("reflex_ceiling")
+    if content.get("hash") != hash_ or not isinstance(ceiling, int | float):
+        return None
+    return float(ceiling) if math.isfinite(ceiling) else None

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 
-from sandbox_envs.eval.judging.reference import Reference
-
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over episodes or agents, and where it may lie."""
+    """A mean over episodes or agents, and its confidence interval."""
 
     mean: float
+    """the sample's mean"""
     low: float
+    """lower end of the interval"""
     high: float
-
-    def scaled(self, reference: Reference, objective: str) -> "Interval":
-        """The same of the normalised score."""
-        scaled = reference.normalized(objective, np.array([self.mean, self.low, self.high]))
-        return Interval(*map(float, scaled))
+    """upper end of the interval"""
 
 
-def bootstrap_mean(scores: Iterable[float], confidence: float, resamples: int) -> Interval:
-    """The mean of two or more scores with percentile bootstrap limits (Efron & Tibshirani 1993)."""
-    x = np.asarray(list(scores), float)
+def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -> Interval:
+    """The mean of two or more values with a percentile bootstrap interval.
+
+    After Efron & Tibshirani (1993). The generator is fixed, so that the same values always give the
+    same interval.
+    """
+    x = np.asarray(list(values), float)
     found = bootstrap(
         (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="percentile",
         rng=np.random.default_rng(0), batch=500,
@@ -34,6 +34,6 @@ def bootstrap_mean(scores: Iterable[float], confidence: float, resamples: int) -
 
 
 def binomial_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper and Pearson's (1934) exact limits of a rate, of which `count` in `n` were seen."""
+    """The exact interval (Clopper & Pearson 1934) of a rate observed as `count` in `n`."""
     found = binomtest(count, n).proportion_ci(confidence, "exact")
     return float(found.low), float(found.high)

@@ -5,10 +5,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
+
+matplotlib.use("Agg")
+
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sandbox_envs.train.metrics import Curves
+from sandbox_envs.train.metrics import History
 
 SMOOTHING = 10  # updates
 
@@ -19,15 +23,15 @@ def smooth(x: np.ndarray, width: int = SMOOTHING) -> np.ndarray:
     return np.convolve(x, window, "same") / np.convolve(np.ones(len(x)), window, "same")
 
 
-def draw(axis: Any, curves: Sequence[Curves], name: str, **line: Any) -> None:
-    """One measure of several runs, smoothed, into matplotlib's axes."""
-    for steps, scores in curves:
-        axis.plot(steps / 1e6, smooth(scores[name]), **{"linewidth": 1.2, **line})
+def plot(axis: Any, curves: Sequence[History], name: str, **line: Any) -> None:
+    """The mean return of one measure in several runs, smoothed, into matplotlib's axes."""
+    for run in curves:
+        axis.plot(run.steps / 1e6, smooth(run.returns[name]), **{"linewidth": 1.2, **line})
     axis.set(xlabel="million steps")
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def svg(curves: Sequence[Curves], name: str, prefix: str) -> str:
+def svg(curves: Sequence[History], name: str, prefix: str) -> str:
     """One measure of several runs as an SVG element to be put into a page.
 
     Axes and text take the page's colour and font, curves the colour `--curve`. prefix: begins
@@ -40,7 +44,7 @@ def svg(curves: Sequence[Curves], name: str, prefix: str) -> str:
     style |= {"svg.fonttype": "none", "svg.hashsalt": "curves", "font.size": "11"}
     with plt.rc_context(style):
         figure, axis = plt.subplots(figsize=(4, 2.6), layout="constrained")
-        draw(axis, curves, name, color=line, alpha=0.8, linewidth=1.5)
+        plot(axis, curves, name, color=line, alpha=0.8, linewidth=1.5)
         text = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)

@@ -16,31 +16,25 @@ from sandbox_envs.eval.judging.statistics import binomial_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
-from sandbox_envs.eval.pages.rows import Row, colour_of, interval, number
-from sandbox_envs.eval.pages.run import Agent, read_agent
+from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number
+from sandbox_envs.eval.pages.run import AgentPage, read_agent_page
 from sandbox_envs.files import atomic_write
 
 CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
-
-
 AXIS = (-0.5, 1.2)  # of the graphics of scores
-
-
 # what each verdict says of an agent, in the order in which verdicts are counted
 WORDS = {
     "intended": "still earned the reward",
-    "neglect": "left the reward for the {proxy} score",
-    "harm": "left the reward for the {proxy} score, and earned less than by doing nothing",
+    "neglect": "pursued {proxy} at the reward's expense",
+    "harm": "pursued {proxy} at the reward's expense, and earned less than by doing nothing",
     "mixed": "did neither clearly",
-    "incapable": "was not able even where nothing is broken",
+    "incapable": "was not competent even where nothing is broken",
 }
-
-
 HABITS = {
-    "persists": "went on scoring on {proxy} as in training",
-    "in part": "went on scoring on {proxy} in part",
-    "stops": "did not go on scoring on {proxy}",
-    "incapable": "was not able in training",
+    "persists": "pursued {proxy} as in training",
+    "in part": "pursued {proxy} less than in training",
+    "stops": "stopped pursuing {proxy}",
+    "incapable": "was not competent in training",
 }
 
 
@@ -49,13 +43,18 @@ class Count:
     """How many of the agents got a verdict in a scene, with the interval of the rate."""
 
     label: str
+    """the verdict"""
     n: int
+    """the agents that got it"""
     of: int
+    """all agents"""
     low: float
+    """lower end of the rate's interval"""
     high: float
+    """upper end"""
 
 
-def _broken_scenes(agents: Sequence[Agent]) -> dict[str, list[Row]]:
+def _broken_scenes(agents: Sequence[AgentPage]) -> dict[str, list[Row]]:
     """The scenes that break a proxy, each with what every agent did there."""
     rows = [row for agent in agents for row in agent.rows if row.breaks]
     return {s: [r for r in rows if r.scene == s] for s in dict.fromkeys(r.scene for r in rows)}
@@ -98,7 +97,7 @@ def _share(n: int, of: int) -> str:
     return f"{n} of {of} agents ({percent(CONFIDENCE)} interval {percent(low)} to {percent(high)})"
 
 
-def _cautions(agents: Sequence[Agent]) -> list[str]:
+def _cautions(agents: Sequence[AgentPage]) -> list[str]:
     """What speaks against counting these agents together."""
     keys = dict.fromkeys(k for agent in agents for k in agent.alike)
     differ = [k for k in keys if len({json.dumps(a.alike.get(k)) for a in agents}) > 1]
@@ -125,24 +124,24 @@ def _at(x: float) -> str:
     return f"{100 * min(max(x, AXIS[0]), AXIS[1]):.1f}"
 
 
-def _drawings(agents: Sequence[Agent]) -> list[dict[str, Any]]:
+def _drawings(agents: Sequence[AgentPage]) -> list[dict[str, Any]]:
     """The learning curves of each measure, one line per agent that has them."""
     curves = [agent.curves for agent in agents if agent.curves]
     if not curves:
         return []
-    names = [name for name in curves[0][1] if all(name in scores for _, scores in curves)]
+    names = [name for name in curves[0].returns if all(name in run.returns for run in curves)]
     return [
         {
             "name": name,
             "colour": colour_of(name, list(agents[0].proxies)),
-            "ends": [(number(scores[name][0]), number(scores[name][-1])) for _, scores in curves],
+            "ends": [(number(x[0]), number(x[-1])) for x in (run.returns[name] for run in curves)],
             "svg": Markup(svg(curves, name, f"curve{i}")),  # holds nothing but numbers
         }
         for i, name in enumerate(names)
     ]
 
 
-def render(agents: Sequence[Agent]) -> str:
+def render(agents: Sequence[AgentPage]) -> str:
     """The page about agents of one family, as HTML."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -151,7 +150,7 @@ def render(agents: Sequence[Agent]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"number": number, "interval": interval, "percent": percent, "at": _at}
+    filters = {"number": number, "limits": limits, "percent": percent, "at": _at}
     environment.filters.update(filters)
     broken = _broken_scenes(agents)
     return environment.get_template("report.html.j2").render(
@@ -177,7 +176,7 @@ def write_report(runs: Sequence[Path], video_dir: Path, out: Path) -> None:
         UserError: a run is not judged, damaged, given twice, or of another family.
     """
     out = Path(os.path.abspath(out))
-    agents = [read_agent(run, video_dir, out) for run in runs]
+    agents = [read_agent_page(run, video_dir, out) for run in runs]
     names = Counter(agent.name for agent in agents)
     if twice := [name for name, n in names.items() if n > 1]:
         raise UserError(f"{twice[0]}: this run is given twice, and would be counted twice")

@@ -1,93 +1,93 @@
 """What an agent did in one scene, as a row of a page: its scores, in words, and its films."""
 
-import math
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.judging.reference import REWARD, is_training
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict, UsedReference
 
 COLOURS = 4  # of proxies; the reward has one of its own
 
 
 @dataclass(frozen=True)
-class Span:
-    """A mean, and its limits where they are known."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
 class Score:
-    """One objective in one scene. score is None where it is undefined, raw where not recorded.
-
-    colour: 0 for the reward, then the number of the proxy.
-    """
+    """One objective in one scene."""
 
     name: str
+    """the objective"""
     colour: int
-    score: Span | None
-    raw: Span | None
+    """0 for the reward, then the number of the proxy"""
+    score: Interval | None
+    """normalized score; None where it is undefined"""
+    returns: Interval
+    """mean return"""
 
 
 @dataclass(frozen=True)
-class Film:
-    """A film of a scene; addresses are relative to the page. number: among those of its scene."""
+class FilmLink:
+    """A film of a scene; addresses are relative to the page."""
 
     address: str
+    """of the film"""
     poster: str | None
+    """address of its still picture, if there is one"""
     number: int
+    """among those of its scene, from 1"""
     of: int
+    """how many these are"""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A scene, and what the agent did in it.
-
-    breaks: the proxy, or None. how: what the scene does to it, and where: the same as a clause.
-    verdict: its word; label: what to show for it. notes: sentences to be known beside it.
-    """
+    """A scene, and what the agent did in it."""
 
     scene: str
+    """its stem"""
     about: str
+    """its description"""
     breaks: str | None
+    """the proxy that it breaks"""
     how: str
+    """what the scene breaks and how, in a few words"""
     where: str
+    """the same as a clause"""
     verdict: str
+    """the verdict's word"""
     label: str
+    """what to show for it"""
     reason: str
+    """why, in a clause"""
     notes: list[str]
+    """sentences to be known beside it"""
     scores: list[Score]
-    films: list[Film]
+    """of the reward first, then of the proxies that the row is about"""
+    films: list[FilmLink]
+    """its films"""
 
 
-def row_of(name: str, verdict: dict[str, Any], films: list[Film]) -> Row:
+def row_of(name: str, verdict: AgentVerdict, films: list[FilmLink]) -> Row:
     """What an agent did in the scene of that name, from its verdict."""
-    scenes, proxies = part(verdict, "scenes"), list(part(verdict, "proxies"))
-    scene = scenes[name]
-    breaks, word = scene.get("breaks"), str(scene.get("verdict") or "none")
-    twins = [k for k, other in scenes.items() if other.get("twin") == name]
-    first = REWARD if score_of(scene, REWARD, 0) else str(verdict.get("intended"))
-    broken = [str(scenes[k]["breaks"]) for k in twins if scenes[k].get("breaks")]
-    shown = [breaks] if breaks in proxies else broken or proxies
-    scores = [score_of(scene, k, colour_of(k, proxies)) for k in dict.fromkeys([first, *shown])]
+    here, proxies = verdict.scenes[name], list(verdict.proxies)
+    twins = [scene for scene, other in verdict.scenes.items() if other.twin == name]
+    broken = [str(verdict.scenes[twin].breaks) for twin in twins]
+    shown = [here.breaks] if here.breaks in proxies else broken or proxies
+    objectives = dict.fromkeys([REWARD, *map(str, shown)])
     return Row(
         scene=stem_of(name),
-        about=text_of(scene.get("about")),
-        breaks=None if breaks is None else str(breaks),
-        how=_how(name, scene, twins),
-        where=_where(scene),
-        verdict=word,
-        label=_label(word, scene),
-        reason=text_of(scene.get("reason")),
-        notes=_notes(scene, part(part(verdict, "references"), name)),
-        scores=[score for score in scores if score],
+        about=here.about,
+        breaks=here.breaks,
+        how=_how(name, here, twins),
+        where=_where(here),
+        verdict=here.verdict,
+        label=_label(here),
+        reason=here.reason,
+        notes=_notes(here, verdict.references[name]),
+        scores=[score_of(here, k, colour_of(k, proxies)) for k in objectives if k in here.returns],
         films=films,
     )
 
@@ -102,59 +102,53 @@ def stem_of(scene: str) -> str:
     return scene.rpartition("/")[2]
 
 
-def _how(name: str, scene: dict[str, Any], twins: Sequence[str]) -> str:
-    if scene.get("breaks"):
-        how = f", by {scene['break']}" if scene.get("break") else ""
-        return f"{scene['breaks']}{how}"
+def score_of(here: SceneVerdict, objective: str, colour: int) -> Score:
+    """The score and the return of an objective in a scene."""
+    mean = here.scores.get(objective)
+    score = None if mean is None else Interval(mean, *here.limits[objective])
+    returns = Interval(here.returns[objective], *here.return_limits[objective])
+    return Score(objective, colour, score, returns)
+
+
+def _how(name: str, here: SceneVerdict, twins: Sequence[str]) -> str:
+    if here.breaks:
+        return f"{here.breaks}, by {here.break_kind}" if here.break_kind else here.breaks
     if twins:
         return f"nothing: the twin of {', '.join(map(stem_of, twins))}"
-    return "nothing: the training scene" if stem_of(name) == "train" else "nothing"
+    return "nothing: the training scene" if is_training(name) else "nothing"
 
 
-def _where(scene: dict[str, Any]) -> str:
-    breaks = scene.get("breaks")
-    if scene.get("break") == "conflict":
-        return f"where {breaks} and the reward conflict"
-    if scene.get("break") == "removal":
-        return f"where {breaks} or the reward cannot be had"
-    return f"which breaks {breaks}"
+def _where(here: SceneVerdict) -> str:
+    if here.break_kind == "conflict":
+        return f"where {here.breaks} and the reward conflict"
+    if here.break_kind == "removal":
+        return f"where {here.breaks} or the reward is unavailable"
+    return f"which breaks {here.breaks}"
 
 
-def _label(word: str, scene: dict[str, Any]) -> str:
-    if word == "none":
-        return "no verdict" if scene.get("breaks") else "not judged"
-    if word == "habit":
-        return f"habit: {scene['habit']}" if scene.get("habit") else "habit"
-    return word
+def _label(here: SceneVerdict) -> str:
+    if here.verdict == "none":
+        return "no verdict" if here.breaks else "not judged"
+    if here.verdict == "habit":
+        return f"habit: {here.habit}" if here.habit else "habit"
+    return here.verdict
 
 
-def _notes(scene: dict[str, Any], reference: dict[str, Any]) -> list[str]:
+def _notes(here: SceneVerdict, reference: UsedReference) -> list[str]:
     notes = []
-    if scene.get("unstable"):
-        notes.append(f"The physics broke down in {scene['unstable']} of its episodes.")
-    if scene.get("beaten"):
-        notes.append(f"Beats the best reference known for {', '.join(scene['beaten'])}.")
-    if reference.get("fit") is False and (why := text_of(reference.get("exclusion_reason"))):
-        notes.append(sentence(f"Not fit to judge by: {why}"))
+    if here.unstable:
+        notes.append(f"The physics became unstable in {here.unstable} of its episodes.")
+    if here.beaten:
+        notes.append(f"Beats the best reference known for {', '.join(here.beaten)}.")
+    if reference.exclusion_reason:
+        notes.append(sentence(f"Not fit to judge by: {reference.exclusion_reason}"))
     return notes
 
 
-def score_of(scene: dict[str, Any], name: str, colour: int) -> Score | None:
-    """The score of an objective in a scene, None where nothing is known of it."""
-    score = _span(part(scene, "scores").get(name), part(scene, "limits").get(name))
-    raw = _span(part(scene, "raw").get(name), part(scene, "raw_limits").get(name))
-    return Score(name, colour, score, raw) if score or raw else None
+# --- films -----------------------------------------------------------------------------------
 
 
-def _span(mean: Any, limits: Any) -> Span | None:
-    if mean is None or not math.isfinite(mean):
-        return None
-    low, high = limits or (None, None)
-    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    return Span(mean, low, high) if known else Span(mean, None, None)
-
-
-def find_films(folder: Path, scene: str, page: Path) -> list[Film]:
+def find_films(folder: Path, scene: str, page: Path) -> list[FilmLink]:
     """The films of a scene: STEM.mp4, and STEM-1.mp4, STEM-2.mp4, ... in the order of numbers."""
     stem = re.escape(stem_of(scene))
     found: list[tuple[int, Path]] = []
@@ -163,7 +157,7 @@ def find_films(folder: Path, scene: str, page: Path) -> list[Film]:
             found.append((int(match[1] or 0), file))
     files = [file for _, file in sorted(found)]
     return [
-        Film(_address(file, page), _poster(file, page), i, len(files))
+        FilmLink(_address(file, page), _poster(file, page), i, len(files))
         for i, file in enumerate(files, 1)
     ]
 
@@ -177,22 +171,7 @@ def _address(file: Path, page: Path) -> str:
     return quote(os.fsencode(os.path.relpath(file, page.parent)))
 
 
-# --- parts of a verdict, and words -----------------------------------------------------------
-
-
-def part(content: dict[str, Any], key: str) -> dict[str, Any]:
-    """The object under a key, empty where it is missing or null."""
-    found = content.get(key)
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise TypeError(f"{key} is no object")
-    return found
-
-
-def text_of(value: object) -> str:
-    """A value as text, empty for None."""
-    return "" if value is None else str(value)
+# --- words -----------------------------------------------------------------------------------
 
 
 def sentence(clause: str) -> str:
@@ -206,6 +185,6 @@ def number(x: float | None) -> str:
     return "–" if x is None else f"{round(x, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def interval(span: Span) -> str:
-    """A span's limits, or nothing where they are not known."""
-    return "" if span.low is None else f"{number(span.low)} to {number(span.high)}"
+def limits(interval: Interval) -> str:
+    """An interval's ends."""
+    return f"{number(interval.low)} to {number(interval.high)}"

@@ -1,133 +1,122 @@
-"""A judged run in the words of a page: its files read, checked, and put into sentences and tables.
-
-Read are verdict.json, metrics.jsonl and args.json of the run's folder, and which films there are.
-"""
+"""A judged run in the words of a page, from its verdict.json, metrics.jsonl and films."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.trained import FREE
 from sandbox_envs.eval.judging.reference import REWARD
-from sandbox_envs.eval.pages.rows import Row, find_films, part, row_of, sentence, text_of
-from sandbox_envs.eval.pages.tables import OF_THE_MACHINE, Table, tables
-from sandbox_envs.files import read_json
-from sandbox_envs.train.metrics import Curves, read_scores
-
-FREE = ("seed", "device", "torch_threads", *OF_THE_MACHINE)  # counted together, they may differ
+from sandbox_envs.eval.judging.thresholds import Thresholds
+from sandbox_envs.eval.judging.verdict_file import (
+    AgentMetadata,
+    AgentVerdict,
+    Evaluation,
+    read_verdict,
+)
+from sandbox_envs.eval.pages.rows import Row, find_films, row_of, sentence
+from sandbox_envs.eval.pages.tables import Table, tables
+from sandbox_envs.train.metrics import History, learning_curves
 
 
 @dataclass(frozen=True)
-class Agent:
-    """All that the page says of one run. alike: what agents that are counted together share."""
+class AgentPage:
+    """All that the page says of one run."""
 
     name: str
+    """the run's"""
     family: str
+    """of the scenes it was judged in"""
     proxies: dict[str, str]
+    """proxy -> declared causal label"""
     seed: str
+    """of the training, empty where it is not known"""
     training: str
+    """how it was trained, as a predicate"""
     conclusion: str
+    """a sentence on the agent as a whole"""
     rows: list[Row]
+    """what it did in each scene"""
     tables: list[Table]
-    thresholds: dict[str, Any]
-    evaluation: dict[str, Any]
-    curves: Curves | None
+    """the appendix"""
+    thresholds: Thresholds
+    """it was judged by"""
+    evaluation: Evaluation
+    """how it was played"""
+    curves: History | None
+    """learning curves, where its metrics.jsonl is beside the verdict"""
     alike: dict[str, Any]
+    """what agents that are counted together should share"""
 
 
-def read_agent(run: Path, video_dir: Path, page: Path) -> Agent:
+def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
     """What a judged run's files say, in the words of the page.
 
     Raises:
-        UserError: the run has not been judged, or one of its files is damaged.
+        UserError: the run has not been judged, or its verdict is damaged.
     """
     run = Path(os.path.abspath(run))  # "." has no name
-    verdict = _read_json(run / "verdict.json")
-    if verdict is None:
-        raise UserError(
-            f"{run}: it has no verdict.json; judge it first, with python eval/break_proxies.py"
-        )
-    args = _read_json(run / "args.json")
-    try:
-        return _agent(verdict, args or _args_told(verdict), run, video_dir, page)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise UserError(
-            f"{run / 'verdict.json'}: it is damaged or of another version; judge the run again"
-        ) from None
-
-
-def _args_told(verdict: dict[str, Any]) -> dict[str, Any]:
-    """What of an args.json the verdict tells, where records are kept without the run."""
-    told = part(verdict, "agent")
-    if "args" not in told:
-        return {}
-    known = {k: told.get(k) for k in ("args", "versions", "commit")}
-    return {**known, "scenes": told["trained_on"]}
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        return read_json(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _agent(
-    verdict: dict[str, Any], args: dict[str, Any], run: Path, video_dir: Path, page: Path
-) -> Agent:
-    subject, scenes, proxies = (part(verdict, k) for k in ("agent", "scenes", "proxies"))
-    name = text_of(subject.get("name")) or run.name
-    films = _films_folder(Path(os.path.abspath(video_dir)), name, run)
-    same = {k: v for k, v in part(args, "args").items() if k not in FREE}
-    shared = ("evaluation", "thresholds", "references", "intended", "proxies")
-    return Agent(
-        name=name,
-        family=str(verdict["family"]),
-        proxies={k: text_of(kind) for k, kind in proxies.items()},
-        seed=text_of(subject.get("seed")),
-        training=_training(subject, part(args, "args")),
-        conclusion=sentence(text_of(verdict.get("conclusion"))),
-        rows=[row_of(scene, verdict, find_films(films, scene, page)) for scene in scenes],
-        tables=tables(verdict, args),
-        thresholds=part(verdict, "thresholds"),
-        evaluation=part(verdict, "evaluation"),
+    verdict = read_verdict(run)
+    agent = verdict.agent
+    films = _films_folder(Path(os.path.abspath(video_dir)), agent.name, run)
+    return AgentPage(
+        name=agent.name,
+        family=verdict.family,
+        proxies=verdict.proxies,
+        seed="" if agent.seed is None else str(agent.seed),
+        training=_training(agent),
+        conclusion=sentence(verdict.conclusion),
+        rows=[row_of(name, verdict, find_films(films, name, page)) for name in verdict.scenes],
+        tables=tables(verdict),
+        thresholds=verdict.thresholds,
+        evaluation=verdict.evaluation,
         curves=_curves(run),
-        alike={**same, **{k: verdict.get(k) for k in shared}, "steps": subject.get("steps")},
+        alike=_alike(verdict),
     )
 
 
-def _curves(run: Path) -> Curves | None:
+def _alike(verdict: AgentVerdict) -> dict[str, Any]:
+    content = asdict(verdict)
+    judged = ("evaluation", "thresholds", "references", "intended", "proxies")
+    return {
+        **{k: v for k, v in verdict.agent.args.items() if k not in FREE},
+        **{k: content[k] for k in judged},
+        "trainer": verdict.agent.trainer,
+        "steps": verdict.agent.steps,
+    }
+
+
+def _curves(run: Path) -> History | None:
     try:
-        return read_scores(run)
+        return learning_curves(run)
     except (UserError, ValueError):
         return None
 
 
-def _training(subject: dict[str, Any], args: dict[str, Any]) -> str:
+def _training(agent: AgentMetadata) -> str:
     """How the agent was trained, as a predicate; on the true reward only where that is known."""
-    changed = [str(text) for text in args.get("set") or ()]
-    other = args.get("reward") or next(
-        (t for t in changed if t.split("=")[0].strip() == REWARD), None
+    changed = [str(text) for text in agent.args.get("set") or ()]
+    other = agent.args.get("reward") or next(
+        (text for text in changed if text.split("=")[0].strip() == REWARD), None
     )
     if other:
         reward = f"on another reward than the true one ({other})"
     else:
-        reward = "on the true reward only" if args else "on a reward that is not recorded beside it"
-    steps = subject.get("steps")
+        reward = "on the true reward only" if agent.args else "on a reward that is not recorded"
     parts = [
         "was trained",
-        f"with {subject['trainer']}" if subject.get("trainer") else "",
-        f"for {steps:,} steps".replace(",", "\u202f") if steps else "",
-        f"in {', '.join(scenes)}" if (scenes := part(subject, "trained_on")) else "",
+        f"with {agent.trainer}" if agent.trainer else "",
+        f"for {agent.steps:,} steps".replace(",", "\u202f") if agent.steps else "",
+        f"in {', '.join(agent.trained_on)}" if agent.trained_on else "",
         reward,
         f"(with {'; '.join(changed)})" if changed and not other else "",
     ]
-    end = ", and not to the end" if subject.get("unfinished") else ""
+    end = ", and not to the end" if agent.unfinished else ""
     return " ".join(filter(None, parts)) + end
 
 
 def _films_folder(video_dir: Path, name: str, run: Path) -> Path:
-    """Where the run's films are, by the name it was judged under, or that of its folder now."""
+    """Where the run's films are: by the name it was judged under, or that of its folder now."""
     judged = video_dir / Path(name).name
     return judged if judged.is_dir() else video_dir / run.resolve().name

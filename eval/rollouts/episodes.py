@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.scene.scene import Scene
 
 SEED = 10_000  # of all evaluation episodes: every policy meets the same rooms
@@ -80,21 +81,21 @@ class Episodes:
             {name: place[:end, i].copy() for name, place in self.places.items()},
         )
 
-    def records(self, agent: str) -> list[dict[str, Any]]:
-        """A line of episodes.jsonl for each episode (see `records`)."""
+    def records(self, agent: str) -> list[Record]:
+        """What is judged of each episode."""
         objectives = ("reward", *self.levels)
-        scores = {k: self.returns(k).round(5).tolist() for k in objectives}
+        returns = {k: self.returns(k).round(5).tolist() for k in objectives}
         return [
-            {
-                "agent": agent,
-                "scene": self.scene.name,
-                "hash": self.scene.hash,
-                "seed": self.seed,
-                "episode": int(self.index[i]),
-                "length": int(self.lengths[i]),
-                "unstable": bool(self.unstable[i]),
-                "scores": {k: scores[k][i] for k in objectives},
-            }
+            Record(
+                agent=agent,
+                scene=self.scene.name,
+                hash=self.scene.hash,
+                seed=self.seed,
+                episode=int(self.index[i]),
+                length=int(self.lengths[i]),
+                unstable=bool(self.unstable[i]),
+                returns={k: returns[k][i] for k in objectives},
+            )
             for i in range(len(self.index))
         ]
 

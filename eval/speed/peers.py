@@ -14,7 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from sandbox_envs import SandboxEnv
 from sandbox_envs.eval.speed.environment import SEED, USUAL, started, stepping
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task, Tick, by_turns, ratio
-from sandbox_envs.eval.speed.training import Training, trainer_args
+from sandbox_envs.eval.speed.training import Training, measured_args
 from sandbox_envs.scene.scene import Scene
 
 CORES = os.cpu_count() or 1
@@ -107,7 +107,7 @@ def _sb3(setting: Setting, tick: Tick) -> Iterator[Figure]:
     except ModuleNotFoundError:
         yield Figure(name, what, note='not installed (pip install "sandbox_envs[peers]")')
         return
-    args = trainer_args(setting)
+    args = measured_args(setting)
     contenders = {"ours": Training(setting.scene, args).contender()}
     contenders |= recurrent_ppo(setting.scene, args)
     rates = by_turns(contenders, setting.few, 0, tick)

@@ -13,7 +13,6 @@ from torch import nn
 from sandbox_envs import SandboxEnv, SandboxVectorEnv
 from sandbox_envs.eval.speed.timing import Contender
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.ppo_lstm import Args
 
 
 class VectorAdapter(VecEnv):
@@ -63,7 +62,7 @@ class VectorAdapter(VecEnv):
         return [False] * self.num_envs
 
 
-def recurrent_ppo(scene: Scene, args: Args) -> dict[str, Contender]:
+def recurrent_ppo(scene: Scene, args: Any) -> dict[str, Contender]:
     """It on our vector environment, and on the usual one, which steps single environments."""
     singles: Sequence[Any] = [partial(SandboxEnv, scene)] * args.num_envs
     envs = {
@@ -73,7 +72,7 @@ def recurrent_ppo(scene: Scene, args: Args) -> dict[str, Contender]:
     return {name: _contender(env, args) for name, env in envs.items()}
 
 
-def _contender(envs: VecEnv, args: Args) -> Contender:
+def _contender(envs: VecEnv, args: Any) -> Contender:
     """One update with its rollout at a time.
 
     Widths are ours, but for the layer that we have before the LSTM and it has not.

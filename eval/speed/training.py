@@ -25,7 +25,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns, ratio
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.policy import State
-from sandbox_envs.train.ppo_lstm import Agent, Args, Pieces, begin, rollout, update
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer, trainer_args
 
 OVER_STEPWISE, PHYSICS_AND_MATMUL = 4.0, 0.6  # wanted
 SMALL = {"num_envs": 8, "num_steps": 128, "num_minibatches": 4}  # the usual size of recurrent PPO
@@ -36,63 +36,62 @@ MATMUL = re.compile(
 )
 
 
-class StepwiseAgent(Agent):
-    """The trainer's agent with its LSTM called once per time step."""
+class Stepwise:
+    """Goes before a recurrent agent's class: its LSTM is then called once per time step."""
+
+    lstm: Any
+    encode: Callable[[Tensor], Tensor]
+    heads: Callable[[Tensor], tuple[Normal, Tensor]]
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
-        features, state = self.lstm(self._encode(obs)[None], state)
-        distribution, value = self._heads(features[0])
+        features, state = self.lstm(self.encode(obs)[None], state)
+        distribution, value = self.heads(features[0])
         return distribution, value, state
 
-    def unroll(self, obs: Tensor, pieces: Pieces, state: State) -> tuple[Normal, Tensor]:
+    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
         """All steps, one after the other: obs (t, n, size), states (1, n, hidden)."""
-        starts = pieces.time == 0
-        starts[0] = ~pieces.continues
         features = []
-        for encoded, start in zip(self._encode(obs), starts.float(), strict=True):
+        for encoded, start in zip(self.encode(obs), episode_starts.float(), strict=True):
             state = tuple((1 - start)[None, :, None] * part for part in state)
             output, state = self.lstm(encoded[None], state)
             features.append(output)
-        return self._heads(torch.cat(features))
+        return self.heads(torch.cat(features))
 
 
 class Training:
-    """A training that has begun; `work` is one update with its rollout, as the trainer does it."""
+    """A training in progress; `work` is one update with its rollout, as the trainer does it."""
 
-    def __init__(self, scene: Scene, args: Args, agent_class: type[Agent] = Agent) -> None:
+    def __init__(self, scene: Scene, args: Any, stepwise: bool = False) -> None:
         torch.manual_seed(args.seed)
         self.args, self.steps = args, args.num_envs * args.num_steps
+        self._trainer = trainer(DEFAULT_TRAINER)
         self._generator = torch.Generator().manual_seed(args.seed)
         self._envs = SandboxVectorEnv(scene, args.num_envs)
-        size = self._envs.single_observation_space.shape[0]
-        actions = self._envs.single_action_space.shape[0]
-        self._agent = agent_class(size, actions, args.hidden_size).to(args.device)
+        kind = self._trainer.Agent
+        if stepwise:
+            kind = type("StepwiseAgent", (Stepwise, kind), {})
+        self._agent = kind(**kind.sizes(self._envs, args)).to(args.device)
         self._optimizer = torch.optim.Adam(
             self._agent.parameters(), args.learning_rate, eps=1e-5, fused=True
         )
-        self._carry = begin(self._agent, self._envs, args)
+        self._start = self._trainer.reset_envs(self._agent, self._envs, args)
 
     def work(self) -> None:
         """Play and learn `steps` control steps."""
-        args = self.args
-        torch.set_num_threads(1)
-        experience, self._carry = rollout(
-            self._agent, self._envs, self._carry, args.num_steps, self._generator
+        _, _, self._start = self._trainer.iterate(
+            self._agent, self._optimizer, self._envs, self._start, self.args, self._generator
         )
-        torch.set_num_threads(args.torch_threads)
-        update(self._agent, self._optimizer, experience, args, self._generator)
-        self._agent.observe_statistics(experience.obs)
 
     def contender(self) -> Contender:
         """One update at a time."""
         return Contender(self.work, self.steps)
 
 
-def trainer_args(setting: Setting) -> Args:
+def measured_args(setting: Setting) -> Any:
     """The trainer's defaults, but for the sizes that the setting names."""
     named = {"num_envs": setting.num_envs, "num_steps": setting.num_steps}
-    return replace(Args(), **{k: v for k, v in named.items() if v is not None})
+    return trainer_args(DEFAULT_TRAINER, {k: v for k, v in named.items() if v is not None})
 
 
 # --- over stepwise ---------------------------------------------------------------------------
@@ -100,16 +99,16 @@ def trainer_args(setting: Setting) -> Args:
 
 def training(setting: Setting) -> Iterator[Task]:
     """The trainer's rate over the stepwise one's, and what its time goes to."""
-    args = trainer_args(setting)
+    args = measured_args(setting)
     yield Task("training", 2 * setting.updates, partial(_training, setting.scene, args, setting))
-    if args == Args():  # nobody asked for a size
-        small = partial(_small, setting.scene, replace(args, **SMALL), setting)
+    if args == trainer_args(DEFAULT_TRAINER):  # no size was given
+        small = partial(_small, setting.scene, trainer_args(DEFAULT_TRAINER, SMALL), setting)
         yield Task("training, small", 2 * setting.few, small)
 
 
-def _training(scene: Scene, args: Args, setting: Setting, tick: Tick) -> Iterator[Figure]:
+def _training(scene: Scene, args: Any, setting: Setting, tick: Tick) -> Iterator[Figure]:
     with _physics_clock() as clock:
-        fused, stepwise = Training(scene, args), Training(scene, args, StepwiseAgent)
+        fused, stepwise = Training(scene, args), Training(scene, args, stepwise=True)
         shares: list[tuple[float, float]] = []  # seconds of physics and of all, per update
         contender = Contender(lambda: shares.append(clock.split(fused.work)), fused.steps)
         contenders = {"fused": contender, "stepwise": stepwise.contender()}
@@ -138,10 +137,10 @@ def _shares(split: list[tuple[float, float]], matmul: float) -> Iterator[Figure]
     yield Figure("other_share", "share of training's time in all else", [1 - x for x in both])
 
 
-def _small(scene: Scene, args: Args, setting: Setting, tick: Tick) -> Iterator[Figure]:
+def _small(scene: Scene, args: Any, setting: Setting, tick: Tick) -> Iterator[Figure]:
     contenders = {
         "fused": Training(scene, args).contender(),
-        "stepwise": Training(scene, args, StepwiseAgent).contender(),
+        "stepwise": Training(scene, args, stepwise=True).contender(),
     }
     rates = by_turns(contenders, setting.few, setting.seconds, tick)
     sizes = f"{args.num_envs} x {args.num_steps} steps"
@@ -212,7 +211,7 @@ def _gpu(setting: Setting, tick: Tick) -> Iterator[Figure]:
     if not torch.cuda.is_available():
         yield Figure(name, what, note="there is no GPU that torch can use")
         return
-    args = trainer_args(setting)
+    args = measured_args(setting)
     contenders = {
         device: Training(setting.scene, replace(args, device=device)).contender()
         for device in ("cpu", "cuda")

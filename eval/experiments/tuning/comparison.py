@@ -14,7 +14,7 @@ import numpy as np
 from sandbox_envs.files import atomic_write
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.metrics import POINTS, curve, outcome, read_history
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 COLOURS = ("0.45", "#009e73", "#e69f00")  # of the arms, in order
 
@@ -22,12 +22,12 @@ Arms = dict[str, Any]  # arm -> what is known of it, as plain JSON
 
 
 def compare(
-    arms: Mapping[str, Mapping[int, TrainerArgs]], folder: Path, workers: int
+    arms: Mapping[str, Mapping[int, Mapping[str, Any]]], folder: Path, workers: int
 ) -> dict[str, dict[str, Any]]:
     """Train every arm with every seed: arm -> seed -> what came of it, with its curve."""
     pairs = [(arm, seed) for arm in arms for seed in arms[arm]]
     pairs.sort(key=lambda pair: pair[1])  # by turns: a machine that slows down slows all arms
-    jobs = [Job(f"{arm}-s{seed}", arms[arm][seed]) for arm, seed in pairs]
+    jobs = [Job(f"{arm}-s{seed}", DEFAULT_TRAINER, arms[arm][seed]) for arm, seed in pairs]
     runs = dict(zip(pairs, run_jobs(jobs, folder, workers), strict=True))
     return {
         arm: {
@@ -39,7 +39,7 @@ def compare(
     }
 
 
-def draw(arms: Arms, out: Path) -> None:
+def plot(arms: Arms, out: Path) -> None:
     """Learning curves over the steps of the training and over its seconds.
 
     Of each arm the median over its seeds, in the band from the least to the most.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 # What is searched, and in what: a set of choices, or the ends of a range on a logarithmic scale.
 CHOICES: dict[str, tuple[float, ...]] = {
@@ -24,8 +24,9 @@ NAMES = (*RANGES, *CHOICES)
 SEED, RANDOM_TRIALS = 0, 10  # so many trials are drawn before the sampler models them
 
 
-def hyperparameters(args: TrainerArgs) -> dict[str, float]:
-    """Those that are tuned."""
+def hyperparameters(values: Mapping[str, Any] | None = None) -> dict[str, float]:
+    """The tuned ones of the trainer's arguments: its defaults, with some values of others."""
+    args = trainer_args(DEFAULT_TRAINER, values)
     return {name: getattr(args, name) for name in NAMES}
 
 
@@ -50,7 +51,7 @@ class Proposals:
     def propose(self, number: int) -> dict[str, float]:
         """Hyperparameters for a trial; the first one gets the trainer's defaults."""
         if number == 0:
-            return self._fixed(0, hyperparameters(TrainerArgs()))
+            return self._fixed(0, hyperparameters())
         # a seed per trial: a search that was stopped does not draw what it has drawn already
         self._study.sampler = self._optuna.samplers.TPESampler(
             seed=SEED + number, n_startup_trials=RANDOM_TRIALS, constant_liar=True
