@@ -81,7 +81,7 @@ def film(scene: Scene, policy: Any, args: Args) -> dict[str, Any]:
     path = check_video_path(args.video or default)
     if args.video is None:
         print(f"there is no display, so this is written to {path}", flush=True)
-    begin = _beginning(policy) if policy else (lambda: _wander(scene))
+    begin = _beginning(policy) if policy else (lambda: wander(scene))
     steps = _steps(args.seconds or scene.episode_seconds, scene)
     info = record(path, scene, begin, steps, args.seed, args.camera, (WIDTH, HEIGHT))
     driver = args.policy or "a script that wanders about blindly"
@@ -129,7 +129,7 @@ def _status(line: str) -> None:
 # --- scripts and policies --------------------------------------------------------------------
 
 
-def _wander(scene: Scene) -> Act:
+def wander(scene: Scene) -> Act:
     """Three seconds ahead in a slow curve, one second back while turning, and so on."""
     commands, time = np.ones(scene.model.nu), 0.0
 
