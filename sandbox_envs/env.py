@@ -13,7 +13,8 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.vector import SandboxVectorEnv
-from sandbox_envs.view.render import Renderer, Viewer
+from sandbox_envs.view.render import Renderer
+from sandbox_envs.view.window import Viewer
 
 
 class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
