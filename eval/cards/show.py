@@ -45,7 +45,7 @@ def summary(cards: Sequence[Card]) -> str:
         "correlation with the reward",
         "breaks",
         "reflexes",
-        "seen to differ",
+        "recognisable",
         "fit",
     )
     return markdown(head, [_cells(card) for card in cards])
