@@ -11,6 +11,8 @@ import functools
 import mujoco
 import numpy as np
 
+from sandbox_envs.geometry import rotate, rotation_matrix, yaw
+
 _PLANE = mujoco.mjtGeom.mjGEOM_PLANE.value
 _BOX, _SPHERE = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_SPHERE.value
 _UPRIGHT = (mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.value)
@@ -19,11 +21,7 @@ Vector = tuple[np.ndarray, np.ndarray]  # x and y
 
 
 class Footprints:
-    """The footprints of g geoms of a model, each fixed to its body.
-
-    geoms, body: (g,) ids. offset: (g, 3) in the body's frame. axis: (g, 2), the box's first axis
-    in the body's frame. half: (g, 2) half sizes. radius: (g,). low, high: (g,), the geom's
-    reach in z from the body. Metres throughout.
+    """The footprints of g geoms of a model, each fixed to its body; lengths are in metres.
 
     Args:
         model: the compiled scene.
@@ -32,13 +30,32 @@ class Footprints:
             the one on the world of which that is a part (a wheel to its robot), as it rests.
     """
 
+    geoms: np.ndarray
+    """(g,) ids of the geoms"""
+    body: np.ndarray
+    """(g,) ids of the bodies that they are fixed to"""
+    offset: np.ndarray
+    """(g, 3) their centres in the body's frame"""
+    axis: np.ndarray
+    """(g, 2) the box's first axis in the body's frame"""
+    half: np.ndarray
+    """(g, 2) half sizes of the box"""
+    radius: np.ndarray
+    """(g,) the rounding around the box"""
+    low: np.ndarray
+    """(g,) the lowest z of the geom, from the body"""
+    high: np.ndarray
+    """(g,) the highest z of the geom, from the body"""
+
     def __init__(
         self, model: mujoco.MjModel, geoms: np.ndarray, rest: mujoco.MjData | None = None
     ) -> None:
         geoms = geoms[model.geom_type[geoms] != _PLANE]
         if rest is None:
             self.body, self.offset = model.geom_bodyid[geoms], model.geom_pos[geoms]
-            rotation = np.array([_matrix(q) for q in model.geom_quat[geoms]]).reshape(-1, 3, 3)
+            rotation = np.array([rotation_matrix(q) for q in model.geom_quat[geoms]]).reshape(
+                -1, 3, 3
+            )
         else:
             self.body = model.body_rootid[model.geom_bodyid[geoms]]
             turn = _upright(rest.xmat[self.body])
@@ -150,26 +167,14 @@ def distance_to_boxes(
     return np.sqrt(x * x + y * y) - radius
 
 
-def _matrix(quat: np.ndarray) -> np.ndarray:
-    matrix = np.empty(9)
-    mujoco.mju_quat2Mat(matrix, quat)
-    return matrix.reshape(3, 3)
-
-
-def rotate(vector: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
-    """Vectors (..., 2) turned in the plane by angles given as cosine and sine, (..., 2)."""
-    x, y, c, s = vector[..., 0], vector[..., 1], cos_sin[..., 0], cos_sin[..., 1]
-    return np.stack([c * x - s * y, s * x + c * y], -1)
-
-
 def _apply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return (matrix @ vector[..., None])[..., 0]
 
 
 def _upright(xmat: np.ndarray) -> np.ndarray:
     """Rotations (g, 3, 3) that undo the yaw of bodies turned by xmat (g, 9), and only that."""
-    yaw = np.arctan2(xmat[:, 3], xmat[:, 0])
-    c, s, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
+    angle = yaw(xmat)
+    c, s, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
     rows = [c, s, zero, -s, c, zero, zero, zero, zero + 1]
     return np.stack(rows, -1).reshape(-1, 3, 3)
 
@@ -213,6 +218,6 @@ def _meets_disc(start: Vector, half: Vector, radius: np.ndarray) -> np.ndarray:
     """Whether segments (g, m, n) from start to start + 2 half come within radii (g,) of 0."""
     (x, y), (hx, hy) = start, half
     length2 = np.maximum(hx * hx + hy * hy, 1e-12)
-    suggest = np.clip(-(x * hx + y * hy) / length2, 0, 2)
-    dx, dy = x + suggest * hx, y + suggest * hy
+    nearest = np.clip(-(x * hx + y * hy) / length2, 0, 2)
+    dx, dy = x + nearest * hx, y + nearest * hy
     return dx * dx + dy * dy < np.square(radius)[:, None, None]
