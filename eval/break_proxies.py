@@ -3,23 +3,32 @@
     python eval/break_proxies.py runs/RUN...
 
 plays each agent in its family's training scene, in every other scene and its twin, judges it by
-the family's references, prints one table, and films every scene. In a run's folder it leaves
+the family's references, prints one table, and films the conflicts. In a run's folder it leaves
 episodes.jsonl, verdict.json and report.html; films go to videos/RUN/.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import tyro
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError, one_sentence
 from sandbox_envs.eval import table
 from sandbox_envs.eval.episodes import SIDE_BY_SIDE, Episodes, Policy, play
-from sandbox_envs.eval.filming import Shots, choose, film_agents
+from sandbox_envs.eval.filming import (
+    Choice,
+    Shots,
+    choose,
+    film_agents,
+    scenes_to_film,
+    scenes_to_record,
+)
 from sandbox_envs.eval.judging import FILE, judge_records
 from sandbox_envs.eval.records import write_records
 from sandbox_envs.eval.reference_files import committed_references, read_known
@@ -41,8 +50,12 @@ class Args:
     episodes: int = 128
     """episodes of each agent in each scene; fewer than 128 give no verdict"""
     videos: int = 1
-    """films of each scene: of the median episode, then the worst, the best, and those between;
-    0 makes none. Of more than three agents the median, the worst and the best are filmed"""
+    """films of each scene that is filmed: of the median episode, then the worst, the best, and
+    those between; 0 makes none. Of more than three agents the median, the worst and the best are
+    filmed"""
+    films: Choice = "conflicts"
+    """which scenes are filmed: those where a proxy and the reward conflict (where there are none,
+    the training scene), or all"""
     video_dir: Path = Path("videos")
     """folder in which each run gets a folder for its films"""
     references: bool = True
@@ -93,7 +106,7 @@ def judge(
     scenes = load_family(family)
     known = find_references(scenes, effort or Effort(Path("runs/references")), references)
     with _progress(scenes, episodes, 1) as bar:
-        played = play_all(policy, scenes, episodes, False, bar.update)
+        played = play_all(policy, scenes, episodes, (), bar.update)
     return _judge(played, known, {"name": name}, folder)
 
 
@@ -104,19 +117,33 @@ def judge_subject(
     episodes: int,
     folder: Path | None = None,
     videos: int = 0,
+    filmed: Collection[str] = (),
     on_step: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, Any], Shots]:
     """Judge a trained agent, and leave records and verdict in a folder, by default its own.
 
     Returns:
-        The verdict, and the episodes to be filmed, `videos` of each scene.
+        The verdict, and the episodes to be filmed, `videos` of each scene in `filmed`.
     """
+    record = scenes_to_record(scenes, filmed)
     try:
-        played = play_all(subject.policy, scenes, episodes, videos > 0, on_step)
+        with _one_thread():
+            played = play_all(subject.policy, scenes, episodes, record, on_step)
     except UserError as error:
         raise UserError(f"{subject.folder}: {error}") from None
     found = _judge(played, references, subject.told, folder or subject.folder)
-    return found, choose(played, videos)
+    return found, choose(played, filmed, videos)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch works with one thread: a step of a small network is too little work for more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def find_references(
@@ -135,14 +162,16 @@ def play_all(
     policy: Policy,
     scenes: Mapping[str, Scene],
     episodes: int,
-    record: bool,
+    record: Collection[str],
     on_step: Callable[[], object],
 ) -> Played:
-    """A policy's episodes in every scene."""
+    """A policy's episodes in every scene. record: the scenes where they may be filmed."""
     played = {}
     for name, scene in scenes.items():
         try:
-            played[name] = play(scene, lambda _: policy, episodes, record=record, on_step=on_step)
+            played[name] = play(
+                scene, lambda _: policy, episodes, record=name in record, on_step=on_step
+            )
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     return played
@@ -180,18 +209,21 @@ def main(args: Args) -> None:
     _make_folders([subject.folder for subject in subjects], args.video_dir)
     effort = Effort(subjects[0].folder.resolve().parent / "references")
     references = find_references(scenes, effort, args.references)
+    filmed = scenes_to_film(scenes, args.films) if args.videos else []
     verdicts, shots = [], []
     with _progress(scenes, args.episodes, len(subjects)) as bar:
         for subject in subjects:
             found, chosen = judge_subject(
-                subject, scenes, references, args.episodes, None, args.videos, bar.update
+                subject, scenes, references, args.episodes, None, args.videos, filmed, bar.update
             )
             verdicts.append(found)
             shots.append(chosen)
     print(table.report(verdicts))
     for note in _notes(subjects, next(iter(scenes.values()))):
         print(f"note: {note}")
-    film_agents(verdicts, shots, references, args.video_dir)
+    film_agents(verdicts, shots, references, args.video_dir, plainly=args.films == "all")
+    if filmed and len(filmed) < len(scenes):
+        print(f"note: {', '.join(filmed)} were filmed; --films all films every scene")
     page = _page(subjects)
     write_report([subject.folder for subject in subjects], args.video_dir, page)
     print(f"report: {page}")
