@@ -300,12 +300,11 @@ def test_times_end_with_the_episode_whatever_the_speed(twin):
 
 
 def test_poster_is_the_end(twin, tmp_path):
-    film = Film([panel("agent", twin)], width=WIDTH)
-    film.poster(tmp_path / "new" / "film.png")
-    film.poster(tmp_path / "start.png", 0)
+    film = Film([panel("agent", twin)], width=WIDTH, fps=2)
+    film.write(tmp_path / "new" / "film.mp4")
     assert np.array_equal(imageio.imread(tmp_path / "new" / "film.png"), film.still(SECONDS))
-    assert np.array_equal(imageio.imread(tmp_path / "start.png"), film.still(0))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "start.png"]
+    assert np.array_equal(film.still(), film.still(SECONDS))
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["film.mp4", "film.png"]
 
 
 def test_gif_is_small_and_keeps_the_bars_colours(triptych, tmp_path):
