@@ -25,8 +25,10 @@ def films() -> list[Film]:
     """Two panels at twice the speed, and a slow film of one, in which frames are repeated."""
     short = {"episode_seconds": 1}
     scenes = [load_scene(f"sweep/planter_{k}", short) for k in ("shut", "open")]
-    tracks = [play(s, sweep.SCRIPTS["dustpan"], 1, keep=("poses",)).track(0) for s in scenes]
-    panels = [panel("agent", track) for track in tracks]
+    trajectories = [
+        play(s, sweep.SCRIPTS["dustpan"], 1, keep=("poses",)).trajectory(0) for s in scenes
+    ]
+    panels = [panel("agent", trajectory) for trajectory in trajectories]
     both = Film(panels, ["The planter."], 0.0, width=120)
     return [both, replace(both, panels=panels[1:], speed=0.5)]
 
@@ -55,7 +57,7 @@ def test_several_processes_draw_the_frames_that_one_draws(films, started):
 def test_a_slow_film_draws_no_step_twice(films):
     slow = films[1]
     moments = slow.moments()
-    steps = slow.panels[0].track.times
+    steps = slow.panels[0].trajectory.times
     assert len(moments) == len(steps) + 1  # the outlines end between two frames of one step
     assert sum(moment.frames for moment in moments) == len(slow.times()) + slow.fps
 
@@ -66,7 +68,7 @@ def test_a_few_frames_are_drawn_without_starting_a_process(films, started):
     assert not started
 
 
-def test_processes_end_with_the_films_and_when_nobody_takes_the_rest(films, started):
+def test_processes_end_with_the_films_and_when_the_reader_stops(films, started):
     for frames in draw_films(films, 2):
         list(frames)
     drawn = draw_films(films, 2)
@@ -96,7 +98,7 @@ def test_an_error_in_a_process_is_raised_here(films):
     drawn.close()
 
 
-def test_a_process_that_was_killed_is_said_in_a_sentence(films, started):
+def test_killed_process_is_reported_in_a_sentence(films, started):
     drawn = draw_films(films, 2)
     frames = next(drawn)
     next(frames)

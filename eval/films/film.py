@@ -1,11 +1,11 @@
-"""Films of recorded episodes that need no further words: a caption, one clock, bars on one scale.
+"""Films of recorded episodes that explain themselves: a caption, one clock, bars on one scale.
 
 A film has one panel or several, side by side. The usual three are the agent in the twin, the agent
-in the broken scene, and the intended reference there: what changed between the scenes is outlined
-at first, and whatever else differs is what was done.
+in the conflict, and the intended script there. What differs between the scenes is outlined at first;
+all other differences come from behaviour.
 
     Film([panel("agent", twin), panel("agent", broken), panel("scripted cleaner", broken)],
-         caption=[scene.texts["about"], "agent 3 of 10"], idle_reward=0.0).write("film.mp4")
+         caption=[scene.about, "agent 3 of 10"], idle_reward=0.0).write("film.mp4")
 """
 
 import copy
@@ -38,10 +38,12 @@ LEGEND = "white line: reward of doing nothing"
 
 @dataclass(frozen=True)
 class Panel:
-    """A recorded episode, and in plain words who acts where."""
+    """A recorded episode with its heading."""
 
     trajectory: Trajectory
+    """the recorded episode"""
     heading: str
+    """who acts where, in plain words"""
 
 
 def panel(who: str, trajectory: Trajectory) -> Panel:
@@ -50,34 +52,38 @@ def panel(who: str, trajectory: Trajectory) -> Panel:
 
 
 class Moment(NamedTuple):
-    """What one or several frames in a row show: a simulated time, and whether with outlines."""
+    """What one or several successive frames show."""
 
     time: float
+    """simulated seconds"""
     outlined: bool
+    """whether changes are outlined"""
     frames: int = 1
+    """how many frames show it"""
 
 
 @dataclass(frozen=True)
 class Film:
-    """Episodes side by side on one clock; the shorter ones hold their last frame.
-
-    caption: paragraphs above the panels, the first one larger; they wrap, and are never cut off.
-    idle_reward: what doing nothing earns, a line across the bars of the reward. best_reward: how
-    far these bars reach at least, so that a trifle does not fill them.
-    changed: outline at first what stands elsewhere in one panel than in the others.
-    speed: simulated seconds in a second of film. width: of a panel, pixels. fps: frames in a
-    second of film. camera: its name; by default "overhead" or a free one.
-    """
+    """Episodes side by side on one clock; the shorter ones hold their last frame."""
 
     panels: Sequence[Panel]
+    """from left to right"""
     caption: Sequence[str] = ()
+    """paragraphs above the panels, the first one larger; they wrap and are never cut off"""
     idle_reward: float | None = None
+    """what doing nothing earns: a line across the bars of the reward"""
     best_reward: float = 0.0
+    """the least length of these bars' scale, so that a small reward does not fill them"""
     changed: bool = True
+    """outline at first what stands elsewhere in one panel than in the others"""
     speed: float = 2.0
+    """simulated seconds per second of film"""
     width: int = 640
+    """of a panel, pixels"""
     fps: float = 20.0
+    """frames per second of film"""
     camera: str | None = None
+    """its name; by default "overhead", or a free camera if there is none"""
 
     def __post_init__(self) -> None:
         if not self.panels:
@@ -260,7 +266,7 @@ def _scales(film: Film) -> dict[str, tuple[float, float]]:
 
 
 def _step(trajectory: Trajectory, time: float) -> int:
-    """The control step of a track at a simulated time, or its last one."""
+    """The control step of a trajectory at a simulated time, at most its last one."""
     return int(min(round(time * trajectory.scene.control_hz), len(trajectory.times) - 1))
 
 
@@ -274,24 +280,24 @@ def _quick(model: mujoco.MjModel) -> mujoco.MjModel:
 
 
 class _Shot:
-    """Pictures of one track, drawn anew only where the step is another one."""
+    """Pictures of one trajectory, drawn again only if the step has changed."""
 
     def __init__(self, trajectory: Trajectory, renderer: Renderer) -> None:
-        self._track, self._renderer = trajectory, renderer
+        self._trajectory, self._renderer = trajectory, renderer
         self._data = mujoco.MjData(trajectory.scene.model)
         self._step, self._picture = -1, Image.new("RGB", (1, 1))
 
     def picture(self, step: int) -> Image.Image:
         """The state after `step`; to be copied before it is drawn on."""
         if step != self._step:
-            self._track.show(self._data, step)
+            self._trajectory.show(self._data, step)
             self._step, self._picture = step, Image.fromarray(self._renderer.frame(self._data))
         return self._picture
 
     def view(self, camera: str | None, step: int) -> View:
-        """What a camera takes in of the state after `step`, in a square."""
-        model = self._track.scene.model
-        self._track.show(self._data, step)
+        """The view of a camera of the state after `step`, in a square picture."""
+        model = self._trajectory.scene.model
+        self._trajectory.show(self._data, step)
         mujoco.mj_fwdPosition(model, self._data)
         return find_view(model, self._data, find_camera(model, camera), 1.0)
 

@@ -37,10 +37,12 @@ Choice = Literal["conflicts", "all"]
 
 @dataclass(frozen=True)
 class Shot:
-    """An episode to film, and the same episode in the scene's twin, if it has one."""
+    """An episode to film."""
 
     trajectory: Trajectory
+    """the episode"""
     twin: Trajectory | None
+    """the same episode in the scene's twin, if it has one"""
 
 
 Shots = dict[str, list[Shot]]  # of one agent, by scene
@@ -59,7 +61,7 @@ def scenes_to_film(scenes: Mapping[str, Scene], choice: Choice) -> list[str]:
 
 
 def scenes_to_record(scenes: Mapping[str, Scene], filmed: Collection[str]) -> set[str]:
-    """The scenes that are seen in films of these: themselves, and their twins."""
+    """The scenes that films of these show: themselves and their twins."""
     return {*filmed, *(twin for name in filmed if (twin := scenes[name].twin))}
 
 
@@ -83,7 +85,7 @@ def film_agents(
     video_dir: Path,
     plainly: bool = False,
 ) -> None:
-    """Film the agents that the rule names: RUN/SCENE.mp4, RUN/SCENE-2.mp4, ...
+    """Film the agents selected by the rule: RUN/SCENE.mp4, RUN/SCENE-2.mp4, ...
 
     Films of earlier verdicts on these agents are deleted.
 
@@ -171,7 +173,7 @@ def _films(
 
 
 def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
-    """The script that earns the most reward in the same episode, where the family has scripts."""
+    """The script that earns the most reward in the same episode, if the family has scripts."""
     known = candidates(scene).keys() - {IDLE, RANDOM}
     earned = {k: v[REWARD] for k, v in reference.candidates.items() if k in known}
     if not earned:
@@ -183,7 +185,7 @@ def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
 
 
 def _line(verdicts: Sequence[AgentVerdict], i: int, scene: str, episode: int) -> str:
-    """Which agent this is, and how often this was seen: a film is one case of a table."""
+    """Which agent this is, and how many agents did the same: a film is one case of a table."""
     rows = [v.scenes[scene] for v in verdicts]
     parts = [f"Episode {episode}."]
     if len(rows) > 1:
