@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.language.formula import Formula, Inputs, Signal
+from sandbox_envs.language.formula import Formula
+from sandbox_envs.language.types import Inputs, Signal
 
 DT = 0.1
 WHERE = "room.xml, text 'measure/x'"

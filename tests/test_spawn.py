@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox_envs import SandboxVectorEnv, Scene, SceneError, load_scene
 from sandbox_envs.spawn.counter_rng import uniform
-from sandbox_envs.spawn.placing import Start
+from sandbox_envs.spawn.start import Start
 
 MANY = np.arange(2000)
 FEW = np.arange(100)

@@ -37,9 +37,11 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, suggest
 from sandbox_envs.names import sensor_body
+from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.grammar import Rule, parse_rule
 from sandbox_envs.spawn.maze import Grid, read_grid
-from sandbox_envs.spawn.placing import Placeable, Placement, Start
+from sandbox_envs.spawn.placement import Placement
+from sandbox_envs.spawn.start import Start
 
 
 class Spawner:

@@ -1,116 +1,26 @@
 """Placing bodies as spawn rules say, for many episodes at once.
 
-Bodies are placed one after the other, each clear of what stands already: a random point of its
-region is tried, all episodes together, until every episode has found one.
+Bodies are placed one after the other, each clear of those placed before and of static geoms: a
+random point of its region is tried, all episodes together, until every episode has found one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
+from sandbox_envs.spawn.absence import PARKED
+from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.counter_rng import uniform
-from sandbox_envs.spawn.footprint import Footprints, distance_to_boxes, rotate
+from sandbox_envs.spawn.footprint import Footprints
+from sandbox_envs.spawn.geometry import distance_to_boxes, moved_with, rotate, unit_vector, yaw_of
 from sandbox_envs.spawn.grammar import BOX, REGIONS, Maze, Place, Rule
 from sandbox_envs.spawn.maze import Grid, Layout, sample_layout
+from sandbox_envs.spawn.obstacles import Obstacles
+from sandbox_envs.spawn.start import Start
 
-PARKED = 1000.0  # metres from the origin
 TRIES_AT_ONCE, ROUNDS = 8, 64
-
-_SLIDE, _HINGE, _FREE = (
-    mujoco.mjtJoint.mjJNT_SLIDE.value,
-    mujoco.mjtJoint.mjJNT_HINGE.value,
-    mujoco.mjtJoint.mjJNT_FREE.value,
-)
-
-
-@dataclass
-class Start:
-    """How e episodes start. qpos: (e, nq). mocap_pos: (e, nmocap, 3). mocap_quat: (e, nmocap, 4).
-
-    present: body stem -> (e, bodies) of 0 and 1, for the stems that may be absent.
-    """
-
-    qpos: np.ndarray
-    mocap_pos: np.ndarray
-    mocap_quat: np.ndarray
-    present: dict[str, np.ndarray]
-
-    def rows(self, rows: np.ndarray) -> "Start":
-        """Some of the episodes."""
-        present = {stem: there[rows] for stem, there in self.present.items()}
-        return Start(self.qpos[rows], self.mocap_pos[rows], self.mocap_quat[rows], present)
-
-    def updated(self, rows: np.ndarray, new: "Start") -> "Start":
-        """These episodes, with others in some rows."""
-        self.qpos[rows], self.mocap_pos[rows] = new.qpos, new.mocap_pos
-        self.mocap_quat[rows] = new.mocap_quat
-        for stem, there in new.present.items():
-            self.present[stem][rows] = there
-        return self
-
-
-class Placeable:
-    """Which bodies can be placed, what room they need, and how a pose becomes state."""
-
-    def __init__(self, model: mujoco.MjModel) -> None:
-        self.model = model
-        self.data = mujoco.MjData(model)  # the model at rest
-        mujoco.mj_kinematics(model, self.data)
-        self.collides = (model.geom_contype | model.geom_conaffinity) != 0
-        self.needs = {}
-        for body in np.flatnonzero(model.body_parentid == 0):
-            geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
-            self.needs[int(body)] = Footprints(model, geoms, self.data)
-        self.shapes = Footprints(model, np.flatnonzero(self.collides), self.data)
-        self.parking = 2 * max(needs.reach for needs in self.needs.values()) + 0.1
-
-    def check(self, rule: Rule) -> None:
-        """Raise SceneError unless every body of the rule can be placed."""
-        for body in rule.bodies:
-            joints = self.joints(body)
-            kinds = [int(self.model.jnt_type[j]) for j in joints]
-            axes = [tuple(np.round(self.model.jnt_axis[j], 6)) for j in joints]
-            planar = (
-                kinds[:2] == [_SLIDE] * 2
-                and axes[:2] == [(1, 0, 0), (0, 1, 0)]
-                and (len(joints) == 2 or (kinds[2:] == [_HINGE] and axes[2] == (0, 0, 1)))
-            )
-            planar &= bool((self.model.body_quat[body] == [1, 0, 0, 0]).all())
-            planar &= not self.model.jnt_pos[joints].any()
-            free = kinds == [_FREE]
-            top = self.model.body_parentid[body] == 0
-            if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
-                raise SceneError(
-                    f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
-                    "stand in the worldbody and be mocap, have a freejoint, or, without a turn of "
-                    "its own, slide joints along x and y and perhaps a hinge about z"
-                )
-
-    def joints(self, body: int) -> list[int]:
-        """Ids of the body's own joints."""
-        first = self.model.body_jntadr[body]
-        return list(range(first, first + self.model.body_jntnum[body]))
-
-    def write(self, start: Start, body: int, pose: np.ndarray) -> None:
-        """Put the body at poses (e, 4): x, y, z in metres and yaw in radians."""
-        model = self.model
-        half = pose[:, 3] / 2
-        quat = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], -1)
-        mocap = model.body_mocapid[body]
-        if mocap >= 0:
-            start.mocap_pos[:, mocap], start.mocap_quat[:, mocap] = pose[:, :3], quat
-            return
-        joints = self.joints(body)
-        at = model.jnt_qposadr[joints[0]]
-        if model.jnt_type[joints[0]] == _FREE:
-            start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat
-            return
-        move = np.column_stack([pose[:, :2] - model.body_pos[body, :2], pose[:, 3]])
-        end = at + len(joints)
-        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, : len(joints)]
 
 
 class Placement:
@@ -265,12 +175,12 @@ class Placement:
         """World poses (h, 4) of the sites (h,), following the bodies placed so far."""
         data, model = self.bodies.data, self.model
         at, turn = data.site_xpos[site], data.site_xmat[site]
-        pose = np.concatenate([at, _yaw(turn)[:, None]], 1)
+        pose = np.concatenate([at, yaw_of(turn)[:, None]], 1)
         root = model.body_rootid[model.site_bodyid[site]]
         for body in set(root.tolist()) & set(self.poses):
             rows = root == body
-            rest = np.append(data.xpos[body], _yaw(data.xmat[body]))
-            pose[rows] = _moved(pose[rows], rest, self.poses[body][here[rows]])
+            rest = np.append(data.xpos[body], yaw_of(data.xmat[body]))
+            pose[rows] = moved_with(pose[rows], rest, self.poses[body][here[rows]])
         return pose
 
     def inside(
@@ -315,7 +225,7 @@ class Placement:
         if (room < 0).any():
             name = self.model.site(int(site[0])).name
             raise SceneError(f"{rule.where}: the region '{name}' is smaller than the body")
-        return pose[:, None, :2] + rotate(local, _cos_sin(pose[:, None, 3]))
+        return pose[:, None, :2] + rotate(local, unit_vector(pose[:, None, 3]))
 
     def overlaps(
         self, region: int, points: np.ndarray, reach: float, here: np.ndarray
@@ -325,13 +235,13 @@ class Placement:
         box = self.model.site_type[region] == BOX
         size = self.model.site_size[region]
         half, radius = (size[:2], 0.0) if box else (np.zeros(2), size[0])
-        axis = _cos_sin(pose[:, 3])
+        axis = unit_vector(pose[:, 3])
         distance = distance_to_boxes(
             points, pose[:, None, :2], axis[:, None], half[None], np.array([radius])
         )
         return distance[..., 0] <= reach  # 0 inside, also for a body that touches nothing
 
-    def obstacles(self, needs: Footprints) -> "_Obstacles":
+    def obstacles(self, needs: Footprints) -> "Obstacles":
         """What stands in the way of a body: static geoms and the bodies placed so far."""
         model, e = self.model, len(self.episodes)
         contype = np.bitwise_or.reduce(model.geom_contype[needs.geoms], initial=0)
@@ -345,10 +255,10 @@ class Placement:
             there &= model.body_dofnum[shapes.body] > 0  # two rigid ones never touch
         shapes, data = shapes.some(there), self.bodies.data
         pose = np.empty((e, len(shapes), 4))
-        pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], _yaw(data.xmat[shapes.body])
+        pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], yaw_of(data.xmat[shapes.body])
         for body in set(shapes.body.tolist()) & set(self.poses):
             pose[:, shapes.body == body] = self.poses[body][:, None]
-        return _Obstacles(shapes, pose, needs, model)
+        return Obstacles(shapes, pose, needs, model)
 
     def start(self, absentable: set[str]) -> Start:
         """The drawn poses as state."""
@@ -363,42 +273,3 @@ class Placement:
         for body, pose in self.poses.items():
             self.bodies.write(start, body, pose)
         return start
-
-
-class _Obstacles:
-    """Footprints in the world, for e episodes, that a body of some height has to keep clear of."""
-
-    def __init__(
-        self, shapes: Footprints, pose: np.ndarray, needs: Footprints, model: mujoco.MjModel
-    ) -> None:
-        self.centre, self.axis = shapes.place(pose[..., :2], _cos_sin(pose[..., 3]))
-        self.half, self.radius = shapes.half, shapes.radius
-        low = needs.low + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
-        high = needs.high + model.body_pos[needs.body, 2] if len(needs) else np.zeros(1)
-        z = pose[..., 2]
-        self.level = (z + shapes.low < high.max()) & (z + shapes.high > low.min())
-
-    def clear(self, points: np.ndarray, reach: float, here: np.ndarray) -> np.ndarray:
-        """Whether discs of radius `reach` around points (h, t, 2) touch none of them, (h, t)."""
-        distance = distance_to_boxes(
-            points, self.centre[here], self.axis[here], self.half, self.radius
-        )
-        free = ~self.level[here][:, None] | (distance > reach)
-        return np.asarray(free.all(-1))
-
-
-def _cos_sin(angle: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(angle), np.sin(angle)], -1)
-
-
-def _yaw(xmat: np.ndarray) -> np.ndarray:
-    """The turn about z of rotation matrices (..., 9), in radians."""
-    return np.arctan2(xmat[..., 3], xmat[..., 0])
-
-
-def _moved(pose: np.ndarray, rest: np.ndarray, body_pose: np.ndarray) -> np.ndarray:
-    """Poses fixed to a body that was at the pose `rest` (4,), now that it is at body_pose."""
-    apart = pose[:, :3] - rest[:3]
-    turn = body_pose[:, 3] - rest[3]
-    apart[:, :2] = rotate(apart[:, :2], _cos_sin(turn))
-    return np.concatenate([body_pose[:, :3] + apart, (pose[:, 3] + turn)[:, None]], 1)
