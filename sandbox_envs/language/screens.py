@@ -27,12 +27,15 @@ class Screens(Footprints):
     ) -> np.ndarray:
         """Which lines of sight are cut, at the height of the eye.
 
-        Arrays have the simulations last, so that numpy's inner loops run over them; from the eye
-        on single precision is plenty.
+        Arrays have the simulations last, so that numpy's inner loops run over them. Relative to
+        the eye single precision is enough.
 
         Args:
-            eye: (3, n) in the world. dx, dy: (m, n), from the eye to the points.
-            xpos: (n, bodies, 3). xmat: (n, bodies, 9).
+            eye: its position in the world, (3, n).
+            dx: from the eye to the points along x, (m, n).
+            dy: from the eye to the points along y, (m, n).
+            xpos: of the bodies, (n, bodies, 3).
+            xmat: of the bodies, (n, bodies, 9).
 
         Returns:
             (m, n) bool.

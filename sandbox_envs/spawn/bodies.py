@@ -16,7 +16,11 @@ _SLIDE, _HINGE, _FREE = (
 
 
 class Placeable:
-    """Which bodies can be placed, what room they need, and how a pose becomes state."""
+    """The bodies of a scene as spawn rules place them.
+
+    `needs` holds the footprints of each body on the world with all its parts, `shapes` those of
+    all geoms that collide, and `parking` the distance in metres between absent bodies.
+    """
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self.model = model

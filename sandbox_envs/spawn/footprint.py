@@ -21,15 +21,21 @@ _UPRIGHT = (mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.
 class Footprints:
     """The footprints of g geoms of a model, each fixed to its body.
 
-    geoms, body: (g,) ids. offset: (g, 3) in the body's frame. axis: (g, 2), the box's first axis
-    in the body's frame. half: (g, 2) half sizes. radius: (g,). low, high: (g,), the geom's
-    reach in z from the body. Metres throughout.
+    Attributes, all in metres:
+        geoms: ids of the geoms, (g,).
+        body: ids of the bodies that the footprints are fixed to, (g,).
+        offset: centres in the body's frame, (g, 3).
+        axis: the box's first axis in the body's frame, (g, 2).
+        half: half sizes of the box, (g, 2).
+        radius: of the rounding, (g,).
+        low: lowest point of the geom, in z from the body, (g,).
+        high: highest point of the geom, in z from the body, (g,).
 
     Args:
         model: the compiled scene.
         geoms: their ids; planes are left out.
-        rest: poses of the model; with it, footprints are fixed not to the geom's own body but to
-            the one on the world of which that is a part (a wheel to its robot), as it rests.
+        rest: the model at rest. If given, a footprint is fixed to the body on the world that its
+            geom is a part of (a wheel's to the robot), as it rests, and not to the geom's own body.
     """
 
     def __init__(
@@ -65,9 +71,9 @@ class Footprints:
             setattr(self, name, getattr(self, name)[which])
 
     def some(self, which: np.ndarray) -> "Footprints":
-        """Those at an index or mask (g,)."""
+        """The footprints at an index or mask (g,)."""
         part = copy.copy(self)
-        part.__dict__.pop("reach", None)  # which is that of all
+        part.__dict__.pop("reach", None)  # the cached one is that of all footprints
         part._keep(which)
         return part
 
@@ -84,7 +90,12 @@ class Footprints:
         return float((corner + self.radius).max())
 
     def place(self, position: np.ndarray, cos_sin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Centres and first axes in the world, both (..., g, 2), from the bodies' poses."""
+        """Centres and first axes in the world, both (..., g, 2).
+
+        Args:
+            position: of the bodies, (..., g, 2).
+            cos_sin: cosine and sine of their yaw, (..., g, 2).
+        """
         centre = position + rotate(self.offset[:, :2], cos_sin)
         return centre, rotate(self.axis, cos_sin)
 

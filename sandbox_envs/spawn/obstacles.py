@@ -8,7 +8,14 @@ from sandbox_envs.spawn.geometry import distance_to_boxes, unit_vector
 
 
 class Obstacles:
-    """Footprints in the world, for e episodes, that a body of some height has to keep clear of."""
+    """Footprints of g geoms in the world, for e episodes, that a body has to keep clear of.
+
+    Args:
+        shapes: the footprints, fixed to their bodies.
+        pose: of these bodies, (e, g, 4).
+        needs: the footprints of the body to be placed; geoms above or below it do not count.
+        model: the compiled scene.
+    """
 
     def __init__(
         self, shapes: Footprints, pose: np.ndarray, needs: Footprints, model: mujoco.MjModel
@@ -20,10 +27,10 @@ class Obstacles:
         z = pose[..., 2]
         self.level = (z + shapes.low < high.max()) & (z + shapes.high > low.min())
 
-    def clear(self, points: np.ndarray, reach: float, here: np.ndarray) -> np.ndarray:
-        """Whether discs of radius `reach` around points (h, t, 2) touch none of them, (h, t)."""
+    def clear(self, points: np.ndarray, reach: float, rows: np.ndarray) -> np.ndarray:
+        """Whether discs around points (h, t, 2) touch no obstacle in episodes `rows`, (h, t)."""
         distance = distance_to_boxes(
-            points, self.centre[here], self.axis[here], self.half, self.radius
+            points, self.centre[rows], self.axis[rows], self.half, self.radius
         )
-        free = ~self.level[here][:, None] | (distance > reach)
+        free = ~self.level[rows][:, None] | (distance > reach)
         return np.asarray(free.all(-1))

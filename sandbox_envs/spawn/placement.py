@@ -24,7 +24,19 @@ TRIES_AT_ONCE, ROUNDS = 8, 64
 
 
 class Placement:
-    """The draw of e episodes: poses (e, 4) of the bodies placed so far, and what is in the way."""
+    """The starts of e episodes while they are drawn, body by body.
+
+    Call `place` for every rule in order, then `start`. In the methods, `rows` (h,) are indices of
+    some of the episodes, and poses are x, y, z in metres and yaw in radians.
+
+    Args:
+        model: the compiled scene.
+        bodies: which of its bodies can be placed, and their room.
+        rules: all spawn rules.
+        mazes: stem of a maze's cells -> its rule and grid.
+        seed: of the environment.
+        episodes: their numbers, (e,).
+    """
 
     def __init__(
         self,
@@ -36,99 +48,99 @@ class Placement:
         episodes: np.ndarray,
     ) -> None:
         self.model, self.bodies, self.seed, self.episodes = model, bodies, seed, episodes
-        self.poses: dict[int, np.ndarray] = {}
-        self.pending = np.zeros(model.nbody, bool)
+        self.poses: dict[int, np.ndarray] = {}  # body -> (e, 4), of the bodies placed so far
+        self.pending = np.zeros(model.nbody, bool)  # bodies that are not placed yet
         self.pending[[body for rule in rules for body in rule.bodies]] = True
         self.present: dict[str, np.ndarray] = {}
         self.mazes = mazes
         self.layouts: dict[str, Layout] = {}
 
-    def uniform(self, purpose: str, *shape: int) -> np.ndarray:
+    def _uniform(self, purpose: str, *shape: int) -> np.ndarray:
         """Numbers in [0, 1) for every episode, (e, *shape)."""
         return uniform(self.seed, self.episodes, purpose, shape)
 
     def place(self, rule: Rule) -> None:
         """Place all bodies of a rule, one after the other."""
         if rule.maze:
-            self.stand(rule)
+            self._place_walls(rule)
             return
-        which = self.choose(rule)  # (e, bodies): index of the place, or -1
+        which = self._choose_places(rule)  # (e, bodies): index of the place, or -1
         self.present[rule.stem] = (which >= 0).astype(np.float64)
-        order = [self.order(rule, i) for i in range(len(rule.places))]
+        order = [self._shuffled_spots(rule, i) for i in range(len(rule.places))]
         taken = np.zeros((len(self.episodes), len(rule.places)), int)
         for copy, body in enumerate(rule.bodies):
-            pose = self.parked(body)
+            pose = self._parked(body)
             for i, place in enumerate(rule.places):
-                here = np.flatnonzero(which[:, copy] == i)
-                if len(here):
+                rows = np.flatnonzero(which[:, copy] == i)
+                if len(rows):
                     spots, free = order[i]
-                    if (taken[here, i] >= free[here]).any() and spots.shape[1] > 1:
+                    if (taken[rows, i] >= free[rows]).any() and spots.shape[1] > 1:
                         raise SceneError(
                             f"{rule.where}: in some episodes nothing of '{place.stem}' is left "
                             f"for '{self.model.body(body).name}'; exclude less, or name more places"
                         )
-                    spot = spots[here, taken[here, i] % spots.shape[1]]
-                    pose[here] = self.pose_at(rule, place, copy, body, spot, here)
-                    taken[here, i] += 1
+                    spot = spots[rows, taken[rows, i] % spots.shape[1]]
+                    pose[rows] = self._poses_at(rule, place, copy, body, spot, rows)
+                    taken[rows, i] += 1
             self.poses[body] = pose
             self.pending[body] = False
 
-    def order(self, rule: Rule, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """The spots of the rule's i-th place in random order, (e, k), and how many can be used.
+    def _shuffled_spots(self, rule: Rule, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """The spots of the rule's i-th place in random order, (e, k), and how many are usable.
 
-        Those that cannot come last: of several spots, all that lie in a region to be avoided, or
-        that are no part of this episode's maze.
+        Unusable spots come last: those outside this episode's maze, and, where there are several
+        spots, those in a region to be avoided.
         """
         place, e = rule.places[i], len(self.episodes)
         if place.rim:
-            used = self.layout(place.stem).rim
+            used = self._layout(place.stem).rim
         elif place.stem in self.mazes:
-            used = self.layout(place.stem).inside
+            used = self._layout(place.stem).inside
         else:
             used = np.ones((e, len(place.sites)), bool)
         if place.outside and used.shape[1] > 1:
-            used = used & ~self.excluded(place, self.points(place))
-        draw = self.uniform(f"{rule.stem}/site/{i}", used.shape[1])
+            used = used & ~self._excluded(place, self._spot_points(place))
+        draw = self._uniform(f"{rule.stem}/site/{i}", used.shape[1])
         return (draw + ~used).argsort(1), used.sum(1)
 
-    def points(self, place: Place) -> np.ndarray:
-        """Where the spots of a place are, (e, k, 2)."""
+    def _spot_points(self, place: Place) -> np.ndarray:
+        """Positions of the spots of a place, (e, k, 2)."""
         e = len(self.episodes)
         if place.rim:
             return np.tile(self.mazes[place.stem][1].slots[:, :2], (e, 1, 1))
-        poses = [self.site_pose(np.full(e, site), np.arange(e)) for site in place.sites]
+        poses = [self._site_poses(np.full(e, site), np.arange(e)) for site in place.sites]
         return np.stack(poses, 1)[..., :2]
 
-    def excluded(self, place: Place | Maze, points: np.ndarray) -> np.ndarray:
-        """Whether points (e, t, 2) lie in a region that the place is outside of, (e, t)."""
+    def _excluded(self, place: Place | Maze, points: np.ndarray) -> np.ndarray:
+        """Whether points (e, t, 2) lie in a region that the place excludes, (e, t)."""
         every = np.arange(len(self.episodes))
-        inside = [self.overlaps(region, points, 1e-6, every) for region in place.outside]
+        inside = [self._overlaps(region, points, 1e-6, every) for region in place.outside]
         return np.any(inside, axis=0)
 
-    def layout(self, cells: str) -> Layout:
-        """The mazes of these cells, drawn when they are first asked for."""
+    def _layout(self, cells: str) -> Layout:
+        """The mazes of these cells, drawn on the first call."""
         if cells not in self.layouts:
             rule, grid = self.mazes[cells]
             self.layouts[cells] = sample_layout(rule, grid, self.seed, self.episodes)
         return self.layouts[cells]
 
-    def stand(self, rule: Rule) -> None:
-        """Put the walls of a maze into its slots."""
+    def _place_walls(self, rule: Rule) -> None:
+        """Place the walls of a maze into its slots, and park the walls left over."""
         assert rule.maze is not None
-        slots, walls = self.mazes[rule.maze.cells][1].slots, self.layout(rule.maze.cells).walls
+        slots, walls = self.mazes[rule.maze.cells][1].slots, self._layout(rule.maze.cells).walls
         if rule.maze.outside:
             points = np.tile(slots[:, :2], (len(walls), 1, 1))
-            walls = walls & ~self.excluded(rule.maze, points)
+            walls = walls & ~self._excluded(rule.maze, points)
         order, count = (~walls).argsort(1, kind="stable"), walls.sum(1)
         there = np.arange(len(rule.bodies)) < count[:, None]
         self.present[rule.stem] = there.astype(np.float64)
         for copy, body in enumerate(rule.bodies):
             slot = slots[order[:, min(copy, len(slots) - 1)]]
-            self.poses[body] = np.where(there[:, copy, None], slot, self.parked(body))
+            self.poses[body] = np.where(there[:, copy, None], slot, self._parked(body))
             self.pending[body] = False
 
-    def choose(self, rule: Rule) -> np.ndarray:
-        """Which place each body takes in each episode, (e, bodies), -1 for none."""
+    def _choose_places(self, rule: Rule) -> np.ndarray:
+        """Index of the place that each body takes in each episode, (e, bodies); -1 for absent."""
         which = np.full((len(self.episodes), len(rule.bodies)), -1)
         first = 0
         for i, place in enumerate(rule.places):
@@ -140,64 +152,64 @@ class Placement:
             which[:, first:] = rest[0]
         chances = [p.amount if isinstance(p.amount, float) else 0.0 for p in rule.places]
         if any(chances):
-            draw = self.uniform(f"{rule.stem}/place", len(rule.bodies))[:, first:]
+            draw = self._uniform(f"{rule.stem}/place", len(rule.bodies))[:, first:]
             chosen = np.searchsorted(np.cumsum(chances), draw, side="right")
             which[:, first:] = np.where(chosen < len(chances), chosen, -1)
         return which
 
-    def parked(self, body: int) -> np.ndarray:
-        """Poses (e, 4) far away, where nothing else is parked."""
+    def _parked(self, body: int) -> np.ndarray:
+        """Poses (e, 4) of an absent body, far from the room and from other absent bodies."""
         away = PARKED + body * self.bodies.parking
         pose = np.array([away, PARKED, self.model.body_pos[body, 2], 0.0])
         return np.tile(pose, (len(self.episodes), 1))
 
-    def pose_at(
-        self, rule: Rule, place: Place, copy: int, body: int, spot: np.ndarray, here: np.ndarray
+    def _poses_at(
+        self, rule: Rule, place: Place, copy: int, body: int, spot: np.ndarray, rows: np.ndarray
     ) -> np.ndarray:
-        """Poses (h, 4) for one body at the place's spots (h,) in the episodes `here` (h,)."""
+        """Poses (h, 4) of one body at the place's spots (h,)."""
         site = np.array(place.sites)[spot % len(place.sites)]
-        pose = self.site_pose(site, here)
+        pose = self._site_poses(site, rows)
         if place.rim:
             pose = self.mazes[place.stem][1].slots[spot]
         elif self.model.site_type[site[0]] in REGIONS:
-            pose[:, :2] = self.inside(rule, place, copy, body, site, here)
+            pose[:, :2] = self._sample_clear(rule, place, copy, body, site, rows)
             pose[:, 2] = self.model.body_pos[body, 2]
         if rule.yaw == "any":
-            pose[:, 3] = 2 * np.pi * self.uniform(f"{rule.stem}/yaw", len(rule.bodies))[here, copy]
+            pose[:, 3] = 2 * np.pi * self._uniform(f"{rule.stem}/yaw", len(rule.bodies))[rows, copy]
         elif isinstance(rule.yaw, tuple):
-            target = self.site_pose(np.full(len(here), rule.yaw[1]), here)
+            target = self._site_poses(np.full(len(rows), rule.yaw[1]), rows)
             pose[:, 3] = np.arctan2(*(target - pose)[:, [1, 0]].T)
         elif rule.yaw is not None:
             pose[:, 3] = float(rule.yaw)
         return pose
 
-    def site_pose(self, site: np.ndarray, here: np.ndarray) -> np.ndarray:
-        """World poses (h, 4) of the sites (h,), following the bodies placed so far."""
+    def _site_poses(self, site: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """World poses (h, 4) of the sites (h,); sites move with the bodies placed so far."""
         data, model = self.bodies.data, self.model
         at, turn = data.site_xpos[site], data.site_xmat[site]
         pose = np.concatenate([at, yaw_of(turn)[:, None]], 1)
         root = model.body_rootid[model.site_bodyid[site]]
         for body in set(root.tolist()) & set(self.poses):
-            rows = root == body
+            moves = root == body
             rest = np.append(data.xpos[body], yaw_of(data.xmat[body]))
-            pose[rows] = moved_with(pose[rows], rest, self.poses[body][here[rows]])
+            pose[moves] = moved_with(pose[moves], rest, self.poses[body][rows[moves]])
         return pose
 
-    def inside(
-        self, rule: Rule, place: Place, copy: int, body: int, site: np.ndarray, here: np.ndarray
+    def _sample_clear(
+        self, rule: Rule, place: Place, copy: int, body: int, site: np.ndarray, rows: np.ndarray
     ) -> np.ndarray:
-        """Points (h, 2) in the regions, outside others and clear of what is there already."""
+        """Random points (h, 2) in the regions, outside excluded ones and clear of obstacles."""
         needs = self.bodies.needs[body]
-        points = np.empty((len(here), 2))
-        left = np.arange(len(here))
-        obstacles = self.obstacles(needs)
+        points = np.empty((len(rows), 2))
+        left = np.arange(len(rows))
+        obstacles = self._obstacles(needs)
         for round_ in range(ROUNDS):
             purpose = f"{rule.stem}/{copy}/{place.stem}/{round_}"
-            draw = uniform(self.seed, self.episodes[here[left]], purpose, (TRIES_AT_ONCE, 2))
-            tries = self.in_region(site[left], here[left], draw, needs.reach, rule)
-            good = obstacles.clear(tries, needs.reach, here[left])
+            draw = uniform(self.seed, self.episodes[rows[left]], purpose, (TRIES_AT_ONCE, 2))
+            tries = self._sample_region(site[left], rows[left], draw, needs.reach, rule)
+            good = obstacles.clear(tries, needs.reach, rows[left])
             for region in place.outside:
-                good &= ~self.overlaps(region, tries, needs.reach, here[left])
+                good &= ~self._overlaps(region, tries, needs.reach, rows[left])
             first = good.argmax(1)
             done = good[np.arange(len(left)), first]
             points[left[done]] = tries[done, first[done]]
@@ -209,12 +221,12 @@ class Placement:
             f"{ROUNDS * TRIES_AT_ONCE} tries; make the region larger or the bodies fewer"
         )
 
-    def in_region(
-        self, site: np.ndarray, here: np.ndarray, draw: np.ndarray, reach: float, rule: Rule
+    def _sample_region(
+        self, site: np.ndarray, rows: np.ndarray, draw: np.ndarray, reach: float, rule: Rule
     ) -> np.ndarray:
-        """Random points (h, t, 2) of the sites (h,), a margin away from their edge."""
+        """Points in the sites (h,), `reach` away from their edge, from numbers draw (h, t, 2)."""
         size = self.model.site_size[site]
-        pose = self.site_pose(site, here)
+        pose = self._site_poses(site, rows)
         if self.model.site_type[site[0]] == BOX:
             room = size[:, :2] - reach
             local = (2 * draw - 1) * room[:, None]
@@ -227,11 +239,11 @@ class Placement:
             raise SceneError(f"{rule.where}: the region '{name}' is smaller than the body")
         return pose[:, None, :2] + rotate(local, unit_vector(pose[:, None, 3]))
 
-    def overlaps(
-        self, region: int, points: np.ndarray, reach: float, here: np.ndarray
+    def _overlaps(
+        self, region: int, points: np.ndarray, reach: float, rows: np.ndarray
     ) -> np.ndarray:
         """Whether discs of radius `reach` around points (h, t, 2) touch a region, (h, t)."""
-        pose = self.site_pose(np.full(len(here), region), here)
+        pose = self._site_poses(np.full(len(rows), region), rows)
         box = self.model.site_type[region] == BOX
         size = self.model.site_size[region]
         half, radius = (size[:2], 0.0) if box else (np.zeros(2), size[0])
@@ -241,8 +253,8 @@ class Placement:
         )
         return distance[..., 0] <= reach  # 0 inside, also for a body that touches nothing
 
-    def obstacles(self, needs: Footprints) -> "Obstacles":
-        """What stands in the way of a body: static geoms and the bodies placed so far."""
+    def _obstacles(self, needs: Footprints) -> "Obstacles":
+        """The obstacles for a body: static geoms and the bodies placed so far."""
         model, e = self.model, len(self.episodes)
         contype = np.bitwise_or.reduce(model.geom_contype[needs.geoms], initial=0)
         conaffinity = np.bitwise_or.reduce(model.geom_conaffinity[needs.geoms], initial=0)
@@ -252,7 +264,7 @@ class Placement:
         )
         there = (can_collide != 0) & ~self.pending[shapes.body]
         if not model.body_dofnum[model.body_rootid[needs.body]].any():
-            there &= model.body_dofnum[shapes.body] > 0  # two rigid ones never touch
+            there &= model.body_dofnum[shapes.body] > 0  # MuJoCo lets two fixed bodies overlap
         shapes, data = shapes.some(there), self.bodies.data
         pose = np.empty((e, len(shapes), 4))
         pose[:, :, :3], pose[:, :, 3] = data.xpos[shapes.body], yaw_of(data.xmat[shapes.body])
@@ -261,7 +273,7 @@ class Placement:
         return Obstacles(shapes, pose, needs, model)
 
     def start(self, absentable: set[str]) -> Start:
-        """The drawn poses as state."""
+        """The drawn poses as state, with the presence of the stems in `absentable`."""
         model, e = self.model, len(self.episodes)
         data = self.bodies.data
         start = Start(
