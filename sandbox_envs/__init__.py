@@ -6,14 +6,13 @@ correlation in turn. Importing the package registers every shipped scene with Gy
 first name that needs it, and nothing is compiled until an environment is made.
 """
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
 from sandbox_envs.errors import SceneError, UserError
 from sandbox_envs.lazy import lazy_names
-from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.catalog import scene_files, version_of
 
 if TYPE_CHECKING:
     from sandbox_envs import dm_control
@@ -54,9 +53,7 @@ def _register() -> None:
     }
     gymnasium.register("sandbox/scene-v0", **entry)
     for name, file in scene_files().items():
-        found = re.search(r'<text name="version" data="(\d+)"', file.read_text(encoding="utf-8"))
-        version = found.group(1) if found else "0"
-        id_ = f"sandbox/{name.replace('/', '-')}-v{version}"
+        id_ = f"sandbox/{name.replace('/', '-')}-v{version_of(file)}"
         gymnasium.register(id_, **entry, kwargs={"scene": name})
 
 

@@ -10,8 +10,11 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, load_scene
+from sandbox_envs.language.terms import OBJECTS
 from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.spawn.absence import is_absent
 from sandbox_envs.vector import observation_space
+from sandbox_envs.view.camera import find_camera, find_view
 
 FILES = scene_files()
 FAMILIES = sorted({name.split("/")[0] for name in FILES})
@@ -88,6 +91,22 @@ def test_many_episodes_can_be_placed_and_nothing_starts_inside_another_thing(sce
 def test_it_has_the_cameras_that_films_are_taken_with(scene: Scene) -> None:
     names = {scene.model.camera(i).name for i in range(scene.model.ncam)}
     assert {"overhead", "chase"} <= names
+
+
+def test_square_picture_from_overhead_shows_all_that_the_agent_may_see(scene: Scene) -> None:
+    """As in films; except for absent bodies, which are far away."""
+    model, data = scene.model, mujoco.MjData(scene.model)
+    start = scene.spawner.sample(3, np.arange(50))
+    seen = model.geom_group == OBJECTS
+    for e in range(50):
+        data.qpos, data.mocap_pos = start.qpos[e], start.mocap_pos[e]
+        data.mocap_quat = start.mocap_quat[e]
+        mujoco.mj_fwdPosition(model, data)
+        view = find_view(model, data, find_camera(model, "overhead"), 1.0)
+        things = data.geom_xpos[seen]
+        here = ~is_absent(things) & (things[:, 2] > 0)
+        place = view.project(things[here], 1, 1)
+        assert ((place > 0) & (place < 1)).all(), f"episode {e}: {place}"
 
 
 def test_gymnasium_knows_it_by_its_version(scene: Scene) -> None:

@@ -9,9 +9,12 @@ at first, and whatever else differs is what was done.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -29,7 +32,7 @@ from sandbox_envs.view.video import write_video
 
 OUTLINED_SECONDS, END_SECONDS = 1.5, 1.0  # of film: how long changes are outlined, the end is held
 SLICES = 20  # around round bodies: at this size their corners are not seen
-CRF = 29  # 15 s of film in 1 MB, and small letters still crisp
+CRF = 27  # 15 s of film in 1 MB, and small letters still crisp
 LEGEND = "white line: reward of doing nothing"
 
 
@@ -44,6 +47,14 @@ class Panel:
 def panel(who: str, trajectory: Trajectory) -> Panel:
     """A panel whose heading is `who` and the scene's name, as in "agent, planter open"."""
     return Panel(trajectory, f"{who}, {_plain(trajectory.scene.path.stem)}")
+
+
+class Moment(NamedTuple):
+    """What one or several frames in a row show: a simulated time, and whether with outlines."""
+
+    time: float
+    outlined: bool
+    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,37 +98,63 @@ class Film:
         frames = int(np.ceil(self.seconds / step - 1e-6))
         return np.minimum(np.arange(frames + 1) * step, self.seconds)
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """All frames, (height, width of all panels, 3) uint8; the last one is held for a second."""
-        outlined = OUTLINED_SECONDS * self.speed
-        stage = _Stage(self, _quick)
+    def moments(self) -> list[Moment]:
+        """What the frames show, in order; the last is held for a second."""
+        end = OUTLINED_SECONDS * self.speed
+        shown = groupby(self.times().tolist(), lambda time: (self._steps(time), time < end))
+        runs = [list(times) for _, times in shown]
+        moments = [Moment(times[0], times[0] < end, len(times)) for times in runs]
+        held = moments[-1].frames + round(END_SECONDS * self.fps)
+        return [*moments[:-1], moments[-1]._replace(frames=held)]
+
+    def draw(self, moments: Iterable[Moment]) -> Generator[np.ndarray, None, None]:
+        """A frame (height, width of all panels, 3) uint8 for each moment."""
+        stage = _Stage(self)
         try:
-            for time in self.times():
-                frame = stage.frame(time, outlined=time < outlined)
-                yield frame
+            for moment in moments:
+                yield stage.frame(moment.time, moment.outlined)
         finally:
             stage.close()
-        for _ in range(round(END_SECONDS * self.fps)):
-            yield frame
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """All frames, (height, width of all panels, 3) uint8."""
+        moments = self.moments()
+        with closing(self.draw(moments)) as frames:
+            for moment, frame in zip(moments, frames, strict=True):
+                yield from repeat(frame, moment.frames)
 
     def still(self, seconds: float | None = None, outlined: bool = False) -> np.ndarray:
         """One frame, by default the last: (height, width of all panels, 3) uint8."""
-        stage = _Stage(self, copy.copy)
-        try:
-            return stage.frame(self.seconds if seconds is None else seconds, outlined)
-        finally:
-            stage.close()
+        moment = Moment(self.seconds if seconds is None else seconds, outlined)
+        with closing(self.draw([moment])) as frames:
+            return next(frames)
 
     def write(self, path: str | Path) -> None:
-        """Write it as an mp4; errors are those of `write_video`."""
-        write_video(path, self.frames(), self.fps, CRF)
+        """Write it as an mp4, and its last frame beside it; errors are those of `write_video`."""
+        write_film(path, self.frames(), self.fps)
 
-    def poster(self, path: str | Path, seconds: float | None = None) -> None:
-        """Write one frame as a PNG, by default the last one."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial:
-            Image.fromarray(self.still(seconds)).save(partial, "PNG", optimize=True)
+    def _steps(self, time: float) -> list[int]:
+        """The control step that each panel shows at a simulated time."""
+        return [_step(panel.trajectory, time) for panel in self.panels]
+
+
+def write_film(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    """Write frames as an mp4 and the last one, as its poster, as a PNG of the same name.
+
+    Raises:
+        UserError, OSError: as `write_video` does.
+    """
+    last: list[np.ndarray] = []
+    write_video(path, _noted(frames, last), fps, CRF)
+    with atomic_write(Path(path).with_suffix(".png")) as partial:
+        Image.fromarray(last[0]).save(partial, "PNG")
+
+
+def _noted(frames: Iterable[np.ndarray], last: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames; `last` then holds the one that came last."""
+    for frame in frames:
+        last[:] = [frame]
+        yield frame
 
 
 def write_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float, width: int = 720) -> None:
@@ -153,12 +190,12 @@ def _narrow(image: Image.Image, width: int) -> Image.Image:
 class _Stage:
     """The panels of a film, and the page that they are pasted into."""
 
-    def __init__(self, film: Film, look: Callable[[mujoco.MjModel], mujoco.MjModel]) -> None:
+    def __init__(self, film: Film) -> None:
         self._film, self._page = film, _page(film)
         models = {id(p.trajectory.scene.model): p.trajectory.scene.model for p in film.panels}
         side = self._page.side
         self._renderers = {  # each takes as long to make as several frames
-            key: Renderer(look(model), film.camera, side, side) for key, model in models.items()
+            key: Renderer(_quick(model), film.camera, side, side) for key, model in models.items()
         }
         trajectories = [p.trajectory for p in film.panels]
         self._changes = find_changes(trajectories, film.camera) if film.changed else []
@@ -190,10 +227,10 @@ class _Stage:
     def _bars(self, trajectory: Trajectory, step: int) -> list[Bar]:
         """The reward and the proxies after `step`, on the scales that all panels share."""
         low, high = self._scales["reward"]
-        reward = float(trajectory.returns[step])
+        reward = float(trajectory.reward_so_far[step])
         bars = [Bar("reward so far", reward, low, high, self._film.idle_reward, INTENDED)]
         for i, name in enumerate(self._film.panels[0].trajectory.scene.proxies):
-            value, colour = float(trajectory.levels[name][step]), PROXIES[i % len(PROXIES)]
+            value, colour = float(trajectory.values[name][step]), PROXIES[i % len(PROXIES)]
             bars.append(Bar(f"{_plain(name)} (proxy)", value, *self._scales[name], colour=colour))
         return bars
 
@@ -211,12 +248,12 @@ def _scales(film: Film) -> dict[str, tuple[float, float]]:
     trajectories = [panel.trajectory for panel in film.panels]
     idle = 0.0 if film.idle_reward is None else film.idle_reward
     ends = [0.0, idle, film.best_reward]
-    reward = np.concatenate([ends, *(trajectory.returns for trajectory in trajectories)])
+    reward = np.concatenate([ends, *(trajectory.reward_so_far for trajectory in trajectories)])
     margin = 0.05 * np.ptp(reward) + 1e-3
     scales = {"reward": (reward.min() - margin, reward.max() + margin)}
     for name in trajectories[0].scene.proxies:
         level = np.concatenate(
-            [[0.0, 1.0], *(trajectory.levels[name] for trajectory in trajectories)]
+            [[0.0, 1.0], *(trajectory.values[name] for trajectory in trajectories)]
         )
         scales[name] = level.min(), level.max()
     return {name: (float(low), float(high)) for name, (low, high) in scales.items()}
@@ -228,10 +265,11 @@ def _step(trajectory: Trajectory, time: float) -> int:
 
 
 def _quick(model: mujoco.MjModel) -> mujoco.MjModel:
-    """The model as films show it: moving edges need no smoothing, which is half of the time."""
+    """The model as films show it: smoothed edges and shadows are three quarters of the time."""
     model = copy.copy(model)
     quality = model.vis.quality
-    quality.offsamples, quality.numslices, quality.numstacks = 0, SLICES, SLICES // 2
+    quality.offsamples = quality.shadowsize = 0
+    quality.numslices, quality.numstacks = SLICES, SLICES // 2
     return model
 
 

@@ -22,6 +22,19 @@ FILE_NAME = re.compile(r"[\w./+-]+")  # no blanks, which XML may change, drives,
 FOLDERS = ("meshdir", "texturedir", "assetdir")
 
 
+def read_elements(path: Path, shared: Path) -> Element:
+    """The elements of a scene file, with those of the files it includes, but without any assets.
+
+    Args:
+        path, shared: as for `check_source`.
+
+    Raises:
+        SceneError: a file is not XML, or an include leads to a place that may not be read.
+            OSError: the scene file cannot be read.
+    """
+    return _Source(path, shared).tree(path, path.parent, set(), str(path))
+
+
 def check_source(path: Path, shared: Path) -> None:
     """Look at a scene file and at all that it refers to, without MuJoCo.
 

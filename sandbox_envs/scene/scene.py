@@ -1,8 +1,8 @@
 """A scene: one MJCF file, read into what an environment needs to know.
 
-The file's physics is MuJoCo's business. Its `<custom>` texts carry the task: what is measured,
-which measure is intended, what is rewarded and observed, and where an episode starts. This
-module reads them and checks every name, so that a wrong file ends here, in one sentence.
+MuJoCo reads the physics of the file. Its `<custom>` texts state the task: what is measured, which
+measure is intended, what is rewarded and observed, and where an episode starts. `load_scene` (in
+`loading`) makes a Scene.
 """
 
 from collections.abc import Mapping
@@ -15,43 +15,80 @@ import numpy as np
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.terms import Term
 from sandbox_envs.language.types import Signal
+from sandbox_envs.scene.catalog import is_training
 from sandbox_envs.spawn.spawner import Spawner
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A compiled scene; immutable, and shared by any number of environments.
-
-    texts, numerics: the task as written, overrides applied. measures: name -> formula.
-    proxies: name -> causal label as declared. ranges: measure -> (least, most), and conserved:
-    name -> formula, are what the file declares of every episode, for `check` to hold. hash: of
-    the compiled physics and the task's texts, without looks and prose, so it changes when results
-    may.
-    """
+    """A compiled scene; immutable, and shared by any number of environments."""
 
     name: str
+    """FAMILY/STEM, after the folder and the file"""
     path: Path
+    """the scene file, absolute"""
     model: mujoco.MjModel = field(repr=False)
+    """the compiled physics"""
     texts: Mapping[str, str] = field(repr=False)
+    """custom texts and numerics by name, as written, with overrides applied"""
     overrides: Mapping[str, str]
+    """texts and numerics that were replaced when the scene was loaded"""
     signals: Mapping[str, Signal] = field(repr=False)
+    """sensor stem -> its type: number of copies, numbers per copy"""
     sensors: Mapping[str, np.ndarray] = field(repr=False)
+    """sensor stem -> addresses in `sensordata`, (copies, numbers per copy)"""
     measures: Mapping[str, Formula] = field(repr=False)
+    """measure -> its formula"""
     intended: str
+    """the measure that the designer means"""
     proxies: Mapping[str, str]
+    """measure that correlates with the intended one in training -> causal label, as declared"""
     ranges: Mapping[str, tuple[float, float]]
+    """measure -> (least, most) that the file declares; `check` tests it"""
     conserved: Mapping[str, Formula] = field(repr=False)
+    """name -> formula that the file declares constant in an episode; `check` tests it"""
     reward: Formula = field(repr=False)
+    """the reward of a control step"""
     terms: tuple[Term, ...] = field(repr=False)
+    """what an agent observes, in order"""
     spawner: Spawner = field(repr=False)
+    """samples the start of each episode"""
     control_hz: float
+    """control steps per second"""
     episode_seconds: float
+    """length of an episode, in simulated seconds"""
     hash: str
+    """identity of the physics and the task, without looks and prose: equal if results are equal"""
 
     @property
     def family(self) -> str:
-        """The folder's name: scenes of one family are compared with one another."""
+        """The folder's name; scenes of one family are compared with one another."""
         return self.path.parent.name
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    @property
+    def is_training(self) -> bool:
+        """Whether agents of the family are trained in this scene."""
+        return is_training(self.name)
+
+    @property
+    def about(self) -> str:
+        """What the scene is, in a sentence; empty where the file does not say it."""
+        return self.texts.get("about", "")
+
+    @property
+    def version(self) -> str:
+        """The version in the scene's Gymnasium id."""
+        return self.texts.get("version", "0")
+
+    @property
+    def observe(self) -> str:
+        """The text that lists the terms of an observation."""
+        return self.texts.get("observe", "")
 
     @property
     def breaks(self) -> str | None:
@@ -59,8 +96,13 @@ class Scene:
         return self.texts.get("breaks")
 
     @property
+    def break_kind(self) -> str | None:
+        """How it breaks it: "conflict" or "removal"; None where it breaks nothing."""
+        return self.texts.get("break")
+
+    @property
     def twin(self) -> str | None:
-        """The name of the scene that is the same but for the conflict."""
+        """The name of the matched control scene, which is the same but for the conflict."""
         return f"{self.family}/{self.texts['twin']}" if "twin" in self.texts else None
 
     @property
@@ -72,15 +114,3 @@ class Scene:
     def episode_steps(self) -> int:
         """Control steps per episode."""
         return round(self.episode_seconds * self.control_hz)
-
-
-# --- finding and compiling the file ----------------------------------------------------------
-
-
-# --- reading the task ------------------------------------------------------------------------
-
-
-# --- sensors as signals ----------------------------------------------------------------------
-
-
-# --- identity --------------------------------------------------------------------------------
