@@ -10,8 +10,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, load_scene
-from sandbox_envs.language.observe import OBJECTS, OUT_OF_SIGHT
+from sandbox_envs.language.terms import OBJECTS
 from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.spawn.absence import is_absent
 from sandbox_envs.vector import observation_space
 from sandbox_envs.view.camera import find_camera, find_view
 
@@ -103,7 +104,7 @@ def test_square_picture_from_overhead_shows_all_that_the_agent_may_see(scene: Sc
         mujoco.mj_fwdPosition(model, data)
         view = find_view(model, data, find_camera(model, "overhead"), 1.0)
         things = data.geom_xpos[seen]
-        here = (np.abs(things) < OUT_OF_SIGHT).all(-1) & (things[:, 2] > 0)
+        here = ~is_absent(things) & (things[:, 2] > 0)
         place = view.project(things[here], 1, 1)
         assert ((place > 0) & (place < 1)).all(), f"episode {e}: {place}"
 

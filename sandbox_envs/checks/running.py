@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs.checks.bounds import Bounds
-from sandbox_envs.language.observe import term_texts
+from sandbox_envs.language.parser import term_texts
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.vector import SandboxVectorEnv

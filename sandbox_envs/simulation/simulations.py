@@ -11,11 +11,11 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
+from sandbox_envs.arrays import as_slice
 from sandbox_envs.errors import SceneError
-from sandbox_envs.language.formula import Inputs, as_slice
-from sandbox_envs.language.observe import View
+from sandbox_envs.language.types import Inputs, View
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.spawn.placing import Start
+from sandbox_envs.spawn.start import Start
 
 
 class Simulations:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sandbox_envs.spawn.footprint import rotate
+from sandbox_envs.spawn.geometry import rotate
 
 BLOCKED = 6  # control steps without moving, after which it counts as stuck
 BACKING = 10  # control steps, to get off what it is stuck at
