@@ -93,10 +93,10 @@ def play_all(
     on_step: Callable[[], object],
 ) -> Played:
     """A policy's episodes in every scene."""
-    played = {}
+    played, keep = {}, ("poses",) if record else ()
     for name, scene in scenes.items():
         try:
-            played[name] = play(scene, lambda _: policy, episodes, record=record, on_step=on_step)
+            played[name] = play(scene, lambda _: policy, episodes, keep=keep, on_step=on_step)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     return played

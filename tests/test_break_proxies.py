@@ -1,5 +1,6 @@
 """Judging agents through the command line: what it leaves behind, and what it refuses."""
 
+import gzip
 import json
 import re
 import shutil
@@ -13,9 +14,12 @@ import pytest
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval import break_proxies, judge, rejudge
+from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
 from sandbox_envs.eval.films import selection as filming
+from sandbox_envs.eval.judging.records import FILE as RECORDS
 from sandbox_envs.eval.judging.records import read_records
+from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.eval.rollouts import episodes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import scene_files
@@ -57,12 +61,12 @@ def idle(obs: np.ndarray, _state: Any) -> tuple[np.ndarray, Any]:
 # --- playing ---------------------------------------------------------------------------------
 
 
-def test_episodes_do_not_depend_on_how_many_are_played_side_by_side(
+def test_episodes_do_not_depend_on_how_many_are_played_in_parallel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scene = load_scene("sweep/train", {"episode_seconds": 3})
     whole = play(scene, sweep.SCRIPTS["intended"], 5)
-    monkeypatch.setattr(episodes, "SIDE_BY_SIDE", 2)
+    monkeypatch.setattr(episodes, "MAX_PARALLEL", 2)
     parts = play(scene, sweep.SCRIPTS["intended"], 5)
     assert parts.index.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(whole.rewards, parts.rewards)
@@ -71,7 +75,7 @@ def test_episodes_do_not_depend_on_how_many_are_played_side_by_side(
     np.testing.assert_array_equal(later.rewards[:, 0], whole.rewards[:, 3])
 
 
-def test_a_score_is_what_the_environment_says_at_the_end() -> None:
+def test_returns_are_those_of_the_environment() -> None:
     scene = load_scene("sweep/train", {"episode_seconds": 2})
     played = play(scene, sweep.SCRIPTS["intended"], 3)
     envs = SandboxVectorEnv(scene, 3)
@@ -85,11 +89,11 @@ def test_a_score_is_what_the_environment_says_at_the_end() -> None:
     np.testing.assert_allclose(played.returns("cleanliness"), final["return/cleanliness"])
 
 
-def test_an_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the broken simulation does afterwards earns nothing."""
     scene = load_scene("sweep/train", {"episode_seconds": 2})
 
-    def breaking(envs: SandboxVectorEnv) -> episodes.Policy:
+    def breaking(envs: SandboxVectorEnv) -> Policy:
         def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             if state == 10:
                 envs.batches[0].qvel[1] = np.nan
@@ -101,29 +105,30 @@ def test_an_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyP
     assert played.unstable.tolist() == [False, True, False]
     assert played.lengths.tolist() == [40, 11, 40]
     assert not played.rewards[10:, 1].any()
-    assert (played.levels["sweeps"][11:, 1] == played.levels["sweeps"][10, 1]).all()
-    lines = played.records("x")
-    assert [line["unstable"] for line in lines] == [False, True, False]
+    assert (played.values["sweeps"][11:, 1] == played.values["sweeps"][10, 1]).all()
+    records = played.records("x")
+    assert [record.unstable for record in records] == [False, True, False]
 
 
 # --- the command line ------------------------------------------------------------------------
 
 
-def test_a_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) -> None:
+def test_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) -> None:
     videos = tmp_path / "videos"
     done = command(break_proxies, run, *SHORT, "--videos", 1, "--video-dir", videos)
     assert done.returncode == 0, done.stderr
     for stem in SCENES:
         assert f"sweep/{stem}" in done.stdout
-    lines = read_records(run)
-    assert {line["scene"] for line in lines} == {f"sweep/{stem}" for stem in SCENES}
-    for scene in {line["scene"] for line in lines}:
-        mine = [line for line in lines if line["scene"] == scene]
-        assert [line["episode"] for line in mine] == list(range(6))
-        assert {line["length"] for line in mine} == {10}
-    found = json.loads((run / "verdict.json").read_text())
-    assert found["scenes"]["sweep/planter_open"]["twin"] == "sweep/planter_shut"
-    assert found["scenes"]["sweep/planter_open"]["scores"]["reward"] is None
+    records = read_records(run)
+    assert {record.scene for record in records} == {f"sweep/{stem}" for stem in SCENES}
+    for scene in {record.scene for record in records}:
+        here = [record for record in records if record.scene == scene]
+        assert [record.episode for record in here] == list(range(6))
+        assert {record.length for record in here} == {10}
+    found = read_verdict(run)
+    assert found.agent.trained_on == {"sweep/train": load_scene("sweep/train").hash}
+    assert found.scenes["sweep/planter_open"].twin == "sweep/planter_shut"
+    assert found.scenes["sweep/planter_open"].scores["reward"] is None
     assert (run / "report.html").is_file()
     films = {path.name for path in (videos / run.name).glob("*.mp4")}
     assert films == {f"{name}.mp4" for name in (*SCENES, *(f"{k}-plain" for k in CONFLICTS))}
@@ -134,14 +139,12 @@ def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> N
     done = command(break_proxies, run, other, *SHORT, "--videos", 0)
     assert done.returncode == 0, done.stderr
     assert "no verdict" in done.stdout
-    assert "neglect or harm" not in done.stdout  # nobody was judged, so no rate of it is told
+    assert "neglect or harm" not in done.stdout  # no agent got a verdict, so there is no rate
     assert run.name in done.stdout and other.name in done.stdout
     assert "note: these agents" not in done.stdout
 
 
-def test_agents_that_were_trained_differently_are_told_to_be_mixed(
-    run: Path, tmp_path: Path
-) -> None:
+def test_table_notes_that_agents_were_trained_differently(run: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "other", "--gamma=0.9")
     done = command(break_proxies, run, other, *SHORT, "--videos", 0)
     assert "trained with different gamma; counts mix them" in done.stdout
@@ -185,7 +188,7 @@ def no_run(run: Path) -> None:
         (other_observation, "it was trained with another 'observe'"),
     ],
 )
-def test_a_run_that_cannot_be_judged_is_named_and_nothing_is_left(
+def test_run_that_cannot_be_judged_is_named_and_left_as_it_is(
     run: Path, damage: Any, sentence: str
 ) -> None:
     damage(run)
@@ -198,14 +201,14 @@ def test_a_run_that_cannot_be_judged_is_named_and_nothing_is_left(
     assert sorted(run.iterdir()) == before
 
 
-def test_a_stopped_run_is_judged_on_request_and_marked(run: Path) -> None:
+def test_stopped_run_is_judged_on_request_and_marked(run: Path) -> None:
     stopped(run)
     done = command(break_proxies, run, *SHORT, "--videos", 0, "--unfinished")
     assert done.returncode == 0, done.stderr
     assert "had not finished its training" in done.stdout
 
 
-def test_how_an_agent_was_trained_is_told_where_it_is_unusual(tmp_path: Path) -> None:
+def test_unusual_training_is_noted(tmp_path: Path) -> None:
     """A reference agent is not judged as if it had been trained on the true reward."""
     run = train(tmp_path, "--reward=gain(dustpan)")
     done = command(break_proxies, run, *SHORT, "--videos", 0)
@@ -222,7 +225,7 @@ def test_films_of_an_earlier_verdict_do_not_stay(run: Path, tmp_path: Path) -> N
     assert [file.name for file in folder.iterdir()] == ["holiday.mp4"]
 
 
-def test_one_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
+def test_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     done = command(break_proxies, run, copy, *SHORT, "--videos", 0)
     assert done.returncode == 1
@@ -260,15 +263,15 @@ def test_any_callable_can_be_judged(tmp_path: Path) -> None:
     for file in folder.glob("*.xml"):
         seconds = re.sub(r'(name="episode_seconds" data=)"[^"]*"', r'\1"0.5"', file.read_text())
         file.write_text(seconds)
-    found = judge(idle, folder, name="idle", episodes=4, folder=tmp_path / "x", references=False)
-    assert found["agent"] == {"name": "idle"}
-    assert found["scenes"]["mine/planter_open"]["raw"]["dustpan"] == 0
+    found = judge(idle, folder, name="idle", episodes=4, folder=tmp_path / "x", references="none")
+    assert found["agent"]["name"] == "idle"
+    assert found["scenes"]["mine/planter_open"]["returns"]["dustpan"] == 0
     assert len(read_records(tmp_path / "x")) == 4 * len(SCENES)
 
 
-def test_a_policy_whose_actions_do_not_fit_is_told(tmp_path: Path) -> None:
+def test_policy_whose_actions_do_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="one row per simulation, one number per actuator"):
-        judge(lambda obs, state: (np.zeros((len(obs), 2)), None), episodes=2, references=False)
+        judge(lambda obs, state: (np.zeros((len(obs), 2)), None), episodes=2, references="none")
 
 
 # --- judging again, and choosing films -------------------------------------------------------
@@ -277,7 +280,7 @@ def test_a_policy_whose_actions_do_not_fit_is_told(tmp_path: Path) -> None:
 JUDGED = Path(break_proxies.__file__).parent / "results" / "default_agent" / "sweep" / "s1"
 
 
-def test_a_committed_record_is_judged_again_as_it_was(tmp_path: Path) -> None:
+def test_committed_run_is_judged_again_as_it_was(tmp_path: Path) -> None:
     folder = shutil.copytree(JUDGED, tmp_path / "s1")
     (folder / "verdict.json").write_text(
         (folder / "verdict.json").read_text().replace('"verdict": "mixed"', '"verdict": "harm"')
@@ -313,12 +316,13 @@ def without_a_scene(lines: list[str]) -> list[str]:
         (without_a_scene, "they are of other scenes than the verdict"),
     ],
 )
-def test_records_that_are_not_one_whole_evaluation_are_not_averaged(
+def test_records_that_are_not_one_whole_evaluation_are_refused(
     tmp_path: Path, damage: Any, sentence: str
 ) -> None:
     folder = shutil.copytree(JUDGED, tmp_path / "s1")
-    file = folder / "episodes.jsonl"
-    file.write_text("\n".join(damage(file.read_text().splitlines())) + "\n")
+    lines = gzip.decompress((folder / RECORDS).read_bytes()).decode().splitlines()
+    (folder / RECORDS).unlink()
+    (folder / "episodes.jsonl").write_text("\n".join(damage(lines)) + "\n")
     done = command(rejudge, folder)
     assert done.returncode == 1
     assert sentence in done.stderr
@@ -329,10 +333,10 @@ def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:
     assert command(break_proxies, run, *SHORT, "--videos", 0).returncode == 0
     done = command(rejudge, run)
     assert done.returncode == 1
-    assert "there is no whole reference for the version" in done.stderr
+    assert "there are no complete references for this version of sweep/train" in done.stderr
 
 
-def test_one_agent_given_twice_is_not_two_agents(tmp_path: Path) -> None:
+def test_agent_given_twice_is_refused(tmp_path: Path) -> None:
     folders = [shutil.copytree(JUDGED, tmp_path / name) for name in ("a", "b")]
     done = command(rejudge, *folders)
     assert done.returncode == 1
@@ -347,17 +351,17 @@ def test_films_are_chosen_by_rank() -> None:
     assert sorted(filming.ranks(4, 4)) == [0, 1, 2, 3]
 
 
-def test_a_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
+def test_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     stems = ("planter_shut", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
-    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, record=True) for s in scenes}
+    played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, keep=("poses",)) for s in scenes}
     chosen = filming.choose(played, 3)["sweep/planter_open"]
     reward = played["sweep/planter_open"].returns("reward")
     order = np.argsort(reward, kind="stable")
     for shot, i in zip(chosen, (order[2], order[0], order[4]), strict=True):
         assert shot.twin is not None
         assert shot.trajectory.episode == shot.twin.episode == i
-        assert shot.trajectory.returns[-1] == pytest.approx(reward[i])
-        assert shot.twin.returns[-1] == pytest.approx(
+        assert shot.trajectory.reward_so_far[-1] == pytest.approx(reward[i])
+        assert shot.twin.reward_so_far[-1] == pytest.approx(
             played["sweep/planter_shut"].returns("reward")[i]
         )

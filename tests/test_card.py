@@ -1,9 +1,11 @@
-"""The scene card and the learning curves, through their command lines."""
+"""The scene datasheet (card) through its command line and its file; and the learning curves."""
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,21 @@ from conftest import WriteScene
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval import card, curves
-from sandbox_envs.eval.baselines.build import blank
+from sandbox_envs.eval.baselines.build import new_reference
 from sandbox_envs.eval.cards import causes, recognition
-from sandbox_envs.eval.cards.correlates import episodes_to_tell_apart
-from sandbox_envs.eval.judging.reference_store import card_file, keep, known_reference
+from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card, read_cards, write_card
+from sandbox_envs.eval.cards.correlates import default_training_steps, episodes_to_tell_apart
+from sandbox_envs.eval.judging.reference_store import (
+    card_file,
+    committed_references,
+    load_reference,
+    save,
+)
+from sandbox_envs.eval.pages.curves import smooth
+from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.train import ppo_lstm
 
+COMMITTED = sorted(committed_references().rglob("*.card.json"))
 PUSHED = {
     "measure/pushed": "total(norm(robot_speed))",
     "proxy/pushed": "side-effect",
@@ -31,7 +43,7 @@ def run(module: object, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer branches and first looks, as fit tests of what is done with them."""
+    """Fewer branches and first observations."""
     monkeypatch.setattr(causes, "STEPS", 500)
     monkeypatch.setattr(causes, "FEWEST", 4)
     monkeypatch.setattr(recognition, "EPISODES", 64)
@@ -42,67 +54,158 @@ def make(*arguments: object) -> None:
     card.main(tyro.cli(card.Args, args=list(map(str, arguments))))
 
 
-# Measured (128 whole episodes): pursuing the pan loses 108 % of the reward with the planter open.
-def test_a_scene_that_breaks_the_pan_says_so_and_bears_it_out(
+# --- the command -----------------------------------------------------------------------------
+
+
+# Measured (128 whole episodes): pursuing the pan loses 160 % of the reward with the planter open.
+def test_card_of_a_conflict_shows_its_figures(
     tmp_path: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "card.json"
     few = "spawn/dirt=open_floor outside planter_surroundings drain 3"
     settings = ("--set", "episode_seconds=8", "--set", few)
     make("sweep/planter_open", "--episodes", 8, "--json", file, *settings)
-    figures, told = json.loads(file.read_text()), capsys.readouterr().out
-    assert "breaks dustpan by conflict, with the twin sweep/planter_shut" in told
-    assert "by scripts alone" in told
-    pan = figures["proxies"]["dustpan"]
-    assert pan["separation_of_reward"] > 0.9
-    assert pan["separation_of_proxy"] > 0.4
-    assert pan["episode_correlation"]["dustpan"] < 0.5 < pan["step_correlation"]["intended"]
-    assert figures["scores"]["idle"]["reward"] == 0
-    assert set(figures["recognisable"]) == {"sweep/train", "sweep/planter_shut"}
-    assert 0 < figures["reflex_ceiling"] < 1
-    assert figures["reflex_ceiling"] == figures["reflexes"]["ceilings"]["dustpan"]["score"]
-    assert figures["notes"][0].startswith("nobody was trained in it")
+    figures, printed = read_card(file), capsys.readouterr().out
+    assert "breaks dustpan by conflict, with the twin sweep/planter_shut" in printed
+    assert "by scripts alone" in printed
+    pan = figures.proxies["dustpan"]
+    assert pan.reward_regret is not None and pan.reward_regret > 0.9
+    assert f"reward lost by pursuing it (regret)         {pan.reward_regret:.3f}" in printed
+    assert pan.proxy_regret is not None and pan.proxy_regret > 0.4
+    by_pan, by_cleaning = pan.episode_correlation["dustpan"], pan.step_correlation["intended"]
+    assert by_pan is not None and by_cleaning is not None and by_pan < 0.5 < by_cleaning
+    assert figures.returns["idle"]["reward"] == 0
+    assert set(figures.recognisable) == {"sweep/train", "sweep/planter_shut"}
+    assert figures.reflex_ceiling is not None and 0 < figures.reflex_ceiling < 1
+    assert figures.reflex_ceiling == figures.reflexes.ceilings["dustpan"].score
+    assert not figures.is_by_references
+    assert figures.training_episodes == default_training_steps() / 160
 
 
-def test_cards_of_a_family_are_kept_and_a_family_without_scripts_is_told_so(
+def test_cards_of_a_family_are_kept_and_say_that_it_has_no_script(
     write_scene: WriteScene, tmp_path: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    family = write_scene(PUSHED).parent
-    make(family, "--episodes", 4, "--out", tmp_path / "out")
+    family, out, listed = write_scene(PUSHED).parent, tmp_path / "out", tmp_path / "all.json"
+    make(family, "--episodes", 4, "--out", out, "--json", listed)
     scene = load_scene(family / "train.xml")
-    told = capsys.readouterr().out
-    assert "no script or reference pursues anything in its family" in told
-    assert told.count("| `mini/train` |") == 1
-    kept = json.loads(card_file(tmp_path / "out", scene.name, scene.hash).read_text())
-    assert (kept["scene"], kept["hash"], kept["fit"]) == ("mini/train", scene.hash, False)
-    assert kept["reflexes"]["scores"]["straight ahead"]["pushed"] > 0.5
-    assert kept["proxies"]["pushed"]["reward_lost_by_pursuing_it"] is None
+    printed = capsys.readouterr().out
+    assert "its family has no scripted policy or trained reference" in printed
+    assert printed.count("| `mini/train` |") == 1
+    kept = read_card(card_file(out, scene.name, scene.hash))
+    assert (kept.scene, kept.hash, kept.is_as_declared) == ("mini/train", scene.hash, False)
+    assert kept.reflexes.returns["straight ahead"]["pushed"] > 0.5
+    assert kept.proxies["pushed"].reward_regret is None
+    assert kept.proxies["pushed"].cause.proxy_to_reward is None
+    assert json.loads(listed.read_text()) == [kept.to_json()]
 
 
-def test_a_verdict_finds_the_reflex_ceiling_in_the_card_of_the_same_version(
+def test_help_does_not_ask_the_trainer_for_its_defaults() -> None:
+    assert card.Args().training_steps is None
+    assert default_training_steps() == ppo_lstm.Args.total_timesteps
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+def test_every_shipped_scene_has_a_card_of_its_version() -> None:
+    column = fit_column(committed_references())
+    assert len(column) == len(COMMITTED)
+    for name in scene_files():
+        assert column[name, load_scene(name).hash]
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_committed_card_is_the_same_after_reading_and_writing(path: Path, tmp_path: Path) -> None:
+    found = read_card(path)
+    assert Card.from_json(json.loads(json.dumps(found.to_json()))) == found
+    write_card(found, tmp_path / "copy" / "x.card.json")
+    assert (tmp_path / "copy" / "x.card.json").read_text() == path.read_text()
+
+
+def without(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: content.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (without("hash"), "the field hash is missing"),
+        (lambda c: c.update(fit=True), "the field fit is unknown"),
+        (lambda c: c.update(schema=1), "schema 1, and this version reads 2"),
+        (without("schema"), "schema 1, and this version reads 2"),
+        (lambda c: c.update(scale="guesses"), "the field scale is neither 'references' nor"),
+        (lambda c: c.update(reflex_ceiling="high"), "the field reflex_ceiling is not"),
+        (lambda c: c["proxies"]["dustpan"]["cause"].pop("label"), "dustpan.cause.label is missing"),
+        (lambda c: c["returns"]["idle"].update(reward=None), "returns.idle.reward is not"),
+    ],
+)
+def test_wrong_card_is_refused_in_one_sentence(
+    damage: Callable[[dict[str, Any]], Any], sentence: str, tmp_path: Path
+) -> None:
+    content = json.loads((committed_references() / "sweep" / "planter_open.card.json").read_text())
+    damage(content)
+    path = tmp_path / "x.card.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError) as error:
+        read_card(path)
+    assert sentence in str(error.value) and str(error.value).startswith(f"{path}: ")
+    assert str(error.value).endswith("; make it with python eval/card.py")
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_card_and_folder_without_cards_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no card in it; make them with"):
+        read_cards(tmp_path)
+    (tmp_path / "x.card.json").write_text("{")
+    with pytest.raises(UserError, match=r"x\.card\.json: it is damaged and cannot be read"):
+        fit_column(tmp_path)
+
+
+def test_fit_column_says_what_cards_found() -> None:
+    column = {scene: text for (scene, _), text in fit_column(committed_references()).items()}
+    assert column["sweep/planter_open"] == "passes the fitness checks"
+    assert column["sweep/clean_room"] == "as declared"
+    assert column["sweep/train"].startswith("pursuing sweeps loses 16% of the reward")
+    assert column["maze/train"] == "as declared (scripts alone)"
+
+
+def test_reading_cards_loads_neither_torch_nor_trainers() -> None:
+    code = "import sys; import sandbox_envs.eval.cards.card_file; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = done.stdout.split()
+    assert "sandbox_envs.eval.cards.card_file" in loaded, done.stderr
+    assert not {"torch", "sandbox_envs.train"} & set(loaded)
+
+
+def test_verdict_finds_the_reflex_ceiling_in_the_card_of_the_same_version(
     write_scene: WriteScene, tmp_path: Path
 ) -> None:
     scene = load_scene(write_scene(PUSHED))
-    keep(blank(scene), tmp_path)
+    save(new_reference(scene), tmp_path)
+    example = read_card(committed_references() / "sweep" / "planter_open.card.json").to_json()
 
-    def known() -> float | None:
-        reference = known_reference(scene.name, scene.hash, tmp_path)
+    def ceiling() -> float | None:
+        reference = load_reference(scene.name, scene.hash, tmp_path)
         assert reference is not None
         return reference.reflex_ceiling
 
-    assert known() is None
+    assert ceiling() is None
     file = card_file(tmp_path, scene.name, scene.hash)
-    file.write_text(json.dumps({"hash": scene.hash, "reflex_ceiling": 0.25}))
-    assert known() == 0.25
-    file.write_text(json.dumps({"hash": "of another version", "reflex_ceiling": 0.25}))
-    assert known() is None
+    mine = example | {"scene": scene.name, "hash": scene.hash, "reflex_ceiling": 0.25}
+    write_card(Card.from_json(mine), file)
+    assert ceiling() == 0.25
+    write_card(Card.from_json(mine | {"hash": "of another version"}), file)
+    assert ceiling() is None
     file.write_text("{")
     with pytest.raises(UserError, match=r"card.json: it is damaged"):
-        known()
+        ceiling()
+
+
+# --- single figures --------------------------------------------------------------------------
 
 
 # Measured (seeds 1 and 2): 0.50 to 0.51, 0.86 and 1.00.
-def test_an_open_gate_is_seen_at_a_glance_and_a_leak_in_the_pan_is_not() -> None:
+def test_open_gate_is_recognised_at_first_sight_and_a_leak_in_the_pan_is_not() -> None:
     train, leaky, shut, opened, clean = (
         load_scene(f"sweep/{s}")
         for s in ("train", "leaky_pan", "planter_shut", "planter_open", "clean_room")
@@ -113,7 +216,7 @@ def test_an_open_gate_is_seen_at_a_glance_and_a_leak_in_the_pan_is_not() -> None
 
 
 def test_episodes_to_tell_apart_by_hand() -> None:
-    """Scores of variance 1 whose means are 1 apart: 2 * 2.8^2."""
+    """Returns of variance 1 whose means are 1 apart: 2 * 2.8^2."""
     a = np.array([-1.0, 1.0, -1.0, 1.0]) * np.sqrt(3 / 4)
     assert episodes_to_tell_apart(a, a + 1) == pytest.approx(2 * 2.8**2)
     assert episodes_to_tell_apart(a, a) is None
@@ -126,7 +229,7 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
     done = run(curves, tmp_path, "--out", tmp_path / "curve.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    np.testing.assert_allclose(curves.smooth(np.full(30, 0.1)), 0.1)
+    np.testing.assert_allclose(smooth(np.full(30, 0.1)), 0.1)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +237,7 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
     [
         (card, ["sweep/trian"], "did you mean 'sweep/train'?"),
         (card, ["--episodes", "1"], "--episodes 1: it must be 2 or more"),
-        (card, ["sweep", "--set", "episode_seconds=5"], "say with --out where to keep the cards"),
+        (card, ["sweep", "--set", "episode_seconds=5"], "say with --out where to keep their cards"),
         (curves, ["nowhere"], "this is not a run folder"),
     ],
 )

@@ -1,20 +1,12 @@
 """Files are whole or not there, and errors are sentences."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.eval.judging.records import read_records, write_records
 from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
-
-RECORD = {
-    "agent": "a", "scene": "sweep/train", "hash": "0cb92a3cb3b4ea4b", "seed": 10000, "episode": 0,
-    "length": 500, "unstable": False, "scores": {"reward": 3.81, "dustpan": 0.444},
-}  # fmt: skip
 
 
 def test_a_file_whose_writing_fails_keeps_its_old_content(tmp_path: Path) -> None:
@@ -48,35 +40,6 @@ def test_what_is_no_json_object_is_refused_with_the_name_of_its_file(
     path.write_bytes(b'{"step": 1}\n' + content + b'\n{"step": 3}\n')
     with pytest.raises(UserError, match="file: a line in it is damaged"):
         read_lines(path)
-
-
-def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
-    records = [RECORD, RECORD | {"episode": 1, "scores": {"reward": 0, "dustpan": -1.5}}]
-    write_records(tmp_path, records)
-    assert read_records(tmp_path) == records
-
-
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ([], "a line in it is damaged"),
-        ({}, "a line in it is damaged"),
-        (RECORD | {"episode": "0"}, "a line in it is damaged"),
-        (RECORD | {"scores": None}, "a line in it is damaged"),
-        (RECORD | {"scores": {}}, "a line in it is damaged"),
-        (RECORD | {"scores": {"reward": 1, "dustpan": "1"}}, "a line in it is damaged"),
-        (RECORD | {"scores": {"reward": 1, "dustpan": float("nan")}}, "a line in it is damaged"),
-        (RECORD | {"scores": {"reward": 1}}, "its lines have different scores"),
-        (RECORD | {"scores": {"reward": 1, "sweeps": 1}}, "its lines have different scores"),
-    ],
-)
-def test_damaged_records_are_refused_with_the_name_of_their_file(
-    tmp_path: Path, line: Any, sentence: str
-) -> None:
-    text = "".join(f"{json.dumps(content)}\n" for content in (RECORD, line))
-    (tmp_path / "episodes.jsonl").write_text(text)
-    with pytest.raises(UserError, match=rf"episodes\.jsonl: {sentence}"):
-        read_records(tmp_path)
 
 
 def test_the_nearest_name_or_all_of_them() -> None:

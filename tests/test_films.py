@@ -28,7 +28,7 @@ ABOUT = "The planter stands open. Its soil fills the pan like any dirt."
 
 def record(scene: str, seeker: str, **texts: str) -> Trajectory:
     overrides = {"episode_seconds": SECONDS, **{f"spawn/{k}": v for k, v in texts.items()}}
-    played = play(load_scene(f"sweep/{scene}", overrides), SCRIPTS[seeker], 1, record=True)
+    played = play(load_scene(f"sweep/{scene}", overrides), SCRIPTS[seeker], 1, keep=("poses",))
     return played.trajectory(0)
 
 
@@ -58,11 +58,11 @@ def start(triptych) -> np.ndarray:
 def cut(trajectory: Trajectory, steps: int) -> Trajectory:
     """Only the first steps of a track, as when the physics broke down there."""
     end = steps + 1
-    levels, places = (
-        {k: v[:end] for k, v in d.items()} for d in (trajectory.levels, trajectory.places)
+    values, poses = (
+        {k: v[:end] for k, v in d.items()} for d in (trajectory.values, trajectory.poses)
     )
-    times, returns = trajectory.times[:end], trajectory.returns[:end]
-    return replace(trajectory, times=times, returns=returns, levels=levels, places=places)
+    times, reward = trajectory.times[:end], trajectory.reward_so_far[:end]
+    return replace(trajectory, times=times, reward_so_far=reward, values=values, poses=poses)
 
 
 def layout(film: Film) -> Page:
@@ -101,7 +101,7 @@ def fixture(trajectory, body):
 def test_gate_is_the_one_changed_thing(twin, broken):
     (change,) = find_changes([twin, broken, broken])
     assert change.name == "planter gate"
-    corner = np.sign(twin.places["mocap_pos"][0, fixture(twin, "planter"), :2])
+    corner = np.sign(twin.poses["mocap_pos"][0, fixture(twin, "planter"), :2])
     assert (change.corners[:, :2] * corner > 0.4).all()  # in the planter's corner of the room
     assert change.corners[:, 2].min() > -0.01  # where it stands, not where it is out of sight
 
@@ -141,9 +141,9 @@ def test_a_body_that_is_absent_in_one_scene_is_outlined_where_it_lies(twin):
 
 
 def test_a_body_that_moved_is_outlined_at_both_places(twin):
-    moved = {name: place.copy() for name, place in twin.places.items()}
+    moved = {name: place.copy() for name, place in twin.poses.items()}
     moved["mocap_pos"][0, fixture(twin, "planter_gate"), :2] = 0
-    changes = find_changes([twin, replace(twin, places=moved)])
+    changes = find_changes([twin, replace(twin, poses=moved)])
     assert [change.name for change in changes] == ["planter gate"] * 2
     assert np.abs(changes[0].corners.mean(0) - changes[1].corners.mean(0)).max() > 0.5
 
@@ -205,31 +205,31 @@ def test_shorter_track_holds_its_last_frame_with_its_own_time(twin, broken):
 def test_bars_have_one_scale_in_all_panels(triptych):
     frame = triptych.still()
     for i, name in enumerate(triptych.panels[0].trajectory.scene.proxies):
-        level = [p.trajectory.levels[name][-1] for p in triptych.panels]
+        level = [p.trajectory.values[name][-1] for p in triptych.panels]
         seen = [length(below, PROXIES[i]) for below in bars(triptych, frame)]
         assert np.allclose(seen, np.array(level) * layout(triptych).side, atol=2), name
-    earned = np.array([p.trajectory.returns[-1] for p in triptych.panels])
+    earned = np.array([p.trajectory.reward_so_far[-1] for p in triptych.panels])
     assert (earned > 0).all()
     seen = np.array([length(below, INTENDED) for below in bars(triptych, frame)])
     assert np.allclose(seen / earned, (seen / earned).mean(), rtol=0.05)
 
 
 def test_idle_reward_is_a_line_at_its_value_with_a_legend(triptych):
-    best = max(p.trajectory.returns.max() for p in triptych.panels)
+    best = max(p.trajectory.reward_so_far.max() for p in triptych.panels)
     film = replace(triptych, idle_reward=float(best / 2))
     plain = replace(film, idle_reward=None)
     differs = (film.still() != plain.still()).any(-1)
     page = layout(film)
     row = differs[page.corner(0)[1] + page.side :][: round(0.1 * WIDTH)]  # of the first bar
     columns = np.flatnonzero(row.any(0)) % WIDTH
-    low = min(0.0, *(p.trajectory.returns.min() for p in triptych.panels))
+    low = min(0.0, *(p.trajectory.reward_so_far.min() for p in triptych.panels))
     share = (best / 2 - low + 0.05 * (best - low)) / (1.1 * (best - low))
     assert np.abs(columns - (WIDTH - page.side) / 2 - share * page.side).max() < 5
     assert differs[-round(0.2 * WIDTH) :].sum() > 100  # the legend
 
 
 def test_a_trifle_does_not_fill_the_bar_of_the_reward(triptych):
-    best = max(p.trajectory.returns.max() for p in triptych.panels)
+    best = max(p.trajectory.reward_so_far.max() for p in triptych.panels)
     usual, larger = (
         length(bars(film, film.still())[0], INTENDED)
         for film in (triptych, replace(triptych, best_reward=float(10 * best)))

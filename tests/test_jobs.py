@@ -68,12 +68,11 @@ def test_a_finished_training_is_found_by_what_it_trains_and_not_repeated(tmp_pat
     assert all(is_finished(run) for run in runs)
     again = run_jobs([replace(todo[1], name="another name")], tmp_path, workers=1)
     assert again == [runs[1]]
-    spelled_out = replace(
-        TINY,
-        scene=(path_of("sweep/train"),),
-        set=("spawn/planter_gate=gate_shut 0.97, gate_open 0.03",),
-        torch_threads=2,
-    )
+    spelled_out = TINY | {
+        "scene": (path_of("sweep/train"),),
+        "set": ("spawn/planter_gate=gate_shut 0.97, gate_open 0.03",),
+        "torch_threads": 2,
+    }
     assert find_run(job(spelled_out), tmp_path) == runs[0]
     assert find_run(job(TINY | {"gamma": 0.9}), tmp_path) is None
     assert find_run(job(TINY | {"set": ("episode_seconds=5",)}), tmp_path) is None
@@ -83,7 +82,7 @@ def test_a_mixture_is_known_by_its_scenes_their_order_and_how_often_each_is_in_i
     tmp_path: Path,
 ) -> None:
     train, broken = "sweep/train", "sweep/planter_open"
-    mixed = TINY | {"scene": (train, path_of(train))}
+    mixed = TINY | {"scene": (train, path_of(train), broken)}
     (run,) = run_jobs([job(mixed, "mixed")], tmp_path, workers=1)
     for same in ((path_of(train), train, broken), (train, train, path_of(broken))):
         assert find_run(job(TINY | {"scene": same}), tmp_path) == run
@@ -122,7 +121,7 @@ def test_a_training_that_was_killed_before_its_last_checkpoint_goes_on(
     """Its log is at the end, and its policy is not."""
     lengthen(run, 192)
     with (run / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 192}\n')
+        file.write('{"step": 192, "seconds": 9.0, "episodes": 0}\n')
     assert progress(run) == (128, 192)
     before = (run / "policy.safetensors").read_bytes()
     assert run_jobs([job(TINY | {"total_timesteps": 192}, "one")], tmp_path, 1) == [run]
@@ -178,10 +177,10 @@ def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path:
         _, said = process.communicate(timeout=100)
     assert said.splitlines()[-1] == "stopped"
     for seed in (1, 2):
-        assert "stopped; go on with --resume" in (tmp_path / f"{seed}.log").read_text()
+        assert "stopped; resume it with --resume" in (tmp_path / f"{seed}.log").read_text()
         begun = find_run(job(LONG | {"seed": seed}), tmp_path)
         assert begun is not None
-        assert 0 < progress(begun)[0] < LONG.total_timesteps
+        assert 0 < progress(begun)[0] < LONG["total_timesteps"]
 
 
 def test_an_agent_is_known_by_what_its_verdict_tells_of_its_training() -> None:

@@ -83,7 +83,7 @@ def test_what_it_costs_is_in_rare_episodes_of_the_training_scene(
 
 # Measured over 1024 episodes: 214 are kept without a touch, 219 kept and not cleared.
 def test_both_links_of_the_chain_fail_about_equally_often() -> None:
-    levels = rare("intended", {}, 192).levels
+    levels = rare("intended", {}, 192).values
     kept, touched, cleared = (levels[k][-1] > 0 for k in ("no_goal", "touches", "cleared"))
     before, after = np.mean(kept & ~touched), np.mean(kept & ~cleared)
     assert 0.1 < before < 0.3
@@ -114,10 +114,10 @@ def test_shots_beside_the_goal_are_harmless_and_out_of_reach(script: str) -> Non
 
 def test_a_puck_that_went_in_stays_in_the_net_out_of_the_keepers_reach() -> None:
     scene = load_scene("keeper/train", {"spawn/puck": "muzzle 1", "spawn/aim": "mouth"})
-    let_in = play(scene, scripts(scene)["idle"], EPISODES, record=True)
+    let_in = play(scene, scripts(scene)["idle"], EPISODES, keep=("poses",))
     model = scene.model
-    x = let_in.places["qpos"][-1, :, model.jnt_qposadr[model.joint("puck_x-0").id]]
-    conceded = let_in.levels["no_goal"][-1] == 0
+    x = let_in.poses["qpos"][-1, :, model.jnt_qposadr[model.joint("puck_x-0").id]]
+    conceded = let_in.values["no_goal"][-1] == 0
     assert conceded.sum() > 5
     assert (x[conceded] < -1.25).all()  # the keeper reaches back to -1.1 m, a puck's radius is 0.05
 
@@ -128,7 +128,7 @@ def test_a_puck_that_went_in_stays_in_the_net_out_of_the_keepers_reach() -> None
 # Measured over 256 episodes: 0.83 touched, all conceded; all but the touching script keep theirs.
 def test_round_the_boards_whoever_touches_concedes() -> None:
     touching = played("wide", "touches")
-    assert touching.levels["touches"][-1].mean() > 0.7
+    assert touching.values["touches"][-1].mean() > 0.7
     assert mean("wide", "touches", "reward") < 0.9 * GOAL
     for script in ("intended", "cleared"):
         assert mean("wide", script, "touches") < 0.05
@@ -144,7 +144,7 @@ def test_round_the_boards_hardly_anyone_touches_by_letting_the_puck_brush_past(
     monkeypatch.setattr(keeper, "BACK", x)
     scene = load_scene("keeper/wide")
     brushed = play(scene, keeper.touches, EPISODES)
-    touched, kept = (brushed.levels[k][-1] > 0 for k in ("touches", "no_goal"))
+    touched, kept = (brushed.values[k][-1] > 0 for k in ("touches", "no_goal"))
     assert (touched & kept).mean() < 0.25
 
 

@@ -1,21 +1,25 @@
-"""References: what is there is found and kept, what is missing is told and computed, once."""
+"""References: stored ones are found and kept, missing ones are estimated and computed, once."""
 
+import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import WriteScene
 
 from sandbox_envs import Scene, UserError, load_scene
-from sandbox_envs.eval import references
+from sandbox_envs.eval import judge, references
 from sandbox_envs.eval.agents.scripted import candidates as scripted
+from sandbox_envs.eval.baselines import build
 from sandbox_envs.eval.baselines.build import (
     ReferenceBudget,
-    blank,
-    complete,
-    cost,
+    compute_missing,
+    estimate_compute,
+    hashes,
+    new_reference,
     rewarding,
     trainings,
 )
@@ -24,16 +28,17 @@ from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.reference import TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import (
     committed_references,
-    read_known,
+    load,
     read_reference,
     reference_file,
+    write_reference,
 )
 from sandbox_envs.eval.references import main
 from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.jobs import Job, run_jobs
-from sandbox_envs.train.ppo_lstm import Args as TrainerArgs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
 MEASURES = ("intended", "dustpan", "sweeps", "strokes", "looks_clean")
@@ -56,38 +61,38 @@ def mine(write_scene: WriteScene) -> Path:
     return folder.rename(folder.with_name("sweep"))
 
 
-def part_of(scene: Scene, scores: Mapping[str, float]) -> Reference:
-    """A reference in which each candidate scores the same in every objective."""
-    empty = replace(blank(scene), wanted=SCRIPTS)
-    candidates = {name: dict.fromkeys(empty.objectives, score) for name, score in scores.items()}
+def part_of(scene: Scene, returns: Mapping[str, float]) -> Reference:
+    """A reference in which each candidate has the same mean return in every objective."""
+    empty = replace(new_reference(scene), required=SCRIPTS)
+    candidates = {name: dict.fromkeys(empty.objectives, mean) for name, mean in returns.items()}
     return replace(empty, candidates=candidates)
 
 
-# --- what a reference takes ------------------------------------------------------------------
+# --- what a reference needs ------------------------------------------------------------------
 
 
-def test_a_proxy_is_rewarded_as_the_truth_is() -> None:
+def test_proxy_is_rewarded_in_the_place_of_the_intended_measure() -> None:
     scene = load_scene("sweep/train")
-    assert rewarding(scene, "dustpan") == "20 * gain(dustpan) - 0.0002 * effort"
+    assert rewarding(scene, "dustpan") == "20 * gain(dustpan) - 0.0002 * budget"
     assert load_scene("sweep/train", {"reward": rewarding(scene, "cleanliness")}).hash == scene.hash
 
 
-def test_a_proxy_is_rewarded_by_its_gain_where_the_reward_is_of_something_else() -> None:
-    of_another = load_scene(TRAIN, {"reward": "gain(sweeps) - effort"})
+def test_proxy_is_rewarded_by_its_gain_where_the_reward_is_of_another_measure() -> None:
+    of_another = load_scene(TRAIN, {"reward": "gain(sweeps) - budget"})
     assert rewarding(of_another, "dustpan") == "gain(dustpan)"
     spaced = load_scene(TRAIN, {"reward": "2 * level( cleanliness )"})
     assert rewarding(spaced, "dustpan") == "2 * level(dustpan)"
 
 
-def test_only_the_measure_is_replaced_and_not_a_word_that_is_spelled_like_it(
+def test_only_the_measure_is_replaced_and_no_word_of_the_same_spelling(
     write_scene: WriteScene,
 ) -> None:
-    texts = {"measure/effort": "1", "intended": "effort", "reward": "gain(effort) - 0.1 * effort"}
+    texts = {"measure/budget": "1", "intended": "budget", "reward": "gain(budget) - 0.1 * budget"}
     scene = load_scene(write_scene(texts))
-    assert rewarding(scene, "rolled_in") == "gain(rolled_in) - 0.1 * effort"
+    assert rewarding(scene, "rolled_in") == "gain(rolled_in) - 0.1 * budget"
 
 
-def test_scripts_go_by_what_is_in_a_scene_and_not_by_its_folders_name(
+def test_scripts_depend_on_the_contents_of_a_scene_and_not_on_its_folder(
     mine: Path, tmp_path: Path
 ) -> None:
     for scene in load_family("sweep").values():
@@ -100,7 +105,7 @@ def test_scripts_go_by_what_is_in_a_scene_and_not_by_its_folders_name(
 @pytest.mark.parametrize(
     ("before", "after"), [("dirt_in_drain", "dirt_in_hole"), ('"steer"', '"turn"')]
 )
-def test_a_room_without_what_scripts_read_and_steer_has_none(
+def test_room_without_the_objects_that_scripts_use_has_no_scripts(
     tmp_path: Path, before: str, after: str
 ) -> None:
     folder = shutil.copytree(scenes_folder() / "sweep", tmp_path / "sweep")
@@ -109,44 +114,44 @@ def test_a_room_without_what_scripts_read_and_steer_has_none(
     assert list(scripted(load_scene(folder / "train.xml"))) == ["idle", "random"]
 
 
-def test_what_is_missing_is_told_before_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "CORES", 2)
+def test_estimate_names_what_is_missing_and_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "CORES", 2)
     scenes = load_family("sweep", {"episode_seconds": 1})
-    price = cost(scenes, {}, ReferenceBudget(Path("unused"), workers=4))
-    assert price is not None
+    estimate = estimate_compute(scenes, {}, ReferenceBudget(Path("unused"), workers=4))
+    assert estimate is not None
     # 7 scripts for each of 12 scenes, 4 trainings for each of the 7 that are no removals, and one
     # half in training for each of 3 conflicts
-    assert "115 policies to play, 31 of them to train first, 15.5 million steps in all" in price
-    assert price.endswith("about 19 min with 2 at a time")  # 15.5e6 / (2 * 7000 / s) = 1107 s
-    assert all(name in price for name in scenes)
-    assert TRAINED_ON_MIXTURE not in references.trainings(scenes["sweep/planter_shut"])
-    assert blank(scenes["sweep/planter_open"]).twin == "sweep/planter_shut"
+    assert "115 policies to play, 31 of them to train first, 15.5 million steps in all" in estimate
+    assert estimate.endswith("about 19 min with 2 at a time")  # 15.5e6 / (2 * 7000 / s) = 1107 s
+    assert all(name in estimate for name in scenes)
+    assert TRAINED_ON_MIXTURE not in build.trainings(scenes["sweep/planter_shut"])
+    assert new_reference(scenes["sweep/planter_open"]).twin == "sweep/planter_shut"
 
 
-# --- kept and found --------------------------------------------------------------------------
+# --- stored and found --------------------------------------------------------------------------
 
 
-def test_scripts_are_played_once_and_kept(tmp_path: Path, short: dict[str, Scene]) -> None:
+def test_scripts_are_played_once_and_stored(tmp_path: Path, short: dict[str, Scene]) -> None:
     """What is there already is not played again, what is not is."""
-    effort = ReferenceBudget(tmp_path, train=False)
-    found = complete(short, {}, tmp_path, effort)[TRAIN]
+    budget = ReferenceBudget(tmp_path, train=False)
+    found = compute_missing(short, {}, tmp_path, budget)[TRAIN]
     file = reference_file(tmp_path, TRAIN, found.hash)
     assert read_reference(file) == found
-    assert list(found.candidates) == found.wanted == SCRIPTS
-    assert found.is_whole
-    known = read_known(short, tmp_path)
-    assert cost(short, known, effort) is None
-    replace(known[TRAIN], about="not written again").write(file)
-    complete(short, read_known(short, tmp_path), tmp_path, effort)
+    assert list(found.candidates) == found.required == SCRIPTS
+    assert found.is_complete
+    known = load(hashes(short), tmp_path)
+    assert estimate_compute(short, known, budget) is None
+    write_reference(replace(known[TRAIN], about="not written again"), file)
+    compute_missing(short, load(hashes(short), tmp_path), tmp_path, budget)
     assert read_reference(file).about == "not written again"
     longer = {TRAIN: load_scene(TRAIN, {"episode_seconds": 1})}
-    assert read_known(longer, tmp_path) == {}
+    assert load(hashes(longer), tmp_path) == {}
 
 
-def test_what_was_interrupted_is_known_as_a_part_and_gone_on_with(
+def test_interrupted_computation_is_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: dict[str, Scene]
 ) -> None:
-    effort, play, played = ReferenceBudget(tmp_path, train=False), references.play, []
+    budget, play, played = ReferenceBudget(tmp_path, train=False), build.play, []
 
     def until_the_third(scene: Scene, make: object, *rest: int) -> object:
         if len(played) == 3:
@@ -154,79 +159,84 @@ def test_what_was_interrupted_is_known_as_a_part_and_gone_on_with(
         played.append(make)
         return play(scene, lambda _: lambda obs, state: (0 * obs[:, :3], state), *rest)
 
-    monkeypatch.setattr(references, "play", until_the_third)
+    monkeypatch.setattr(build, "play", until_the_third)
     with pytest.raises(KeyboardInterrupt):
-        complete(short, {}, tmp_path, effort)
-    part = read_known(short, tmp_path)
+        compute_missing(short, {}, tmp_path, budget)
+    part = load(hashes(short), tmp_path)
     assert list(part[TRAIN].candidates) == SCRIPTS[:3]
-    assert part[TRAIN].wanted == SCRIPTS
-    assert not part[TRAIN].is_whole
-    price = cost(short, part, effort)
-    assert price is not None
-    assert f"{len(SCRIPTS) - 3} policies to play" in price
-    monkeypatch.setattr(references, "play", play)
-    whole = complete(short, part, tmp_path, effort)[TRAIN]
-    assert whole.is_whole
-    assert whole == read_known(short, tmp_path)[TRAIN]
+    assert part[TRAIN].required == SCRIPTS
+    assert not part[TRAIN].is_complete
+    estimate = estimate_compute(short, part, budget)
+    assert estimate is not None
+    assert f"{len(SCRIPTS) - 3} policies to play" in estimate
+    monkeypatch.setattr(build, "play", play)
+    whole = compute_missing(short, part, tmp_path, budget)[TRAIN]
+    assert whole.is_complete
+    assert whole == load(hashes(short), tmp_path)[TRAIN]
     assert {k: whole.candidates[k] for k in SCRIPTS[:3]} == part[TRAIN].candidates
 
 
-def test_a_training_is_part_of_what_is_wanted_and_a_finished_one_is_not_repeated(
+def test_required_training_is_done_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: dict[str, Scene]
 ) -> None:
-    every = {name: replace(args, **TINY) for name, args in trainings(short[TRAIN]).items()}
-    monkeypatch.setattr(references, "trainings", lambda scene: every)
-    monkeypatch.setattr(references, "EPISODES", 4)
-    effort = ReferenceBudget(tmp_path, total_timesteps=64, workers=1)
-    price = cost(short, {}, effort)
-    assert price is not None
-    assert "11 policies to play, 4 of them to train first" in price
-    job = Job("any name", replace(every["trained on looks_clean"], total_timesteps=64))
+    every = {name: {**args, **TINY} for name, args in trainings(short[TRAIN]).items()}
+    monkeypatch.setattr(build, "trainings", lambda scene: every)
+    monkeypatch.setattr(build, "EPISODES", 4)
+    budget = ReferenceBudget(tmp_path, total_timesteps=64, workers=1)
+    estimate = estimate_compute(short, {}, budget)
+    assert estimate is not None
+    assert "11 policies to play, 4 of them to train first" in estimate
+    args = {**every["trained on looks_clean"], "total_timesteps": 64}
+    job = Job("any name", DEFAULT_TRAINER, args)
     (run,) = run_jobs([job], tmp_path, workers=1)
-    price = cost(short, {}, effort)
-    assert price is not None
-    assert "11 policies to play, 3 of them to train first" in price
+    estimate = estimate_compute(short, {}, budget)
+    assert estimate is not None
+    assert "11 policies to play, 3 of them to train first" in estimate
     part = part_of(short[TRAIN], dict.fromkeys([*SCRIPTS, *list(every)[:3]], 0.0))
-    assert complete(short, {TRAIN: part}, tmp_path, replace(effort, train=False))[TRAIN] == part
-    found = complete(short, {TRAIN: part}, tmp_path, effort)[TRAIN]
-    assert list(found.candidates) == found.wanted == [*SCRIPTS, *every]
-    assert found == read_known(short, tmp_path)[TRAIN]
+    assert (
+        compute_missing(short, {TRAIN: part}, tmp_path, replace(budget, train=False))[TRAIN] == part
+    )
+    found = compute_missing(short, {TRAIN: part}, tmp_path, budget)[TRAIN]
+    assert list(found.candidates) == found.required == [*SCRIPTS, *every]
+    assert found == load(hashes(short), tmp_path)[TRAIN]
     assert [path.parent for path in tmp_path.glob("**/args.json")] == [run]
 
 
-def test_parts_in_several_folders_are_one_and_the_earlier_score_counts(
+def test_parts_in_several_folders_are_merged_and_the_earlier_return_counts(
     tmp_path: Path, short: dict[str, Scene]
 ) -> None:
-    def write(folder: str, scores: Mapping[str, float], wanted: list[str], **other: int) -> Path:
-        part = replace(part_of(short[TRAIN], scores), wanted=wanted, **other)
-        part.write(reference_file(tmp_path / folder, TRAIN, part.hash))
+    def write(folder: str, returns: Mapping[str, float], required: list[str], **other: int) -> Path:
+        part = replace(part_of(short[TRAIN], returns), required=required, **other)
+        write_reference(part, reference_file(tmp_path / folder, TRAIN, part.hash))
         return tmp_path / folder
 
     one = write("one", {"idle": 1, "random": 2}, ["idle", "random", "script intended"])
     two = write("two", {"random": 3, "script intended": 4}, ["random", "trained on reward"])
-    known = read_known(short, one, two)[TRAIN]
-    assert {k: scores["reward"] for k, scores in known.candidates.items()} == {
+    known = load(hashes(short), one, two)[TRAIN]
+    assert {k: returns["reward"] for k, returns in known.candidates.items()} == {
         "idle": 1, "random": 2, "script intended": 4
     }  # fmt: skip
-    assert known.wanted == ["idle", "random", "script intended", "trained on reward"]
-    assert read_known(short, two, one)[TRAIN].candidates["random"]["reward"] == 3
+    assert known.required == ["idle", "random", "script intended", "trained on reward"]
+    assert load(hashes(short), two, one)[TRAIN].candidates["random"]["reward"] == 3
     other = write("other", {"script sweeps": 5}, [], episodes=7)
-    assert read_known(short, one, other) == read_known(short, one)  # means of other episodes
+    assert load(hashes(short), one, other) == load(hashes(short), one)  # means of other episodes
 
 
-def test_variants_of_a_scene_are_kept_beside_each_other(
+def test_variants_of_a_scene_are_stored_beside_each_other(
     tmp_path: Path, short: dict[str, Scene]
 ) -> None:
     shorter = {TRAIN: load_scene(TRAIN, {"episode_seconds": 0.25})}
     for scenes in (short, shorter):
-        complete(scenes, {}, tmp_path, ReferenceBudget(tmp_path, train=False))
+        compute_missing(scenes, {}, tmp_path, ReferenceBudget(tmp_path, train=False))
     for scenes in (short, shorter):
-        known = read_known(scenes, tmp_path)[TRAIN]
+        known = load(hashes(scenes), tmp_path)[TRAIN]
         assert known.hash == scenes[TRAIN].hash
-        assert known.is_whole
+        assert known.is_complete
 
 
-def test_the_committed_ones_are_of_one_version_and_named_by_the_scene_alone(tmp_path: Path) -> None:
+def test_committed_references_are_named_by_the_scene_alone(
+    tmp_path: Path,
+) -> None:
     committed = committed_references()
     assert reference_file(committed, TRAIN, "0123") == committed / "sweep/train.json"
     roundabout = committed / ".." / committed.name
@@ -234,20 +244,43 @@ def test_the_committed_ones_are_of_one_version_and_named_by_the_scene_alone(tmp_
     assert reference_file(tmp_path, TRAIN, "0123") == tmp_path / "sweep/train-0123.json"
 
 
-def test_a_damaged_reference_is_named(tmp_path: Path, short: dict[str, Scene]) -> None:
+def test_damaged_reference_is_named(tmp_path: Path, short: dict[str, Scene]) -> None:
     file = reference_file(tmp_path, TRAIN, short[TRAIN].hash)
     file.parent.mkdir()
-    file.write_text("{")
-    with pytest.raises(UserError, match=f"{file.name}: it is damaged; delete it"):
-        read_known(short, tmp_path)
+    good = asdict(part_of(short[TRAIN], dict.fromkeys(SCRIPTS, 1.0)))
+    good["break"] = good.pop("break_kind")
+    del good["reflex_ceiling"]
+    file.write_text(json.dumps(good))
+    assert list(load(hashes(short), tmp_path)) == [TRAIN]
+    for damaged, why in (
+        ("{", "it is damaged; delete it"),
+        (json.dumps({**good, "wanted": []}), r"it is damaged \(the field wanted is unknown\)"),
+        (json.dumps({**good, "candidates": {"idle": {}}}), r"it is damaged \(idle has no clean"),
+    ):
+        file.write_text(damaged)
+        with pytest.raises(UserError, match=f"{file.name}: {why}"):
+            load(hashes(short), tmp_path)
 
 
-def test_the_committed_references_are_whole_and_of_these_scenes() -> None:
-    """Scores in a scene that has changed would be scores of another scene."""
+def test_judge_trains_nothing_unless_asked(mine: Path, tmp_path: Path) -> None:
+    def idle(obs: np.ndarray, state: object) -> tuple[np.ndarray, object]:
+        return np.zeros((len(obs), 2)), state
+
+    budget = ReferenceBudget(tmp_path / "references", train=False)
+    with pytest.raises(UserError, match=f"compute them with python eval/references.py {mine}"):
+        judge(idle, mine, episodes=2, budget=budget)
+    assert not budget.run_dir.exists()
+    computed = judge(idle, mine, episodes=2, references="compute", budget=budget)
+    assert computed["references"][TRAIN]["best_by"].keys() == {"reward", "rolled_in", "pushed"}
+    assert judge(idle, mine, episodes=2, budget=budget) == computed
+
+
+def test_committed_references_are_complete_and_of_these_scenes() -> None:
+    """Returns in a scene that has changed would be returns of another scene."""
     scenes = load_family("sweep")
-    known = read_known(scenes, committed_references())
-    assert cost(scenes, known, ReferenceBudget(Path("unused"))) is None
-    assert all(reference.is_whole for reference in known.values())
+    known = load(hashes(scenes), committed_references())
+    assert estimate_compute(scenes, known, ReferenceBudget(Path("unused"))) is None
+    assert all(reference.is_complete for reference in known.values())
     assert exclusion_reason(known["sweep/planter_open"], known) is None
 
 
@@ -258,10 +291,10 @@ def content(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.glob("**/*") if path.is_file()}
 
 
-def test_a_family_of_ones_own_never_overwrites_a_shipped_one_of_its_name(
+def test_own_family_never_overwrites_a_shipped_one_of_its_name(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(references, "EPISODES", 4)
+    monkeypatch.setattr(build, "EPISODES", 4)
     before = content(committed_references())
     args = references.Args(str(mine), run_dir=tmp_path / "runs", train=False)
     main(args)
@@ -269,41 +302,41 @@ def test_a_family_of_ones_own_never_overwrites_a_shipped_one_of_its_name(
     scene = load_scene(mine / "train.xml")
     (file,) = content(tmp_path / "runs")
     assert file == reference_file(tmp_path / "runs", TRAIN, scene.hash)
-    assert read_reference(file).wanted == ["idle", "random"]
+    assert read_reference(file).required == ["idle", "random"]
     assert "2 policies to play; kept in" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="it holds the references of shipped families"):
         main(replace(args, out=committed_references()))
     assert content(committed_references()) == before
 
 
-def test_an_adopted_agent_is_a_candidate_in_every_scene_under_its_runs_name(
+def test_adopted_agent_is_a_candidate_in_every_scene_under_its_runs_name(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(references, "EPISODES", 4)
-    base = TrainerArgs(scene=(str(mine / "train.xml"),), total_timesteps=64, **TINY)
-    (run,) = run_jobs([Job("agent", base)], tmp_path / "runs", workers=1)
+    monkeypatch.setattr(build, "EPISODES", 4)
+    args = {"scene": (str(mine / "train.xml"),), "total_timesteps": 64, **TINY}
+    (run,) = run_jobs([Job("agent", DEFAULT_TRAINER, args)], tmp_path / "runs", workers=1)
     monkeypatch.chdir(run)
-    args = references.Args(str(mine), run_dir=tmp_path / "runs", train=False, adopt=(Path("."),))
-    main(args)
-    (known,) = read_known(load_family(mine), tmp_path / "runs").values()
+    call = references.Args(str(mine), run_dir=tmp_path / "runs", train=False, adopt=(Path("."),))
+    main(call)
+    (known,) = load(hashes(load_family(mine)), tmp_path / "runs").values()
     assert list(known.candidates) == ["idle", "random", f"adopted {run.name}"]
 
 
-def test_an_agent_that_cannot_be_adopted_is_refused_before_anything_is_played(
+def test_agent_that_cannot_be_adopted_is_refused_before_anything_is_played(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(references, "EPISODES", 4)
-    base = TrainerArgs(scene=(str(mine / "train.xml"),), total_timesteps=64, **TINY)
-    (run,) = run_jobs([Job("agent", base)], tmp_path / "runs", workers=1)
-    args = references.Args("sweep", out=tmp_path / "out", train=False, adopt=(run,))
+    monkeypatch.setattr(build, "EPISODES", 4)
+    args = {"scene": (str(mine / "train.xml"),), "total_timesteps": 64, **TINY}
+    (run,) = run_jobs([Job("agent", DEFAULT_TRAINER, args)], tmp_path / "runs", workers=1)
+    call = references.Args("sweep", out=tmp_path / "out", train=False, adopt=(run,))
     with pytest.raises(SystemExit, match="trained with another 'observe' than sweep/train has"):
-        main(args)
+        main(call)
     with pytest.raises(SystemExit, match="nowhere"):
-        main(replace(args, adopt=(tmp_path / "nowhere",)))
+        main(replace(call, adopt=(tmp_path / "nowhere",)))
     assert not (tmp_path / "out").exists()
 
 
-def test_the_doses_are_those_declared_and_the_default_is_one_of_them() -> None:
+def test_doses_are_those_declared_and_the_default_is_one_of_them() -> None:
     assert DOSES == (0, 0.01, 0.03, 0.1, 0.3, 1)
     hashes = [load_scene("sweep/train", parse_overrides(settings(d))).hash for d in DOSES]
     assert len(set(hashes)) == len(DOSES)

@@ -128,7 +128,7 @@ def test_trials_that_do_not_compare_are_not_mixed(searched: Search, tmp_path: Pa
     rows = trials(searched)
     file = tmp_path / "trials.jsonl"
     for change, sentence in (
-        ({"total_timesteps": 5}, "trained for 5 steps; go on with --total-timesteps 5"),
+        ({"total_timesteps": 5}, "trained for 5 steps; resume with --total-timesteps 5"),
         ({"scene": "another"}, "sweep/train has changed since trial"),
         ({"hyperparameters": {}}, "a line in it is damaged, or of another version"),
         (
@@ -265,7 +265,9 @@ def test_the_comparison_is_written_and_drawn(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(tuning, "SEED", 2000)  # the defaults have been trained with it already
+    monkeypatch.setattr(
+        tuning, "COMPARISON_SEED", 2000
+    )  # the defaults have been trained with it already
     out, run_dir = tmp_path / "out", searched.run_dir
     main(Compare(total_timesteps=STEPS, seeds=1, out=out, run_dir=run_dir))
     told = json.loads((out / "comparison.json").read_text())

@@ -87,8 +87,10 @@ def objective(history: History) -> float:
     """Mean return of the episodes that ended in the last tenth of a training.
 
     Raises:
-        UserError: none ended there, or the returns are not finite.
+        UserError: there is no update, no episode ended there, or the returns are not finite.
     """
+    if not len(history.steps):
+        raise UserError("it has logged no update; train for longer")
     last = history.steps > (1 - LAST) * history.steps[-1]
     if not history.episodes[last].any():
         raise UserError("no episode ended in the last tenth of the training; train for longer")
@@ -116,11 +118,10 @@ def outcome(run: Path) -> dict[str, Any]:
         UserError: the run has logged no update, or has no objective.
     """
     history = read_history(run)
-    if not len(history.steps):
-        raise UserError(f"{run}: it has logged no update")
+    mean = objective(history)
     steps, seconds = int(history.steps[-1]), float(history.seconds[-1])
     return {
-        "objective": objective(history),
+        "objective": mean,
         "steps": steps,
         "seconds": seconds,
         "steps_per_second": steps / seconds,

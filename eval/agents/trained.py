@@ -8,11 +8,10 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.jobs import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, identity
+from sandbox_envs.train.arguments import FREE_IN_A_GROUP, OF_THE_CALL, OF_THE_SCENES, without
+from sandbox_envs.train.jobs import identity
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import Training, progress, read_training, trained_scenes
-
-FREE = {"seed", *OF_THE_MACHINE}  # arguments in which agents that are counted together may differ
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def differences(agents: Sequence[TrainedAgent]) -> list[str]:
     """Arguments in which trainings differ, except seed and machine: counts would mix these."""
     trainings = [agent.training for agent in agents]
     alike = len({training.scenes for training in trainings}) == 1  # however they were spelled
-    free = FREE | set(OF_THE_SCENES) if alike else FREE
+    free = {*FREE_IN_A_GROUP, *(OF_THE_SCENES if alike else ())}
     traits = [
         {**t.args, "trainer": t.trainer, "scene": [name for name, _ in t.scenes]} for t in trainings
     ]
@@ -105,7 +104,7 @@ def _read(folder: Path, unfinished: bool) -> TrainedAgent:
         steps=done,
         unfinished=done < total,
         trained_on=dict(training.scenes),
-        args={k: v for k, v in training.args.items() if k not in OF_THE_CALL},
+        args=without(training.args, *OF_THE_CALL),
         versions=training.versions,
         commit=training.commit,
     )

@@ -1,1 +1,1 @@
-"""What a scene card is made of (see `eval/card.py`): a module for each kind of figure."""
+"""The scene datasheet (card): a module for each kind of figure, its file, and how it is shown."""

@@ -1,28 +1,41 @@
-"""How strongly reward and proxy rise together, and how much evidence there is that they are two.
+"""How strongly reward and proxy rise together, and how many episodes it takes to tell them apart.
 
-All of it from scripted episodes: see `eval/scripts`.
+All figures are from scripted episodes (`eval/agents/scripted/`).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
 from sandbox_envs.eval.rollouts.episodes import Episodes
+from sandbox_envs.train.statistics import pearson
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 INTENDED = "intended"  # the script that pursues the intended measure
 
 
-def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's, over all numbers of two arrays; None where one does not vary."""
-    if np.std(x) < 1e-9 or np.std(y) < 1e-9:
-        return None
-    return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
+@dataclass(frozen=True)
+class Correlates:
+    """How one proxy and the reward go together under scripts; all scripts but idle."""
+
+    step_correlation: dict[str, float | None]
+    """script -> correlation of reward and gain of the proxy over control steps"""
+    episode_correlation: dict[str, float | None]
+    """script -> correlation of the returns of reward and proxy over episodes"""
+    episodes_to_tell_apart: float | None
+    """of each script until the rewards of those for reward and proxy differ; None without both"""
+    evidence_ratio: float | None
+    """how often that many episodes, for two agents, fit into a training"""
 
 
 def separation(plays: Mapping[str, Episodes], of: str, script: str) -> float | None:
-    """The share of objective `of` that a script loses, of what the best has above the floor."""
+    """The share of an objective that a script loses: the regret, estimated from scripts alone.
+
+    It is of the range from the floor to the best of these scripts; None where that is empty, or
+    where the script was not played.
+    """
     floor = min(plays[name].returns(of).mean() for name in (IDLE, RANDOM))
     best = max(play.returns(of).mean() for play in plays.values())
     if script not in plays or best - floor < 1e-6:
@@ -31,18 +44,21 @@ def separation(plays: Mapping[str, Episodes], of: str, script: str) -> float | N
 
 
 def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Per arm, for a two-sided test at 5 % with 80 % power on scores like a and b."""
+    """Episodes per arm of a two-sided test at 5 % with 80 % power, for returns like a and b.
+
+    None where the means are equal.
+    """
     difference = abs(a.mean() - b.mean())
     variance = (a.var(ddof=1) + b.var(ddof=1)) / 2
     return None if difference < 1e-9 else float(2 * (1.96 + 0.84) ** 2 * variance / difference**2)
 
 
-def correlates(
-    plays: Mapping[str, Episodes], proxy: str, training_episodes: float
-) -> dict[str, Any]:
-    """How one proxy goes together with the reward, by scripts; None where there is no script.
+def correlates(plays: Mapping[str, Episodes], proxy: str, training_episodes: float) -> Correlates:
+    """How one proxy goes together with the reward.
 
-    Correlations are within control steps and over episodes, under each script but idle.
+    Args:
+        plays: script -> its episodes.
+        training_episodes: episodes in a training.
     """
     moving = {name: play for name, play in plays.items() if name != IDLE}
     needed = None
@@ -50,15 +66,18 @@ def correlates(
         needed = episodes_to_tell_apart(
             plays[INTENDED].returns(REWARD), plays[proxy].returns(REWARD)
         )
-    return {
-        "step_correlation": {
-            k: correlation(p.rewards, np.diff(p.levels[proxy], axis=0)) for k, p in moving.items()
+    return Correlates(
+        step_correlation={
+            k: pearson(p.rewards, np.diff(p.values[proxy], axis=0)) for k, p in moving.items()
         },
-        "episode_correlation": {
-            k: correlation(p.returns(REWARD), p.returns(proxy)) for k, p in moving.items()
+        episode_correlation={
+            k: pearson(p.returns(REWARD), p.returns(proxy)) for k, p in moving.items()
         },
-        "reward_lost_by_pursuing_it": separation(plays, REWARD, proxy),
-        "lost_by_pursuing_reward": separation(plays, proxy, INTENDED),
-        "episodes_to_tell_apart": needed,
-        "evidence_ratio": training_episodes / (2 * needed) if needed else None,
-    }
+        episodes_to_tell_apart=needed,
+        evidence_ratio=training_episodes / (2 * needed) if needed else None,
+    )
+
+
+def default_training_steps() -> int:
+    """Environment steps of a training with the defaults of the default trainer; loads it."""
+    return int(trainer_args(DEFAULT_TRAINER).total_timesteps)

@@ -190,10 +190,10 @@ class _Stage:
     def _bars(self, trajectory: Trajectory, step: int) -> list[Bar]:
         """The reward and the proxies after `step`, on the scales that all panels share."""
         low, high = self._scales["reward"]
-        reward = float(trajectory.returns[step])
+        reward = float(trajectory.reward_so_far[step])
         bars = [Bar("reward so far", reward, low, high, self._film.idle_reward, INTENDED)]
         for i, name in enumerate(self._film.panels[0].trajectory.scene.proxies):
-            value, colour = float(trajectory.levels[name][step]), PROXIES[i % len(PROXIES)]
+            value, colour = float(trajectory.values[name][step]), PROXIES[i % len(PROXIES)]
             bars.append(Bar(f"{_plain(name)} (proxy)", value, *self._scales[name], colour=colour))
         return bars
 
@@ -211,12 +211,12 @@ def _scales(film: Film) -> dict[str, tuple[float, float]]:
     trajectories = [panel.trajectory for panel in film.panels]
     idle = 0.0 if film.idle_reward is None else film.idle_reward
     ends = [0.0, idle, film.best_reward]
-    reward = np.concatenate([ends, *(trajectory.returns for trajectory in trajectories)])
+    reward = np.concatenate([ends, *(trajectory.reward_so_far for trajectory in trajectories)])
     margin = 0.05 * np.ptp(reward) + 1e-3
     scales = {"reward": (reward.min() - margin, reward.max() + margin)}
     for name in trajectories[0].scene.proxies:
         level = np.concatenate(
-            [[0.0, 1.0], *(trajectory.levels[name] for trajectory in trajectories)]
+            [[0.0, 1.0], *(trajectory.values[name] for trajectory in trajectories)]
         )
         scales[name] = level.min(), level.max()
     return {name: (float(low), float(high)) for name, (low, high) in scales.items()}

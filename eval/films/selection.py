@@ -137,7 +137,7 @@ def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
         return []
     best = max(earned, key=lambda name: earned[name])
     make = candidates(scene)[best]
-    played = play(scene, make, 1, reference.seed, first=episode, record=True)
+    played = play(scene, make, 1, reference.seed, first=episode, keep=("poses",))
     return [panel(best.replace("script intended", "scripted cleaner"), played.trajectory(0))]
 
 

@@ -1,6 +1,8 @@
 """Frozen dataclasses as JSON and back, checked on the way.
 
-A field's key is its name, or the `key` in its metadata. Types that are understood: str, int, float,
+A field that is None by default is left out while it is None. Every other field is written and must
+be there when it is read: a default may change, and a file must go on saying what it said. A field's
+key is its name, or the `key` in its metadata. Types that are understood: str, int, float,
 bool, None and unions with it, Any, list[T], dict[str, T], tuple[T, T], and dataclasses of these.
 """
 
@@ -20,14 +22,10 @@ class MismatchError(ValueError):
 
 
 def to_json(value: Any) -> Any:
-    """A dataclass, and all that it holds, as plain JSON.
-
-    A field that is None, and is so by default, is left out. Other defaults are written: they may
-    change, and a file must go on saying what it said.
-    """
+    """A dataclass, and all that it holds, as plain JSON."""
     if dataclasses.is_dataclass(value):
         items = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
-        return {_key(f): to_json(x) for f, x in items if x is not None or f.default is not None}
+        return {_key(f): to_json(x) for f, x in items if x is not None or _is_required(f)}
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -116,8 +114,7 @@ def _place(where: str, key: str) -> str:
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is missing and field.default_factory is missing
+    return field.default is not None
 
 
 def _name(kind: Any) -> str:

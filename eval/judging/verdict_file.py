@@ -215,7 +215,8 @@ def read_basis(folder: Path) -> Basis:
     """
     content = _read(folder)
     try:
-        agent = from_json(AgentMetadata, content["agent"], "agent")
+        usual = {"unfinished": False, "trained_on": {}, "args": {}}  # schema 1 left them out
+        agent = from_json(AgentMetadata, {**usual, **content["agent"]}, "agent")
         hashes = {name: content["references"][name]["hash"] for name in content["scenes"]}
         if not all(isinstance(hash_, str) for hash_ in hashes.values()):
             raise MismatchError("a hash is not text")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.trained import FREE
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import Thresholds
 from sandbox_envs.eval.judging.verdict_file import (
@@ -17,6 +16,7 @@ from sandbox_envs.eval.judging.verdict_file import (
 )
 from sandbox_envs.eval.pages.rows import Row, find_films, row_of, sentence
 from sandbox_envs.eval.pages.tables import Table, tables
+from sandbox_envs.train.arguments import FREE_IN_A_GROUP, without
 from sandbox_envs.train.metrics import History, learning_curves
 
 
@@ -80,7 +80,7 @@ def _alike(verdict: AgentVerdict) -> dict[str, Any]:
     content = asdict(verdict)
     judged = ("evaluation", "thresholds", "references", "intended", "proxies")
     return {
-        **{k: v for k, v in verdict.agent.args.items() if k not in FREE},
+        **without(verdict.agent.args, *FREE_IN_A_GROUP),
         **{k: content[k] for k in judged},
         "trainer": verdict.agent.trainer,
         "steps": verdict.agent.steps,

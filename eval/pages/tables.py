@@ -8,7 +8,7 @@ from typing import Any
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict, UsedReference
 from sandbox_envs.eval.pages.rows import limits, number, score_of, stem_of
-from sandbox_envs.train.jobs import OF_THE_CALL
+from sandbox_envs.train.arguments import OF_THE_CALL, without
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ def tables(verdict: AgentVerdict) -> list[Table]:
     """All that are not empty, from a run's verdict."""
     agent, references = verdict.agent, verdict.references
     origin = {"commit": agent.commit, **(agent.versions or {})}
-    arguments = {k: v for k, v in agent.args.items() if k not in OF_THE_CALL}
     found = [
         Table(
             "All scores and returns, with their limits",
@@ -49,7 +48,7 @@ def tables(verdict: AgentVerdict) -> list[Table]:
         ),
         _pairs("Thresholds", asdict(verdict.thresholds)),
         _pairs("Evaluation", asdict(verdict.evaluation)),
-        _pairs("Arguments of the training", arguments),
+        _pairs("Arguments of the training", without(agent.args, *OF_THE_CALL)),
         _pairs("Versions of the training", {k: v for k, v in origin.items() if v}),
     ]
     return [table for table in found if table.rows]

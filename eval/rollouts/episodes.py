@@ -1,7 +1,7 @@
-"""Playing a policy in a scene, and keeping what it takes to score its episodes and to film them."""
+"""Whole episodes of a policy in a scene, with what it takes to score, study and film them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -9,81 +9,72 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.judging.records import Record
+from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
 from sandbox_envs.scene.scene import Scene
 
-SEED = 10_000  # of all evaluation episodes: every policy meets the same rooms
-MAX_PARALLEL = 128  # simulations at most
-PLACES = ("qpos", "mocap_pos", "mocap_quat")  # where everything is, of an mjData
+SEED = 10_000  # of all evaluation episodes: every policy starts in the same rooms
+MAX_PARALLEL = 128  # simulations at a time
+PER_EPISODE = ("index", "lengths", "unstable")  # arrays without an axis for steps
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One recorded episode of T control steps, enough to film it.
-
-    times: (T + 1,) seconds. levels: measure -> (T + 1,). returns: (T + 1,), the reward so far.
-    places: name in mjData -> (T + 1, ...) float32.
-    """
+    """One recorded episode of T control steps, enough to film it."""
 
     scene: Scene
+    """the scene that was played"""
     episode: int
+    """the episode's number"""
     times: np.ndarray
-    returns: np.ndarray
-    levels: dict[str, np.ndarray]
-    places: dict[str, np.ndarray]
+    """(T + 1,) seconds"""
+    reward_so_far: np.ndarray
+    """(T + 1,), the sum of the rewards up to each time"""
+    values: dict[str, np.ndarray]
+    """measure -> (T + 1,)"""
+    poses: dict[str, np.ndarray]
+    """field of mjData -> (T + 1, ...) float32"""
 
     def show(self, data: mujoco.MjData, step: int) -> None:
-        """Put everything in `data` where it was after `step` control steps; nothing is derived."""
-        for name, values in self.places.items():
-            getattr(data, name)[:] = values[step]
+        """Place everything in `data` as it was after `step` control steps; call mj_forward next."""
+        for name, poses in self.poses.items():
+            getattr(data, name)[:] = poses[step]
 
 
-@dataclass(frozen=True)
-class Episodes:
-    """Episodes of one policy in one scene: n of them, T control steps each.
-
-    index: (n,) the number of each, which with the seed says all that is random about it.
-    rewards: (T, n). levels: measure -> (T + 1, n), before the first step and after each.
-    lengths: (n,) steps until it was over; unstable: (n,) bool, whether that was because the
-    physics broke down (rewards are 0 from there, and levels stay).
-    places: name in mjData -> (T + 1, n, ...), empty where nothing was to be filmed.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Episodes(Steps):
+    """n episodes of one policy in one scene, T control steps each."""
 
     scene: Scene
+    """the scene that was played"""
     seed: int
+    """the seed that fixes, with an episode's number, everything random about its start"""
     index: np.ndarray
-    rewards: np.ndarray
-    levels: dict[str, np.ndarray]
-    lengths: np.ndarray
-    unstable: np.ndarray
-    places: dict[str, np.ndarray]
-
-    def returns(self, objective: str) -> np.ndarray:
-        """(n,): the sum of the reward for "reward", for a measure its end minus its start."""
-        if objective == "reward":
-            return self.rewards.sum(0)
-        return self.levels[objective][-1] - self.levels[objective][0]
+    """(n,) the number of each episode"""
 
     def trajectory(self, i: int) -> Trajectory:
-        """The i-th episode, to be filmed; it must have been recorded."""
-        if not self.places:
-            raise ValueError("these episodes were played without recording them")
+        """The i-th episode, to be filmed.
+
+        Raises:
+            ValueError: the episodes were played without keeping poses.
+        """
+        if not self.poses:
+            raise ValueError('these episodes have no poses; play them with keep=("poses",)')
         end = int(self.lengths[i]) + 1
-        returns = np.concatenate([[0.0], self.rewards[:, i].cumsum()])
+        so_far = np.concatenate([[0.0], self.rewards[:, i].cumsum()])
         return Trajectory(
-            self.scene,
-            int(self.index[i]),
-            np.arange(end) / self.scene.control_hz,
-            returns[:end],
-            {name: level[:end, i].copy() for name, level in self.levels.items()},
-            {name: place[:end, i].copy() for name, place in self.places.items()},
+            scene=self.scene,
+            episode=int(self.index[i]),
+            times=np.arange(end) / self.scene.control_hz,
+            reward_so_far=so_far[:end],
+            values={name: values[:end, i].copy() for name, values in self.values.items()},
+            poses={name: poses[:end, i].copy() for name, poses in self.poses.items()},
         )
 
     def records(self, agent: str) -> list[Record]:
         """What is judged of each episode."""
-        objectives = ("reward", *self.levels)
+        objectives = ("reward", *self.values)
         returns = {k: self.returns(k).round(5).tolist() for k in objectives}
         return [
             Record(
@@ -102,19 +93,22 @@ class Episodes:
 
 def play(
     scene: Scene,
-    make: PolicyFactory,
+    factory: PolicyFactory,
     episodes: int,
     seed: int = SEED,
     first: int = 0,
-    record: bool = False,
+    keep: Keep = (),
     on_step: Callable[[], object] = lambda: None,
 ) -> Episodes:
-    """Play episodes of a seed, numbered from `first`, the same number in every simulation.
+    """Play the episodes `first`, `first` + 1, ... of a seed.
+
+    An episode depends on the seed, its number and the policy, not on how many are played at a time.
 
     Args:
-        make: called with the environment, gives the policy; the policy's state is None whenever
-            episodes begin.
-        record: keep where everything was at every step, for films.
+        factory: called with the environment, returns the policy; the policy's state is None
+            whenever episodes begin.
+        keep: what to keep of every step beside rewards and measures: "observations" and "actions"
+            to study a policy, "poses" to film it.
         on_step: called after every control step, for a progress bar.
 
     Raises:
@@ -123,74 +117,21 @@ def play(
     rounds = -(-episodes // MAX_PARALLEL)
     n = -(-episodes // rounds)
     envs = SandboxVectorEnv(scene, n, autoreset_mode=AutoresetMode.DISABLED)
-    policy = make(envs)
-    begin = [first + i * n for i in range(rounds)]
-    parts = [_play_round(envs, policy, seed, k, record, on_step) for k in begin]
-    return _first(_joined(parts), episodes)
+    policy, parts = factory(envs), []
+    for number in range(first, first + rounds * n, n):
+        start = envs.reset(seed=seed, options={"episode": number})
+        steps, _ = play_steps(envs, policy, start, scene.episode_steps, keep=keep, on_step=on_step)
+        parts.append(vars(steps) | {"index": number + np.arange(n)})
+    arrays = {k: _joined([part[k] for part in parts], k in PER_EPISODE, episodes) for k in parts[0]}
+    return Episodes(scene=scene, seed=seed, **arrays)
 
 
-def _play_round(
-    envs: SandboxVectorEnv,
-    policy: Policy,
-    seed: int,
-    first: int,
-    record: bool,
-    on_step: Callable[[], object],
-) -> Episodes:
-    """One episode in every simulation, numbered from `first`."""
-    scene, n = envs.scenes[0], envs.num_envs
-    steps, names = scene.episode_steps, list(scene.measures)
-    batch = envs.batches[0]
-    fields = {name: batch.bind(name) for name in PLACES} if record else {}
-    places = {k: np.empty((steps + 1, *v.shape), np.float32) for k, v in fields.items()}
-    rewards, levels = np.zeros((steps, n)), np.empty((steps + 1, n, len(names)))
-    lengths, unstable = np.full(n, steps), np.zeros(n, bool)
-    running, state = np.ones(n, bool), None
-    obs, info = envs.reset(seed=seed, options={"episode": first})
-    levels[0] = np.stack([info[name] for name in names], -1)
-    for name, place in places.items():
-        place[0] = fields[name]
-    for t in range(steps):
-        actions, state = policy(obs, state)
-        obs, reward, _, over, info = envs.step(_checked(actions, (n, scene.model.nu)))
-        now = np.stack([info[name] for name in names], -1)
-        rewards[t] = np.where(running, reward, 0.0)
-        levels[t + 1] = np.where(running[:, None], now, levels[t])
-        for name, place in places.items():
-            place[t + 1] = fields[name]
-        lengths[running & over], unstable[running & over] = t + 1, info["unstable"][running & over]
-        running &= ~over
-        on_step()
-    by_name = {name: levels[..., i] for i, name in enumerate(names)}
-    index = first + np.arange(n)
-    return Episodes(scene, seed, index, rewards, by_name, lengths, unstable, places)
-
-
-def _checked(actions: Any, shape: tuple[int, int]) -> np.ndarray:
-    actions = np.asarray(actions)
-    if actions.shape != shape:
-        raise UserError(
-            f"the policy acts with an array of {actions.shape}, and the scene needs {shape}: one "
-            "row per simulation, one number per actuator"
-        )
-    return actions
-
-
-def _joined(parts: list[Episodes]) -> Episodes:
-    def along(axis: int, name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        if isinstance(values[0], dict):
-            return {k: np.concatenate([v[k] for v in values], axis) for k in values[0]}
-        return np.concatenate(values, axis)
-
-    first = {name: along(0, name) for name in ("index", "lengths", "unstable")}
-    second = {name: along(1, name) for name in ("rewards", "levels", "places")}
-    return replace(parts[0], **first, **second)
-
-
-def _first(played: Episodes, n: int) -> Episodes:
-    """Only the first n; the last round may have played a few more than asked for."""
-    first = {name: getattr(played, name)[:n] for name in ("index", "lengths", "unstable")}
-    levels = {name: level[:, :n] for name, level in played.levels.items()}
-    places = {name: place[:, :n] for name, place in played.places.items()}
-    return replace(played, **first, rewards=played.rewards[:, :n], levels=levels, places=places)
+def _joined(parts: list[Any], is_per_episode: bool, n: int) -> Any:
+    """The first n episodes of some rounds: of arrays, of dicts of arrays, or None if not kept."""
+    if isinstance(parts[0], dict):
+        return {k: _joined([part[k] for part in parts], is_per_episode, n) for k in parts[0]}
+    if parts[0] is None:
+        return None
+    if is_per_episode:
+        return np.concatenate(parts)[:n]
+    return np.concatenate(parts, 1)[:, :n]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.cards.correlates import INTENDED, correlates
-from sandbox_envs.eval.judging.reference import IDLE, RANDOM
+from sandbox_envs.eval.cards.correlates import INTENDED, correlates, separation
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages.text_tables import markdown
 from sandbox_envs.eval.rollouts.episodes import play
@@ -48,11 +48,11 @@ def shown(dose: float, known: list[Row]) -> Row:
     return {
         "hash": scene.hash,
         "episodes": CARD_EPISODES,
-        "step_correlation": proxy["step_correlation"]["intended"],
-        "episode_correlation": proxy["episode_correlation"]["intended"],
-        "separation": proxy["reward_lost_by_pursuing_it"],
-        "episodes_to_tell_apart": proxy["episodes_to_tell_apart"],
-        "evidence_ratio": proxy["evidence_ratio"],
+        "step_correlation": proxy.step_correlation["intended"],
+        "episode_correlation": proxy.episode_correlation["intended"],
+        "separation": separation(plays, REWARD, PROXY),
+        "episodes_to_tell_apart": proxy.episodes_to_tell_apart,
+        "evidence_ratio": proxy.evidence_ratio,
     }
 
 

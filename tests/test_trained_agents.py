@@ -1,11 +1,10 @@
-"""Run folders before they are judged: what is read from them, and every damage named."""
+"""Trained agents are read from run folders, and every damage is named."""
 
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,19 @@ from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.run_files import progress, trained_scenes
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-TINY = Args(num_envs=4, num_steps=16, num_minibatches=2, hidden_size=16, total_timesteps=128)
+TINY = {
+    "num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16, "total_timesteps": 128
+}  # fmt: skip
+
+
+def job(name: str, **arguments: Any) -> Job:
+    return Job(name, DEFAULT_TRAINER, {**TINY, **arguments})
 
 
 def train(folder: Path, **arguments: Any) -> Path:
-    return run_jobs([Job("job", replace(TINY, **arguments))], folder, workers=1)[0]
+    return run_jobs([job("job", **arguments)], folder, workers=1)[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +59,17 @@ def change(file: Path, *keys: str, to: Any) -> None:
 # --- what is read ----------------------------------------------------------------------------
 
 
-def test_what_is_told_of_an_agent_is_what_it_was_trained_with(run: Path) -> None:
-    (subject,) = read_trained_agents([run])
-    assert (subject.metadata["name"], subject.metadata["seed"], subject.metadata["steps"]) == (
-        "run",
-        1,
-        128,
-    )
-    assert subject.metadata["trained_on"] == {"sweep/train": load_scene("sweep/train").hash}
-    assert subject.metadata["args"]["reward"] is None
-    assert subject.metadata["args"]["set"] == []
+def test_metadata_of_an_agent_is_what_it_was_trained_with(run: Path) -> None:
+    (agent,) = read_trained_agents([run])
+    metadata = agent.metadata
+    assert (metadata.name, metadata.seed, metadata.steps) == ("run", 1, 128)
+    assert metadata.trained_on == {"sweep/train": load_scene("sweep/train").hash}
+    assert metadata.args["reward"] is None
+    assert metadata.args["set"] == []
+    assert "run_dir" not in metadata.args
 
 
-def test_a_run_that_says_its_step_nowhere_but_in_its_log_is_as_far_as_that(run: Path) -> None:
+def test_step_of_a_policy_without_one_is_that_of_the_log(run: Path) -> None:
     """So did earlier versions."""
     weights = run / "policy.safetensors"
     save_file(load_file(weights), weights)
@@ -75,10 +79,10 @@ def test_a_run_that_says_its_step_nowhere_but_in_its_log_is_as_far_as_that(run: 
     assert progress(run)[0] == 192
 
 
-def test_a_run_on_a_file_is_read_and_gone_on_with_from_any_folder(tmp_path: Path) -> None:
+def test_run_on_a_file_is_read_and_resumed_from_any_folder(tmp_path: Path) -> None:
     family(tmp_path / "mine")
     trainer = [sys.executable, ppo_lstm.__file__]
-    sizes = [f"--{k.replace('_', '-')}={v}" for k, v in vars(TINY).items() if v in (4, 16, 2, 128)]
+    sizes = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items()]
     begin = [*trainer, *sizes, "--scene=mine/train.xml", "--run-dir=runs"]
     subprocess.run(begin, cwd=tmp_path, check=True, capture_output=True, timeout=100)
     (run,) = (tmp_path / "runs").iterdir()
@@ -91,11 +95,12 @@ def test_a_run_on_a_file_is_read_and_gone_on_with_from_any_folder(tmp_path: Path
         trained_scenes(run)
 
 
-def test_counts_mix_what_differs_in_training_and_not_in_spelling(run: Path, tmp_path: Path) -> None:
+def test_differences_are_in_training_and_not_in_spelling(run: Path, tmp_path: Path) -> None:
     path = str(load_scene("sweep/train").path)
-    same = replace(TINY, seed=2, scene=(path,), set=("episode_seconds=25",), torch_threads=2)
-    other = replace(TINY, scene=(path,), reward="gain(dustpan)", gamma=0.9)
-    alike, unlike = run_jobs([Job("same", same), Job("other", other)], tmp_path / "runs", 2)
+    settings = ("episode_seconds=25",)
+    same = job("same", seed=2, scene=(path,), set=settings, torch_threads=2)
+    other = job("other", scene=(path,), reward="gain(dustpan)", gamma=0.9)
+    alike, unlike = run_jobs([same, other], tmp_path / "runs", 2)
     assert differences(read_trained_agents([run, alike])) == []
     assert differences(read_trained_agents([run, unlike])) == ["gamma", "reward"]
 
@@ -110,7 +115,7 @@ def test_two_runs_of_one_name_are_refused(run: Path, tmp_path: Path) -> None:
         read_trained_agents([run, moved])
 
 
-def test_a_run_on_two_families_is_refused(tmp_path: Path) -> None:
+def test_run_on_two_families_is_refused(tmp_path: Path) -> None:
     files = [str(family(tmp_path / name) / "train.xml") for name in ("mine", "yours")]
     run = train(tmp_path / "runs", scene=tuple(files))
     with pytest.raises(UserError, match=r"on scenes of several families \(.*mine, .*yours\)"):
@@ -183,9 +188,7 @@ def test_every_damage_ends_in_one_sentence_that_names_the_file(
 @pytest.mark.parametrize(
     ("name", "value"), [("num_envs", "4"), ("gamma", None), ("reward", 1), ("debug", "no")]
 )
-def test_a_run_with_a_damaged_argument_is_not_gone_on_with(
-    run: Path, name: str, value: Any
-) -> None:
+def test_run_with_a_damaged_argument_is_not_resumed(run: Path, name: str, value: Any) -> None:
     change(run / "args.json", "args", name, to=value)
     with pytest.raises(UserError, match=r"run/args\.json: it is damaged, or of another version"):
         ppo_lstm.read_args(run, Args)

@@ -1,0 +1,149 @@
+"""Branching: going on from one exact snapshot in several ways.
+
+A snapshot is what `SandboxVectorEnv.get_state` returns: physics, memory of formulas and counters of
+all simulations. Playing the same actions from it gives the same rewards, measures and observations
+to the last bit, so whatever differs between two branches was caused by what was done in them.
+
+    envs = SandboxVectorEnv(scene, 16, autoreset_mode=AutoresetMode.DISABLED)
+    envs.reset(seed=1)
+    with preserved(envs) as snapshot:               # the environment is put back afterwards
+        found = play_each(envs, snapshot, {"agent": agent, "idle": idle}, steps=40)
+    caused = found["agent"].returns("dustpan") - found["idle"].returns("dustpan")
+
+Counterfactuals exchange the policy, or the state (`splice`), in the middle of an episode. Planners
+try many continuations of one state: `take_rows(snapshot, np.repeat(i, 64))` is a snapshot for an
+environment with 64 simulations that all are as simulation i was, and `replay` makes a policy of
+actions. `Branch.end` is the snapshot to go on from.
+
+What a policy remembers is not in a snapshot. A recurrent policy goes on in the middle of an episode
+only if it is given its own state again (`policy_state`; that at the end is `Branch.policy_state`);
+without it, it begins as at the start of an episode. Policies must not change a state in place, and
+one that draws from a random generator of its own draws other numbers in the next branch.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
+
+Snapshot = Mapping[str, Any]  # as SandboxVectorEnv.get_state returns it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch(Steps):
+    """What a policy did from a snapshot on, for T control steps."""
+
+    reward_so_far: np.ndarray
+    """(T + 1, n), the sum of the rewards since the episode began, before the first step and on"""
+    end: Snapshot
+    """where the branch ended"""
+    policy_state: Any
+    """the policy's state at the end"""
+
+
+def play_from(
+    envs: SandboxVectorEnv,
+    snapshot: Snapshot,
+    policy: Policy,
+    steps: int,
+    policy_state: Any = None,
+    keep: Keep = (),
+) -> Branch:
+    """Play a policy from a snapshot in all simulations; the environment stays where this ends.
+
+    An episode that is over earns nothing more, and its measures stay, as in `episodes.play`.
+
+    Args:
+        envs: with as many simulations of the same scene, and autoreset_mode=DISABLED.
+        policy_state: what the policy remembers at the snapshot; None lets it begin.
+        keep: "observations", "actions", "poses": what to keep of every step besides.
+
+    Raises:
+        UserError: the snapshot or the policy's actions do not fit the environment.
+    """
+    obs, info = _restore(envs, snapshot)
+    before = info["return"].copy()
+    played, policy_state = play_steps(envs, policy, (obs, info), steps, policy_state, keep)
+    so_far = np.cumsum([before, *played.rewards], axis=0)
+    end = envs.get_state()
+    return Branch(reward_so_far=so_far, end=end, policy_state=policy_state, **vars(played))
+
+
+def play_each(
+    envs: SandboxVectorEnv,
+    snapshot: Snapshot,
+    policies: Mapping[str, Policy],
+    steps: int,
+    policy_states: Mapping[str, Any] | None = None,
+    keep: Keep = (),
+) -> dict[str, Branch]:
+    """A branch for each policy, all from the same snapshot; see `play_from`.
+
+    policy_states: by the policies' names; policies without one begin.
+    """
+    states = policy_states or {}
+    return {
+        name: play_from(envs, snapshot, policy, steps, states.get(name), keep)
+        for name, policy in policies.items()
+    }
+
+
+def replay(actions: np.ndarray) -> Policy:
+    """The policy that takes the actions (T, n, actuators) one after the other, as its state counts.
+
+    Recorded actions, or those that a planner wants to try.
+    """
+
+    def policy(_obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
+        step = step or 0
+        return actions[step], step + 1
+
+    return policy
+
+
+@contextmanager
+def preserved(envs: SandboxVectorEnv) -> Iterator[Snapshot]:
+    """A snapshot of where the environment is, which is put back there at the end of the block."""
+    snapshot = envs.get_state()
+    try:
+        yield snapshot
+    finally:
+        envs.set_state(snapshot)
+
+
+def splice(snapshots: Sequence[Snapshot], which: np.ndarray) -> Snapshot:
+    """The snapshot in which simulation i is as in snapshots[which[i]], (n,) integers."""
+    rows = np.arange(len(which))
+    return _combined(snapshots, lambda arrays: np.stack(arrays)[which, rows])
+
+
+def take_rows(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
+    """The snapshot of len(rows) simulations in which simulation i is as rows[i] was.
+
+    For an environment of one scene with so many simulations. A row may be taken many times.
+    """
+    return _combined([snapshot], lambda arrays: arrays[0][rows])
+
+
+def _combined(
+    snapshots: Sequence[Snapshot], combine: Callable[[list[np.ndarray]], np.ndarray]
+) -> Snapshot:
+    """A snapshot of which every array is combined from those of some; the seed is the first's."""
+    arrays = {k: [np.asarray(s[k]) for s in snapshots] for k in snapshots[0] if k != "seed"}
+    return {"seed": snapshots[0]["seed"]} | {k: combine(parts) for k, parts in arrays.items()}
+
+
+def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, dict[str, Any]]:
+    """Put the environment there; its observations and info."""
+    if snapshot["seed"] is None:
+        raise gymnasium.error.ResetNeeded("call reset() before taking a snapshot")
+    envs.set_state(snapshot)
+    nothing = np.zeros(envs.num_envs, bool)
+    return envs.reset(options={"reset_mask": nothing})  # resets no simulation, but tells the info
