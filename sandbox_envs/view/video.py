@@ -30,13 +30,8 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     path = check_video_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        try:
-            partial.touch()  # a wrong place ends here, with a clearer error than ffmpeg's
-            _encode(partial, frames, fps, crf)
-        except OSError as error:
-            if error.filename == str(partial):
-                error.filename = str(path)  # the name that the user gave
-            raise
+        partial.touch()  # a wrong place ends here, with a clearer error than ffmpeg's
+        _encode(partial, frames, fps, crf)
 
 
 def check_video_path(path: str | Path) -> Path:
