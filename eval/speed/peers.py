@@ -35,13 +35,9 @@ class StaggeredEnv(SandboxEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """The same, but for the clock of the first episode."""
-        observation, info = super().reset(seed=seed, options=options)
-        if self._ahead:
-            state = self.get_state()
-            state["0/clock"][:] = self._ahead
-            self.set_state(state)
-            self._ahead = 0
-        return observation, info
+        options = {**(options or {}), "clock": self._ahead}
+        self._ahead = 0
+        return super().reset(seed=seed, options=options)
 
 
 def gymnasium_envs(setting: Setting) -> Iterator[Task]:

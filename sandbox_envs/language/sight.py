@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.language.types import View
+from sandbox_envs.language.types import TermInputs
 from sandbox_envs.names import sensor_body
 
 
@@ -49,7 +49,7 @@ class Eye:
         mujoco.mju_quat2Mat(rotation, model.site_quat[site])
         self.axes = rotation.reshape(3, 3)[:, :2]  # ahead and left, in the body's frame
 
-    def look(self, view: View, x: np.ndarray, y: np.ndarray) -> Sight:
+    def look(self, view: TermInputs, x: np.ndarray, y: np.ndarray) -> Sight:
         """World points (m, n), in metres, as seen from the eye's current pose."""
         rotation = view.xmat[:, self.body].reshape(-1, 3, 3)
         eye = (view.xpos[:, self.body] + rotation @ self.offset).T

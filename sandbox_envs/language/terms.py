@@ -10,7 +10,7 @@ from sandbox_envs.errors import SceneError
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.screens import Screens
 from sandbox_envs.language.sight import Eye, geom_colours, load_sensors, nearest_per_sector
-from sandbox_envs.language.types import Signal, View
+from sandbox_envs.language.types import Signal, TermInputs
 from sandbox_envs.spawn.absence import ABSENT_DISTANCE
 
 OBJECTS, OPAQUE = 1, 2  # geom groups
@@ -28,7 +28,7 @@ class Term(Protocol):
     high: float
     """Largest possible number."""
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Write the term's numbers into out, (n, size)."""
 
 
@@ -40,7 +40,7 @@ class Raw:
     def __init__(self, name: str, signal: Signal) -> None:
         self.name, self.size = name, signal.copies * signal.dim
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Copy the sensor's numbers."""
         out[:] = view.inputs.signals[self.name].reshape(len(out), -1)
 
@@ -53,7 +53,7 @@ class Gauge:
     def __init__(self, measure: str) -> None:
         self.measure = measure
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Copy the measure's value."""
         out[:, 0] = view.measures[self.measure]
 
@@ -63,7 +63,7 @@ class Clock:
 
     size, low, high = 1, 0.0, 1.0
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Copy the share of the episode that has passed."""
         out[:, 0] = view.clock
 
@@ -76,7 +76,7 @@ class Ranges:
     def __init__(self, name: str, signal: Signal) -> None:
         self.name, self.size = name, signal.copies
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Turn distances into nearness."""
         distance = view.inputs.signals[self.name][..., 0]
         hit = (distance >= 0) & (distance < MAX_RANGE)
@@ -110,7 +110,7 @@ class Lidar:
         self.size = _checked_sectors(sectors, where)
         self.eye = Eye(model, where)
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Find the nearest copy in every sector."""
         x, y = np.ascontiguousarray(view.inputs.signals[self.name][..., :2].T)
         sight = self.eye.look(view, x, y)
@@ -152,7 +152,7 @@ class Retina:
         groups = model.geom_group.astype(float)
         self.appearance = [*colours.round(4).ravel().tolist(), *groups.tolist()]
 
-    def write(self, view: View, out: np.ndarray) -> None:
+    def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Find the visible objects, and the nearest of them in every sector."""
         x, y = columns(view.geom_xpos, self._xy)
         sight = self.eye.look(view, x, y)

@@ -38,7 +38,7 @@ class Inputs:
 
 
 @dataclass
-class View:
+class TermInputs:
     """What terms of an observation read, for n simulations; arrays as in MuJoCo's MjData."""
 
     inputs: Inputs
