@@ -1,13 +1,29 @@
-"""Errors a user can mend, said in one sentence."""
+"""User-facing errors, reported as one sentence."""
 
+import errno
 import functools
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
+_FREE_SPACE = "free some space or choose another folder, then try again"
+_PERMISSIONS = "check its permissions or choose another place"
+_ADVICE = {  # by the number of an error of the operating system
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of this path is a file; check the path",
+    errno.EISDIR: "this is a folder; give the name of a file",
+    errno.EEXIST: "choose another name",
+    errno.ENOTEMPTY: "choose another name",
+    errno.EACCES: _PERMISSIONS,
+    errno.EPERM: _PERMISSIONS,
+    errno.EROFS: "this place is read-only; choose another one",
+}
+
 
 class UserError(ValueError):
-    """Something the user gave is wrong; the message says what, where, and what to do."""
+    """A user's input is wrong; the message says what is wrong, where, and what to do."""
 
 
 class SceneError(UserError):
@@ -15,7 +31,7 @@ class SceneError(UserError):
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """A hint that ends an error about an unknown `name`: the nearest valid one, or all of them."""
+    """A hint to end an error about an unknown `name`: the most similar valid name, or all."""
     names = sorted(valid)
     close = get_close_matches(name, names, n=1)
     if close:
@@ -26,8 +42,9 @@ def suggest(name: str, valid: Iterable[str]) -> str:
 def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
     """Wrap a command's `main(args)`: an expected error ends it with one sentence and status 1.
 
-    With `args.debug` the traceback is shown instead. Errors of the operating system (a full
-    disk, a missing permission) count as expected; anything else is a bug and keeps its traceback.
+    Expected are UserError and errors of the operating system, such as a full disk or a missing
+    permission. Any other exception is a bug and keeps its traceback, and `args.debug` shows the
+    traceback of every error.
     """
 
     @functools.wraps(main)
@@ -45,7 +62,9 @@ def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
 
 
 def _sentence(error: Exception) -> str:
+    """What is wrong, where, and, where the cause is known, what to do."""
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror}{place}; free space or choose another folder, then try again"
+        advice = _ADVICE.get(error.errno or 0)
+        return f"{error.strerror}{place}" + (f"; {advice}" if advice else "")
     return " ".join(str(error).split())

@@ -1,8 +1,8 @@
-"""Begin a family of scenes of one's own: `python -m sandbox_envs.new my_family`.
+"""Start your own family of scenes: `python -m sandbox_envs.new my_family`.
 
-Writes a folder with a family that works: a training scene, a scene that breaks its proxy, that
-one's twin, and the part they share. They say in comments what each line is for, and are there to be
-changed.
+The command writes a folder with a working family: a training scene, a scene that breaks its proxy,
+the twin (matched control) of that scene, and the part they share. Comments in them explain each
+line; change them to what you need.
 """
 
 import os
@@ -15,54 +15,55 @@ from typing import Annotated
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.scene.catalog import scene_files, scenes_folder
+from sandbox_envs.files import error_about
+from sandbox_envs.scene.catalog import TRAINING, families, scenes_folder
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
-_LONGEST = 64  # characters; names of runs and films begin with the family's
+_LONGEST = 64  # characters; names of runs and films begin with the name of the family
 
 
 @dataclass
 class Args:
-    """Write a small family of scenes that works, to learn the format from and to change."""
+    """Write a small working family of scenes, to learn the format from and to change."""
 
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="NAME")]
-    """the folder to write; its name is the family's"""
+    """the folder to write, which gives the family its name"""
     debug: bool = False
     """show the traceback of an error"""
 
 
 @cli_errors
 def main(args: Args) -> None:
-    """Write the family and print what to do with it."""
+    """Write the family and print the commands to use it with."""
     write_family(args.folder)
-    train = args.folder / "train.xml"
-    print(f"{train}: the scene to train in; begin reading here")
+    train = args.folder / f"{TRAINING}.xml"
+    print(f"{train}: the training scene; start reading here")
     print(f"{args.folder / 'noon.xml'}: a scene that breaks its proxy; morning.xml is its twin")
-    print(f"{args.folder / '_room.xml'}: what all of them share, with every line explained")
+    print(f"{args.folder / '_room.xml'}: the part that they share, with every line explained")
     for command, what in (
-        (f"check {args.folder}", "is anything wrong with it?"),
+        (f"check {args.folder}", "check it for errors"),
         (f"play {train}", "drive the robot by hand"),
-        (f"train.ppo_lstm --scene {train}", "train an agent: a minute or two"),
-        (f"play {train} --policy runs/RUN", "watch it"),
-        (f"eval.references {args.folder}", "compute what can be reached: some minutes"),
-        ("eval.break_proxies runs/RUN", "judge the agent, also where its proxy is broken"),
+        (f"train.ppo_lstm --scene {train}", "train an agent, in a minute or two"),
+        (f"play {train} --policy runs/RUN", "watch the agent"),
+        (f"eval.references {args.folder}", "compute the best known scores, in some minutes"),
+        ("eval.break_proxies runs/RUN", "judge the agent in every scene of the family"),
     ):
         print(f"\n# {what}\npython -m sandbox_envs.{command}")
 
 
 def write_family(folder: Path) -> list[Path]:
-    """Write the family, whole or not at all; returns its files.
+    """Write the family completely or not at all; returns its files, the training scene first.
 
     Raises:
-        UserError: the folder holds something, or its name is no name for a family. OSError: it
-            cannot be written.
+        UserError: the folder is not empty, or its name is not valid. OSError: it cannot be
+            written.
     """
     name = _check_name(folder)
     if not folder.parent.is_dir():
-        raise UserError(f"{folder}: there is no folder '{folder.parent}'; make it first")
+        raise UserError(f"{folder}: there is no folder '{folder.parent}'; create it first")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UserError(f"{folder}: it is there already, and not empty; choose another name")
-    templates = sorted(templates_folder().glob("*.xml"), key=lambda file: file.stem != "train")
+        raise UserError(f"{folder}: it exists and is not an empty folder; choose another name")
+    templates = sorted(templates_folder().glob("*.xml"), key=lambda file: file.stem != TRAINING)
     temporary = folder.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir()
@@ -70,26 +71,28 @@ def write_family(folder: Path) -> list[Path]:
             text = template.read_text(encoding="utf-8").replace('model="family/', f'model="{name}/')
             (temporary / template.name).write_text(text, encoding="utf-8")
         os.replace(temporary, folder)
+    except OSError as error:
+        raise error_about(folder, error, temporary) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return [folder / template.name for template in templates]
 
 
 def templates_folder() -> Path:
-    """The family that is copied, itself made of scenes that can be loaded."""
+    """The folder of the family that is copied; its scenes can be loaded, too."""
     return scenes_folder().parent / "templates" / "family"
 
 
 def _check_name(folder: Path) -> str:
-    """The folder's name; raises UserError where it cannot be a family's."""
+    """The folder's name; raises UserError where a family cannot have it."""
     name = folder.name
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise UserError(
-            f"'{name or folder}' is no name for a family; take up to {_LONGEST} letters, digits "
-            "and underscores that begin with a letter, e.g. my_family"
+            f"'{name or folder}' is not a name for a family; use up to {_LONGEST} letters, digits "
+            "and underscores, and begin with a letter, e.g. my_family"
         )
-    if name in {scene.partition("/")[0] for scene in scene_files()}:
-        raise UserError(f"'{name}' is the name of a family that is shipped; choose another one")
+    if name in families():
+        raise UserError(f"'{name}' is the name of a shipped family; choose another name")
     return name
 
 

@@ -1,9 +1,8 @@
-"""What scenes there are: families, what goes together in training, and how each scene breaks it.
+"""List families and their scenes: what correlates in training, and how each scene breaks it.
 
 python -m sandbox_envs.scenes                      every shipped family, as a table to read
-python -m sandbox_envs.scenes sweep my_family      these, a folder being a family of one's own
-python -m sandbox_envs.scenes --markdown --pictures docs/scenes    a table for a page, pictured
-python -m sandbox_envs.scenes --fit eval/references    and what the scenes' cards found
+python -m sandbox_envs.scenes sweep my_family      these families; a folder is a family of yours
+python -m sandbox_envs.scenes --markdown --pictures docs/scenes    a table for a page, with pictures
 """
 
 import json
@@ -19,16 +18,16 @@ from PIL import Image
 
 from sandbox_envs.env import SandboxEnv
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.files import atomic_write, read_json
-from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.files import atomic_write
+from sandbox_envs.scene.catalog import families, family_of, is_training, stem_in
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 
 WIDTH, HEIGHT = 320, 240  # of a picture, in pixels; drawn twice as large, which smooths its edges
-ON_PAGE = 120  # pixels, a picture's width in a table
-SEED = 3  # of the episode whose start is pictured; one that is usual in every training scene
+ON_PAGE = 120  # width of a picture in a table, in pixels
+SEED = 3  # of the episode whose start is drawn; a typical one in every training scene
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # one scene as plain JSON, see `describe`
 
 
 @dataclass
@@ -38,61 +37,59 @@ class Args:
     families: Annotated[
         tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FAMILY_OR_FOLDER")
     ] = ()
-    """shipped families, or folders with a train.xml (default: all that are shipped)"""
+    """shipped families, or folders with a train.xml; without any, all shipped families"""
     markdown: bool = False
-    """print a Markdown table instead, with the pictures if there are any"""
+    """print a Markdown table, with the pictures if there are any"""
     json: bool = False
-    """print JSON instead: a list with an object for each scene"""
+    """print JSON: a list with an object for each scene"""
     pictures: Path | None = None
-    """also write a picture of each scene into this folder, as FAMILY-SCENE.jpg"""
-    fit: Path | None = None
-    """a folder of scene cards, as eval/card.py keeps them (the committed ones are in
-    eval/references); whether each finds its scene to be what it declares becomes a column"""
+    """also draw a picture of each scene into this folder, as FAMILY-SCENE.jpg"""
     debug: bool = False
     """show the traceback of an error"""
 
 
 @cli_errors
 def main(args: Args) -> None:
-    """Print the scenes as the arguments say, and draw their pictures where asked."""
+    """Print the scenes, and draw their pictures if asked."""
     if args.markdown and args.json:
         raise UserError("--markdown and --json: choose one of them")
-    names = args.families or sorted({name.partition("/")[0] for name in scene_files()})
-    families = [load_family(name) for name in dict.fromkeys(names)]
-    rows = [row for family in families for row in describe(family)]
-    scenes = [scene for family in families for scene in family.values()]
-    if args.fit is not None:
-        found = _found_by_cards(args.fit)
-        for row, scene in zip(rows, scenes, strict=True):
-            row["fit"] = found.get((scene.name, scene.hash), "")
+    names = dict.fromkeys(args.families or families())
+    loaded = [load_family(name) for name in names]
+    rows = [row for family in loaded for row in describe(family)]
     if args.pictures is not None:
         args.pictures.mkdir(parents=True, exist_ok=True)
+        scenes = [scene for family in loaded for scene in family.values()]
         for row, scene in zip(rows, scenes, strict=True):
-            row["picture"] = draw(scene, args.pictures).as_posix()
+            row["picture"] = draw_picture(scene, args.pictures).as_posix()
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
-        print(_markdown(rows) if args.markdown else _text(rows, _columns()))
+        print(markdown_table(rows) if args.markdown else text_table(rows, _columns()))
 
 
 def describe(family: Mapping[str, Scene]) -> list[Row]:
-    """What the texts of each scene say, as plain JSON.
+    """What the texts of each scene say.
 
-    family: scenes by name, as `load_family` gives them. "rises_with" holds the proxies, which go
-    together with the intended measure in training, with their causal labels as declared.
+    Args:
+        family: scenes by name, as from `load_family`.
+
+    Returns:
+        One dict for each scene, ready for JSON. "rises_with" maps each proxy, which correlates
+        with the intended measure in training, to its causal label as declared. "twin_of" lists the
+        scenes whose twin this one is. "break" is the kind of break.
     """
     twins = {name: scene.twin for name, scene in family.items()}
     return [
         {
             "scene": name,
             "file": str(scene.path),
-            "about": scene.texts.get("about", ""),
-            "version": scene.texts.get("version", "0"),
+            "about": scene.about,
+            "version": scene.version,
             "intended": scene.intended,
             "rises_with": dict(scene.proxies),
             "measures": list(scene.measures),
             "breaks": scene.breaks,
-            "break": scene.texts.get("break"),
+            "break": scene.break_kind,
             "twin": scene.twin,
             "twin_of": [other for other, twin in twins.items() if twin == name],
         }
@@ -100,8 +97,12 @@ def describe(family: Mapping[str, Scene]) -> list[Row]:
     ]
 
 
-def draw(scene: Scene, folder: Path) -> Path:
-    """Write a picture of how the scene's first episode starts, from overhead; returns its file."""
+def draw_picture(scene: Scene, folder: Path) -> Path:
+    """Draw the start of the scene's first episode, from overhead; returns the file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     env = SandboxEnv(scene, None, "rgb_array", None, 2 * WIDTH, 2 * HEIGHT)
     try:
         env.reset(seed=SEED)
@@ -116,42 +117,16 @@ def draw(scene: Scene, folder: Path) -> Path:
     return path
 
 
-def _found_by_cards(folder: Path) -> dict[tuple[str, str], str]:
-    """What the cards in a folder found, by name and hash of the scene.
-
-    Raises:
-        UserError: there is no card in it, or a damaged one.
-    """
-    found = {}
-    for file in sorted(folder.rglob("*.card.json")):
-        card = read_json(file)
-        try:
-            against = "; ".join(card["against"])
-            fit = "fit to judge" if card["break"] == "conflict" else "as declared"
-            by = f" ({card['scale']})" if card["scale"] != "references" else ""
-            found[card["scene"], card["hash"]] = (against or fit) + by
-        except (KeyError, TypeError):
-            raise UserError(f"{file}: this is no scene's card; eval/card.py makes one") from None
-    if not found:
-        raise UserError(f"--fit {folder}: there is no card in it; eval/card.py FAMILY makes them")
-    return found
-
-
 # --- as text ---------------------------------------------------------------------------------
 
 
-def _columns() -> int:
-    return max(60, shutil.get_terminal_size().columns)
-
-
-def _text(rows: Sequence[Row], columns: int) -> str:
-    """The scenes as a table for a terminal that is so many letters wide."""
-    stems = [row["scene"].partition("/")[2] for row in rows]
-    roles = [", ".join(filter(None, [_role(row), row.get("fit")])) for row in rows]
+def text_table(rows: Sequence[Row], columns: int) -> str:
+    """The scenes as a table for a terminal of so many columns."""
+    stems, roles = [stem_in(row["scene"]) for row in rows], [_role(row) for row in rows]
     left, middle = max(map(len, stems)) + 4, min(max(map(len, roles)) + 2, columns // 3)
     lines, before = [], None
     for row, stem, role in zip(rows, stems, roles, strict=True):
-        if (family := row["scene"].partition("/")[0]) != before:
+        if (family := family_of(row["scene"])) != before:
             before = family
             lines += ["", *textwrap.wrap(_headline(row, family), columns, subsequent_indent="  ")]
         one = textwrap.wrap(role, middle - 2) or [""]
@@ -163,8 +138,12 @@ def _text(rows: Sequence[Row], columns: int) -> str:
     return "\n".join(lines[1:])
 
 
+def _columns() -> int:
+    return max(60, shutil.get_terminal_size().columns)
+
+
 def _headline(row: Row, family: str) -> str:
-    return f"{family}: meant is {row['intended']}; in training it goes with {_proxies(row)}"
+    return f"{family}: intended is {row['intended']}; correlated in training: {_proxies(row)}"
 
 
 def _role(row: Row) -> str:
@@ -172,31 +151,36 @@ def _role(row: Row) -> str:
     if row["breaks"]:
         return f"breaks {row['breaks']} ({row['break']})"
     if row["twin_of"]:
-        return f"twin of {', '.join(name.partition('/')[2] for name in row['twin_of'])}"
-    return "training" if row["scene"].endswith("/train") else ""
+        return f"twin of {', '.join(map(stem_in, row['twin_of']))}"
+    return "training" if is_training(row["scene"]) else ""
 
 
 def _proxies(row: Row, mark: str = "") -> str:
-    """The proxies with their labels, the one that the scene breaks between two marks."""
+    """The proxies with their labels; the one that the scene breaks stands between two marks."""
     words = []
     for proxy, label in row["rises_with"].items():
         marked = f"{mark}{proxy}{mark}" if proxy == row["breaks"] else proxy
         words.append(f"{marked} ({label})")
-    return ", ".join(words) or "nothing that is declared"
+    return ", ".join(words) or "no declared proxy"
 
 
 # --- as Markdown -----------------------------------------------------------------------------
 
 
-def _markdown(rows: Sequence[Row]) -> str:
-    """The scenes as a Markdown table; a column that would be empty is left out."""
-    table = [_cells(row) for row in rows]
+def markdown_table(rows: Sequence[Row], extra: Sequence[str] = ()) -> str:
+    """The scenes as a Markdown table without empty columns.
+
+    Args:
+        rows: from `describe`. A "picture" in a row is the link of a picture.
+        extra: further keys of the rows, each of which becomes a column with that title.
+    """
+    table = [_cells(row, extra) for row in rows]
     titles = [title for title in table[0] if any(cells[title] for cells in table)]
     lines = [titles, ["---"] * len(titles), *([cells[t] for t in titles] for cells in table)]
     return "\n".join("|".join(["", *(f" {c} " if c else " " for c in line), ""]) for line in lines)
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _cells(row: Row, extra: Sequence[str]) -> dict[str, str]:
     """One line of the table, by the title of the column."""
     twins = ", ".join(f"`{name}`" for name in row["twin_of"])
     picture = f'<img src="{row.get("picture")}" width="{ON_PAGE}" alt="{row["scene"]}">'
@@ -206,8 +190,8 @@ def _cells(row: Row) -> dict[str, str]:
         "what it is": row["about"],
         "what correlates in training": f"{row['intended']} with {_proxies(row, mark='**')}",
         "how it is broken here": f"{row['breaks']}, by {row['break']}" if row["breaks"] else "",
-        "twin": f"`{row['twin']}`" if row["twin"] else twins and f"that of {twins}",
-        "fit": row.get("fit", ""),
+        "twin": f"`{row['twin']}`" if row["twin"] else twins and f"is the twin of {twins}",
+        **{key: str(row.get(key, "")) for key in extra},
     }
     return {title: " ".join(cell.split()).replace("|", "\\|") for title, cell in cells.items()}
 

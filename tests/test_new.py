@@ -1,4 +1,4 @@
-"""A family begun with `python -m sandbox_envs.new`: what is written works, without any Python."""
+"""`python -m sandbox_envs.new`: the family that it writes works as it is."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[
 # --- by the commands that it prints ----------------------------------------------------------
 
 
-def test_it_is_written_filmed_and_trained_in_by_the_commands_that_it_prints(tmp_path: Path) -> None:
+def test_family_works_with_the_commands_that_are_printed(tmp_path: Path) -> None:
     done = run("sandbox_envs.new", "greenhouse", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     files = ["_room.xml", "morning.xml", "noon.xml", "train.xml"]
@@ -50,12 +50,12 @@ def test_it_is_written_filmed_and_trained_in_by_the_commands_that_it_prints(tmp_
     assert (trained / "policy.safetensors").is_file()
 
 
-def test_it_is_one_family_under_its_own_name(tmp_path: Path) -> None:
+def test_family_has_the_name_of_its_folder(tmp_path: Path) -> None:
     new.main(new.Args(tmp_path / "greenhouse"))
     scenes = load_family(tmp_path / "greenhouse")
     assert list(scenes) == [f"greenhouse/{stem}" for stem in ("train", "morning", "noon")]
     noon = scenes["greenhouse/noon"]
-    assert (noon.breaks, noon.texts["break"], noon.twin) == (
+    assert (noon.breaks, noon.break_kind, noon.twin) == (
         "at_window",
         "conflict",
         "greenhouse/morning",
@@ -66,7 +66,7 @@ def test_it_is_one_family_under_its_own_name(tmp_path: Path) -> None:
         assert scene.hash == load_scene(new.templates_folder() / scene.path.name).hash
 
 
-# --- what is written is a family fit to learn from -------------------------------------------
+# --- the family shows what it should -------------------------------------------
 
 
 @cache
@@ -85,7 +85,7 @@ def earned(stem: str, goal: str) -> tuple[float, float]:
     return final["return/charge"].mean(), final["return/at_window"].mean()
 
 
-def test_in_training_who_stays_before_the_window_loses_a_little_of_the_sun() -> None:
+def test_staying_before_the_window_loses_little_charge_in_training() -> None:
     """Measured: 2.9 % lost over 128 episodes, of which 3 or 4 have the sun in the middle."""
     sun, at_window = earned("train", "sunlight")
     lost = 1 - earned("train", "before_window")[0] / sun
@@ -94,13 +94,13 @@ def test_in_training_who_stays_before_the_window_loses_a_little_of_the_sun() -> 
     assert earned("train", "")[0] < 0.2
 
 
-def test_at_noon_one_can_have_the_sun_or_the_window_but_not_both() -> None:
+def test_at_noon_sun_and_window_exclude_each_other() -> None:
     sun, window = earned("noon", "sunlight"), earned("noon", "before_window")
     assert sun[0] > 0.8 and sun[1] < 0.1
     assert window[1] > 0.8 and window[0] < 0.1
 
 
-def test_its_twin_shows_the_same_rooms_without_the_conflict() -> None:
+def test_twin_of_noon_shows_the_same_rooms_without_the_conflict() -> None:
     assert earned("morning", "before_window")[0] > 0.97 * earned("morning", "sunlight")[0]
     noon, morning = (
         load_scene(new.templates_folder() / f"{stem}.xml") for stem in ("noon", "morning")
@@ -111,8 +111,8 @@ def test_its_twin_shows_the_same_rooms_without_the_conflict() -> None:
     np.testing.assert_array_equal(one.mocap_pos[:, window], other.mocap_pos[:, window])
 
 
-def test_the_sun_and_the_curtains_are_in_sight_wherever_the_robot_starts() -> None:
-    """Both are perceived, so preferring one of them is no blindness to the other."""
+def test_robot_sees_sunlight_and_curtains_at_the_start() -> None:
+    """An agent that prefers one of them can see the other."""
     env = SandboxVectorEnv(new.templates_folder() / "noon.xml", EPISODES)
     observations, _ = env.reset(seed=0)
     cells = observations[:, 2 : 2 + 64].reshape(EPISODES, 16, 4)
@@ -123,7 +123,7 @@ def test_the_sun_and_the_curtains_are_in_sight_wherever_the_robot_starts() -> No
         assert seen.mean() > 0.95, name
 
 
-def test_the_files_open_in_any_mujoco_viewer_and_explain_themselves() -> None:
+def test_files_are_plain_mjcf_with_comments() -> None:
     for file in sorted(new.templates_folder().glob("*.xml")):
         assert mujoco.MjSpec.from_file(str(file)) is not None
         assert "<!--" in file.read_text()
@@ -135,19 +135,22 @@ def test_the_files_open_in_any_mujoco_viewer_and_explain_themselves() -> None:
 @pytest.mark.parametrize(
     ("folder", "sentence"),
     [
-        ("sweep", "error: 'sweep' is the name of a family that is shipped; choose another one"),
-        ("my family", "error: 'my family' is no name for a family; take up to 64 letters, digits"),
-        ("2nd", "error: '2nd' is no name for a family"),
-        ("café", "error: 'café' is no name for a family"),
-        ("a" * 65, f"error: '{'a' * 65}' is no name for a family"),
-        ("..", "error: '..' is no name for a family"),
-        ("full", "error: full: it is there already, and not empty; choose another name"),
-        ("file", "error: file: it is there already, and not empty; choose another name"),
-        ("nowhere/mine", "error: nowhere/mine: there is no folder 'nowhere'; make it first"),
-        ("/proc/mine", "error: No such file or directory"),
+        ("sweep", "error: 'sweep' is the name of a shipped family; choose another name"),
+        (
+            "my family",
+            "error: 'my family' is not a name for a family; use up to 64 letters, digits",
+        ),
+        ("2nd", "error: '2nd' is not a name for a family"),
+        ("café", "error: 'café' is not a name for a family"),
+        ("a" * 65, f"error: '{'a' * 65}' is not a name for a family"),
+        ("..", "error: '..' is not a name for a family"),
+        ("full", "error: full: it exists and is not an empty folder; choose another name"),
+        ("file", "error: file: it exists and is not an empty folder; choose another name"),
+        ("nowhere/mine", "error: nowhere/mine: there is no folder 'nowhere'; create it first"),
+        ("/proc/mine", "error: No such file or directory (/proc/mine); check the path"),
     ],
 )
-def test_bad_names_and_places_are_one_sentence_and_leave_nothing(
+def test_bad_name_or_place_ends_in_one_sentence_and_writes_nothing(
     folder: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -160,7 +163,7 @@ def test_bad_names_and_places_are_one_sentence_and_leave_nothing(
     assert sorted(map(str, Path().rglob("*"))) == ["file", "full", "full/note"]
 
 
-def test_a_disk_that_is_full_leaves_no_half_family(
+def test_full_disk_leaves_no_partial_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -172,7 +175,7 @@ def test_a_disk_that_is_full_leaves_no_half_family(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+def test_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     new.main(new.Args(tmp_path / "mine"))
     assert (tmp_path / "mine" / "train.xml").is_file()

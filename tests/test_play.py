@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import tyro
 
-from sandbox_envs import SandboxEnv, load_scene, play
-from sandbox_envs.errors import UserError
+from sandbox_envs import SandboxEnv, UserError, load_scene, play
+from sandbox_envs.keyboard import DOWN, LEFT, RIGHT, UP, Keyboard, to_action
+from sandbox_envs.recording import Meters, shown_measures
+from sandbox_envs.recording import play as episodes
 
 REPOSITORY = Path(play.__file__).parents[1]
-UP, DOWN, LEFT, RIGHT = play.UP, play.DOWN, play.LEFT, play.RIGHT
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -58,7 +59,7 @@ def test_command_line_films_a_second(tmp_path):
     assert (
         first == "out/room.mp4: 1 s of sweep/train, driven by a script that wanders about blindly"
     )
-    assert [part.split()[0] for part in second.split(", ")] == play._names(
+    assert [part.split()[0] for part in second.split(", ")] == shown_measures(
         load_scene("sweep/train")
     )
 
@@ -98,11 +99,11 @@ def test_same_seed_same_film_other_seed_other_room(headless):
 def test_printed_measures_are_those_of_the_last_state(headless, capsys):
     play.main(play.Args(video=Path("film.mp4"), seconds=0.2, seed=5))
     scene = load_scene("sweep/train")
-    env, act = SandboxEnv(scene), play._wander(scene)
+    env, act = SandboxEnv(scene), play.wander(scene)
     observation, info = env.reset(seed=5)
     for _ in range(4):
         observation, _, _, _, info = env.step(act(observation))
-    expected = ", ".join(f"{name} {info[name]:.3f}" for name in play._names(scene))
+    expected = ", ".join(f"{name} {info[name]:.3f}" for name in shown_measures(scene))
     assert capsys.readouterr().out.splitlines()[-1] == expected
 
 
@@ -189,11 +190,11 @@ class Recorder:
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Stands in for the trainers' module, so that no torch is needed."""
-    policy, module = Recorder(), ModuleType("sandbox_envs.train.run")
+    """Stands in for the trainers' module, so that the test needs no torch."""
+    policy, module = Recorder(), ModuleType("sandbox_envs.train.policy")
     module.load_policy = lambda folder: policy  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sandbox_envs.train", ModuleType("sandbox_envs.train"))
-    monkeypatch.setitem(sys.modules, "sandbox_envs.train.run", module)
+    monkeypatch.setitem(sys.modules, "sandbox_envs.train.policy", module)
     return policy
 
 
@@ -217,8 +218,8 @@ def test_policy_of_another_family_is_one_sentence(headless, recorder):
 
 
 def test_policy_without_torch_says_what_to_install(headless, monkeypatch):
-    monkeypatch.delitem(sys.modules, "sandbox_envs.train.run", raising=False)
-    monkeypatch.delitem(sys.modules, "train.run", raising=False)
+    monkeypatch.delitem(sys.modules, "sandbox_envs.train.policy", raising=False)
+    monkeypatch.delitem(sys.modules, "train.policy", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(SystemExit) as end:
         play.main(play.Args(policy=Path("runs/x")))
@@ -230,7 +231,7 @@ def test_policy_without_torch_says_what_to_install(headless, monkeypatch):
 
 def test_keys_set_the_controls_they_name():
     model = load_scene("sweep/train").model
-    keyboard = play.Keyboard(model)
+    keyboard = Keyboard(model)
     act = keyboard.begin()
     keys = [UP, UP, UP, LEFT, RIGHT, RIGHT, ord("B")]
     for key in keys:
@@ -258,15 +259,15 @@ def test_no_command_is_no_control_in_a_lopsided_range():
           <motor joint="j"/>
         </actuator></mujoco>"""
     )
-    assert play.to_action(model, np.zeros(4)) == pytest.approx([-1, -0.5, -1, 0])
-    assert play.to_action(model, np.ones(4)) == pytest.approx([1, 1, 1, 0])
-    assert play.to_action(model, -np.ones(4)) == pytest.approx([-1, -1, -1, 0])
+    assert to_action(model, np.zeros(4)) == pytest.approx([-1, -0.5, -1, 0])
+    assert to_action(model, np.ones(4)) == pytest.approx([1, 1, 1, 0])
+    assert to_action(model, -np.ones(4)) == pytest.approx([-1, -1, -1, 0])
 
 
 def test_driving_moves_the_robot_and_r_begins_the_next_episode():
     scene = load_scene("sweep/clean_room")
-    keyboard, env = play.Keyboard(scene.model), SandboxEnv(scene)
-    infos = play.play(env, keyboard.begin, 0, keyboard.wants_restart)
+    keyboard, env = Keyboard(scene.model), SandboxEnv(scene)
+    infos = episodes(env, keyboard.begin, 0, keyboard.wants_restart)
     next(infos)
     start = env.data.qpos[:2].copy()
     keyboard(DOWN)
@@ -285,8 +286,8 @@ def test_driving_moves_the_robot_and_r_begins_the_next_episode():
 
 def test_scales_grow_in_round_steps_and_never_shrink():
     scene = load_scene("sweep/train")
-    meters = play.Meters(scene)
-    info = dict.fromkeys(play._names(scene), 0.5)
+    meters = Meters(scene)
+    info = dict.fromkeys(shown_measures(scene), 0.5)
     assert {(bar.low, bar.high) for bar in meters.bars(info)} == {(0, 1)}
     [grown] = [bar for bar in meters.bars(info | {"return": 3.1}) if bar.name == "return"]
     assert (grown.low, grown.high) == (0, 5)

@@ -1,4 +1,4 @@
-"""Frames show what is there, with OpenGL and without; films are whole; no window, no abort."""
+"""Frames show the state, with OpenGL and without; films are complete; no display, no abort."""
 
 import os
 import subprocess
@@ -14,7 +14,10 @@ import pytest
 from sandbox_envs import SandboxEnv, UserError
 from sandbox_envs.view import render
 from sandbox_envs.view.camera import find_camera, find_view
-from sandbox_envs.view.render import Bar, Renderer, Viewer, overlay, write_video
+from sandbox_envs.view.overlay import Bar, overlay
+from sandbox_envs.view.render import Renderer
+from sandbox_envs.view.video import write_video
+from sandbox_envs.view.window import Viewer
 
 WIDTH, HEIGHT = 320, 240
 BOX_WITHOUT_CAMERA = """
@@ -189,7 +192,7 @@ def test_frames_may_be_larger_than_the_scene_provides_for(start):
 
 
 @pytest.mark.parametrize("size", [(0, 10), (10, -1), (100_000, 10)])
-def test_impossible_sizes_are_said_in_one_sentence(start, size):
+def test_impossible_frame_size_is_one_sentence(start, size):
     with pytest.raises(UserError, match="cannot be drawn; choose 1 to"):
         Renderer(start[0], None, *size)
 
@@ -211,12 +214,12 @@ def test_close_is_idempotent_and_not_final(start, painter):
     assert np.array_equal(renderer.frame(data), before)
 
 
-# --- machines without OpenGL, in processes of their own --------------------------------------
+# --- machines without OpenGL, in separate processes --------------------------------------
 
 TWO_RENDERERS = """
 import sys, mujoco, numpy
-from sandbox_envs.render import Renderer
-from sandbox_envs.scene import load_scene
+from sandbox_envs import load_scene
+from sandbox_envs.view.render import Renderer
 model = load_scene("sweep/train").model
 data = mujoco.MjData(model)
 kept = [Renderer(model, None, 64, 48) for _ in range(2)]
@@ -392,7 +395,7 @@ def test_interrupted_film_leaves_what_was_there_before(tmp_path, error):
     assert (tmp_path / "film.mp4").read_text() == "an older film"
 
 
-def test_bad_film_names_are_said_before_a_frame_is_drawn(tmp_path):
+def test_bad_film_name_is_refused_before_a_frame_is_drawn(tmp_path):
     def never() -> Iterator[np.ndarray]:
         pytest.fail("a frame was drawn")
         yield
@@ -420,7 +423,7 @@ def test_frames_of_different_sizes_are_refused(tmp_path):
 def test_full_disk_is_an_os_error_that_leaves_nothing(tmp_path):
     code = """
 import resource, numpy as np
-from sandbox_envs.render import write_video
+from sandbox_envs.view.video import write_video
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # no file may grow larger
 noise = np.random.default_rng(0).integers(0, 255, (20, 128, 128, 3), dtype=np.uint8)
 try:

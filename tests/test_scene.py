@@ -1,4 +1,4 @@
-"""Reading a scene: what a file gives, what may be overridden, and how a wrong one is answered."""
+"""Loading a scene: what a file states, what may be overridden, and errors for wrong files."""
 
 import re
 import shutil
@@ -10,6 +10,7 @@ import pytest
 from conftest import WriteScene
 
 from sandbox_envs import Scene, SceneError, UserError, load_scene
+from sandbox_envs.scene import catalog
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.texts import parse_overrides
@@ -26,7 +27,7 @@ def refusal(path: Path | str, overrides: dict[str, str | float] | None = None) -
 # --- what a scene is -------------------------------------------------------------------------
 
 
-def test_a_file_of_ones_own_becomes_a_scene(write_scene: WriteScene) -> None:
+def test_users_file_becomes_a_scene(write_scene: WriteScene) -> None:
     path = write_scene(
         {"proxy/speed": "side-effect", "measure/speed": "total(norm(robot_speed))"}, stem="lawn"
     )
@@ -49,14 +50,14 @@ def test_shipped_scenes_are_known_by_family_and_stem() -> None:
     assert load_scene("sweep/train").path == files["sweep/train"]
 
 
-def test_a_scene_is_taken_as_it_is(write_scene: WriteScene) -> None:
+def test_loading_a_scene_again_keeps_it_and_its_overrides(write_scene: WriteScene) -> None:
     scene = load_scene(write_scene(), {"control_hz": 10})
     assert load_scene(scene) is scene
     again = load_scene(scene, {"episode_seconds": 2})
     assert (again.control_hz, again.episode_seconds) == (10, 2)
 
 
-def test_replicated_sensors_are_one_name(write_scene: WriteScene) -> None:
+def test_replicated_sensors_share_one_name(write_scene: WriteScene) -> None:
     scene = load_scene(write_scene())
     kinds = {name: (s.copies, s.dim) for name, s in scene.signals.items()}
     assert kinds["robot_at"] == (1, 3)
@@ -64,9 +65,49 @@ def test_replicated_sensors_are_one_name(write_scene: WriteScene) -> None:
     assert kinds["ball_in_rug"] == (3, 1)
 
 
-def test_the_default_reward_is_the_gain_of_the_intended_measure(write_scene: WriteScene) -> None:
+def test_default_reward_is_the_gain_of_the_intended_measure(write_scene: WriteScene) -> None:
     assert load_scene(write_scene()).reward.text == "gain(rolled_in)"
     assert load_scene(write_scene({"reward": "-effort"})).reward.text == "-effort"
+
+
+def test_scene_tells_its_texts_by_name(write_scene: WriteScene) -> None:
+    write_scene()
+    texts = {"about": "A lawn.", "version": "2", "breaks": "capability", "break": "removal"}
+    scene = load_scene(write_scene(texts, stem="lawn"))
+    assert (scene.stem, scene.about, scene.version, scene.observe) == (
+        "lawn",
+        "A lawn.",
+        "2",
+        "robot_at",
+    )
+    assert (scene.breaks, scene.break_kind, scene.twin) == ("capability", "removal", None)
+    plain = load_scene(write_scene())
+    assert (plain.about, plain.version, plain.breaks, plain.break_kind) == ("", "0", None, None)
+
+
+def test_only_the_scene_in_train_xml_is_the_training_scene(write_scene: WriteScene) -> None:
+    assert load_scene(write_scene()).is_training
+    assert not load_scene(write_scene(stem="trained")).is_training
+    trained = [name for name in scene_files() if catalog.is_training(name)]
+    assert trained == [catalog.training_scene(family) for family in catalog.families()]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ('<text name="version" data="3"/>', "3"),
+        ("<text data='3'\n  name='version'/>", "3"),
+        ('<!-- <text name="version" data="3"/> -->', "0"),
+        ('<text name="version" data="third"/>', "0"),
+        ("<text", "0"),
+    ],
+)
+def test_version_is_read_as_xml_and_never_fails(tmp_path: Path, text: str, version: str) -> None:
+    """Whatever the order of the attributes; a broken file must not break importing the package."""
+    file = tmp_path / "train.xml"
+    assert catalog.version_of(file) == "0"
+    file.write_text(f"<mujoco><custom>{text}</custom></mujoco>")
+    assert catalog.version_of(file) == version
 
 
 # --- overrides -------------------------------------------------------------------------------
@@ -96,14 +137,14 @@ def test_texts_and_numerics_can_be_overridden_by_name(write_scene: WriteScene) -
         ("rewards", "did you mean 'reward'?"),
     ],
 )
-def test_an_unknown_override_is_answered_with_the_nearest_name(
+def test_unknown_override_suggests_the_nearest_name(
     write_scene: WriteScene, name: str, hint: str
 ) -> None:
     path = write_scene({"spawn/ball": "rug"})
     assert refusal(path, {name: "1"}) == f"{path}: cannot override '{name}'; {hint}"
 
 
-def test_a_wrong_override_names_file_and_text(write_scene: WriteScene) -> None:
+def test_error_of_a_wrong_override_names_file_and_text(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/ball": "rug"})
     assert refusal(path, {"spawn/ball": "rug -2"}) == (
         f"{path}, text 'spawn/ball': '-2' is negative; write a count or a probability"
@@ -124,7 +165,9 @@ def test_settings_of_a_command_line_become_overrides() -> None:
             parse_overrides((wrong,))
 
 
-def test_what_is_declared_of_a_scene_does_not_change_what_it_is(write_scene: WriteScene) -> None:
+def test_declared_ranges_and_conserved_quantities_do_not_change_the_hash(
+    write_scene: WriteScene,
+) -> None:
     plain = load_scene(write_scene())
     declared = {"range/rolled_in": "0 3", "conserved/balls": "sum(ball_in_rug)"}
     scene = load_scene(write_scene(declared))
@@ -137,12 +180,12 @@ def test_what_is_declared_of_a_scene_does_not_change_what_it_is(write_scene: Wri
 # --- files that cannot be read ---------------------------------------------------------------
 
 
-def test_an_unknown_scene_is_answered_with_the_nearest_one() -> None:
+def test_unknown_scene_suggests_the_nearest_name() -> None:
     assert refusal("sweep/trian") == "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"
     assert refusal("zzz").startswith("unknown scene 'zzz'; valid: ")
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_error_names_the_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "gone.xml"
     assert refusal(path) == f"{path}: there is no such file"
     assert refusal(tmp_path / "x.xml" / "y.xml").endswith("y.xml: there is no such file")
@@ -155,9 +198,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ('<mujoco><worldbody><body><geom size="-1"/></body></worldbody></mujoco>', "positive"),
     ],
 )
-def test_what_mujoco_cannot_compile_is_said_with_its_reason(
-    tmp_path: Path, xml: str, reason: str
-) -> None:
+def test_error_gives_mujocos_reason(tmp_path: Path, xml: str, reason: str) -> None:
     path = tmp_path / "broken.xml"
     path.write_text(xml)
     message = refusal(path)
@@ -165,35 +206,36 @@ def test_what_mujoco_cannot_compile_is_said_with_its_reason(
     assert reason in message
 
 
-def test_a_file_that_a_scene_refers_to_must_be_there(tmp_path: Path) -> None:
+def test_file_that_a_scene_refers_to_must_exist(tmp_path: Path) -> None:
     path = tmp_path / "broken.xml"
     path.write_text('<mujoco>\n<asset><mesh file="gone.stl"/></asset></mujoco>')
-    assert refusal(path) == f"{path}, line 2, <mesh>: there is no file 'gone.stl' beside the scene"
+    said = f"{path}, line 2, <mesh>: there is no file 'gone.stl' in the scene's folder; "
+    assert refusal(path) == said + "check the name"
 
 
-def test_what_is_no_xml_is_said_with_its_line(tmp_path: Path) -> None:
+def test_error_names_the_line_that_is_not_xml(tmp_path: Path) -> None:
     path = tmp_path / "broken.xml"
     path.write_text("<mujoco>\n  <option>\n</mujoco>")
     assert refusal(path) == (
-        f"{path}, line 3: not well-formed XML: mismatched tag; look at that line and the one before"
+        f"{path}, line 3: not well-formed XML: mismatched tag; check that line and the one before"
     )
 
 
 def test_autoreset_must_be_switched_off(write_scene: WriteScene) -> None:
     path = write_scene(flag="")
     assert refusal(path) == (
-        f'{path}: add <flag autoreset="disable"/> to its <option>; otherwise MuJoCo resets an '
-        "unstable simulation in silence"
+        f'{path}: its <option> has no <flag autoreset="disable"/>; add it, since MuJoCo would '
+        "otherwise reset an unstable simulation silently"
     )
 
 
-def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
+def test_scene_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
     path = write_scene()
     whole = path.read_text()
     path.write_text(whole.replace('joint="robot_y" ctrlrange="-4 0"', 'joint="robot_y"'))
-    assert refusal(path) == f"{path}: give the actuator 'push_y' a ctrlrange"
+    assert refusal(path) == f"{path}: the actuator 'push_y' has no ctrlrange; give it one"
     path.write_text(re.sub("<actuator>.*</actuator>", "", whole, flags=re.DOTALL))
-    assert refusal(path) == f"{path}: there is no actuator; an agent needs something to control"
+    assert refusal(path) == f"{path}: there is no actuator; add one for the agent to control"
 
 
 # --- texts that are wrong --------------------------------------------------------------------
@@ -204,21 +246,27 @@ def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
     [
         ({"sbout": "a room"}, ": unknown text 'sbout'; did you mean 'about'?"),
         ({"measures/x": "1"}, ": unknown text 'measures/x'; did you mean 'measure/'?"),
-        ({"episode_seconds": None}, ": the numeric 'episode_seconds' is missing from <custom>"),
-        ({"control_hz": None}, ": the numeric 'control_hz' is missing from <custom>"),
-        ({"episode_seconds": "0"}, ", 'episode_seconds': 0.0 must be a positive number"),
-        ({"episode_seconds": "0.01"}, ", 'episode_seconds': shorter than one control step"),
+        (
+            {"episode_seconds": None},
+            ": the numeric 'episode_seconds' is missing; add it to <custom>",
+        ),
+        ({"control_hz": None}, ": the numeric 'control_hz' is missing; add it to <custom>"),
+        ({"episode_seconds": "0"}, ", 'episode_seconds': 0.0 is not a positive number; write one"),
+        (
+            {"episode_seconds": "0.01"},
+            ", 'episode_seconds': an episode is shorter than one control step; make it longer",
+        ),
         (
             {"control_hz": "30"},
-            ", 'control_hz': a control step must be a whole number of physics steps, and 30 Hz is "
-            "3.33333 steps of 0.01 s",
+            ", 'control_hz': a control step of 30 Hz is 3.33333 physics steps of 0.01 s; make it a "
+            "whole number of them",
         ),
         (
             {"control_hz": "200"},
-            ", 'control_hz': a control step must be a whole number of physics steps, and 200 Hz is "
-            "0.5 steps of 0.01 s",
+            ", 'control_hz': a control step of 200 Hz is 0.5 physics steps of 0.01 s; make it a "
+            "whole number of them",
         ),
-        ({"intended": None}, ": the text 'intended' is missing; add one that says rolled_in"),
+        ({"intended": None}, ": the text 'intended' is missing; add it with one of rolled_in"),
         (
             {"intended": "roled_in"},
             ", text 'intended': unknown 'roled_in'; did you mean 'rolled_in'?",
@@ -237,7 +285,7 @@ def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
         ),
         (
             {"measure/length": "1"},
-            ", text 'measure/length': the name is taken; choose another",
+            ", text 'measure/length': the name is reserved; choose another",
         ),
         (
             {"proxy/roled_in": "side-effect"},
@@ -254,7 +302,7 @@ def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
         ),
         (
             {"breaks": "capability"},
-            ": the text 'break' is missing; add one that says conflict, removal",
+            ": the text 'break' is missing; add it with one of conflict, removal",
         ),
         (
             {"breaks": "capability", "break": "conflit"},
@@ -262,12 +310,12 @@ def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
         ),
         (
             {"break": "removal"},
-            ": the text 'breaks' is missing; add one that says capability",
+            ": the text 'breaks' is missing; add it with one of capability",
         ),
         (
             {"breaks": "capability", "break": "conflict"},
-            ": a conflict needs a twin; add a text 'twin' that names the scene of its folder that "
-            "is the same but for the conflict",
+            ": a conflict needs a matched control scene; add a text 'twin' with the name of the "
+            "scene in this folder that is the same without the conflict",
         ),
         ({"twin": "train"}, ", text 'twin': it names the scene itself; name another one"),
         ({"twin": "trian"}, ", text 'twin': unknown 'trian'; there is none to choose from"),
@@ -277,18 +325,18 @@ def test_an_agent_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
         ),
     ],
 )
-def test_wrong_texts_are_answered_in_one_sentence(
+def test_wrong_text_ends_in_one_sentence(
     write_scene: WriteScene, texts: dict[str, str | None], message: str
 ) -> None:
     path = write_scene(texts)
     assert refusal(path) == f"{path}{message}"
 
 
-def test_a_twin_is_another_scene_of_the_folder(write_scene: WriteScene) -> None:
+def test_twin_must_be_another_scene_of_the_folder(write_scene: WriteScene) -> None:
     conflict = {"breaks": "capability", "break": "conflict"}
     write_scene()
     write_scene(stem="gate_shut")
-    write_scene(stem="_gate")  # a part, no scene
+    write_scene(stem="_gate")  # a part, not a scene
     path = write_scene({**conflict, "twin": "gate_shut"}, stem="gate_open")
     assert load_scene(path).twin == "mini/gate_shut"
     for wrong, hint in (
@@ -301,20 +349,23 @@ def test_a_twin_is_another_scene_of_the_folder(write_scene: WriteScene) -> None:
     assert refusal(path) == f"{path}, text 'twin': unknown 'gate_shut'; valid: train"
 
 
-def test_a_number_that_is_none_is_named(write_scene: WriteScene) -> None:
+def test_numeric_must_be_a_number(write_scene: WriteScene) -> None:
     path = write_scene()
-    assert refusal(path, {"control_hz": "fast"}) == f"{path}, 'control_hz': 'fast' is not a number"
+    assert (
+        refusal(path, {"control_hz": "fast"})
+        == f"{path}, 'control_hz': 'fast' is not a number; write one"
+    )
 
 
-def test_sensors_that_share_a_stem_must_be_alike(write_scene: WriteScene) -> None:
+def test_sensors_with_one_stem_must_have_one_size(write_scene: WriteScene) -> None:
     path = write_scene(sensor='<jointpos name="ball_at-9" joint="robot_x"/>')
-    assert refusal(path) == f"{path}: the sensors 'ball_at' have different sizes; rename some"
+    assert refusal(path) == f"{path}: the sensors 'ball_at' have different sizes; rename one"
 
 
 # --- families --------------------------------------------------------------------------------
 
 
-def test_a_family_begins_with_training_and_has_twins_before_their_scenes(
+def test_family_starts_with_training_and_lists_twins_before_their_scenes(
     write_scene: WriteScene,
 ) -> None:
     for stem in ("zebra", "aardvark", "train", "_part"):
@@ -333,9 +384,9 @@ def family_refusal(family: Path | str) -> str:
     return str(error.value)
 
 
-def test_a_family_that_is_none_is_named(tmp_path: Path) -> None:
+def test_unknown_family_suggests_the_nearest_name(tmp_path: Path) -> None:
     assert family_refusal("swep") == "unknown family 'swep'; did you mean 'sweep'?"
-    assert family_refusal(tmp_path) == f"{tmp_path}: there is no train.xml in it"
+    assert family_refusal(tmp_path) == f"{tmp_path}: there is no train.xml in this folder"
 
 
 @pytest.mark.parametrize(
@@ -349,11 +400,11 @@ def test_a_family_that_is_none_is_named(tmp_path: Path) -> None:
             {"proxy/rolled_in": "side-effect"},
             "their proxies differ ([] and ['rolled_in'])",
         ),
-        ({"observe": "robot_speed"}, "their observation differ (robot_at and robot_speed)"),
-        ({"control_hz": "10"}, "their control_hz differ (20.0 and 10.0)"),
+        ({"observe": "robot_speed"}, "their observations differ (robot_at and robot_speed)"),
+        ({"control_hz": "10"}, "their values of control_hz differ (20.0 and 10.0)"),
     ],
 )
-def test_scenes_of_a_family_agree(
+def test_scenes_of_a_family_must_agree(
     write_scene: WriteScene, texts: dict[str, str | None], what: str
 ) -> None:
     write_scene(texts, stem="another")
@@ -363,7 +414,7 @@ def test_scenes_of_a_family_agree(
     )
 
 
-def test_scenes_of_a_family_observe_the_same_number_of_things(write_scene: WriteScene) -> None:
+def test_scenes_of_a_family_must_observe_the_same_number_of_values(write_scene: WriteScene) -> None:
     """The same words, and a sensor of another size: three numbers and one."""
     write_scene()
     path = write_scene(stem="other")
@@ -373,7 +424,7 @@ def test_scenes_of_a_family_observe_the_same_number_of_things(write_scene: Write
         path.read_text().replace(position, '<jointpos name="robot_at" joint="robot_x"/>')
     )
     assert family_refusal(path.parent) == (
-        "mini/train and mini/other observe different numbers of things"
+        "mini/train and mini/other observe different numbers of values"
     )
 
 
@@ -397,7 +448,7 @@ def hash_with(tmp_path: Path):
     return edited
 
 
-def test_the_hash_depends_on_what_may_change_a_result(hash_with) -> None:
+def test_hash_depends_on_what_may_change_a_result(hash_with) -> None:
     same = load_scene("sweep/train").hash
     changes = [
         hash_with("_robot.xml", 'geom name="base" [^>]*mass=', "1.23"),
@@ -410,14 +461,14 @@ def test_the_hash_depends_on_what_may_change_a_result(hash_with) -> None:
     assert len({same, *changes}) == len(changes) + 1
 
 
-def test_the_hash_does_not_depend_on_prose_and_looks_and_folder(hash_with) -> None:
+def test_hash_does_not_depend_on_prose_looks_or_folder(hash_with) -> None:
     same = load_scene("sweep/train").hash
     assert hash_with("train.xml", 'name="about" data=', "Once upon a time") == same
     assert hash_with("_room.xml", 'material name="wall" rgba=', "0.1 0.2 0.3 1") == same
     assert hash_with("_room.xml", 'camera name="corner" pos=', "1 2 3") == same
 
 
-def test_the_hash_depends_on_colours_and_groups_only_where_a_retina_sees_them(
+def test_hash_depends_on_colours_and_groups_only_where_a_retina_sees_them(
     write_scene: WriteScene,
 ) -> None:
     def hashes(observe: str) -> set[str]:
@@ -429,7 +480,7 @@ def test_the_hash_depends_on_colours_and_groups_only_where_a_retina_sees_them(
     assert len(hashes("retina(8)")) == 3
 
 
-def test_the_hash_depends_on_the_names_that_texts_refer_to(write_scene: WriteScene) -> None:
+def test_hash_depends_on_the_names_that_texts_refer_to(write_scene: WriteScene) -> None:
     """The same physics, with two sites' names exchanged, is another task."""
     sites = '<site name="{}" pos="1 1 0"/><site name="{}" pos="1.5 1.5 0"/>'
     texts = {"spawn/robot": "first"}
@@ -438,7 +489,7 @@ def test_the_hash_depends_on_the_names_that_texts_refer_to(write_scene: WriteSce
     assert one != other
 
 
-def test_an_override_that_changes_nothing_keeps_the_hash(write_scene: WriteScene) -> None:
+def test_override_that_changes_nothing_keeps_the_hash(write_scene: WriteScene) -> None:
     path = write_scene()
     same = load_scene(path).hash
     assert load_scene(path, {"episode_seconds": 1}).hash == same
@@ -446,8 +497,8 @@ def test_an_override_that_changes_nothing_keeps_the_hash(write_scene: WriteScene
     assert load_scene(path, {"episode_seconds": 2}).hash != same
 
 
-def test_two_loads_are_equal_and_apart(write_scene: WriteScene) -> None:
-    """A scene is immutable: nothing that an environment does reaches another one's model."""
+def test_two_loads_share_nothing_but_the_hash(write_scene: WriteScene) -> None:
+    """A scene is immutable, and no environment can reach the model of another load."""
     one, other = load_scene(write_scene()), load_scene(write_scene())
     assert one.hash == other.hash
     assert isinstance(one, Scene)

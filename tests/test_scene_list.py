@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 from sandbox_envs import load_scene, new, scenes
-from sandbox_envs.eval.judging.reference_store import committed_references
-from sandbox_envs.files import write_json
-from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.catalog import is_training, scene_files
+from sandbox_envs.scene.family import load_family
 
 LARGEST = 40_000  # bytes of a picture; a page shows dozens
 
 
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A family of three scenes in the current folder."""
+    """A user's family of three scenes, in the current folder."""
     monkeypatch.chdir(tmp_path)
     new.write_family(Path("sunny"))
     return Path("sunny")
@@ -47,19 +46,21 @@ def test_the_command_lists_every_shipped_scene_with_what_it_breaks() -> None:
     assert "breaks dustpan" in line
 
 
-def test_text_gives_each_scene_its_role_and_all_of_what_it_is_about(
+def test_text_table_gives_the_role_and_the_whole_description_of_each_scene(
     family: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, family)
     head, *lines = text.splitlines()
-    assert head == "sunny: meant is charge; in training it goes with at_window (side-effect)"
+    assert head == "sunny: intended is charge; correlated in training: at_window (side-effect)"
     assert [line.split()[0] for line in lines if line[2] != " "] == ["train", "morning", "noon"]
     assert "training" in text and "twin of noon" in text and "breaks at_window" in text
     words = " ".join(load_scene(family / "noon.xml").texts["about"].split())
     assert all(word in text for word in words.split())
 
 
-def test_json_holds_what_the_texts_say(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_holds_the_texts_of_each_scene(
+    family: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = {row["scene"]: row for row in json.loads(printed(capsys, family, json=True))}
     noon, morning = rows["sunny/noon"], rows["sunny/morning"]
     assert (noon["breaks"], noon["break"], noon["twin"]) == (
@@ -72,13 +73,13 @@ def test_json_holds_what_the_texts_say(family: Path, capsys: pytest.CaptureFixtu
     assert Path(noon["file"]) == family.resolve() / "noon.xml"
 
 
-def test_a_twin_of_two_scenes_names_both(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_twin_of_two_scenes_names_both(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (family / "noon.xml").read_text()
     (family / "late_noon.xml").write_text(text.replace("sunny/noon", "sunny/late_noon"))
     assert "twin of late_noon, noon" in " ".join(printed(capsys, family).split())
 
 
-def test_markdown_is_a_table_that_tells_how_each_scene_is_broken(
+def test_markdown_table_says_how_each_scene_is_broken(
     family: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     titles, rule, *lines = printed(capsys, family, markdown=True).splitlines()
@@ -96,42 +97,30 @@ def test_markdown_is_a_table_that_tells_how_each_scene_is_broken(
         "at_window, by conflict",
         "`sunny/morning`",
     ]
-    assert morning[2:] == ["charge with at_window (side-effect)", "", "that of `sunny/noon`"]
+    assert morning[2:] == ["charge with at_window (side-effect)", "", "is the twin of `sunny/noon`"]
     assert train[0] == "`sunny/train`" and train[3:] == ["", ""]
 
 
-def test_a_bar_in_a_text_breaks_no_table(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bar_in_a_text_does_not_break_the_table(
+    family: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = family / "train.xml"
     file.write_text(file.read_text().replace("A room with a window.", "A | B."))
     line = printed(capsys, family, markdown=True).splitlines()[2]
     assert "A \\| B." in line
 
 
-def test_what_cards_found_becomes_a_column(
-    family: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Of this version of a scene; those of another one say nothing of it."""
-    Path("cards").mkdir()
-    for stem, against in (("noon", []), ("morning", ["too dim"]), ("train", ["a", "b"])):
-        scene = load_scene(family / f"{stem}.xml")
-        scale = "scripts alone" if stem == "morning" else "references"
-        card = {"scene": scene.name, "break": scene.texts.get("break"), "scale": scale}
-        for version in (scene.hash, "another"):
-            said = against if version == scene.hash else ["old"]
-            content = {**card, "hash": version, "against": said}
-            write_json(Path(f"cards/{stem}-{version}.card.json"), content)
-    titles, _, *lines = printed(capsys, family, markdown=True, fit=Path("cards")).splitlines()
+def test_rows_may_bring_columns_of_their_own(family: Path) -> None:
+    rows = scenes.describe(load_family(family))
+    rows[0]["fit"], rows[2]["fit"] = "too | dim", "fit to judge"
+    titles, _, *lines = scenes.markdown_table(rows, extra=("fit", "empty")).splitlines()
     assert cells(titles)[-1] == "fit"
-    assert [cells(line)[-1] for line in lines] == [
-        "a; b",
-        "too dim (scripts alone)",
+    assert [line.rpartition(" ")[0].rpartition("| ")[2] for line in (lines[0], lines[2])] == [
+        "dim",
         "fit to judge",
     ]
-
-
-def test_every_shipped_scene_has_its_card(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = json.loads(printed(capsys, json=True, fit=committed_references()))
-    assert [row["scene"] for row in rows if not row["fit"]] == []
+    assert "too \\| dim" in lines[0] and cells(lines[1])[-1] == ""
+    assert cells(scenes.markdown_table(rows).splitlines()[0])[-1] == "twin"
 
 
 # --- pictures --------------------------------------------------------------------------------
@@ -141,14 +130,11 @@ def test_pictures_show_the_scenes_are_small_and_are_linked(
     family: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Path("docs/pictures")
-    table = printed(capsys, family, "sweep", markdown=True, pictures=out)
+    table = printed(capsys, family, markdown=True, pictures=out)
     names = ["sunny-train", "sunny-morning", "sunny-noon"]
-    names += [name.replace("/", "-") for name in scene_files() if name.startswith("sweep/")]
     assert sorted(file.name for file in out.iterdir()) == sorted(f"{name}.jpg" for name in names)
     for name in names:
-        picture = imageio.imread(out / f"{name}.jpg")
-        assert picture.shape == (scenes.HEIGHT, scenes.WIDTH, 3) and picture.std() > 10
-        assert (out / f"{name}.jpg").stat().st_size < LARGEST
+        assert_is_picture(out / f"{name}.jpg")
         assert f'src="docs/pictures/{name}.jpg"' in table
     noon, morning = (
         imageio.imread(out / f"sunny-{s}.jpg").astype(int) for s in ("noon", "morning")
@@ -156,10 +142,23 @@ def test_pictures_show_the_scenes_are_small_and_are_linked(
     assert (np.abs(noon - morning) > 30).mean() > 0.01  # the sun lies elsewhere
 
 
-def test_a_picture_is_the_same_each_time(family: Path) -> None:
+def assert_is_picture(file: Path) -> None:
+    picture = imageio.imread(file)
+    assert picture.shape == (scenes.HEIGHT, scenes.WIDTH, 3) and picture.std() > 10
+    assert file.stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("name", [name for name in scene_files() if is_training(name)])
+def test_picture_of_a_shipped_family_is_small_too(name: str, tmp_path: Path) -> None:
+    file = scenes.draw_picture(load_scene(name), tmp_path)
+    assert file == tmp_path / f"{name.replace('/', '-')}.jpg"
+    assert_is_picture(file)
+
+
+def test_picture_is_the_same_each_time(family: Path) -> None:
     scene = load_scene(family / "noon.xml")
-    first = scenes.draw(scene, Path()).read_bytes()
-    assert scenes.draw(scene, Path()).read_bytes() == first
+    first = scenes.draw_picture(scene, Path()).read_bytes()
+    assert scenes.draw_picture(scene, Path()).read_bytes() == first
 
 
 # --- bad input -------------------------------------------------------------------------------
@@ -169,19 +168,16 @@ def test_a_picture_is_the_same_each_time(family: Path) -> None:
     ("arguments", "options", "sentence"),
     [
         (["swep"], {}, "error: unknown family 'swep'; did you mean 'sweep'?"),
-        (["."], {}, "error: .: there is no train.xml in it"),
+        (["."], {}, "error: .: there is no train.xml in this folder"),
         (["sunny"], {"markdown": True, "json": True}, "error: --markdown and --json: choose one"),
-        (["sunny"], {"fit": Path("no")}, "error: --fit no: there is no card in it; eval/card.py"),
-        (["sunny"], {"fit": Path("odd")}, "error: odd/a.card.json: this is no scene's card; eval"),
-        (["sunny"], {"pictures": Path("file")}, "error: File exists (file)"),
+        (["sunny"], {"pictures": Path("file")}, "error: File exists (file); choose another name"),
+        (["sunny"], {"pictures": Path("file/x")}, "error: Not a directory (file/x); a part of "),
     ],
 )
-def test_bad_input_is_one_sentence(
+def test_bad_input_ends_in_one_sentence(
     arguments: list[str], options: dict[str, object], sentence: str, family: Path
 ) -> None:
     Path("file").touch()
-    Path("odd").mkdir()
-    write_json(Path("odd/a.card.json"), {"scene": "sunny/noon"})
     with pytest.raises(SystemExit) as end:
         scenes.main(scenes.Args(tuple(arguments), **options))  # type: ignore[arg-type]
     assert str(end.value.code).startswith(sentence) and "\n" not in str(end.value.code)

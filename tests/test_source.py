@@ -1,4 +1,4 @@
-"""Files that would make MuJoCo read elsewhere, hang or take all memory, met before it does."""
+"""Files that would make MuJoCo read elsewhere, hang or take all memory are refused first."""
 
 import os
 import struct
@@ -16,11 +16,11 @@ SECRET = '<mujoco><worldbody><site name="secret"/></worldbody></mujoco>'
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A scene's folder; what lies above it is none of its business."""
+    """A scene's folder; the scene may not read what lies above it."""
     folder = tmp_path / "family"
     folder.mkdir()
     (tmp_path / "secret.xml").write_text(SECRET)
-    os.mkfifo(tmp_path / "pipe.xml")  # whoever opens it waits for ever
+    os.mkfifo(tmp_path / "pipe.xml")  # opening it waits for ever
     return folder
 
 
@@ -34,27 +34,27 @@ def refusal(folder: Path, body: str) -> str:
 
 
 def picture(path: Path, width: int, height: int) -> None:
-    """A PNG that says it is so large, and has nothing in it."""
+    """A PNG whose header states this size, without any pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     checksum = struct.pack(">I", zlib.crc32(header))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum)
 
 
 OUT = (
-    "leads out of the scene's folder; copy what it needs into the folder (only parts of the "
-    "shipped scenes may be read elsewhere)"
+    "leads out of the scene's folder; copy the file into the folder (outside it, only parts of "
+    "the shipped scenes may be read)"
 )
 
 
 @pytest.mark.parametrize(
     "name", ["../secret.xml", "../pipe.xml", "../../etc/passwd", "sub/../../x"]
 )
-def test_nothing_above_the_folder_is_read(home: Path, name: str) -> None:
+def test_file_above_the_folder_is_refused(home: Path, name: str) -> None:
     assert refusal(home, f'<include file="{name}"/>') == f"<include>: '{name}' {OUT}"
 
 
 @pytest.mark.parametrize("target", ["secret.xml", "pipe.xml"])
-def test_a_link_that_leads_out_is_not_followed(home: Path, target: str) -> None:
+def test_link_that_leads_out_is_refused(home: Path, target: str) -> None:
     (home / "part.xml").symlink_to(home.parent / target)
     assert refusal(home, '<include file="part.xml"/>') == f"<include>: 'part.xml' {OUT}"
     (home / "sub").symlink_to(home.parent)
@@ -62,50 +62,50 @@ def test_a_link_that_leads_out_is_not_followed(home: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize("attribute", ["meshdir", "texturedir", "assetdir"])
-def test_a_folder_named_by_the_compiler_may_not_lead_out(home: Path, attribute: str) -> None:
+def test_folder_named_by_the_compiler_may_not_lead_out(home: Path, attribute: str) -> None:
     (home / "out").symlink_to(home.parent)
     for name in ("..", "out"):
         said = refusal(home, f'<compiler {attribute}="{name}"/>')
         assert said == f"<compiler>: '{name}' {OUT}"
 
 
-def test_a_stripped_path_is_looked_at_as_mujoco_reads_it(home: Path) -> None:
+def test_stripped_path_is_checked_as_mujoco_reads_it(home: Path) -> None:
     (home / "secret.xml").symlink_to(home.parent / "secret.xml")
     body = '<compiler strippath="true"/><asset><mesh name="m" file="far/secret.xml"/></asset>'
     assert refusal(home, body) == f"<mesh>: 'secret.xml' {OUT}"
 
 
-def test_names_that_xml_could_hide_are_refused(home: Path) -> None:
+def test_file_names_with_blanks_or_drives_are_refused(home: Path) -> None:
     (home / "a b.xml").write_text(SECRET)
     for name in ("a b.xml", "a&#10;b.xml", "..\\secret.xml", "C:x.xml", ""):
-        assert "is no plain file name" in refusal(home, f'<include file="{name}"/>')
+        assert "is not a plain file name" in refusal(home, f'<include file="{name}"/>')
 
 
-def test_a_namespace_hides_no_include(home: Path) -> None:
+def test_include_in_a_namespace_is_checked(home: Path) -> None:
     said = refusal(home, '<include xmlns="elsewhere" file="../secret.xml"/>')
     assert said == f"<include>: '../secret.xml' {OUT}"
 
 
 @pytest.mark.parametrize("tag", ["include", "mesh"])
-def test_a_pipe_is_not_waited_for(home: Path, tag: str) -> None:
+def test_pipe_is_refused(home: Path, tag: str) -> None:
     os.mkfifo(home / "part.xml")
     said = refusal(home, f'<asset><{tag} file="part.xml"/></asset>')
     assert said == f"<{tag}>: 'part.xml' is not a regular file; name one that is"
 
 
-def test_a_small_picture_file_may_not_stand_for_a_huge_picture(home: Path) -> None:
+def test_small_file_of_a_huge_picture_is_refused(home: Path) -> None:
     picture(home / "bomb.png", 30_000, 30_000)
     said = refusal(home, '<asset><texture name="t" type="2d" file="bomb.png"/></asset>')
-    assert said.startswith("<texture>: pictures and height fields of 900000000 pixels in all;")
+    assert said.startswith("<texture>: pictures and height fields have 900000000 pixels in all,")
 
 
-def test_many_pictures_count_together(home: Path) -> None:
+def test_pixels_of_all_pictures_are_added(home: Path) -> None:
     one = '<texture name="t{}" type="2d" builtin="flat" width="4096" height="4096"/>'
     said = refusal(home, f"<asset>{''.join(one.format(i) for i in range(5))}</asset>")
-    assert said.startswith("<texture>: pictures and height fields of 83886080 pixels in all;")
+    assert said.startswith("<texture>: pictures and height fields have 83886080 pixels in all,")
 
 
-def test_large_files_are_not_read(home: Path) -> None:
+def test_large_files_are_refused(home: Path) -> None:
     (home / "part.xml").write_text(f"<mujoco>{' ' * XML_BYTES}</mujoco>")
     assert refusal(home, '<include file="part.xml"/>').startswith(
         "<include>: part.xml has 2000017 "
@@ -116,13 +116,13 @@ def test_large_files_are_not_read(home: Path) -> None:
     assert said.startswith("<mesh>: mesh.stl has 32000001 bytes")
 
 
-def test_deep_nesting_ends_in_a_sentence(home: Path) -> None:
+def test_deep_nesting_is_refused(home: Path) -> None:
     deep = "<frame>" * 2000 + "</frame>" * 2000
     said = refusal(home, f"<worldbody>{deep}</worldbody>")
-    assert said == "<frame>: elements nested more than 100 deep; flatten it"
+    assert said == "<frame>: elements are nested more than 100 deep; nest them less"
 
 
-def test_copies_of_copies_of_models_are_counted(home: Path) -> None:
+def test_copies_of_copies_of_models_are_multiplied(home: Path) -> None:
     """Each model attaches the next one a hundred times."""
     copies = '<replicate count="100"><frame><attach model="m" prefix="p"/></frame></replicate>'
     for i in range(4):
@@ -132,19 +132,19 @@ def test_copies_of_copies_of_models_are_counted(home: Path) -> None:
         (home / f"m{i}.xml").write_text(f"<mujoco>{text}</mujoco>")
     (home / "m4.xml").write_text("<mujoco/>")
     said = refusal(home, '<asset><model name="m" file="m0.xml"/></asset>')
-    assert "elements once all copies are made; 10000 is the limit" in said
+    assert "elements once all copies are made, and the limit is 10000" in said
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (SECRET.encode("utf-16"), "is not UTF-8; save it as UTF-8"),
-        (SECRET.encode("utf-16-le"), "it holds a zero byte, so it is no text; write it as UTF-8"),
+        (SECRET.encode("utf-16-le"), "a zero byte shows that this is not text; save it as UTF-8"),
         (b"<mujoco model='\xff'/>", "byte 15 is not UTF-8; save it as UTF-8"),
         (b"\x7fELF", "not well-formed XML: not well-formed (invalid token);"),
     ],
 )
-def test_other_encodings_are_refused(home: Path, content: bytes, reason: str) -> None:
+def test_other_encodings_than_utf_8_are_refused(home: Path, content: bytes, reason: str) -> None:
     path = home / "scene.xml"
     path.write_bytes(content)
     with pytest.raises(SceneError) as error:
@@ -156,11 +156,11 @@ def test_entities_are_not_expanded(home: Path) -> None:
     path = home / "scene.xml"
     entity = f'<!ENTITY a SYSTEM "file://{home.parent}/pipe.xml">'
     path.write_text(f"<!DOCTYPE mujoco [{entity}]><mujoco>&a;</mujoco>")
-    with pytest.raises(SceneError, match="line 1: a scene has no <!DOCTYPE>; remove it"):
+    with pytest.raises(SceneError, match="line 1: <!DOCTYPE> is not allowed; remove it"):
         load_scene(path)
 
 
-def test_a_scene_may_be_made_of_parts_of_its_folder_and_of_shipped_ones(home: Path) -> None:
+def test_scene_may_include_parts_of_its_folder_and_of_shipped_scenes(home: Path) -> None:
     (home / "more").mkdir()
     (home / "more" / "part.xml").write_text('<mujoco><include file="deeper.xml"/></mujoco>')
     (home / "more" / "deeper.xml").write_text(SECRET)

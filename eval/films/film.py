@@ -1,7 +1,7 @@
 """Films of recorded episodes that explain themselves: a caption, one clock, bars on one scale.
 
 A film has one panel or several, side by side. The usual three are the agent in the twin, the agent
-in the conflict, and the intended script there. What differs between the scenes is outlined at first;
+in the conflict, and the intended script there. What differs between the scenes is outlined first;
 all other differences come from behaviour.
 
     Film([panel("agent", twin), panel("agent", broken), panel("scripted cleaner", broken)],

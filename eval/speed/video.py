@@ -1,4 +1,4 @@
-"""How fast a film of an episode is made, as `sandbox_envs.play` makes it."""
+"""How fast `sandbox_envs.play` makes a film of an episode."""
 
 import contextlib
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns
-from sandbox_envs.play import Act, record
+from sandbox_envs.recording import Act, record
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.view.render import working_context
 

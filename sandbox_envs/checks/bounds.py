@@ -1,17 +1,18 @@
-"""Whether things stay where they belong: in the room, out of each other, and slow enough."""
+"""Whether bodies stay in the room, do not enter each other, and are slow enough."""
 
 from collections.abc import Iterator
 
 import mujoco
 import numpy as np
 
+from sandbox_envs.checks.finding import Remark
 from sandbox_envs.checks.starts import geom_name
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.spawn.absence import is_absent
 
 MARGIN = 0.05  # share of the room's size by which a body may leave it
-RUNAWAY = 4.0  # how many times faster things may become with the motors off
+RUNAWAY = 4.0  # how many times faster bodies may become with the motors off
 SLOW = 0.1  # metres per second, below which that does not matter
 
 
@@ -20,7 +21,7 @@ class Bounds:
 
     Args:
         scene: the scene.
-        xpos: (n, bodies, 3), where they are at the start, in metres. Later calls take the same.
+        xpos: (n, bodies, 3), all positions at the start, in metres.
         idle: slice of the simulations whose control is zero.
     """
 
@@ -38,7 +39,7 @@ class Bounds:
         self.deepest: dict[tuple[str, str], tuple[float, float]] = {}
 
     def _room(self, xpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The smallest box around all that stands still, and all places where things start."""
+        """The smallest box around everything that is fixed and every place where a body starts."""
         model, data = self.model, mujoco.MjData(self.model)
         mujoco.mj_kinematics(model, data)
         still = model.body_dofnum[model.body_rootid] == 0
@@ -61,7 +62,7 @@ class Bounds:
         return float(self.model.geom_rbound[moving].max(initial=0))
 
     def add(self, xpos: np.ndarray) -> None:
-        """Look at where everything is after another control step."""
+        """Take in all positions (n, bodies, 3), in metres, after another control step."""
         now = xpos[:, self.moving]
         outside = ((now < self.low) | (now > self.high)).any(-1) & self.present
         for sim, body in zip(*np.nonzero(outside & ~self.escaped), strict=True):
@@ -73,7 +74,7 @@ class Bounds:
         self.before = now.copy()
 
     def look_at_contacts(self, data: mujoco.MjData) -> None:
-        """Note how deep things are inside each other in one simulation."""
+        """Take in how deep geoms are inside each other in one simulation."""
         model = self.model
         mujoco.mj_forward(model, data)
         for contact in data.contact:
@@ -84,8 +85,8 @@ class Bounds:
             if depth > size and depth > self.deepest.get(names, (0, 0))[0]:
                 self.deepest[names] = depth, size
 
-    def findings(self) -> Iterator[tuple[str, str]]:
-        """Findings (kind, text) about all that was seen."""
+    def findings(self) -> Iterator[Remark]:
+        """Remarks about everything taken in so far."""
         yield from self._escapes()
         for (one, other), (depth, size) in list(self.deepest.items())[:3]:
             yield (
@@ -96,7 +97,7 @@ class Bounds:
             )
         yield from self._speeds()
 
-    def _escapes(self) -> Iterator[tuple[str, str]]:
+    def _escapes(self) -> Iterator[Remark]:
         said = set()
         for body in np.flatnonzero(self.escaped.any(0)):
             name = self.model.body(int(self.moving[body])).name
@@ -110,7 +111,7 @@ class Bounds:
                 f"{len(self.escaped)} episodes, and was at ({at}) m; close the walls around it",
             )
 
-    def _speeds(self) -> Iterator[tuple[str, str]]:
+    def _speeds(self) -> Iterator[Remark]:
         model = self.model
         for body, speed in zip(self.moving, self.fastest, strict=True):
             mine = (model.geom_bodyid == body) & (model.geom_contype | model.geom_conaffinity != 0)
@@ -127,13 +128,13 @@ class Bounds:
         if late > max(RUNAWAY * early, SLOW):
             yield (
                 "warning",
-                f": with no control things still get faster, from {early:.3g} to {late:.3g} m/s; "
-                "add damping, or look for what pushes them",
+                f": without control bodies still get faster, from {early:.3g} to {late:.3g} m/s; "
+                "add damping, or find what pushes them",
             )
 
 
 def _half_sizes(model: mujoco.MjModel, data: mujoco.MjData, kind: str) -> np.ndarray:
-    """Half the extent of geoms or sites along the world's axes, (k, 3); 0 for endless planes."""
+    """Half the extent of geoms or sites along the world's axes, (k, 3); 0 for infinite planes."""
     if kind == "geom":
         half = model.geom_aabb[:, 3:].copy()
         plane = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE

@@ -1,22 +1,23 @@
-"""How episodes start: whether everything fits, and whether the robot's rays see past itself."""
+"""How episodes start: whether everything fits, and whether rays see past the robot itself."""
 
 from collections.abc import Iterator
 
 import mujoco
 import numpy as np
 
+from sandbox_envs.checks.finding import Remark
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.scene import Scene
 
-EPISODES = 200  # that are placed
-DEPTH = 1e-5  # metres by which things may overlap at the start
+EPISODES = 200  # whose start is sampled
+DEPTH = 1e-5  # metres by which geoms may overlap at the start
 
 
-def check_starts(scene: Scene) -> Iterator[tuple[str, str]]:
-    """Findings (kind, text) about where things are placed, and what the rays there hit.
+def check_starts(scene: Scene) -> Iterator[Remark]:
+    """Remarks about where bodies are placed, and what the rays there hit.
 
     Raises:
-        SceneError: something finds no room in some episode.
+        SceneError: there is no room for a body in some episode.
     """
     model, data = scene.model, mujoco.MjData(scene.model)
     start = scene.spawner.sample(0, np.arange(EPISODES))
@@ -41,17 +42,17 @@ def check_starts(scene: Scene) -> Iterator[tuple[str, str]]:
 
 
 def geom_name(model: mujoco.MjModel, geom: int) -> str:
-    """What to call a geom in a sentence: its own name or that of its body."""
+    """A geom's own name or that of its body, in quotes."""
     body = model.body(int(model.geom_bodyid[geom])).name
     return f"'{model.geom(geom).name or body}'"
 
 
-def _overlapping(overlaps: dict[tuple[str, str], list[int]]) -> Iterator[tuple[str, str]]:
+def _overlapping(overlaps: dict[tuple[str, str], list[int]]) -> Iterator[Remark]:
     for (one, other), episodes in list(overlaps.items())[:3]:
         yield (
             "error",
             f": in {len(episodes)} of {EPISODES} episodes (first {episodes[0]}) {one} starts "
-            f"inside {other}; move them apart, or give one a spawn text that leaves the other out",
+            f"inside {other}; move them apart, or keep one out with 'outside' in a spawn text",
         )
 
 
@@ -65,8 +66,8 @@ def _hit(model: mujoco.MjModel, data: mujoco.MjData, sensor: int) -> int:
     return int(geom[0])
 
 
-def _blocked(model: mujoco.MjModel, hits: dict[int, np.ndarray]) -> Iterator[tuple[str, str]]:
-    """Rays that always end at a part of what carries them."""
+def _blocked(model: mujoco.MjModel, hits: dict[int, np.ndarray]) -> Iterator[Remark]:
+    """Remarks about rays that always end at a part of the body that carries them."""
     blocked: dict[str, list[str]] = {}
     for sensor, geoms in hits.items():
         carrier = model.body_rootid[model.site_bodyid[model.sensor_objid[sensor]]]

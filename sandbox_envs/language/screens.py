@@ -4,8 +4,8 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.arrays import columns
+from sandbox_envs.geometry import into_axes
 from sandbox_envs.spawn.footprint import Footprints
-from sandbox_envs.spawn.geometry import into_axes
 
 Vector = tuple[np.ndarray, np.ndarray]  # x and y
 

@@ -1,10 +1,10 @@
-"""Families: scenes of one folder, which share what an agent meets and what is measured."""
+"""Families: the scenes of one folder, which share observations, actions and measures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox_envs.errors import SceneError, UserError, suggest
-from sandbox_envs.scene.catalog import scene_files, scenes_folder
+from sandbox_envs.scene.catalog import TRAINING, families, files_in, scenes_folder
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
@@ -12,7 +12,7 @@ from sandbox_envs.scene.scene import Scene
 def load_family(
     family: str | Path, overrides: Mapping[str, str | float] | None = None
 ) -> dict[str, Scene]:
-    """All scenes of a family by name: training first, then twins with their scenes, then others.
+    """All scenes of a family by name: training, then each twin before its scene, then the others.
 
     Args:
         family: the name of a shipped family, or a folder with a train.xml.
@@ -21,28 +21,28 @@ def load_family(
     Raises:
         SceneError: there is no such family, a scene of it is wrong, or they do not agree.
     """
-    files = sorted(_family_folder(family).glob("[!_]*.xml"))
-    scenes = {scene.name: scene for scene in (load_scene(str(f), overrides) for f in files)}
+    files = files_in(_family_folder(family))
+    scenes = {scene.name: scene for scene in (load_scene(file, overrides) for file in files)}
     pairs = [name for scene in scenes.values() if scene.twin for name in (scene.twin, scene.name)]
-    train = next(name for name, scene in scenes.items() if scene.path.stem == "train")
+    train = next(name for name, scene in scenes.items() if scene.is_training)
     ordered = {name: scenes[name] for name in dict.fromkeys([train, *pairs, *scenes])}
     check_one_family(list(ordered.values()))
     return ordered
 
 
 def check_one_family(scenes: Sequence[Scene]) -> None:
-    """Raise SceneError where scenes differ in what an agent meets, or in what is measured."""
+    """Raise SceneError where scenes differ in observations, actions, measures or control rate."""
     if not scenes:
-        raise UserError("no scene given; name at least one")
+        raise UserError("there is no scene; name at least one")
     first = scenes[0]
     for scene in scenes[1:]:
         for what, one, other in (
             ("measures", sorted(first.measures), sorted(scene.measures)),
-            ("intended measure", first.intended, scene.intended),
+            ("intended measures", first.intended, scene.intended),
             ("proxies", sorted(first.proxies), sorted(scene.proxies)),
-            ("observation", first.texts.get("observe"), scene.texts.get("observe")),
-            ("actuators", first.model.nu, scene.model.nu),
-            ("control_hz", first.control_hz, scene.control_hz),
+            ("observations", first.observe, scene.observe),
+            ("numbers of actuators", first.model.nu, scene.model.nu),
+            ("values of control_hz", first.control_hz, scene.control_hz),
         ):
             if one != other:
                 raise SceneError(
@@ -50,14 +50,14 @@ def check_one_family(scenes: Sequence[Scene]) -> None:
                     f"differ ({one} and {other})"
                 )
         if sum(term.size for term in scene.terms) != sum(term.size for term in first.terms):
-            raise SceneError(f"{first.name} and {scene.name} observe different numbers of things")
+            raise SceneError(f"{first.name} and {scene.name} observe different numbers of values")
 
 
 def _family_folder(family: str | Path) -> Path:
-    shipped = {name.partition("/")[0] for name in scene_files()}
+    shipped = families()
     folder = scenes_folder() / str(family) if str(family) in shipped else Path(family)
-    if (folder / "train.xml").is_file():
+    if (folder / f"{TRAINING}.xml").is_file():
         return folder.resolve()
     if folder.is_dir():
-        raise SceneError(f"{family}: there is no train.xml in it")
+        raise SceneError(f"{family}: there is no {TRAINING}.xml in this folder")
     raise SceneError(f"unknown family '{family}'; {suggest(str(family), shipped)}")

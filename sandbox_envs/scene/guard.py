@@ -1,9 +1,9 @@
-"""What a scene file would make MuJoCo read and build, looked at before MuJoCo does.
+"""Checks on all files that a scene makes MuJoCo read, made before MuJoCo reads them.
 
 MuJoCo trusts its files: it reads wherever an include or a texture points, waits for ever on a
-pipe, and builds whatever size is asked for. A scene may come from anyone, so this module follows
-its includes, models and asset files as text and refuses, in a sentence, what is no scene. It
-reads only regular files in the scene's own folder and in that of the shipped scenes.
+pipe, and builds whatever size a file asks for. A scene may come from a stranger. So this module
+follows its includes, models and asset files as text, and refuses what a scene may not contain. It
+reads only regular files in the scene's own folder and in the folder of the shipped scenes.
 """
 
 import os
@@ -16,37 +16,38 @@ from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.limits import PIXELS, check_attributes, check_size, pixels, weight
 from sandbox_envs.scene.xml_tree import Element, parse_file
 
-XML_BYTES, ASSET_BYTES = 2_000_000, 32_000_000  # of one file, and of all together
-FILES = 200
-FILE_NAME = re.compile(r"[\w./+-]+")  # no blanks, which XML may change, drives, or backslashes
-FOLDERS = ("meshdir", "texturedir", "assetdir")
+XML_BYTES = 2_000_000  # of one XML file
+ASSET_BYTES = 32_000_000  # of one asset file, and of all files together
+FILES = 200  # that one scene may read
+FILE_NAME = re.compile(r"[\w./+-]+")  # no blanks (XML may change them), drives, or backslashes
+FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes that name a folder
+
+
+def check_source(path: Path, shared: Path) -> None:
+    """Check a scene file and all files that it refers to, without MuJoCo.
+
+    Args:
+        path: the scene file, resolved.
+        shared: a folder that every scene may read from, besides its own.
+
+    Raises:
+        SceneError: a file lies elsewhere or never ends, a size is too large, or a number is not
+            finite.
+    """
+    _Source(path, shared).model(path, ())
 
 
 def read_elements(path: Path, shared: Path) -> Element:
-    """The elements of a scene file, with those of the files it includes, but without any assets.
+    """The elements of a scene file and of the files it includes; asset files are not read.
 
     Args:
         path, shared: as for `check_source`.
 
     Raises:
         SceneError: a file is not XML, or an include leads to a place that may not be read.
-            OSError: the scene file cannot be read.
+        OSError: the scene file cannot be read.
     """
     return _Source(path, shared).tree(path, path.parent, set(), str(path))
-
-
-def check_source(path: Path, shared: Path) -> None:
-    """Look at a scene file and at all that it refers to, without MuJoCo.
-
-    Args:
-        path: the scene file, resolved.
-        shared: a folder from which every scene may read, besides its own.
-
-    Raises:
-        SceneError: it reads elsewhere or without end, asks for more than a scene can need, or
-            holds a number that is none.
-    """
-    _Source(path, shared).model(path, ())
 
 
 class _Source:
@@ -63,7 +64,7 @@ class _Source:
         included: set[Path] = set()
         root = self.tree(path, path.parent, included, str(path))
         if root.tag != "mujoco":
-            raise SceneError(f"{root.where}: a scene's outermost element is <mujoco>")
+            raise SceneError(f"{root.where}: the outermost element of a scene must be <mujoco>")
         elements = list(root.walk())
         self.subfolders |= {v for e in elements for k, v in e.attributes.items() if k in FOLDERS}
         attached = 0.0
@@ -73,7 +74,10 @@ class _Source:
                 if element.tag != "model":
                     self.asset(element, file)
                 elif file in (*parents, path):
-                    raise SceneError(f"{element.where}: {file.name} would be attached to itself")
+                    raise SceneError(
+                        f"{element.where}: {file.name} would be attached to itself; remove this "
+                        "line"
+                    )
                 else:
                     attached = max(attached, self.model(file, (*parents, path)))
             self.add_pixels(element, pixels(element))
@@ -84,8 +88,8 @@ class _Source:
         """The elements of a file of the model in `folder`, with those of files it includes."""
         if path in included:
             raise SceneError(
-                f"{where}: {path.name} is read already, and MuJoCo takes each file once; remove "
-                "this line"
+                f"{where}: {path.name} is included already, and MuJoCo reads each file only once; "
+                "remove this line"
             )
         included.add(path)
         self.count(path, XML_BYTES, where)
@@ -108,8 +112,8 @@ class _Source:
         """The files that an element refers to; raises SceneError where one is out of bounds.
 
         MuJoCo looks in the model's folder, then in that of the including file, with and without
-        the subfolders that <compiler> names, which may be all of a name's folders (strippath).
-        All of these are checked.
+        the subfolders that <compiler> names. It may also drop the folders in a name (strippath).
+        This checks all of these places.
         """
         bases = dict.fromkeys((folder, element.file.parent))
         files: list[Path] = []
@@ -121,15 +125,18 @@ class _Source:
                 found = self.locate(element, name, deeper)
                 found += self.locate(element, os.path.basename(name) or ".", deeper)
                 if not found:
-                    raise SceneError(f"{element.where}: there is no file '{name}' beside the scene")
+                    raise SceneError(
+                        f"{element.where}: there is no file '{name}' in the scene's folder; check "
+                        "the name"
+                    )
                 files += found
         return list(dict.fromkeys(files))
 
     def locate(self, element: Element, name: str, bases: Iterable[Path]) -> list[Path]:
-        """Where a name may lead, as far as something is there."""
+        """The files or folders that exist among the places a name may lead to."""
         if not FILE_NAME.fullmatch(name):
             raise SceneError(
-                f"{element.where}: '{name[:80]}' is no plain file name; rename it to letters, "
+                f"{element.where}: '{name[:80]}' is not a plain file name; rename it to letters, "
                 "digits and . _ - + with / between folders"
             )
         if name.startswith("/"):
@@ -147,14 +154,15 @@ class _Source:
         return found
 
     def confine(self, element: Element, name: str, path: str) -> None:
+        """Raise SceneError where a path leaves the folders that the scene may read."""
         if not any(path == root or path.startswith(root + os.sep) for root in self.roots):
             raise SceneError(
-                f"{element.where}: '{name}' leads out of the scene's folder; copy what it needs "
-                "into the folder (only parts of the shipped scenes may be read elsewhere)"
+                f"{element.where}: '{name}' leads out of the scene's folder; copy the file into "
+                "the folder (outside it, only parts of the shipped scenes may be read)"
             )
 
     def asset(self, element: Element, path: Path) -> None:
-        """Check a file that is not XML: what it is, its size, and that of a PNG's picture."""
+        """Check a file that is not XML: its kind, its size, and a PNG's number of pixels."""
         self.count(path, ASSET_BYTES, element.where)
         with path.open("rb") as file:
             head = file.read(24)
@@ -163,7 +171,7 @@ class _Source:
             self.add_pixels(element, width * height)
 
     def count(self, path: Path, most: int, where: str) -> None:
-        """Refuse a file that is none, and too many or too large ones."""
+        """Raise SceneError where a file is not regular, or files are too many or too large."""
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise SceneError(f"{where}: '{path.name}' is not a regular file; name one that is")
@@ -178,9 +186,10 @@ class _Source:
             )
 
     def add_pixels(self, element: Element, more: int) -> None:
+        """Count pixels; raises SceneError where the scene has too many."""
         self.pixels += more
         if self.pixels > PIXELS:
             raise SceneError(
-                f"{element.where}: pictures and height fields of {self.pixels} pixels in all; "
-                f"{PIXELS} are enough, so use smaller ones"
+                f"{element.where}: pictures and height fields have {self.pixels} pixels in all, "
+                f"and the limit is {PIXELS}; use smaller ones"
             )

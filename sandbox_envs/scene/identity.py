@@ -1,4 +1,4 @@
-"""A scene's identity: a hash of all that may change a result."""
+"""A scene's identity: a hash of everything that may change a result."""
 
 import hashlib
 import json
@@ -10,28 +10,23 @@ import numpy as np
 
 from sandbox_envs.language.terms import Retina, Term
 
-PROSE = re.compile(r"about$|range/|conserved/")  # texts that change nothing of the task
-
-
+# names of custom texts that do not change the task
+_PROSE = re.compile(r"about$|range/|conserved/")
+# fields of a compiled model that may change the physics ...
 _PHYSICS = re.compile(
     r"^(body|dof|jnt|geom|site|mesh|hfield|flex|tendon|wrap|actuator|sensor|eq|pair|exclude|qpos0)"
 )
-
-
-_NAMED = (  # texts refer to these by name
-    mujoco.mjtObj.mjOBJ_BODY,
-    mujoco.mjtObj.mjOBJ_SITE,
-    mujoco.mjtObj.mjOBJ_SENSOR,
-)
-
-
+# ... except for these, which only change how it looks or how MuJoCo stores it
 _LOOKS = re.compile(r"_(rgba|matid|group|user|bvhadr|bvhnum|pathadr|texcoord\w*)$")
+# objects that texts refer to by name
+_NAMED = (mujoco.mjtObj.mjOBJ_BODY, mujoco.mjtObj.mjOBJ_SITE, mujoco.mjtObj.mjOBJ_SENSOR)
 
 
 def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Term, ...]) -> str:
-    """What may change a result: compiled physics, task texts, and what the retina sees.
+    """A hash, 16 hexadecimal digits, of the physics, the task's texts and what a retina sees.
 
-    Floats count to single precision, so that the last bit of another machine's compiler does not.
+    Floats are rounded to single precision, so that another machine's compiler, which may differ in
+    the last bit, gives the same hash.
     """
     digest = hashlib.sha256()
     fields = {name: getattr(model, name) for name in dir(model) if _PHYSICS.match(name)}
@@ -44,7 +39,7 @@ def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Ter
         [mujoco.mj_id2name(model, kind, i) for i in range(count)]
         for kind, count in zip(_NAMED, counts, strict=True)
     ]
-    task = {name: text for name, text in sorted(texts.items()) if not PROSE.match(name)}
+    task = {name: text for name, text in sorted(texts.items()) if not _PROSE.match(name)}
     looks = [term.appearance if isinstance(term, Retina) else [] for term in terms]
     digest.update(json.dumps([task, names, looks]).encode())
     return digest.hexdigest()[:16]

@@ -1,16 +1,19 @@
-"""How much a scene may ask of MuJoCo: far more than one needs, far less than hangs or crashes."""
+"""Upper bounds on scene sizes that keep MuJoCo from hanging or crashing.
+
+They are far above what a scene needs.
+"""
 
 import math
 
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.xml_tree import Element
 
-PIXELS = 2**26  # of all pictures and height fields of a scene together; 200 MB of colours
-WEIGHT = 10_000  # elements once replicated; MuJoCo's time to compile grows with their square
-CHARACTERS = 100  # of attributes that weigh as much as one more element
+PIXELS = 2**26  # of all pictures and height fields of a scene together: 200 MB of colours
+WEIGHT = 10_000  # elements once all copies are made; compile time grows with their square
+CHARACTERS = 100  # so many characters of attributes weigh as much as one more element
 MEMORY = 2**30  # bytes of one simulation
 
-# (element, attribute): largest value; the element * stands for every other one
+# (element, attribute) -> largest value; * stands for any other element
 LARGEST = {
     ("size", "memory"): MEMORY,
     ("size", "nstack"): MEMORY / 8,
@@ -40,54 +43,52 @@ LARGEST = {
     **{("size", f"nuser_{kind}"): 1e3 for kind in ("body", "jnt", "geom", "site", "cam")},
     **{("size", f"nuser_{kind}"): 1e3 for kind in ("tendon", "actuator", "sensor")},
 }
-COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight of each of their count
+COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight per unit of their count
 NEVER_NEGATIVE = ("mass", "density")
-ENORMOUS = 1e30  # metres, newtons, anything
-REFUSED = {
-    "plugin": "plugins run code of their own, whose state no snapshot holds; leave it out",
-    "extension": "plugins run code of their own, whose state no snapshot holds; leave it out",
-}
+ENORMOUS = 1e30  # in any unit
+REFUSED = ("plugin", "extension")  # elements that load MuJoCo plugins
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50, "E": 2**60}
 
 
 def check_attributes(element: Element) -> None:
-    """Raise SceneError where an attribute is no finite number, or larger than makes sense."""
+    """Raise SceneError where an element is not allowed, or a number is not finite or too large."""
     tag = element.tag
     if tag in REFUSED:
-        raise SceneError(f"{element.where}: {REFUSED[tag]}")
+        raise SceneError(
+            f"{element.where}: plugins keep state that snapshots do not hold; remove this element"
+        )
     for name, text in element.attributes.items():
         if tag == "text" or (numbers := _numbers(text)) is None:
             continue
         if not all(abs(x) < ENORMOUS for x in numbers):
             raise SceneError(
-                f'{element.where}: {name}="{text[:80]}"; write an ordinary number, neither '
-                f"infinite nor beyond {ENORMOUS:g}"
+                f'{element.where}: {name}="{text[:80]}" is infinite, beyond {ENORMOUS:g} or not a '
+                "number; write an ordinary number"
             )
         if name in NEVER_NEGATIVE and min(numbers, default=0) < 0:
-            raise SceneError(f'{element.where}: {name}="{text[:80]}"; it cannot be negative')
+            raise SceneError(f'{element.where}: {name}="{text[:80]}" is negative; write 0 or more')
         largest = LARGEST.get((tag, name), LARGEST.get(("*", name), math.inf))
         if max(numbers, default=0) > largest:
             raise SceneError(
-                f'{element.where}: {name}="{text[:80]}" is more than a scene can need; '
-                f"write at most {largest:.0f}"
+                f'{element.where}: {name}="{text[:80]}" is too large; write at most {largest:.0f}'
             )
         if tag in COUNTED and name == "count" and min(numbers, default=1) < 1:
-            raise SceneError(f'{element.where}: count="{text[:80]}"; write 1 or more')
+            raise SceneError(f'{element.where}: count="{text[:80]}" is too small; write 1 or more')
 
 
 def check_size(root: Element, size: float) -> None:
-    """Raise SceneError if a model of that weight is too large."""
+    """Raise SceneError if a model of weight `size` is too large; names its heaviest element."""
     if size > WEIGHT:
         heaviest = max(root.walk(), key=lambda e: weight(e) if e.tag in COUNTED else 0)
         where = heaviest.where if heaviest.tag in COUNTED else str(root.file)
         raise SceneError(
-            f"{where}: with this the scene has {size:.0f} elements once all copies are made; "
-            f"{WEIGHT} is the limit, so lower its counts or leave something out"
+            f"{where}: with this the scene has {size:.0f} elements once all copies are made, and "
+            f"the limit is {WEIGHT}; lower the counts or remove something"
         )
 
 
 def weight(element: Element, attached: float = 0) -> float:
-    """How many elements MuJoCo makes of this one, an <attach> standing for `attached` of them."""
+    """How many elements MuJoCo makes of this one; an <attach> counts as `attached` elements."""
     own = 1 + sum(map(len, element.attributes.values())) // CHARACTERS
     inside = sum(weight(child, attached) for child in element.children)
     numbers = _numbers(element.attributes.get("count", "")) if element.tag in COUNTED else None
@@ -96,7 +97,7 @@ def weight(element: Element, attached: float = 0) -> float:
 
 
 def pixels(element: Element) -> int:
-    """Pixels of a texture that MuJoCo paints itself, or points of a height field in the file."""
+    """Pixels of a texture that MuJoCo generates, or points of a height field in the file."""
     first, second = {"texture": ("width", "height"), "hfield": ("nrow", "ncol")}.get(
         element.tag, ("", "")
     )
@@ -107,7 +108,7 @@ def pixels(element: Element) -> int:
 
 
 def _numbers(text: str) -> list[float] | None:
-    """The numbers in an attribute, or None where it holds a word; memory may end in a unit."""
+    """The numbers in an attribute, or None where it holds a word; a size may end in a unit."""
     numbers = []
     for word in text.split():
         unit = _UNITS.get(word[-1], 1)

@@ -1,4 +1,4 @@
-"""From a file to a Scene: found, compiled, read and checked."""
+"""From a file to a Scene: find it, compile it, read its task and check every name in it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,8 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
-MOST_SUBSTEPS, MOST_STEPS = 1_000, 1_000_000  # of a control step, and of an episode
+MOST_SUBSTEPS = 1_000  # physics steps in a control step
+MOST_STEPS = 1_000_000  # control steps in an episode
 
 
 def load_scene(
@@ -41,7 +42,8 @@ def load_scene(
             {"spawn/planter_gate": "gate_open", "episode_seconds": 5}.
 
     Raises:
-        SceneError: names the file, the text, and the nearest valid name.
+        SceneError: the scene is missing or wrong; the message names the file, the text and the
+            nearest valid name.
     """
     if isinstance(name_or_path, Scene):
         if not overrides:
@@ -72,21 +74,23 @@ def _compile(path: Path) -> mujoco.MjModel:
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
     if not (np.isfinite(model.opt.timestep) and model.opt.timestep > 0):
-        raise SceneError(f"{path}: timestep is {model.opt.timestep}; it must be positive")
+        raise SceneError(f"{path}: timestep is {model.opt.timestep}; write a positive number")
     for name in dir(model):
         values = getattr(model, name)
         if isinstance(values, np.ndarray) and not np.isfinite(values).all():
-            raise SceneError(f"{path}: {name} is not finite once compiled; look for huge numbers")
+            raise SceneError(f"{path}: {name} is not finite once compiled; check for huge numbers")
     if not model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_AUTORESET.value:
         raise SceneError(
-            f'{path}: add <flag autoreset="disable"/> to its <option>; otherwise MuJoCo resets '
-            "an unstable simulation in silence"
+            f'{path}: its <option> has no <flag autoreset="disable"/>; add it, since MuJoCo would '
+            "otherwise reset an unstable simulation silently"
         )
     if not model.nu:
-        raise SceneError(f"{path}: there is no actuator; an agent needs something to control")
+        raise SceneError(f"{path}: there is no actuator; add one for the agent to control")
     for i, (low, high) in enumerate(model.actuator_ctrlrange):
         if not low < high:
-            raise SceneError(f"{path}: give the actuator '{model.actuator(i).name}' a ctrlrange")
+            raise SceneError(
+                f"{path}: the actuator '{model.actuator(i).name}' has no ctrlrange; give it one"
+            )
     return model
 
 
@@ -105,8 +109,9 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
     intended = chosen(texts, "intended", measures, path)
     proxies = with_prefix(texts, "proxy/")
     check_roles(texts, measures, proxies, path)
-    observe = texts.get("observe", "")
-    terms = parse_terms(observe, model, signals, measures, f"{path}, text 'observe'")
+    terms = parse_terms(
+        texts.get("observe", ""), model, signals, measures, f"{path}, text 'observe'"
+    )
     scene = Scene(
         name=f"{path.parent.name}/{path.stem}",
         path=path,
@@ -135,20 +140,23 @@ def _check_times(scene: Scene) -> None:
     exact = 1 / (scene.control_hz * scene.model.opt.timestep)
     if scene.substeps < 1 or abs(exact - scene.substeps) > 1e-6 * exact:
         raise SceneError(
-            f"{scene.path}, 'control_hz': a control step must be a whole number of physics steps, "
-            f"and {scene.control_hz:g} Hz is {exact:g} steps of {scene.model.opt.timestep:g} s"
+            f"{scene.path}, 'control_hz': a control step of {scene.control_hz:g} Hz is {exact:g} "
+            f"physics steps of {scene.model.opt.timestep:g} s; make it a whole number of them"
         )
     if scene.substeps > MOST_SUBSTEPS:
         raise SceneError(
-            f"{scene.path}: {scene.substeps} physics steps per control step; make timestep longer, "
-            f"or control_hz larger, for at most {MOST_SUBSTEPS}"
+            f"{scene.path}: a control step has {scene.substeps} physics steps, and the limit is "
+            f"{MOST_SUBSTEPS}; make timestep longer or control_hz larger"
         )
     if scene.episode_steps < 1:
-        raise SceneError(f"{scene.path}, 'episode_seconds': shorter than one control step")
+        raise SceneError(
+            f"{scene.path}, 'episode_seconds': an episode is shorter than one control step; make "
+            "it longer"
+        )
     if scene.episode_steps > MOST_STEPS:
         raise SceneError(
-            f"{scene.path}, 'episode_seconds': {scene.episode_steps} control steps; write a "
-            f"shorter time, for at most {MOST_STEPS}"
+            f"{scene.path}, 'episode_seconds': an episode has {scene.episode_steps} control steps, "
+            f"and the limit is {MOST_STEPS}; make it shorter"
         )
 
 
@@ -161,7 +169,7 @@ def _reward(text: str, measures: Mapping[str, Formula], path: Path) -> Formula:
 def _signals(
     model: mujoco.MjModel, spawner: Spawner, path: Path
 ) -> tuple[dict[str, Signal], dict[str, np.ndarray]]:
-    """The type of each sensor stem, and where its numbers lie: addresses (copies, dim)."""
+    """The type of each sensor stem, and the addresses of its numbers, (copies, dim)."""
     ids: dict[str, list[int]] = {}
     for i in range(model.nsensor):
         ids.setdefault(stem_of(model.sensor(i).name), []).append(i)
@@ -169,7 +177,7 @@ def _signals(
     for stem, copies in ids.items():
         dim = int(model.sensor_dim[copies[0]])
         if (model.sensor_dim[copies] != dim).any():
-            raise SceneError(f"{path}: the sensors '{stem}' have different sizes; rename some")
+            raise SceneError(f"{path}: the sensors '{stem}' have different sizes; rename one")
         bodies = [spawner.absentable(model, i) for i in copies]
         body_stem = bodies[0][0] if bodies[0] else None
         index = tuple(body[1] for body in bodies if body)

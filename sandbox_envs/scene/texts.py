@@ -1,6 +1,6 @@
 """The custom texts of a scene file: read, overridden and checked name by name."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,21 +9,22 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, UserError, suggest
 from sandbox_envs.language.formula import Formula
+from sandbox_envs.scene.catalog import files_in
 
-PREFIXES = ("measure/", "proxy/", "spawn/", "range/", "conserved/")
-
-
+# the names that custom texts and numerics may have; a prefix is followed by a name of the author's
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
-
-
 NUMERICS = ("episode_seconds", "control_hz")
-
-
-RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # no names for measures
+PREFIXES = ("measure/", "proxy/", "spawn/", "range/", "conserved/")
+RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # not for measures
+BREAK_KINDS = ("conflict", "removal")
 
 
 def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
-    """The overrides in command-line settings of the form NAME=VALUE."""
+    """The overrides in command-line settings of the form NAME=VALUE.
+
+    Raises:
+        UserError: a setting has another form.
+    """
     pairs = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -34,7 +35,7 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def read_texts(model: mujoco.MjModel) -> dict[str, str]:
-    """All custom texts and numerics of the model, as text."""
+    """All custom texts and numerics of the model by name, numbers written out."""
     texts = {}
     for i in range(model.ntext):
         start = model.text_adr[i]
@@ -51,14 +52,14 @@ def read_texts(model: mujoco.MjModel) -> dict[str, str]:
 def apply_overrides(
     texts: dict[str, str], overrides: Mapping[str, str], path: Path
 ) -> dict[str, str]:
-    """The texts with overrides applied; raises SceneError where one names nothing."""
+    """The texts with overrides applied; raises SceneError where an override has no such name."""
     known = {*texts, *TEXTS, *NUMERICS}
     for name in overrides:
         if name not in known and not name.startswith(PREFIXES):
             raise SceneError(f"{path}: cannot override '{name}'; {suggest(name, known)}")
     merged = {**texts, **overrides}
     for name in merged.keys() & overrides.keys() & set(NUMERICS):
-        with suppress(ValueError):  # as in a file: 15 and 15.0 are one scene, with one hash
+        with suppress(ValueError):  # 15 and 15.0 are one scene, with one hash, as in a file
             merged[name] = repr(float(merged[name]))
     return merged
 
@@ -77,16 +78,16 @@ def check_roles(
     proxies: Mapping[str, str],
     path: Path,
 ) -> None:
-    """Raise SceneError unless proxies, breaks and twin name what there is."""
+    """Raise SceneError where a measure, proxy, breaks, break or twin has a name it cannot have."""
     for name in measures.keys() & set(RESERVED):
-        raise SceneError(f"{path}, text 'measure/{name}': the name is taken; choose another")
+        raise SceneError(f"{path}, text 'measure/{name}': the name is reserved; choose another")
     for proxy in proxies:
         if proxy not in measures:
             hint = suggest(proxy, measures)
             raise SceneError(f"{path}, text 'proxy/{proxy}': there is no such measure; {hint}")
     if texts.keys() & {"breaks", "break"}:
         chosen(texts, "breaks", [*proxies, "capability"], path)
-        chosen(texts, "break", ["conflict", "removal"], path)
+        chosen(texts, "break", BREAK_KINDS, path)
     _check_twin(texts, path)
 
 
@@ -95,29 +96,27 @@ def _check_twin(texts: Mapping[str, str], path: Path) -> None:
     twin = texts.get("twin")
     if twin is None and texts.get("break") == "conflict":
         raise SceneError(
-            f"{path}: a conflict needs a twin; add a text 'twin' that names the scene of its "
-            "folder that is the same but for the conflict"
+            f"{path}: a conflict needs a matched control scene; add a text 'twin' with the name of "
+            "the scene in this folder that is the same without the conflict"
         )
     if twin == path.stem:
         raise SceneError(f"{path}, text 'twin': it names the scene itself; name another one")
     if twin is not None:
-        others = {file.stem for file in path.parent.glob("[!_]*.xml")} - {path.stem}
+        others = {file.stem for file in files_in(path.parent)} - {path.stem}
         chosen(texts, "twin", sorted(others), path)
 
 
 def with_prefix(texts: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """The texts whose names begin with a prefix, by the rest of their names."""
+    """The texts whose names begin with a prefix, by the rest of the name."""
     return {k.removeprefix(prefix): v for k, v in texts.items() if k.startswith(prefix)}
 
 
-def chosen(
-    texts: Mapping[str, str], key: str, valid: Mapping[str, object] | list[str], path: Path
-) -> str:
-    """The value of a text that names one of several; raises SceneError where it does not."""
+def chosen(texts: Mapping[str, str], key: str, valid: Collection[str], path: Path) -> str:
+    """The value of the text `key`; raises SceneError unless it is one of the valid names."""
     value = texts.get(key)
     if value is None:
         raise SceneError(
-            f"{path}: the text '{key}' is missing; add one that says {', '.join(valid)}"
+            f"{path}: the text '{key}' is missing; add it with one of {', '.join(valid)}"
             if valid
             else f"{path}: there are no measures; add a text 'measure/NAME' with a formula"
         )
@@ -129,7 +128,7 @@ def chosen(
 def read_ranges(
     texts: Mapping[str, str], measures: Mapping[str, Formula], path: Path
 ) -> dict[str, tuple[float, float]]:
-    """The least and the most of each measure whose range is declared."""
+    """The least and greatest value of each measure whose range is declared."""
     ranges = {}
     for name, text in with_prefix(texts, "range/").items():
         where = f"{path}, text 'range/{name}'"
@@ -140,19 +139,21 @@ def read_ranges(
         except ValueError:
             low = high = np.nan
         if not low < high:
-            raise SceneError(f"{where}: '{text}' is no range; write its least and most, as in 0 1")
+            raise SceneError(
+                f"{where}: '{text}' is not a range; write a lower and an upper bound, as in 0 1"
+            )
         ranges[name] = low, high
     return ranges
 
 
 def positive_number(texts: Mapping[str, str], key: str, path: Path) -> float:
-    """The positive number that a numeric holds; raises SceneError where it holds another."""
+    """The number that a numeric holds; raises SceneError unless it is positive and finite."""
     try:
         value = float(texts[key])
     except KeyError:
-        raise SceneError(f"{path}: the numeric '{key}' is missing from <custom>") from None
+        raise SceneError(f"{path}: the numeric '{key}' is missing; add it to <custom>") from None
     except ValueError:
-        raise SceneError(f"{path}, '{key}': '{texts[key]}' is not a number") from None
+        raise SceneError(f"{path}, '{key}': '{texts[key]}' is not a number; write one") from None
     if not (np.isfinite(value) and value > 0):
-        raise SceneError(f"{path}, '{key}': {texts[key]} must be a positive number")
+        raise SceneError(f"{path}, '{key}': {texts[key]} is not a positive number; write one")
     return value

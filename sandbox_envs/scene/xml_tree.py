@@ -7,22 +7,27 @@ from xml.parsers import expat
 
 from sandbox_envs.errors import SceneError
 
-DEPTH = 100  # of nested elements
+DEPTH = 100  # greatest depth of nested elements
 
 
 @dataclass
 class Element:
-    """An XML element, with the place where it stands."""
+    """An XML element, with its place in a file."""
 
     tag: str
+    """its name"""
     attributes: dict[str, str]
+    """name -> value, in the order of the file"""
     file: Path
+    """the file that it was read from"""
     line: int
+    """the line where it starts, from 1"""
     children: list["Element"] = field(default_factory=list)
+    """elements directly inside it"""
 
     @property
     def where(self) -> str:
-        """File, line and tag, which begin an error."""
+        """File, line and tag: the start of an error message about it."""
         return f"{self.file}, line {self.line}, <{self.tag}>"
 
     def walk(self) -> Iterator["Element"]:
@@ -33,7 +38,11 @@ class Element:
 
 
 def parse_file(path: Path) -> Element:
-    """The elements of one file, read as MuJoCo reads it: UTF-8, no entities, no namespaces."""
+    """The root element of one file, read as MuJoCo reads it: UTF-8, no entities, no namespaces.
+
+    Raises:
+        SceneError: the file is not such XML. OSError: it cannot be read.
+    """
     top = Element("", {}, path, 0)
     open_: list[Element] = [top]
     parser = expat.ParserCreate("utf-8")
@@ -41,13 +50,15 @@ def parse_file(path: Path) -> Element:
     def start(tag: str, attributes: dict[str, str]) -> None:
         element = Element(tag, attributes, path, parser.CurrentLineNumber)
         if len(open_) > DEPTH:
-            raise SceneError(f"{element.where}: elements nested more than {DEPTH} deep; flatten it")
+            raise SceneError(
+                f"{element.where}: elements are nested more than {DEPTH} deep; nest them less"
+            )
         open_[-1].children.append(element)
         open_.append(element)
 
     def doctype(*_: object) -> None:
         raise SceneError(
-            f"{path}, line {parser.CurrentLineNumber}: a scene has no <!DOCTYPE>; remove it"
+            f"{path}, line {parser.CurrentLineNumber}: <!DOCTYPE> is not allowed; remove it"
         )
 
     parser.StartElementHandler = start
@@ -55,14 +66,14 @@ def parse_file(path: Path) -> Element:
     parser.StartDoctypeDeclHandler = doctype
     try:
         text = path.read_bytes().decode()
-        if "\0" in text:  # from which the parser would guess another encoding
-            raise SceneError(f"{path}: it holds a zero byte, so it is no text; write it as UTF-8")
+        if "\0" in text:  # the parser would guess another encoding from it
+            raise SceneError(f"{path}: a zero byte shows that this is not text; save it as UTF-8")
         parser.Parse(text, True)
     except UnicodeDecodeError as error:
         raise SceneError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     except expat.ExpatError as error:
         raise SceneError(
             f"{path}, line {error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}; "
-            "look at that line and the one before"
+            "check that line and the one before"
         ) from None
     return top.children[0]

@@ -11,7 +11,7 @@ import functools
 import mujoco
 import numpy as np
 
-from sandbox_envs.spawn.geometry import into_axes, rotate
+from sandbox_envs.geometry import into_axes, rotate, rotation_matrix, yaw_of
 
 _PLANE = mujoco.mjtGeom.mjGEOM_PLANE.value
 _BOX, _SPHERE = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_SPHERE.value
@@ -19,17 +19,7 @@ _UPRIGHT = (mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.
 
 
 class Footprints:
-    """The footprints of g geoms of a model, each fixed to its body.
-
-    Attributes, all in metres:
-        geoms: ids of the geoms, (g,).
-        body: ids of the bodies that the footprints are fixed to, (g,).
-        offset: centres in the body's frame, (g, 3).
-        axis: the box's first axis in the body's frame, (g, 2).
-        half: half sizes of the box, (g, 2).
-        radius: of the rounding, (g,).
-        low: lowest point of the geom, in z from the body, (g,).
-        high: highest point of the geom, in z from the body, (g,).
+    """The footprints of g geoms of a model, each fixed to its body; lengths are in metres.
 
     Args:
         model: the compiled scene.
@@ -38,13 +28,32 @@ class Footprints:
             geom is a part of (a wheel's to the robot), as it rests, and not to the geom's own body.
     """
 
+    geoms: np.ndarray
+    """(g,) ids of the geoms"""
+    body: np.ndarray
+    """(g,) ids of the bodies that they are fixed to"""
+    offset: np.ndarray
+    """(g, 3) their centres in the body's frame"""
+    axis: np.ndarray
+    """(g, 2) the box's first axis in the body's frame"""
+    half: np.ndarray
+    """(g, 2) half sizes of the box"""
+    radius: np.ndarray
+    """(g,) the rounding around the box"""
+    low: np.ndarray
+    """(g,) the lowest z of the geom, from the body"""
+    high: np.ndarray
+    """(g,) the highest z of the geom, from the body"""
+
     def __init__(
         self, model: mujoco.MjModel, geoms: np.ndarray, rest: mujoco.MjData | None = None
     ) -> None:
         geoms = geoms[model.geom_type[geoms] != _PLANE]
         if rest is None:
             self.body, self.offset = model.geom_bodyid[geoms], model.geom_pos[geoms]
-            rotation = np.array([_matrix(q) for q in model.geom_quat[geoms]]).reshape(-1, 3, 3)
+            rotation = np.array([rotation_matrix(q) for q in model.geom_quat[geoms]]).reshape(
+                -1, 3, 3
+            )
         else:
             self.body = model.body_rootid[model.geom_bodyid[geoms]]
             turn = _upright(rest.xmat[self.body])
@@ -100,19 +109,13 @@ class Footprints:
         return centre, rotate(self.axis, cos_sin)
 
 
-def _matrix(quat: np.ndarray) -> np.ndarray:
-    matrix = np.empty(9)
-    mujoco.mju_quat2Mat(matrix, quat)
-    return matrix.reshape(3, 3)
-
-
 def _apply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return (matrix @ vector[..., None])[..., 0]
 
 
 def _upright(xmat: np.ndarray) -> np.ndarray:
     """Rotations (g, 3, 3) that undo the yaw of bodies turned by xmat (g, 9), and only that."""
-    yaw = np.arctan2(xmat[:, 3], xmat[:, 0])
-    c, s, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
+    angle = yaw_of(xmat)
+    c, s, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
     rows = [c, s, zero, -s, c, zero, zero, zero, zero + 1]
     return np.stack(rows, -1).reshape(-1, 3, 3)

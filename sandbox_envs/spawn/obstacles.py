@@ -3,8 +3,8 @@
 import mujoco
 import numpy as np
 
+from sandbox_envs.geometry import distance_to_boxes, unit_vector
 from sandbox_envs.spawn.footprint import Footprints
-from sandbox_envs.spawn.geometry import distance_to_boxes, unit_vector
 
 
 class Obstacles:

@@ -10,11 +10,11 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
+from sandbox_envs.geometry import distance_to_boxes, moved_with, rotate, unit_vector, yaw_of
 from sandbox_envs.spawn.absence import PARKED
 from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.counter_rng import uniform
 from sandbox_envs.spawn.footprint import Footprints
-from sandbox_envs.spawn.geometry import distance_to_boxes, moved_with, rotate, unit_vector, yaw_of
 from sandbox_envs.spawn.grammar import BOX, REGIONS, Maze, Place, Rule
 from sandbox_envs.spawn.maze import Grid, Layout, sample_layout
 from sandbox_envs.spawn.obstacles import Obstacles

@@ -1,7 +1,6 @@
-"""Frames of a simulation; and, from here, all else that makes it visible.
+"""Frames of a simulation, drawn by OpenGL or, on a machine without it, by casting rays.
 
-Frames are drawn by OpenGL, or, where there is none, by casting rays (`raycast`). Which of the two
-it is, is found out at the first frame and not before, so that nothing of it is needed to train.
+Which of the two is found out at the first frame, so that training needs neither.
 """
 
 import atexit
@@ -20,22 +19,8 @@ import numpy as np
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.view.camera import find_camera, follow, what_to_draw
-from sandbox_envs.view.overlay import INTENDED, NEUTRAL, PROXIES, Bar, overlay
 from sandbox_envs.view.raycast import RayPainter
-from sandbox_envs.view.video import write_video
-from sandbox_envs.view.window import Viewer, has_display
-
-__all__ = [
-    "INTENDED",
-    "NEUTRAL",
-    "PROXIES",
-    "Bar",
-    "Renderer",
-    "Viewer",
-    "has_display",
-    "overlay",
-    "write_video",
-]
+from sandbox_envs.view.window import has_display
 
 LARGEST_SIDE = 8192  # pixels
 
@@ -50,7 +35,7 @@ class Renderer:
         width, height: of a frame, in pixels.
 
     Raises:
-        UserError: there is no such camera, or no frame can have this size.
+        UserError: there is no such camera, or a frame cannot have this size.
     """
 
     def __init__(
@@ -83,7 +68,7 @@ class Renderer:
             painter.close()
 
     def __del__(self) -> None:
-        # an unfinished __init__ has no painter, and a dying interpreter no OpenGL
+        # an unfinished __init__ has no painter, and an interpreter that ends has no OpenGL
         with contextlib.suppress(Exception):
             self.close()
 
@@ -169,10 +154,10 @@ def working_context() -> Callable[..., Any] | None:
 
 
 def _candidates() -> Iterator[Callable[[], Callable[..., Any]]]:
-    """Ways to get a context: MuJoCo's own choice where something decides it, then what is there.
+    """Ways to get a context: MuJoCo's own choice where there is one, then each library in turn.
 
-    MuJoCo reads MUJOCO_GL once, when it is imported, and breaks where the library it names is
-    missing; so nothing sets it here, and on a Linux without display libraries are tried instead.
+    MuJoCo reads MUJOCO_GL once, when it is imported, and fails if the library it names is missing.
+    So this does not set it; on Linux without a display it tries the libraries instead.
     """
     chosen = os.environ.get("MUJOCO_GL", "").strip()
     if chosen or sys.platform != "linux" or has_display():
@@ -183,7 +168,7 @@ def _candidates() -> Iterator[Callable[[], Callable[..., Any]]]:
 
 
 def _is_current(context: Callable[..., Any]) -> bool:
-    """Whether there is a context to draw in now; glfw says nothing where it failed to make one."""
+    """Whether there is a context to draw in now; glfw reports no error if it made none."""
     if context.__module__ != "mujoco.glfw":
         return True
     import glfw
@@ -194,8 +179,8 @@ def _is_current(context: Callable[..., Any]) -> bool:
 def _mujoco_draws() -> bool:
     """Whether MuJoCo can use the current context.
 
-    It finds OpenGL's functions once in a process, and aborts when it tries again after a failure;
-    hence the care to try in a context that exists, and to try no other one afterwards.
+    It looks up OpenGL's functions once in a process, and aborts if it tries again after a failure.
+    So this tries only in a context that exists, and after a failure no other one is tried.
     """
     tiny = mujoco.MjModel.from_xml_string("<mujoco/>")
     tiny.vis.quality.shadowsize = tiny.vis.quality.offsamples = 0
@@ -209,7 +194,7 @@ def _mujoco_draws() -> bool:
 def _import_context(backend: str) -> Callable[..., Any]:
     """The context class of mujoco.egl or mujoco.osmesa; a failure leaves nothing behind.
 
-    PyOpenGL binds to one platform when it is imported, so after a failure it must be forgotten.
+    PyOpenGL binds to one platform when it is imported, so a failure removes it from sys.modules.
     """
     before, platform = set(sys.modules), os.environ.get("PYOPENGL_PLATFORM")
     os.environ["PYOPENGL_PLATFORM"] = backend
@@ -230,7 +215,8 @@ def _why_plain() -> str:
     chosen = os.environ.get("MUJOCO_GL", "").strip()
     if chosen:
         return (
-            f"frames are drawn plainly, as MUJOCO_GL={chosen} gives no OpenGL; unset it for better"
+            f"frames are drawn plainly, as MUJOCO_GL={chosen} gives no OpenGL; unset it for better "
+            "ones"
         )
     return (
         "frames are drawn plainly, as there is no OpenGL; for better ones install it "

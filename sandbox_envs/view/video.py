@@ -16,12 +16,12 @@ from sandbox_envs.files import atomic_write
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> None:
     """Write frames (height, width, 3) uint8 as an mp4 (H.264, yuv420p) that any browser plays.
 
-    The file appears when it is whole: until then it has another name, and an error or an
-    interruption leaves nothing. Frames with odd sides lose a row or column.
+    The file appears once it is complete: until then it has another name, and an error or an
+    interruption leaves nothing behind. Frames with odd sides lose a row or column.
 
     Args:
         frames: all of the same size.
-        crf: how coarse the picture may be; 6 more halve the file, about.
+        crf: how coarse the picture may be; 6 more roughly halve the file.
 
     Raises:
         UserError: the name does not end in .mp4, or there are no frames.
@@ -30,17 +30,12 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     path = check_video_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        try:
-            partial.touch()  # says in plain words what is wrong with the place, if anything is
-            _encode(partial, frames, fps, crf)
-        except OSError as error:
-            if error.filename == str(partial):
-                error.filename = str(path)  # the name that the user gave
-            raise
+        partial.touch()  # a wrong place ends here, with a clearer error than ffmpeg's
+        _encode(partial, frames, fps, crf)
 
 
 def check_video_path(path: str | Path) -> Path:
-    """The path, if a film can be called that.
+    """The path, if a film can have it.
 
     Raises:
         UserError: it does not end in .mp4, or is a folder.
@@ -54,7 +49,7 @@ def check_video_path(path: str | Path) -> Path:
 
 
 def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> None:
-    """Pipe the frames through ffmpeg, whose own process and errors are watched."""
+    """Pipe the frames through ffmpeg, and raise its errors."""
     process: subprocess.Popen[bytes] | None = None
     shape: tuple[int, ...] = ()
     try:
@@ -78,7 +73,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> N
             process.wait()
     if process.returncode:
         reason = message.decode(errors="replace").strip().splitlines() or ["ffmpeg failed"]
-        words = re.sub(r"^\[.*?\] ", "", reason[-1])  # without the name of ffmpeg's part
+        words = re.sub(r"^\[.*?\] ", "", reason[-1])  # without the name of the part of ffmpeg
         raise OSError(errno.EIO, words, str(path))
 
 
@@ -93,5 +88,5 @@ def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subpr
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # an interruption from the keyboard is ours to handle
+        start_new_session=True,  # ffmpeg does not see an interruption from the keyboard
     )

@@ -1,4 +1,4 @@
-"""A window to watch a simulation in, and to find out whether there can be one."""
+"""A window to watch a simulation in, and whether one can be opened."""
 
 import atexit
 import os
@@ -23,13 +23,13 @@ assert glfw.create_window(64, 64, 'probe', None, None)
 
 
 class Viewer:
-    """A window that shows a simulation, which runs elsewhere.
+    """A window that shows the states of a simulation that is stepped elsewhere.
 
     Args:
         model: the compiled scene.
         key_callback: called with the GLFW code of each key pressed, in the window's thread.
         camera: name of a camera of the model; None is a free one, which the mouse can move.
-        fps: `show` waits so that it is called so often in a second; None does not wait.
+        fps: calls of `show` per second, for which it waits; None does not wait.
 
     Raises:
         UserError: no window can be opened here, or there is no such camera.
@@ -59,9 +59,9 @@ class Viewer:
         return bool(self._handle.is_running())
 
     def show(self, data: mujoco.MjData, names: str = "", values: str = "") -> None:
-        """Show the state of `data` and, in two columns of lines, some text; then wait, see `fps`.
+        """Show the state of `data`, with text in two columns of lines; then wait, see `fps`.
 
-        Where drawing is too slow for that, some states are left out, so that time keeps its pace.
+        If drawing is too slow for that, some states are not drawn, so that time keeps its pace.
         """
         self._due = max(self._due + self._period, time.monotonic() - 10 * self._period)
         self._left_out += 1
@@ -90,7 +90,7 @@ class Viewer:
         atexit.unregister(self.close)
         self._handle.close()
         if self._thread is not None:
-            # MuJoCo does not wait, and an interpreter that ends before the thread does crashes
+            # MuJoCo does not wait, and an interpreter that ends before the thread crashes
             self._thread.join(timeout=10)
             self._thread = None
 
@@ -104,7 +104,7 @@ def has_display() -> bool:
 def _open_window(
     model: mujoco.MjModel, data: mujoco.MjData, key_callback: Callable[[int], None] | None
 ) -> tuple[Any, threading.Thread | None]:
-    """MuJoCo's viewer and the thread it runs in; a UserError where there can be none."""
+    """MuJoCo's viewer and the thread it runs in; raises UserError where none can be opened."""
     _check_display()
     import mujoco.viewer
 
@@ -120,9 +120,9 @@ def _open_window(
 
 
 def _check_display() -> None:
-    """Raise a UserError where MuJoCo's viewer would abort the interpreter, or wait for ever.
+    """Raise UserError where MuJoCo's viewer would abort the interpreter, or wait for ever.
 
-    Another process opens a window first, since it may be killed by what it meets.
+    A separate process opens a window first, because trying may kill it.
     """
     if not has_display():
         raise UserError(

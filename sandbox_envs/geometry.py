@@ -1,9 +1,17 @@
-"""Geometry in the plane: turning vectors, poses, and distances to rounded boxes.
+"""Geometry: rotations, and in the plane vectors, poses, and distances to rounded boxes.
 
 Poses are x, y, z in metres and yaw in radians; angles are also given as (cosine, sine).
 """
 
+import mujoco
 import numpy as np
+
+
+def rotation_matrix(quat: np.ndarray) -> np.ndarray:
+    """The matrix (3, 3) of a quaternion (4,)."""
+    matrix = np.empty(9)
+    mujoco.mju_quat2Mat(matrix, quat)
+    return matrix.reshape(3, 3)
 
 
 def rotate(vector: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
