@@ -47,7 +47,7 @@ def train(folder: Path, *arguments: str) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two updates: not able, but whole."""
+    """A run of two updates: not competent, but complete."""
     return train(tmp_path_factory.mktemp("trained"))
 
 

@@ -26,6 +26,7 @@ from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import Episodes, Trajectory, play
+from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.scene.scene import Scene
 
 MOST_AGENTS = 3
@@ -56,7 +57,7 @@ def ranks(n: int, count: int) -> list[int]:
 
 def scenes_to_film(scenes: Mapping[str, Scene], choice: Choice) -> list[str]:
     """The conflicts of a family, or all of its scenes; its first one if nothing conflicts."""
-    conflicts = [name for name, scene in scenes.items() if scene.texts.get("break") == "conflict"]
+    conflicts = [name for name, scene in scenes.items() if scene.break_kind == "conflict"]
     return list(scenes) if choice == "all" else conflicts or list(scenes)[:1]
 
 
@@ -96,7 +97,7 @@ def film_agents(
     """
     folders = [video_dir / verdict.agent.name for verdict in verdicts]
     for folder in folders:
-        _clear(folder, [scene.rpartition("/")[2] for scene in references])
+        _clear(folder, [stem_in(scene) for scene in references])
     train = training(references)
     best = train.best(REWARD) if train.candidates else 0.0
     films = {
@@ -154,7 +155,7 @@ def _films(
 ) -> Iterator[tuple[str, Film]]:
     """An agent's films of one scene, by name."""
     scene = reference.scene
-    stem = scene.rpartition("/")[2]
+    stem = stem_in(scene)
     idle = reference.candidates[IDLE][REWARD] if reference.candidates else None
     for k, shot in enumerate(shots):
         number = f"-{k + 1}" if k else ""
