@@ -12,7 +12,7 @@ from dm_control.mujoco.wrapper import MjModel
 from dm_control.rl import control
 from dm_env import specs
 
-from sandbox_envs.language.observe import term_texts
+from sandbox_envs.language.parser import term_texts
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
 

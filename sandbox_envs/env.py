@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.vector import SandboxVectorEnv
 from sandbox_envs.view.render import Renderer
 from sandbox_envs.view.window import Viewer
@@ -86,6 +87,10 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def data(self) -> mujoco.MjData:
         """A copy of the simulation's state; call `mujoco.mj_forward` for what derives from it."""
         return self._vector.batches[0].get_data(0)
+
+    def state_view(self) -> StateView:
+        """A live, read-only view of the state, of n = 1 simulation."""
+        return self._vector.state_view()
 
     def get_state(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here."""

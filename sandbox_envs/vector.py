@@ -19,6 +19,7 @@ from sandbox_envs.scene.family import check_one_family
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
+from sandbox_envs.simulation.state_view import StateView
 
 
 class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -101,14 +102,18 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             seed: the seed of all episodes to come, counted from episode 0 again; None goes on
                 to each slot's next episode (after a random seed, the first time).
             options: {"stagger": True} spreads the first episodes' ends evenly over an episode's
-                length; {"episode": k} starts slot i at episode k + i; {"reset_mask": (num_envs,)
-                bool} resets only these slots.
+                length; {"clock": k or (num_envs,) int} counts so many control steps of the first
+                episodes as passed, so that they end sooner; {"episode": k} starts slot i at
+                episode k + i; {"reset_mask": (num_envs,) bool} resets only these slots.
 
         Returns:
             Observations (num_envs, size) and info.
+
+        Raises:
+            UserError: an option is unknown or wrong.
         """
         options = options or {}
-        mask = self._check_options(options)
+        mask, clock = self._check_options(options)
         fresh_seed = seed is not None or self._seed is None
         if fresh_seed:
             super().reset(seed=seed)
@@ -118,19 +123,39 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             rows = np.flatnonzero(mask[group.slots])
             if fresh_seed or "episode" in options:
                 group.rewind(rows, int(options.get("episode", 0)))
-            group.reset(rows, self._seed, stagger=bool(options.get("stagger")))
+            group.reset(rows, self._seed, clock[group.slots[rows]])
         return self._observations(), self._info()
 
-    def _check_options(self, options: Mapping[str, Any]) -> np.ndarray:
-        """The mask of slots to reset; raises UserError where an option is not understood."""
-        known = ("stagger", "episode", "reset_mask")
+    def _check_options(self, options: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Which slots to reset, (num_envs,) bool, and where their clocks start, (num_envs,) int."""
+        known = ("stagger", "clock", "episode", "reset_mask")
         for name in options:
             if name not in known:
                 raise UserError(f"unknown reset option '{name}'; {suggest(name, known)}")
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
         if mask.shape != (self.num_envs,) or mask.dtype != bool:
             raise UserError(f"reset_mask must be {self.num_envs} booleans, one per environment")
-        return mask
+        return mask, self._start_clock(options)
+
+    def _start_clock(self, options: Mapping[str, Any]) -> np.ndarray:
+        if options.get("stagger"):
+            if "clock" in options:
+                raise UserError("stagger and clock both set the clocks; give one of them")
+            return np.concatenate(
+                [g.slots * g.scene.episode_steps // self.num_envs for g in self._groups]
+            )
+        clock = np.asarray(options.get("clock", 0))
+        most = min(scene.episode_steps for scene in self.scenes) - 1
+        if (
+            clock.shape not in ((), (self.num_envs,))
+            or clock.dtype.kind not in "iu"
+            or not ((clock >= 0) & (clock <= most)).all()
+        ):
+            raise UserError(
+                f"clock must be a whole number of control steps from 0 to {most}, or "
+                f"{self.num_envs} of them, one per environment"
+            )
+        return np.broadcast_to(clock, self.num_envs)
 
     def step(
         self, actions: np.ndarray
@@ -163,8 +188,19 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         info = self._info() | final  # the running values are those of the new episodes
         return self._observations(), rewards, np.zeros(self.num_envs, bool), over, info
 
+    def state_view(self, scene: int = 0) -> StateView:
+        """A live, read-only view of the state of one scene's simulations.
+
+        Args:
+            scene: which of `scenes`.
+        """
+        return self._groups[scene].view
+
     def get_state(self) -> dict[str, np.ndarray | int | None]:
-        """Everything needed to go on exactly from here, as plain arrays."""
+        """Everything needed to go on exactly from here, as plain arrays.
+
+        `splice_states` puts such states together; nothing else should rely on their names.
+        """
         state: dict[str, np.ndarray | int | None] = {"seed": self._seed}
         for i, group in enumerate(self._groups):
             state |= {f"{i}/{name}": array.copy() for name, array in group.memory().items()}
@@ -174,18 +210,24 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """Go back to a state from `get_state` of the same scenes; returns the observations.
 
         Raises:
-            UserError: the state is of other scenes or of another number of simulations.
+            UserError: the state is of other scenes, of another number of simulations, or of
+                another version; then nothing has changed.
         """
-        memories = []
-        for i, group in enumerate(self._groups):
-            shapes = {f"{i}/{name}": array.shape for name, array in group.memory().items()}
-            given = {name: np.asarray(state.get(name)) for name in shapes}
-            if any(given[name].shape != shape for name, shape in shapes.items()):
-                raise UserError("this state is of other scenes, or of another number of them")
-            memories.append({name.partition("/")[2]: array for name, array in given.items()})
+        memories = [group.memory() for group in self._groups]
+        shapes = {
+            f"{i}/{name}": array.shape
+            for i, memory in enumerate(memories)
+            for name, array in memory.items()
+        }
+        given = {name: np.asarray(state[name]) for name in state if name != "seed"}
+        if {name: array.shape for name, array in given.items()} != shapes or "seed" not in state:
+            raise UserError(
+                "this state is of other scenes, of another number of simulations, or of another "
+                "version of sandbox_envs"
+            )
         self._seed = None if state["seed"] is None else int(state["seed"])
-        for group, memory in zip(self._groups, memories, strict=True):
-            group.restore(memory)
+        for i, (group, memory) in enumerate(zip(self._groups, memories, strict=True)):
+            group.restore({name: given[f"{i}/{name}"] for name in memory})
         return self._observations()
 
     def _observations(self) -> np.ndarray:

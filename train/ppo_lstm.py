@@ -24,12 +24,12 @@ from torch.distributions import Normal
 
 from sandbox_envs import SandboxVectorEnv, Scene, UserError
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.protocols import TrainingEnvs
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_files import read_args, read_checkpoint
+from sandbox_envs.training_envs import TrainingEnvs
 
 
 @dataclass

@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.geometry import rotation_matrix
 from sandbox_envs.scene.scene import Scene
 
 STARTS = 16
@@ -24,15 +25,16 @@ SMALL = 0.25  # of an actuator's or a motion's largest effect; less is not what 
 
 @dataclass(frozen=True)
 class Handling:
-    """How to move: moves (3, actuators), control in [-1, 1] to go ahead, go left and turn left.
-
-    centre, half, largest: (actuators,) of the control ranges, in the actuators' units.
-    """
+    """How to move a robot, and what its actuators take; ranges are in the actuators' units."""
 
     moves: np.ndarray
+    """(3, actuators) control in [-1, 1] that goes ahead, goes left and turns left"""
     centre: np.ndarray
+    """(actuators,) the middle of the control range"""
     half: np.ndarray
+    """(actuators,) half of the control range"""
     largest: np.ndarray
+    """(actuators,) the largest control, in magnitude"""
 
     @property
     def sidles(self) -> bool:
@@ -98,8 +100,7 @@ class _Trial:
         self.envs.reset(seed=seed)
         self.start, self.bare = self.envs.get_state(), bare
         self.body, self.axes = robot(scene.model)
-        batch = self.envs.batches[0]
-        self.xpos, self.xmat = batch.bind("xpos"), batch.bind("xmat")
+        self.view = self.envs.state_view()
         self.steps = max(round(SECONDS * scene.control_hz), 1)
 
     def travel(self, control: np.ndarray) -> np.ndarray:
@@ -116,9 +117,9 @@ class _Trial:
 
     def _pose(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Place (n, 2), and which way is ahead and left (n, 2) each."""
-        rotation = self.xmat[:, self.body].reshape(-1, 3, 3) @ self.axes
+        rotation = self.view.xmat[:, self.body].reshape(-1, 3, 3) @ self.axes
         ahead, left = rotation[:, :2, 0].copy(), rotation[:, :2, 1].copy()
-        return self.xpos[:, self.body, :2].copy(), (ahead, left)
+        return self.view.xpos[:, self.body, :2].copy(), (ahead, left)
 
 
 def robot(model: mujoco.MjModel) -> tuple[int, np.ndarray]:
@@ -128,9 +129,7 @@ def robot(model: mujoco.MjModel) -> tuple[int, np.ndarray]:
     """
     eye = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, "eye")
     if eye >= 0:
-        rotation = np.empty(9)
-        mujoco.mju_quat2Mat(rotation, model.site_quat[eye])
-        return int(model.site_bodyid[eye]), rotation.reshape(3, 3)[:, :2]
+        return int(model.site_bodyid[eye]), rotation_matrix(model.site_quat[eye])[:, :2]
     target = int(model.actuator_trnid[0, 0])
     on_site = model.actuator_trntype[0] == mujoco.mjtTrn.mjTRN_SITE.value
     body = model.site_bodyid[target] if on_site else model.jnt_bodyid[target]

@@ -27,7 +27,8 @@ import numpy as np
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.handling import Handling, handling, robot
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.language.observe import Lidar, Ranges, Retina
+from sandbox_envs.geometry import rotation_matrix
+from sandbox_envs.language.terms import Lidar, Ranges, Retina
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.scene import Scene
 
@@ -38,17 +39,18 @@ Bearing = Callable[[np.ndarray], np.ndarray]  # observations (n, size) -> radian
 
 @dataclass(frozen=True)
 class ActionTrace:
-    """Actions (T, n, actuators) of the script that pursues the intended measure in training."""
+    """What the script that pursues the intended measure does in training."""
 
     actions: np.ndarray
+    """(T, n, actuators) in [-1, 1], of n episodes"""
 
 
-def reflexes(scene: Scene, habit: ActionTrace | None = None) -> dict[str, PolicyFactory]:
-    """The reflexes that can act in a scene, by name; those of training need the habit."""
+def reflexes(scene: Scene, trace: ActionTrace | None = None) -> dict[str, PolicyFactory]:
+    """The reflexes that can act in a scene, by name; those of training need the trace."""
     move = handling(scene)
     tools = np.where(move.spare, 1.0, 0.0)
-    if habit is not None:
-        controls = habit.actions.mean((0, 1)) * move.half + move.centre
+    if trace is not None:
+        controls = trace.actions.mean((0, 1)) * move.half + move.centre
         tools *= np.where(controls < 0, -1.0, 1.0)
     found: dict[str, PolicyFactory] = {
         "straight ahead": _steady(move.actions(move.moves[0] + tools))
@@ -57,9 +59,9 @@ def reflexes(scene: Scene, habit: ActionTrace | None = None) -> dict[str, Policy
         found["spin"] = _steady(move.actions(move.moves[2] + tools))
     for name, bearing in _bearings(scene).items():
         found[name] = _going(move, tools, bearing)
-    if habit is not None:
-        found["mean of training"] = _steady(habit.actions.mean((0, 1)))
-        found["replay of training"] = _replaying(habit)
+    if trace is not None:
+        found["mean of training"] = _steady(trace.actions.mean((0, 1)))
+        found["replay of training"] = _replaying(trace)
     return found
 
 
@@ -77,16 +79,16 @@ def _going(move: Handling, tools: np.ndarray, bearing: Bearing) -> PolicyFactory
     return lambda _envs: policy
 
 
-def _replaying(habit: ActionTrace) -> PolicyFactory:
+def _replaying(trace: ActionTrace) -> PolicyFactory:
     """Slot i repeats recorded episode i, and begins again at its end."""
-    length, recorded = habit.actions.shape[:2]
+    length, recorded = trace.actions.shape[:2]
 
     def make(envs: SandboxVectorEnv) -> Policy:
         episode = np.arange(envs.num_envs) % recorded
 
         def policy(_obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             step = state or 0
-            return habit.actions[step % length, episode], step + 1
+            return trace.actions[step % length, episode], step + 1
 
         return policy
 
@@ -169,8 +171,7 @@ def _ray_bearings(term: Ranges, model: mujoco.MjModel) -> np.ndarray:
     angles = []
     for i in range(model.nsensor):
         if stem_of(model.sensor(i).name) == term.name:
-            rotation = np.empty(9)
-            mujoco.mju_quat2Mat(rotation, model.site_quat[model.sensor_objid[i]])
-            ahead, left = axes.T @ rotation.reshape(3, 3)[:, 2]  # a ray goes along its site's z
+            rotation = rotation_matrix(model.site_quat[model.sensor_objid[i]])
+            ahead, left = axes.T @ rotation[:, 2]  # a ray goes along its site's z
             angles.append(np.arctan2(left, ahead))
     return np.array(angles)

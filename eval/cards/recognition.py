@@ -1,9 +1,9 @@
 """How recognisable a scene is from the first observation of an episode.
 
-A linear discriminant (Fisher 1936, with a ridge) is asked which of two scenes an observation is
-of, after learning from others; 0.5 is guessing. Beside the numbers as they are it is given what of
-each term does not change when the robot turns: mean, standard deviation, least and largest over
-sectors. A simple observer: the figure bounds from below how recognisable the scene is.
+A linear discriminant (Fisher 1936, with a ridge) learns from some observations which of two scenes
+each is from, and is tested on others; 0.5 is guessing. Its features are the numbers as they are
+and, of each term, what stays the same when the robot turns: mean, standard deviation, least and
+largest over the sectors. It is a simple observer, so the scene is at least this recognisable.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.language.observe import Retina
+from sandbox_envs.language.terms import Retina
 from sandbox_envs.scene.scene import Scene
 
 EPISODES = 256  # of each scene
@@ -20,23 +20,23 @@ RIDGE = 0.1  # added to the variance of standardised features
 
 
 def recognisability(scene: Scene, other: Scene, seed: int) -> float:
-    """Balanced accuracy of telling first observations of two scenes apart, cross-validated.
+    """Balanced accuracy in assigning first observations to one of two scenes, cross-validated.
 
-    Both scenes' episodes of one number are in the same fold, since they may be the same room.
+    Both scenes' episodes of one number are in one fold, since they may be in the same room.
     """
     x = [_features(s, seed) for s in (scene, other)]
     fold = np.arange(EPISODES) % FOLDS
     right = []
     for k in range(FOLDS):
         score = _discriminant(*(features[fold != k] for features in x))
-        # where nothing is different it cannot tell, and is right half of the time
+        # without any difference the score is 0, which counts as half right
         right += [np.heaviside(score(x[0][fold == k]), 0.5)]
         right += [np.heaviside(-score(x[1][fold == k]), 0.5)]
     return float(np.concatenate(right).mean())
 
 
 def _features(scene: Scene, seed: int) -> np.ndarray:
-    """What is told of each first observation, (EPISODES, features)."""
+    """The features of each first observation, (EPISODES, features)."""
     observed, _ = SandboxVectorEnv(scene, EPISODES).reset(seed=seed)
     features, begin = [observed], 0
     for term in scene.terms:
@@ -48,7 +48,7 @@ def _features(scene: Scene, seed: int) -> np.ndarray:
 
 
 def _discriminant(one: np.ndarray, other: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of observations (n, features) that is positive for those like `one`, (n,)."""
+    """A function of features (n, features) that is positive, (n,), for those like `one`."""
     every = np.concatenate([one, other])
     centre, scale = every.mean(0), every.std(0) + 1e-6
     a, b = (one - centre) / scale, (other - centre) / scale

@@ -31,7 +31,7 @@ def show(card: Card) -> Iterator[str]:
     for objective, ceiling in card.reflexes.ceilings.items():
         yield _line(f"best reflex score in {objective}", f"{ceiling.score:.2f} ({ceiling.by})")
     for other, accuracy in card.recognisable.items():
-        yield _line(f"told from {other} at first sight", f"{accuracy:.2f} (chance: 0.5)")
+        yield _line(f"distinguished from {other} at first sight", f"{accuracy:.2f} (chance: 0.5)")
     yield f"\nit {card.declares}"
     yield from (f"  against it: {reason}" for reason in card.against)
     yield from (f"  note: {note}" for note in card.notes)
@@ -42,10 +42,10 @@ def summary(cards: Sequence[Card]) -> str:
     """The cards of a family as a Markdown table."""
     head = (
         "scene",
-        "correlates with the reward",
-        "broken",
+        "correlation with the reward",
+        "breaks",
         "reflexes",
-        "told from training",
+        "recognisable",
         "fit",
     )
     return markdown(head, [_cells(card) for card in cards])

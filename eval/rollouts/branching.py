@@ -1,4 +1,4 @@
-"""Branching: going on from one exact snapshot in several ways.
+"""Branching: several continuations of one exact snapshot.
 
 A snapshot is what `SandboxVectorEnv.get_state` returns: physics, memory of formulas and counters of
 all simulations. Playing the same actions from it gives the same rewards, measures and observations
@@ -15,10 +15,10 @@ try many continuations of one state: `take_rows(snapshot, np.repeat(i, 64))` is 
 environment with 64 simulations that all are as simulation i was, and `replay` makes a policy of
 actions. `Branch.end` is the snapshot to go on from.
 
-What a policy remembers is not in a snapshot. A recurrent policy goes on in the middle of an episode
-only if it is given its own state again (`policy_state`; that at the end is `Branch.policy_state`);
-without it, it begins as at the start of an episode. Policies must not change a state in place, and
-one that draws from a random generator of its own draws other numbers in the next branch.
+A snapshot does not hold what a policy remembers. A recurrent policy continues in the middle of an
+episode only if it gets its own state (`policy_state`; at the end it is `Branch.policy_state`).
+Without it the policy acts as at the start of an episode. A policy must not change its state in
+place. One with a random generator of its own draws other numbers in the next branch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,8 +62,8 @@ def play_from(
 
     Args:
         envs: with as many simulations of the same scene, and autoreset_mode=DISABLED.
-        policy_state: what the policy remembers at the snapshot; None lets it begin.
-        keep: "observations", "actions", "poses": what to keep of every step besides.
+        policy_state: what the policy remembers at the snapshot; None as where episodes begin.
+        keep: what to keep of every step besides: "observations", "actions", "poses".
 
     Raises:
         UserError: the snapshot or the policy's actions do not fit the environment.
@@ -86,7 +86,7 @@ def play_each(
 ) -> dict[str, Branch]:
     """A branch for each policy, all from the same snapshot; see `play_from`.
 
-    policy_states: by the policies' names; policies without one begin.
+    policy_states: by the policies' names; None for those without one.
     """
     states = policy_states or {}
     return {
@@ -96,9 +96,9 @@ def play_each(
 
 
 def replay(actions: np.ndarray) -> Policy:
-    """The policy that takes the actions (T, n, actuators) one after the other, as its state counts.
+    """The policy that takes actions (T, n, actuators) one after the other; its state counts them.
 
-    Recorded actions, or those that a planner wants to try.
+    They may be recorded ones, or those that a planner tries.
     """
 
     def policy(_obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
@@ -135,9 +135,11 @@ def take_rows(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
 def _combined(
     snapshots: Sequence[Snapshot], combine: Callable[[list[np.ndarray]], np.ndarray]
 ) -> Snapshot:
-    """A snapshot of which every array is combined from those of some; the seed is the first's."""
-    arrays = {k: [np.asarray(s[k]) for s in snapshots] for k in snapshots[0] if k != "seed"}
-    return {"seed": snapshots[0]["seed"]} | {k: combine(parts) for k, parts in arrays.items()}
+    """A snapshot of which every array is combined from those of some; single values are kept."""
+    return {
+        name: combine([snapshot[name] for snapshot in snapshots]) if np.ndim(first) else first
+        for name, first in snapshots[0].items()
+    }
 
 
 def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, dict[str, Any]]:
@@ -146,4 +148,4 @@ def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, di
         raise gymnasium.error.ResetNeeded("call reset() before taking a snapshot")
     envs.set_state(snapshot)
     nothing = np.zeros(envs.num_envs, bool)
-    return envs.reset(options={"reset_mask": nothing})  # resets no simulation, but tells the info
+    return envs.reset(options={"reset_mask": nothing})  # resets nothing, gives the info

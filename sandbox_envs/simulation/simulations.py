@@ -4,6 +4,7 @@ This is what a `SandboxVectorEnv` is made of, one for each of its scenes. Everyt
 over slots, and a step costs little more than the physics: nothing here loops over simulations.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +12,12 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
+from sandbox_envs.arrays import as_slice
 from sandbox_envs.errors import SceneError
-from sandbox_envs.language.formula import Inputs, as_slice
-from sandbox_envs.language.observe import View
+from sandbox_envs.language.types import Inputs, View
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.spawn.placing import Start
+from sandbox_envs.simulation.state_view import StateView
+from sandbox_envs.spawn.start import Start
 
 
 class Simulations:
@@ -237,10 +239,12 @@ class Simulations:
         self._rounds[rows] = 0
         self._ready[:] = False
 
-    def reset(self, rows: np.ndarray, seed: int | None, stagger: bool = False) -> None:
-        """Begin the next episode in some slots.
+    def reset(
+        self, rows: np.ndarray, seed: int | None, clock: np.ndarray | int | None = None
+    ) -> None:
+        """Start the next episode in some slots.
 
-        stagger: move each slot's clock forward, so that episode ends are spread over time.
+        clock: (rows,) control steps that count as passed; None means 0.
         """
         if not len(rows):
             return
@@ -249,8 +253,7 @@ class Simulations:
         self._update_sensors(rows)
         self._warnings[rows] = self.batch.warning[rows, :, 1].sum(1)
         self._rounds[rows] += 1
-        ahead = self.slots[rows] * self.scene.episode_steps // self.stride
-        self._clock[rows] = ahead if stagger else 0
+        self._clock[rows] = 0 if clock is None else clock
         self._length[rows] = self._return[rows] = self._unstable[rows] = 0
         registers = [formula.registers(len(rows)) for formula in self._formulas]
         inputs, nothing = self._inputs(rows, fresh=True), np.zeros(len(rows))
@@ -282,6 +285,14 @@ class Simulations:
         self.batch.mocap_quat[rows] = start.mocap_quat
         for stem, present in start.present.items():
             self._present[stem][rows] = present
+
+    @functools.cached_property
+    def view(self) -> StateView:
+        """The live view of the state."""
+        view = StateView(self.scene, self.slots, self.batch, self._present)
+        self._update_sensors()  # fields that were not bound before are zero until they are computed
+        self._warnings = self.batch.warning[:, :, 1].sum(1)
+        return view
 
     # --- snapshots ---------------------------------------------------------------------------
 

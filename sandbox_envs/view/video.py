@@ -79,7 +79,9 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> N
 
 def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subprocess.Popen[bytes]":
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}"]
-    film = ["-c:v", "libx264", "-crf", f"{crf}", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    # the default preset takes twice the time for a tenth of the size
+    film = ["-c:v", "libx264", "-preset", "veryfast", "-crf", f"{crf}", "-pix_fmt", "yuv420p"]
+    film += ["-movflags", "+faststart"]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw, "-i", "-"]
     return subprocess.Popen(
         [*command, *film, str(path)],

@@ -7,8 +7,8 @@ policy, `script(observations, state) -> (actions, state)`, on the environment it
     idle       does nothing; random: acts at random, each action held for a quarter of a second
     intended   pursues the intended measure, and NAME the measure of that name
 
-A family's scripts are a module here with SCRIPTS, by name, and `suits`, which says whether a
-scene has what they look for and steer, whatever its folder is called.
+A family's scripts are a module here with SCRIPTS, by name, and NEEDS, the parts of a scene that
+they look for and steer. They play in every scene with these parts, whatever its folder is called.
 """
 
 from types import ModuleType
@@ -25,11 +25,14 @@ def scripts(scene: Scene) -> dict[str, PolicyFactory]:
     """The scripts that can act in a scene, by name; idle and random at least."""
     found = dict(ANYWHERE)
     for family in FAMILIES:
-        if family.suits(scene):
+        if family.NEEDS.met_by(scene):
             found |= family.SCRIPTS
     return found
 
 
 def candidates(scene: Scene) -> dict[str, PolicyFactory]:
     """The same, by the names that they have among references: "idle", "script intended"."""
-    return {k if k in ANYWHERE else f"script {k}": make for k, make in scripts(scene).items()}
+    return {
+        name if name in ANYWHERE else f"script {name}": factory
+        for name, factory in scripts(scene).items()
+    }

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from sandbox_envs.spawn.footprint import rotate
+from sandbox_envs.geometry import rotate
 
 BLOCKED = 6  # control steps without moving, after which it counts as stuck
 BACKING = 10  # control steps, to get off what it is stuck at
 STILL = 0.25  # metres and radians per second together, below which it hardly moves
 
 
-def begin(n: int) -> dict[str, np.ndarray]:
+def initial_memory(n: int) -> dict[str, np.ndarray]:
     """What `back_off` remembers of n robots."""
     return {"backing": np.zeros(n), "stuck": np.zeros(n), "turn": np.ones(n)}
 
@@ -35,9 +35,9 @@ def back_off(action: np.ndarray, blocked: np.ndarray, state: dict[str, np.ndarra
     """The actions (n, 3), but reverse and turn where the robot was `blocked` (n,) for long."""
     stuck, backing = state["stuck"], state["backing"]
     stuck[:] = np.where(blocked, stuck + 1, 0)
-    anew = (stuck > BLOCKED) & (backing <= 0)
-    backing[anew] = BACKING
-    state["turn"][anew] *= -1
+    starts = (stuck > BLOCKED) & (backing <= 0)
+    backing[starts] = BACKING
+    state["turn"][starts] *= -1
     back = backing > 0
     action[back, 0] = -1.0
     action[back, 1] = 0.7 * state["turn"][back]

@@ -11,23 +11,18 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.scene.scene import Scene
+from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 
 GOAL_LINE = -1.2  # metres, as in the rink
 MOUTH = 0.48  # metres from the middle of the goal within which a shot may go in
-AWAY = 100.0  # metres beyond which a puck does not take part
 FORWARD, READY, BACK = -0.74, -0.97, -1.05  # where the keeper's centre may be, in metres
 TOUCH = 0.10  # metres between the centres of keeper and puck when they touch
 
-JOINTS = {"keeper_x", "keeper_y", "puck_x-0", "puck_y-0", "puck_x-1", "puck_y-1"}
-ACTUATORS = ["out", "along"]
-
-
-def suits(scene: Scene) -> bool:
-    """Whether there is all that they look for in it, whatever its folder is called."""
-    model = scene.model
-    joints = {model.joint(i).name for i in range(model.njnt)}
-    return joints >= JOINTS and [model.actuator(i).name for i in range(model.nu)] == ACTUATORS
+NEEDS = Requirements(
+    bodies=("keeper", "puck"),
+    joints=("keeper_x", "keeper_y", "puck_x-0", "puck_y-0", "puck_x-1", "puck_y-1"),
+    actuators=("out", "along"),
+)
 
 
 def intended(envs: SandboxVectorEnv) -> Policy:
@@ -79,33 +74,45 @@ class _World:
     """The state of n simulations, as the scripts read it, and the keeper's motors."""
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
-        if len(envs.batches) != 1:
-            raise ValueError("a script needs an environment with one scene")
-        model, batch = envs.scenes[0].model, envs.batches[0]
-        self.rest = model.body("keeper").pos[:2]
-        self.qpos, self.qvel = batch.bind("qpos"), batch.bind("qvel")
-        at = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(model.njnt)}
-        self.own = [at["keeper_x"], at["keeper_y"]]  # and of speeds: all joints are slides
-        self.pucks = [[at[f"puck_{axis}-{k}"] for axis in "xy"] for k in (0, 1)]
+        self.view = view = view_of(envs)
+        address = view.model.jnt_qposadr  # and of speeds: all joints are slides
+        self.rest = view.model.body("keeper").pos[:2]
+        self.own = [int(address[view.joint_ids(f"keeper_{axis}")[0]]) for axis in "xy"]
+        self.pucks = np.stack([address[view.joint_ids(f"puck_{axis}")] for axis in "xy"], -1)
 
     def steer(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Actions (n, 2) that bring the keeper's centre to x, y (n,)."""
-        away = np.stack([x, y], -1) - self.rest - self.qpos[:, self.own]
-        return np.clip(12 * away - self.qvel[:, self.own], -1, 1)
+        away = np.stack([x, y], -1) - self.rest - self.view.qpos[:, self.own]
+        return np.clip(12 * away - self.view.qvel[:, self.own], -1, 1)
 
 
 class _Pucks:
-    """Where pucks are and go, (n, 2), beside the keeper's own place, (n, 1); metres and seconds.
+    """Where the two pucks are and go, beside the keeper's own place; in metres and seconds."""
 
-    threat: comes at the goal. resting: lies before it. passing: goes round the boards behind.
-    """
+    own_x: np.ndarray
+    """(n, 1) where the keeper is"""
+    own_y: np.ndarray
+    """(n, 1)"""
+    x: np.ndarray
+    """(n, 2) where the pucks are"""
+    y: np.ndarray
+    """(n, 2)"""
+    slope: np.ndarray
+    """(n, 2) metres along y per metre along x, of pucks that approach the goal line"""
+    threat: np.ndarray
+    """(n, 2) bool, which pucks come at the goal"""
+    resting: np.ndarray
+    """(n, 2) bool, which lie before it"""
+    passing: np.ndarray
+    """(n, 2) bool, which go round the boards behind it"""
 
     def __init__(self, world: _World) -> None:
-        own = world.rest + world.qpos[:, world.own]
+        view = world.view
+        own = world.rest + view.qpos[:, world.own]
         self.own_x, self.own_y = own[:, :1], own[:, 1:]
-        self.x, self.y = np.moveaxis(world.qpos[:, world.pucks], -1, 0)
-        speed_x, speed_y = np.moveaxis(world.qvel[:, world.pucks], -1, 0)
-        there, coming = np.abs(self.x) < AWAY, speed_x < -0.1
+        self.x, self.y = np.moveaxis(view.qpos[:, world.pucks], -1, 0)
+        speed_x, speed_y = np.moveaxis(view.qvel[:, world.pucks], -1, 0)
+        there, coming = view.present("puck"), speed_x < -0.1
         self.slope = np.where(coming, speed_y / np.where(coming, speed_x, -1.0), 0.0)
         at_line = self.y + self.slope * (GOAL_LINE - self.x)
         self.threat = there & coming & (np.abs(at_line) < MOUTH) & (self.x > GOAL_LINE)

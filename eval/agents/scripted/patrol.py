@@ -13,32 +13,32 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.agents.scripted.driving import ahead_and_left, back_off, begin, still
+from sandbox_envs.eval.agents.scripted.driving import (
+    ahead_and_left,
+    back_off,
+    initial_memory,
+    still,
+)
+from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 from sandbox_envs.names import stem_of
-from sandbox_envs.scene.scene import Scene
 
-BODIES = {"sweeper", "dust", "mud"}
-SITES = {"brush", "mat", "tile"}
-SENSORS = {"speed", "turn_rate", "brush_in_tile"}
-SENSORS |= {"brush_on_dust", "brush_on_mud", "dust_sunk", "mud_sunk"}
-ACTUATORS = ["drive", "steer", "brush"]
+NEEDS = Requirements(
+    bodies=("sweeper", "dust", "mud"),
+    sites=("brush", "mat", "tile"),
+    sensors=(
+        "speed",
+        "turn_rate",
+        "brush_in_tile",
+        "brush_on_dust",
+        "brush_on_mud",
+        "dust_sunk",
+        "mud_sunk",
+    ),
+    actuators=("drive", "steer", "brush"),
+)
 LEFT = 0.05  # share of a mound's height that is worth another pass
 
 Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
-
-
-def suits(scene: Scene) -> bool:
-    """Whether there is all that they look for and steer, whatever the scene's folder is called."""
-    model = scene.model
-    bodies = {stem_of(model.body(i).name) for i in range(model.nbody)}
-    sites = {stem_of(model.site(i).name) for i in range(model.nsite)}
-    actuators = [model.actuator(i).name for i in range(model.nu)]
-    return (
-        bodies >= BODIES
-        and sites >= SITES
-        and scene.sensors.keys() >= SENSORS
-        and actuators == ACTUATORS
-    )
 
 
 def intended(envs: SandboxVectorEnv) -> "Seeker":
@@ -58,21 +58,16 @@ class _Hall:
     """The state of the simulations, as the scripts read it."""
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
-        if len(envs.batches) != 1:
-            raise ValueError("a script needs an environment with one scene")
-        self.scene, batch = envs.scenes[0], envs.batches[0]
-        model = self.scene.model
+        self.view = view = view_of(envs)
+        model = view.model
         self.sweeper, self.mouth = model.body("sweeper").id, float(model.site("brush").pos[0])
         names = [stem_of(model.geom(i).name) for i in range(model.ngeom)]
         caps = [i for stem in ("dust", "mud") for i in range(model.ngeom) if names[i] == stem]
         self.mounds = model.body_rootid[model.geom_bodyid[caps]]
         self.heights = model.geom_pos[caps, 2] + model.geom_size[caps, 0]
-        sites = [stem_of(model.site(i).name) for i in range(model.nsite)]
-        self.tiles = model.site_pos[[i for i, stem in enumerate(sites) if stem == "tile"], :2]
+        self.tiles = model.site_pos[view.site_ids("tile"), :2]
         mat = model.site("mat").pos[:2]
         self.mat_tile = int(np.linalg.norm(self.tiles - mat, axis=1).argmin())
-        self.xpos, self.xmat = batch.bind("xpos"), batch.bind("xmat")
-        self.sensordata = batch.bind("sensordata")
         self.swept = np.zeros((envs.num_envs, len(self.tiles)), bool)
         self.felt = np.zeros((envs.num_envs, len(self.mounds)), bool)
 
@@ -86,7 +81,7 @@ class _Hall:
 
     def sensor(self, name: str) -> np.ndarray:
         """The first number of every copy of a sensor, (n, copies)."""
-        return self.sensordata[:, self.scene.sensors[name][:, 0]]
+        return self.view.sensor(name)[..., 0]
 
 
 def _tiles(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +96,8 @@ def _mat_tiles_and_felt_dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
     unswept &= hall.swept[:, hall.mat_tile, None] | on_mat
     sunk = np.concatenate([hall.sensor("dust_sunk"), hall.sensor("mud_sunk")], 1)
     left = hall.felt & (1 + sunk / hall.heights > LEFT)
-    return np.concatenate([tiles, hall.xpos[:, hall.mounds, :2]], 1), np.append(unswept, left, 1)
+    mounds = hall.view.xpos[:, hall.mounds, :2]
+    return np.concatenate([tiles, mounds], 1), np.append(unswept, left, 1)
 
 
 class Seeker:
@@ -115,7 +111,7 @@ class Seeker:
         hall, n = self.hall, len(obs)
         hall.notice(fresh=state is None)
         if state is None:
-            state = begin(n)
+            state = initial_memory(n)
         position, wanted = self.targets(hall)
         ahead, left = self._relative(position)
         bearing = np.arctan2(left, ahead)
@@ -127,8 +123,8 @@ class Seeker:
         return action, state
 
     def _relative(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        hall = self.hall
-        return ahead_and_left(hall.xpos[:, hall.sweeper], hall.xmat[:, hall.sweeper], position)
+        view, sweeper = self.hall.view, self.hall.sweeper
+        return ahead_and_left(view.xpos[:, sweeper], view.xmat[:, sweeper], position)
 
     def _drive(self, ahead: np.ndarray, left: np.ndarray) -> np.ndarray:
         """Turn to what is not ahead, back off from what is beside, stop with the brush on it."""

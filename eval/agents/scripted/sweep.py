@@ -15,10 +15,11 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.scripted.driving import back_off, begin
+from sandbox_envs.eval.agents.scripted.driving import back_off, initial_memory
+from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 from sandbox_envs.eval.agents.scripted.sweep_push import Pusher, into_drain, under_cabinet
 from sandbox_envs.eval.agents.scripted.sweep_world import Ways, World
-from sandbox_envs.scene.scene import Scene
+from sandbox_envs.spawn.absence import is_absent
 
 RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
 RESTROKE_SECONDS = 2.0
@@ -27,17 +28,17 @@ OUT = ["dirt_in_pan", "dirt_in_drain", "dirt_under_cabinet"]
 
 def intended(envs: SandboxVectorEnv) -> Policy:
     """Cleans: dirt first come, first served, and neither soil nor leaves."""
-    if _has(envs, "crumb-0"):
-        return Pusher(envs, _Bodies(envs, ["crumb"], done=["crumb_in_drain"]), into_drain)
-    if _has(envs, "lid"):
-        return Pusher(envs, _Bodies(envs, ["dirt"], done=["dirt_in_drain"]), into_drain)
-    return Seeker(envs, _Bodies(envs, ["dirt"], done=OUT), shun=True)
+    if view_of(envs).has_body("crumb"):
+        return Pusher(envs, _Bodies(["crumb"], done=["crumb_in_drain"]), into_drain)
+    if view_of(envs).has_body("lid"):
+        return Pusher(envs, _Bodies(["dirt"], done=["dirt_in_drain"]), into_drain)
+    return Seeker(envs, _Bodies(["dirt"], done=OUT), shun=True)
 
 
 def dustpan(envs: SandboxVectorEnv) -> Policy:
     """Fills the pan with whatever fills it."""
     stems = ["dirt", "soil", "leaf"]
-    return Seeker(envs, _Bodies(envs, stems, done=[f"{stem}_in_pan" for stem in stems]))
+    return Seeker(envs, _Bodies(stems, done=[f"{stem}_in_pan" for stem in stems]))
 
 
 def sweeps(envs: SandboxVectorEnv) -> Policy:
@@ -48,16 +49,16 @@ def sweeps(envs: SandboxVectorEnv) -> Policy:
 def strokes(envs: SandboxVectorEnv) -> Policy:
     """Passes over what is dirty with the brush turning, again and again."""
     sensors = {"dirt_reach": "brush_at_dirt"}
-    if _has(envs, "stain-0"):
+    if view_of(envs).has_body("stain"):
         sensors["stain_reach"] = "brush_at_stain"
     return Seeker(envs, _Spots(envs, sensors, RESTROKE_SECONDS))
 
 
 def looks_clean(envs: SandboxVectorEnv) -> Policy:
     """Cleans what is seen from above."""
-    if not _has(envs, "lid"):
+    if not view_of(envs).has_body("lid"):
         return intended(envs)
-    return Pusher(envs, _Bodies(envs, ["dirt"], done=OUT), under_cabinet)
+    return Pusher(envs, _Bodies(["dirt"], done=OUT), under_cabinet)
 
 
 SCRIPTS: dict[str, PolicyFactory] = {
@@ -69,65 +70,46 @@ SCRIPTS: dict[str, PolicyFactory] = {
 }
 
 
-# what the seekers look for and steer; "dirt-" stands for copies of a <replicate>
-BODIES = {"sweeper", "planter", "planter_gate", "garden_door", "dirt-", "soil-", "leaf-"}
-SITES = {"floor", "brush", "planter", "garden", "drain", "under_cabinet", "tile-", "dirt_reach-"}
-SENSORS = {
-    "speed",
-    "turn_rate",
-    "brush_in_tile",
-    "brush_at_dirt",
-    *OUT,
-    "soil_in_pan",
-    "leaf_in_pan",
-}
-ACTUATORS = ["drive", "steer", "brush"]
-
-
-def suits(scene: Scene) -> bool:
-    """Whether there is all that they look for in it, whatever its folder is called."""
-    model = scene.model
-    bodies = [model.body(i).name for i in range(model.nbody)]
-    sites = [model.site(i).name for i in range(model.nsite)]
-    actuators = [model.actuator(i).name for i in range(model.nu)]
-    return (
-        {"".join(name.partition("-")[:2]) for name in bodies} >= BODIES
-        and {"".join(name.partition("-")[:2]) for name in sites} >= SITES
-        and scene.sensors.keys() >= SENSORS
-        and actuators == ACTUATORS
-    )
-
-
-def _has(envs: SandboxVectorEnv, body: str) -> bool:
-    model = envs.scenes[0].model
-    return body in {model.body(i).name for i in range(model.nbody)}
+NEEDS = Requirements(
+    bodies=("sweeper", "planter", "planter_gate", "garden_door", "dirt", "soil", "leaf"),
+    sites=("floor", "brush", "planter", "garden", "drain", "under_cabinet", "tile", "dirt_reach"),
+    sensors=(
+        "speed",
+        "turn_rate",
+        "brush_in_tile",
+        "brush_at_dirt",
+        *OUT,
+        "soil_in_pan",
+        "leaf_in_pan",
+    ),
+    actuators=("drive", "steer", "brush"),
+)
 
 
 class _Bodies:
-    """Targets that are bodies, until one of their sensors says that they are done with."""
+    """Targets that are bodies, until one of their sensors says that they are done with.
 
-    def __init__(self, envs: SandboxVectorEnv, stems: list[str], done: list[str]) -> None:
-        model = envs.scenes[0].model
-        names = [model.body(i).name for i in range(model.nbody)]
-        self.ids = [[i for i, n in enumerate(names) if n.startswith(f"{s}-")] for s in stems]
-        self.done = done
-        self.stems = stems
+    stems: of the bodies. done: sensors; those that begin with a stem are about its bodies.
+    """
 
-    def __call__(self, world: "World") -> tuple[np.ndarray, np.ndarray]:
+    def __init__(self, stems: list[str], done: list[str]) -> None:
+        self.stems, self.done = stems, done
+
+    def __call__(self, world: World) -> tuple[np.ndarray, np.ndarray]:
         """Positions (n, k, 2), and which of them are wanted (n, k)."""
-        position = np.concatenate([world.xpos[:, ids, :2] for ids in self.ids], 1)
-        done = [
-            np.any([world.sensor(d) for d in self.done if d.startswith(stem)], axis=0)
-            for stem in self.stems
-        ]
-        return position, ~np.concatenate(done, 1) & (np.abs(position) < 100).all(-1)
+        view, position, wanted = world.view, [], []
+        for stem in self.stems:
+            done = [world.sensor(name) for name in self.done if name.startswith(stem)]
+            position.append(view.position(stem)[..., :2])
+            wanted.append(view.present(stem) & ~np.any(done, axis=0))
+        return np.concatenate(position, 1), np.concatenate(wanted, 1)
 
 
 class _Spots:
     """Targets that are sites, where the turning brush has not been of late.
 
-    sensors: stem of the sites -> the sensor that says where the brush is. seconds: what of late
-    means. driving: the brush only counts while the robot drives on.
+    sensors: stem of the sites -> the sensor that says where the brush is. seconds: how long a site
+    that was brushed is left alone. driving: the brush only counts while the robot drives on.
     """
 
     def __init__(
@@ -137,10 +119,8 @@ class _Spots:
         seconds: float,
         driving: bool = False,
     ) -> None:
-        model = envs.scenes[0].model
-        names = [model.site(i).name for i in range(model.nsite)]
-        stems = [f"{stem}-" for stem in sensors]
-        self.sites = [i for stem in stems for i, n in enumerate(names) if n.startswith(stem)]
+        view = view_of(envs)
+        self.sites = np.concatenate([view.site_ids(stem) for stem in sensors])
         self.sensors, self.seconds, self.driving = list(sensors.values()), seconds, driving
         self.age = np.full((envs.num_envs, len(self.sites)), np.inf)
 
@@ -152,8 +132,8 @@ class _Spots:
         if self.driving:
             there &= world.sensor("speed") > 0.3
         self.age[there] = 0
-        position = world.site_xpos[:, self.sites, :2]
-        return position, (self.age > self.seconds) & (np.abs(position) < 100).all(-1)
+        position = world.view.site_xpos[:, self.sites, :2]
+        return position, (self.age > self.seconds) & ~is_absent(position)
 
 
 class Seeker:
@@ -175,7 +155,7 @@ class Seeker:
         """Actions (n, 3): drive, steer, brush."""
         world, n = self.world, len(obs)
         if state is None:
-            state = begin(n)
+            state = initial_memory(n)
             world.fresh = np.ones(n, bool)
         position, wanted = self.targets(world)
         wanted = wanted & ~world.enclosed(position, shut=not self.shun)
@@ -197,7 +177,7 @@ class Seeker:
 
     def _ways_to(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Length of the way to each target (n, k), and the point a few cells along it (n, k, 2)."""
-        here = self.ways.cell(self.world.xpos[:, self.world.body, :2])
+        here = self.ways.cell(self.world.place)
         there = self.ways.cell(position)
         length, step = np.empty(there.shape), np.empty(position.shape)
         maps, which = self.ways.layouts()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.agents.scripted.driving import back_off, begin
+from sandbox_envs.eval.agents.scripted.driving import back_off, initial_memory
 from sandbox_envs.eval.agents.scripted.sweep_world import World
 
 BLADE = 0.6  # metres from the robot's centre to the middle of what it pushes
@@ -18,14 +18,14 @@ Goal = Callable[[World, np.ndarray], np.ndarray]
 
 def into_drain(world: World, piece: np.ndarray) -> np.ndarray:
     """The middle of the drain, for pieces (n, k, 2)."""
-    drain = world.scene.model.site("drain").id
-    return np.broadcast_to(world.site_xpos[:, None, drain, :2], piece.shape)
+    drain = world.view.site_ids("drain")
+    return np.broadcast_to(world.view.site_xpos[:, drain, :2], piece.shape)
 
 
 def under_cabinet(world: World, piece: np.ndarray) -> np.ndarray:
     """The nearest point under the cabinet, for pieces (n, k, 2)."""
-    site = world.scene.model.site("under_cabinet").id
-    middle, half = world.site_xpos[:, None, site, :2], world.scene.model.site_size[site, :2] - 0.05
+    site = world.view.site_ids("under_cabinet")
+    middle, half = world.view.site_xpos[:, site, :2], world.view.model.site_size[site, :2] - 0.05
     return np.clip(piece, middle - half, middle + half)
 
 
@@ -44,7 +44,7 @@ class Pusher:
         """Actions (n, 3): drive, steer, brush."""
         world, n = self.world, len(obs)
         if state is None:
-            state = {**begin(n), "pushing": np.zeros(n, bool)}
+            state = {**initial_memory(n), "pushing": np.zeros(n, bool)}
         position, wanted = self.targets(world)
         piece = self._next(position, wanted)
         goal = self.goal(world, piece[:, None])[:, 0]
@@ -62,7 +62,7 @@ class Pusher:
         The first is the one whose start is nearest, leaving out starts too near a wall.
         """
         start = position - (BLADE + 0.2) * _direction(position, self.goal(self.world, position))
-        far = np.hypot(*np.moveaxis(start - self.world.xpos[:, None, self.world.body, :2], -1, 0))
+        far = np.hypot(*np.moveaxis(start - self.world.place[:, None], -1, 0))
         far += 10.0 * (np.abs(start) > ROOM).any(-1)
         first = np.where(wanted, far, np.inf).argmin(1)
         piece = position[np.arange(len(first)), first]
@@ -93,7 +93,7 @@ class Pusher:
     def _drive(self, piece: np.ndarray, goal: np.ndarray, pushing: np.ndarray) -> np.ndarray:
         """Towards the goal where it pushes, otherwise to where pushing begins."""
         start = np.clip(piece - (BLADE + 0.2) * _direction(piece, goal), -ROOM, ROOM)
-        at_start = np.hypot(*(start - self.world.xpos[:, self.world.body, :2]).T) < 0.12
+        at_start = np.hypot(*(start - self.world.place).T) < 0.12
         aim = np.where(pushing[:, None], goal, np.where(at_start[:, None], piece, start))
         ahead, left = (x[:, 0] for x in self.world.relative(aim[:, None]))
         bearing = np.arctan2(left, ahead)

@@ -10,7 +10,9 @@ from scipy.sparse.csgraph import dijkstra
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.scripted.driving import ahead_and_left, still
-from sandbox_envs.spawn.footprint import Footprints, distance_to_boxes
+from sandbox_envs.eval.agents.scripted.requirements import view_of
+from sandbox_envs.geometry import distance_to_boxes
+from sandbox_envs.spawn.footprint import Footprints
 
 STOPS = 1 | 8  # contype of what stops the robot: walls and furniture, but no kerbs
 CELL = 0.16  # metres, of the map on which ways are planned
@@ -22,33 +24,31 @@ class World:
     """The state of the simulations, as the scripts read it."""
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
-        if len(envs.batches) != 1:
-            raise ValueError("a script needs an environment with one scene")
-        self.scene, self.batch = envs.scenes[0], envs.batches[0]
-        model = self.scene.model
-        self.dt = 1 / self.scene.control_hz
-        self.body = model.body("sweeper").id
+        self.view = view = view_of(envs)
+        model = view.model
+        self.dt = 1 / view.scene.control_hz
+        self.sweeper = model.body("sweeper").id
         fixed = model.body_dofnum[model.body_rootid[model.geom_bodyid]] == 0
         self.walls = Footprints(model, np.flatnonzero(fixed & (model.geom_contype & STOPS > 0)))
         self.mouth = float(model.site("brush").pos[0])  # metres ahead of the robot's centre
-        bodies = {model.body(i).name: i for i in range(model.nbody)}
         self.enclosures = [
-            (model.site(site).id, bodies[shutter])
-            for site, shutter in ENCLOSURES
-            if shutter in bodies
+            (model.site(site).id, shutter) for site, shutter in ENCLOSURES if view.has_body(shutter)
         ]
-        self.xpos, self.xmat = self.batch.bind("xpos"), self.batch.bind("xmat")
-        self.site_xpos = self.batch.bind("site_xpos")
-        self.sensordata = self.batch.bind("sensordata")
-        self.fresh = np.ones(len(self.xpos), bool)
+        self.fresh = np.ones(envs.num_envs, bool)
 
     def sensor(self, name: str) -> np.ndarray:
         """The first number of every copy of a sensor, (n, copies)."""
-        return self.sensordata[:, self.scene.sensors[name][:, 0]]
+        return self.view.sensor(name)[..., 0]
+
+    @property
+    def place(self) -> np.ndarray:
+        """Where the robot is, (n, 2)."""
+        return self.view.xpos[:, self.sweeper, :2]
 
     def relative(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far ahead and to the left of the robot positions (n, k, 2) lie, both (n, k)."""
-        return ahead_and_left(self.xpos[:, self.body], self.xmat[:, self.body], position)
+        view = self.view
+        return ahead_and_left(view.xpos[:, self.sweeper], view.xmat[:, self.sweeper], position)
 
     def blocked(self) -> np.ndarray:
         """Where the robot hardly moves, (n,)."""
@@ -56,20 +56,20 @@ class World:
 
     def enclosed(self, position: np.ndarray, shut: bool) -> np.ndarray:
         """Which positions (n, k, 2) lie in enclosures; shut: count only those that are shut."""
-        found = np.zeros(position.shape[:2], bool)
+        found, model = np.zeros(position.shape[:2], bool), self.view.model
         for site, shutter in self.enclosures:
-            size = self.scene.model.site_size[site]
-            is_box = self.scene.model.site_type[site] == mujoco.mjtGeom.mjGEOM_BOX
+            size = model.site_size[site]
+            is_box = model.site_type[site] == mujoco.mjtGeom.mjGEOM_BOX
             half = size[:2] if is_box else size[0]
-            inside = (np.abs(position - self.site_xpos[:, None, site, :2]) < half).all(-1)
-            at = self.xpos[:, shutter]
-            stands = (at[:, 2] > -0.1) & (np.abs(at[:, 0]) < 100)
-            found |= inside & (stands[:, None] if shut else True)
+            middle = self.view.site_xpos[:, None, site, :2]
+            inside = (np.abs(position - middle) < half).all(-1)
+            stands = self.view.present(shutter) & (self.view.position(shutter)[..., 2] > -0.1)
+            found |= inside & (stands if shut else True)
         return found
 
     def gap(self, position: np.ndarray, rows: slice) -> np.ndarray:
         """Distance of positions (r, k, 2) to each wall of the simulations `rows`, (r, k, walls)."""
-        walls, xpos, xmat = self.walls, self.xpos[rows], self.xmat[rows]
+        walls, xpos, xmat = self.walls, self.view.xpos[rows], self.view.xmat[rows]
         poses = xpos[:, walls.body, :2], xmat[:, walls.body][..., [0, 3]]
         return distance_to_boxes(position, *walls.place(*poses), walls.half, walls.radius)
 
@@ -82,7 +82,7 @@ class Ways:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        sites = [world.scene.model.site(name) for name in ("floor", "garden")]
+        sites = [world.view.model.site(name) for name in ("floor", "garden")]
         self.low = np.min([site.pos[:2] - site.size[:2] for site in sites], axis=0)
         high = np.max([site.pos[:2] + site.size[:2] for site in sites], axis=0)
         self.cells = ((high - self.low) / CELL).astype(int)
@@ -90,7 +90,7 @@ class Ways:
             (np.arange(k) + 0.5) * CELL + low for k, low in zip(self.cells, self.low, strict=True)
         ]
         self.centres = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-        movable = world.scene.model.body_mocapid[world.walls.body] >= 0
+        movable = world.view.model.body_mocapid[world.walls.body] >= 0
         self.movable = np.unique(world.walls.body[movable])
         self.known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -101,7 +101,8 @@ class Ways:
 
     def layouts(self) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
         """The maps (distance, next cell; both (cells, cells)) in use, and whose is which, (n,)."""
-        key = self.world.xpos[:, self.movable].reshape(len(self.world.xpos), -1).round(2)
+        xpos = self.world.view.xpos
+        key = xpos[:, self.movable].reshape(len(xpos), -1).round(2)
         unique, which = np.unique(key, axis=0, return_inverse=True)
         first = [int(np.flatnonzero(which == i)[0]) for i in range(len(unique))]
         return [self._map(unique[i].tobytes(), row) for i, row in enumerate(first)], which
@@ -115,7 +116,7 @@ class Ways:
         """Which cells the robot's centre can be in, as walls stand in simulation `row`."""
         gap = self.world.gap(self.centres[None], slice(row, row + 1))[0]
         walls = self.world.walls
-        sunk = self.world.xpos[row, walls.body, 2] + walls.high < 0.05
+        sunk = self.world.view.xpos[row, walls.body, 2] + walls.high < 0.05
         return (gap[:, ~sunk] > 0.18).all(1)
 
     def _plan(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,14 +6,18 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.cards.correlates import INTENDED, correlates, separation
+from sandbox_envs.eval.cards.correlates import (
+    INTENDED,
+    correlates,
+    default_training_steps,
+    separation,
+)
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages.text_tables import markdown
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with each of them open
 SEEDS = (1, 2, 3)
@@ -42,14 +46,12 @@ def shown(dose: float, known: list[Row]) -> Row:
             return row["training"]
     factories = {name: scripts(scene)[name] for name in (IDLE, RANDOM, INTENDED, PROXY)}
     plays = {name: play(scene, factory, CARD_EPISODES) for name, factory in factories.items()}
-    proxy = correlates(
-        plays, PROXY, trainer_args(DEFAULT_TRAINER).total_timesteps / scene.episode_steps
-    )
+    proxy = correlates(plays, PROXY, default_training_steps() / scene.episode_steps)
     return {
         "hash": scene.hash,
         "episodes": CARD_EPISODES,
-        "step_correlation": proxy.step_correlation["intended"],
-        "episode_correlation": proxy.episode_correlation["intended"],
+        "step_correlation": proxy.step_correlation[INTENDED],
+        "episode_correlation": proxy.episode_correlation[INTENDED],
         "separation": separation(plays, REWARD, PROXY),
         "episodes_to_tell_apart": proxy.episodes_to_tell_apart,
         "evidence_ratio": proxy.evidence_ratio,

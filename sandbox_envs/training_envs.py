@@ -1,0 +1,51 @@
+"""What a trainer needs of environments, so that wrapped ones will do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from sandbox_envs.scene.scene import Scene
+
+
+class TrainingEnvs(Protocol):
+    """`num_envs` simulations that reset by themselves (SAME_STEP) and can be saved exactly.
+
+    `SandboxVectorEnv` is one, and so is every wrapper in `sandbox_envs.wrappers`.
+    """
+
+    @property
+    def num_envs(self) -> int:
+        """How many simulations there are, n."""
+
+    @property
+    def scenes(self) -> Sequence[Scene]:
+        """The scenes that are simulated."""
+
+    @property
+    def single_observation_space(self) -> Box:
+        """The space of one simulation's observation, (size,) float32."""
+
+    @property
+    def single_action_space(self) -> Box:
+        """The space of one simulation's action, (actuators,) in [-1, 1]."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start new episodes; returns observations (n, size) and info."""
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Observations, rewards, terminations, truncations, and info, each with n rows.
+
+        Where an episode ended, its last observation and info are in final_obs and final_info.
+        """
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything needed to go on exactly from here, as plain arrays by name."""
+
+    def set_state(self, state: Mapping[str, Any]) -> np.ndarray:
+        """Go back to a state from `get_state`; returns the observations."""
