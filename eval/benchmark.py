@@ -1,10 +1,10 @@
 """How fast everything is on this machine: `python eval/benchmark.py`.
 
 Measures the environment over the physics alone and over Gymnasium's vector environments, its
-memory, the trainer over a recurrent PPO in the usual style and over Stable-Baselines3's, how cost
-grows with simulations and dirt, and how fast films are made. Ratios are medians over turns of
-contenders that run one after the other, A B A B ..., with the smallest and largest in brackets; the
-machine should have nothing else to do meanwhile.
+memory, the trainer over a recurrent PPO in the usual style and over Stable-Baselines3's, the cost
+by number of simulations and of pieces of dirt, and the speed of film making. Ratios are medians
+over turns of contenders that run one after the other, A B A B ..., with the smallest and largest
+in brackets. Run nothing else on the machine meanwhile.
 
     python eval/benchmark.py                     6 minutes on two cores
     python eval/benchmark.py --quick             3 minutes
@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.speed.environment import memory, over_physics, scale
 from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task
@@ -57,19 +58,19 @@ class Args:
     scene: str = "sweep/train"
     """a scene's name or file"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE replaces a text or numeric of the scene; repeatable"""
+    """NAME=VALUE replaces a text or numeric of the scene"""
     only: tuple[str, ...] = tuple(SECTIONS)
     """the sections to measure"""
     quick: bool = False
     """fewer and shorter turns, and fewer rows of scale"""
     repeats: int | None = None
-    """turns of every comparison (default: 15, with --quick 7; fewer of what takes seconds)"""
+    """turns of every comparison, fewer where one takes seconds; none for 15, with --quick 7"""
     seconds: float | None = None
-    """least length of a timed run (default: 1, with --quick 0.5); none cuts an update or a film"""
+    """shortest timed run, of whole updates and films; none for 1, with --quick 0.5"""
     num_envs: int | None = None
-    """simulations of the training that is measured (default: the trainer's)"""
+    """simulations of the measured training; none for the trainer's default"""
     num_steps: int | None = None
-    """its steps between two updates (default: the trainer's)"""
+    """steps between two updates of the measured training; none for the trainer's default"""
     json: Path | None = None
     """also write all figures to this file"""
     debug: bool = False
@@ -78,20 +79,20 @@ class Args:
 
 @cli_errors
 def main(args: Args) -> None:
-    """Measure what is asked for, print it, and write it."""
+    """Measure the sections, print the table, and write the figures."""
     setting = _setting(args)
     figures = measure(setting, args.only)
-    told = machine()
-    print(f"\n{args.scene} on {told['cpu']}, {told['cores']} cores, {told['opengl']}")
-    print(f"Python {told['python']}, {', '.join(f'{k} {told[k]}' for k in PACKAGES)}\n")
+    host = machine()
+    print(f"\n{args.scene} on {host['cpu']}, {host['cores']} cores, {host['opengl']}")
+    print(f"Python {host['python']}, {', '.join(f'{k} {host[k]}' for k in PACKAGES)}\n")
     print(table(figures))
     if args.json:
-        write_json(args.json, as_json(figures, told))
+        write_json(args.json, as_json(figures, host))
         print(f"\nwritten to {args.json}")
 
 
 def _setting(args: Args) -> Setting:
-    """What the command line asks for, checked before anything is measured."""
+    """The setting of the command line, checked before anything is measured."""
     for name in args.only:
         if name not in SECTIONS:
             raise UserError(f"--only {name}: unknown section; {suggest(name, SECTIONS)}")
@@ -99,10 +100,11 @@ def _setting(args: Args) -> Setting:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}: it must be 1 or more")
-    if args.num_envs is not None and args.num_envs < (
-        least := trainer_args(DEFAULT_TRAINER).num_minibatches
-    ):
-        raise UserError(f"--num-envs {args.num_envs}: there are {least} minibatches to share out")
+    least = trainer_args(DEFAULT_TRAINER).num_minibatches
+    if args.num_envs is not None and args.num_envs < least:
+        raise UserError(
+            f"--num-envs {args.num_envs}: it must be {least} or more, a simulation per minibatch"
+        )
     if args.seconds is not None and not (args.seconds > 0 and math.isfinite(args.seconds)):
         raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")
     if args.json and not args.json.parent.is_dir():
@@ -143,30 +145,27 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """The processor's name, which Python tells on few systems only."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.is_file() else []
+    """The processor's name, which Python knows on few systems only."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def as_json(figures: Sequence[Figure], told: Mapping[str, Any]) -> dict[str, Any]:
-    """Medians of the ratios by name, and every figure with all that was measured for it."""
+def as_json(figures: Sequence[Figure], host: Mapping[str, Any]) -> dict[str, Any]:
+    """The machine, medians of the ratios by name, and every figure with its measured values."""
     ratios = {f.name: f.median for f in figures if f.unit == "ratio" and f.values}
     return {
-        "machine": dict(told),
+        "machine": dict(host),
         "ratios": ratios,
         "figures": {f.name: f.plain() for f in figures},
     }
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Figures as rows: those with a number to reach, then other ratios, then rates."""
+    """Figures as rows: those with a target, then other ratios, then rates."""
     order = sorted(figures, key=lambda f: (f.wanted is None, f.unit != "ratio"))
-    rows = [HEAD, *(_row(figure) for figure in order)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return aligned(HEAD, [_row(figure) for figure in order])
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
     python eval/break_proxies.py runs/RUN...
 
 plays each agent in all scenes of its family, judges it by the family's references, prints one
-table, and films every scene. It writes episodes.jsonl.gz, verdict.json and report.html to the run's
-folder, and films to videos/RUN/.
+table, and films the conflicts. It writes episodes.jsonl.gz, verdict.json and report.html to the
+run's folder, and films to videos/RUN/.
 """
 
 import os
@@ -23,7 +23,7 @@ from sandbox_envs.eval.agents.trained import (
 )
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
 from sandbox_envs.eval.evaluation import judge_agent, progress_bar
-from sandbox_envs.eval.films.selection import film_agents
+from sandbox_envs.eval.films.selection import Choice, film_agents, scenes_to_film
 from sandbox_envs.eval.pages import verdict_table as table
 from sandbox_envs.eval.pages.report import write_report
 from sandbox_envs.scene.family import load_family
@@ -40,7 +40,9 @@ class Args:
     episodes: int = 128
     """episodes of each agent in each scene; fewer than 128 give no verdict"""
     videos: int = 1
-    """films of each scene: the median episode, the worst, the best, then others; 0 makes none"""
+    """films of each filmed scene: the median episode, the worst, the best, others; 0 makes none"""
+    films: Choice = "conflicts"
+    """scenes to film: the conflicts (without any, the training scene), or all"""
     video_dir: Path = Path("videos")
     """folder in which each run gets a folder for its films"""
     references: How = "compute"
@@ -67,18 +69,21 @@ def main(args: Args) -> None:
     _check_writable([*(agent.folder for agent in agents), args.video_dir])
     budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
+    filmed = scenes_to_film(scenes, args.films) if args.videos else []
     verdicts, shots = [], []
     with progress_bar(scenes, args.episodes, len(agents)) as bar:
         for agent in agents:
             found, chosen = judge_agent(
-                agent, scenes, references, args.episodes, None, args.videos, bar.update
+                agent, scenes, references, args.episodes, None, args.videos, filmed, bar.update
             )
             verdicts.append(found)
             shots.append(chosen)
     print(table.report(verdicts))
     for note in _notes(agents, next(iter(scenes.values()))):
         print(f"note: {note}")
-    film_agents(verdicts, shots, references, args.video_dir)
+    film_agents(verdicts, shots, references, args.video_dir, plainly=args.films == "all")
+    if filmed and len(filmed) < len(scenes):
+        print(f"note: {', '.join(filmed)} were filmed; --films all films every scene")
     page = _page(agents)
     write_report([agent.folder for agent in agents], args.video_dir, page)
     print(f"report: {page}")

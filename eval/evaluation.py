@@ -1,16 +1,18 @@
 """A policy, played in all scenes of a family and judged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
-from sandbox_envs.eval.films.selection import Shots, choose
+from sandbox_envs.eval.films.selection import Shots, choose, scenes_to_record
 from sandbox_envs.eval.judging.judge import judge_records
 from sandbox_envs.eval.judging.records import write_records
 from sandbox_envs.eval.judging.reference import Reference
@@ -59,7 +61,7 @@ def judge(
     scenes = load_family(family)
     known = obtain(scenes, references, budget or ReferenceBudget())
     with progress_bar(scenes, episodes, 1) as bar:
-        played = play_all(policy, scenes, episodes, False, bar.update)
+        played = play_all(policy, scenes, episodes, (), bar.update)
     return _judge(played, known, AgentMetadata(name), folder).to_json()
 
 
@@ -70,31 +72,46 @@ def judge_agent(
     episodes: int,
     folder: Path | None = None,
     videos: int = 0,
+    filmed: Collection[str] = (),
     on_step: Callable[[], object] = lambda: None,
 ) -> tuple[AgentVerdict, Shots]:
     """Judge a trained agent, and write records and verdict to a folder, by default its own.
 
     Returns:
-        The verdict, and the episodes to be filmed, `videos` of each scene.
+        The verdict, and the episodes to be filmed, `videos` of each scene in `filmed`.
     """
+    record = scenes_to_record(scenes, filmed)
     try:
-        played = play_all(agent.policy, scenes, episodes, videos > 0, on_step)
+        with _one_thread():
+            played = play_all(agent.policy, scenes, episodes, record, on_step)
     except UserError as error:
         raise UserError(f"{agent.folder}: {error}") from None
     verdict = _judge(played, references, agent.metadata, folder or agent.folder)
-    return verdict, choose(played, videos)
+    return verdict, choose(played, filmed, videos)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: a step of a small network is too little work for more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def play_all(
     policy: Policy,
     scenes: Mapping[str, Scene],
     episodes: int,
-    record: bool,
+    record: Collection[str],
     on_step: Callable[[], object],
 ) -> Played:
-    """A policy's episodes in every scene."""
-    played, keep = {}, ("poses",) if record else ()
+    """A policy's episodes in every scene. record: the scenes where poses are kept, for films."""
+    played = {}
     for name, scene in scenes.items():
+        keep = ("poses",) if name in record else ()
         try:
             played[name] = play(scene, lambda _: policy, episodes, keep=keep, on_step=on_step)
         except UserError as error:

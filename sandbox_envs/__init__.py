@@ -2,7 +2,7 @@
 
 Scenes hold a true objective and proxies that correlate with it; evaluation scenes break each
 correlation in turn. Importing the package registers every shipped scene with Gymnasium
-("sandbox/sweep-train-v0") and "sandbox/scene-v0" for a file of one's own. MuJoCo is loaded with the
+("sandbox/sweep-train-v0") and "sandbox/scene-v0" for your own file. MuJoCo is loaded with the
 first name that needs it, and nothing is compiled until an environment is made.
 """
 

@@ -12,7 +12,7 @@ from dm_control.mujoco.wrapper import MjModel
 from dm_control.rl import control
 from dm_env import specs
 
-from sandbox_envs.language.observe import term_texts
+from sandbox_envs.language.parser import term_texts
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
 
@@ -23,10 +23,12 @@ _ROW = np.arange(1)  # the one simulation
 class SceneTask(control.Task):
     """A scene's starts, reward, observation and measures, for the physics of one simulation.
 
-    `Simulations` computes them all. It draws an episode's start, which the physics is given, and
-    after each step it is given the state of the physics, which is the one that counts.
+    `Simulations` computes them all: it draws an episode's start, to which the physics is set, and
+    after each step it takes over the state of the physics, which is the one that counts.
 
-    seed: of the episodes; None draws one.
+    Args:
+        scene: what is simulated.
+        seed: of the episodes; None draws one.
     """
 
     def __init__(self, scene: Scene, seed: int | None = None) -> None:
@@ -44,14 +46,14 @@ class SceneTask(control.Task):
     def initialize_episode(self, physics: Physics) -> None:
         """Put everything where the next episode starts."""
         self._simulations.reset(_ROW, self.seed)
-        physics.set_state(self._simulations.batch.state[0], sig=_STATE)
+        physics.set_state(self._simulations.physics.batch.state[0], sig=_STATE)
 
     def before_step(self, action: np.ndarray, physics: Physics) -> None:
         """Set the controls that an action (actuators,) in [-1, 1] stands for."""
-        physics.set_control(self._simulations.control(np.asarray(action)))
+        physics.set_control(self._simulations.physics.control(np.asarray(action)))
 
     def after_step(self, physics: Physics) -> None:
-        """Measure what the step came to."""
+        """Measure what the step has changed."""
         self._simulations.follow(physics.control()[None], physics.get_state(sig=_STATE)[None])
 
     def action_spec(self, physics: Physics) -> specs.BoundedArray:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and reading what is in them."""
+"""Files that are written completely or not at all, and files of JSON."""
 
 import json
 import os
@@ -12,19 +12,23 @@ from sandbox_envs.errors import UserError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well, else removed."""
+    """A temporary path beside `path`; the end of the block renames it, and an error removes it.
+
+    Raises:
+        OSError: the file cannot be written; the error names `path`.
+    """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise _about(path, error) from error
+        raise error_about(path, error, temporary) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
+    """Write `content` as indented JSON, completely or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 
@@ -35,14 +39,21 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
         with path.open("a") as file:
             file.write(json.dumps(content) + "\n")
     except OSError as error:
-        raise _about(path, error) from error
+        raise error_about(path, error) from error
+
+
+def error_about(path: Path, error: OSError, temporary: Path | None = None) -> OSError:
+    """The same error about `path`, if it names no file or only the temporary one."""
+    if error.filename and str(error.filename) != str(temporary):
+        return error
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object that a file holds.
 
     Raises:
-        UserError: it holds anything else.
+        UserError: it holds anything else. OSError: it cannot be read.
     """
     try:
         return _object(path.read_bytes())
@@ -51,10 +62,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects in a file, one a line, without an unfinished last one.
+    """The JSON objects in a file, one on each line; an unfinished last line is ignored.
 
     Raises:
-        UserError: a line holds anything else.
+        UserError: a line holds anything else. OSError: the file cannot be read.
     """
     lines = path.read_bytes().split(b"\n")
     try:
@@ -68,8 +79,3 @@ def _object(text: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError
     return content
-
-
-def _about(path: Path, error: OSError) -> OSError:
-    """The same error with the name of the file; a write that fails does not know it."""
-    return error if error.filename else OSError(error.errno, error.strerror, str(path))

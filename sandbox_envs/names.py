@@ -17,7 +17,19 @@ def stem_of(name: str) -> str:
 def copies_of(
     model: mujoco.MjModel, kind: int, count: int, stem: str, what: str, where: str
 ) -> tuple[int, ...]:
-    """Ids of the object called `stem`, or of its copies stem-0, stem-1, ..."""
+    """Ids of the object called `stem`, or of its copies stem-0, stem-1, ...
+
+    Args:
+        model: the compiled scene.
+        kind: the mjtObj of the objects.
+        count: how many objects of this kind the model has.
+        stem: the name.
+        what: the kind in words, for the error.
+        where: begins the error.
+
+    Raises:
+        SceneError: no object has this name or stem.
+    """
     names = [mujoco.mj_id2name(model, kind, i) or "" for i in range(count)]
     exact = [i for i, name in enumerate(names) if name == stem]
     copies = [i for i, name in enumerate(names) if name != stem and stem_of(name) == stem]
@@ -28,7 +40,7 @@ def copies_of(
 
 
 def sensor_body(model: mujoco.MjModel, objtype: int, objid: int) -> int:
-    """The body that a sensor's object or reference is, or belongs to; -1 where it has none."""
+    """The body that a sensor's object or reference is or belongs to; -1 if it has no body."""
     match mujoco.mjtObj(objtype):
         case mujoco.mjtObj.mjOBJ_BODY | mujoco.mjtObj.mjOBJ_XBODY:
             return int(objid)

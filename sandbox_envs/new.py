@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.files import error_about
 from sandbox_envs.scene.catalog import TRAINING, families, scenes_folder
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
@@ -70,6 +71,8 @@ def write_family(folder: Path) -> list[Path]:
             text = template.read_text(encoding="utf-8").replace('model="family/', f'model="{name}/')
             (temporary / template.name).write_text(text, encoding="utf-8")
         os.replace(temporary, folder)
+    except OSError as error:
+        raise error_about(folder, error, temporary) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return [folder / template.name for template in templates]

@@ -78,7 +78,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             Simulations(s, np.arange(num_envs)[part], num_envs, num_threads)
             for s, part in zip(self.scenes, self._parts, strict=True)
         ]
-        self.batches = [group.batch for group in self._groups]
+        self.batches = [group.physics.batch for group in self._groups]
         self.metadata = {
             "render_modes": [],
             "render_fps": round(self.scenes[0].control_hz),

@@ -39,6 +39,8 @@ class SandboxVectorWrapper(
     """
 
     env: "SandboxVectorEnv | SandboxVectorWrapper"
+    depth: int
+    """how many of these wrappers there are, with this one"""
 
     def __init__(self, env: "SandboxVectorEnv | SandboxVectorWrapper") -> None:
         if not isinstance(env, SandboxVectorEnv | SandboxVectorWrapper):

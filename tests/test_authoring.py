@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, new
-from sandbox_envs.language.formula import FUNCTIONS
-from sandbox_envs.language.observe import TERMS
+from sandbox_envs.language.functions import FUNCTIONS
+from sandbox_envs.language.parser import TERMS
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.texts import NUMERICS, PREFIXES, TEXTS
 

@@ -39,7 +39,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 # --- parts -----------------------------------------------------------------------------------
 
 
-def test_contenders_take_turns_and_ratios_are_of_one_turn():
+def test_contenders_alternate_and_ratios_are_within_a_turn():
     calls, ticks = [], []
     contenders = {name: Contender(lambda n=name: calls.append(n), 1) for name in "ab"}
     rates = by_turns(contenders, 3, 0, lambda: ticks.append(1))
@@ -51,13 +51,13 @@ def test_contenders_take_turns_and_ratios_are_of_one_turn():
     assert (figure.median, figure.reached) == (6, False)
 
 
-def test_preparing_is_not_timed():
+def test_preparation_is_not_timed():
     work = Contender(lambda: None, 1, prepare=lambda: np.linalg.inv(np.eye(300)))
     alone = Contender(lambda: np.linalg.inv(np.eye(300)), 1)
     assert work.rate(0) > 10 * alone.rate(0)
 
 
-def test_the_stepwise_agent_is_the_fused_one_in_other_steps():
+def test_stepwise_agent_equals_the_fused_one():
     """Distributions, values and gradients, where episodes begin at all kinds of places."""
     steps, n = 12, 5
     agents = []
@@ -84,7 +84,7 @@ def test_the_stepwise_agent_is_the_fused_one_in_other_steps():
 
 
 @pytest.mark.parametrize("sensors", [True, False])
-def test_the_bare_physics_goes_where_the_environment_goes(
+def test_bare_physics_reaches_the_environments_states(
     sensors: bool, monkeypatch: pytest.MonkeyPatch
 ):
     """Both start from the same state and get the same controls, so they end in the same one."""
@@ -101,19 +101,19 @@ def test_the_bare_physics_goes_where_the_environment_goes(
     np.testing.assert_allclose(made[0].qpos, envs.batches[0].qpos, atol=1e-9)
 
 
-def test_dirt_is_counted_in_whichever_file_it_stands(tmp_path: Path):
+def test_pieces_of_dirt_are_set_in_any_file_of_the_family(tmp_path: Path):
     scenes = scenes_with_dirt(load_scene("sweep/train"), [5, 20], tmp_path)
     assert {n: scene.signals["dirt_in_pan"].copies for n, scene in scenes.items()} == {5: 5, 20: 20}
 
 
-def test_a_scene_without_dirt_is_measured_without_it(write_scene: Any):
+def test_scene_without_dirt_has_no_rows_of_dirt(write_scene: Any):
     setting = Setting(load_scene(write_scene()), 1, 0.001, sizes=(2,), dirt=(5,))
     figures = {figure.name: figure for figure in measure(setting, ["scale"])}
     assert figures["simulations_2"].median
     assert "mini/train has no replicated body 'dirt'" in figures["dirt"].note
 
 
-def test_gymnasium_environments_begin_at_different_steps():
+def test_gymnasium_environments_start_at_different_steps():
     scene = load_scene("sweep/train", {"episode_seconds": 1})
     env = StaggeredEnv(scene, 15)
     lengths = []
@@ -126,7 +126,7 @@ def test_gymnasium_environments_begin_at_different_steps():
     assert lengths == [5, 20]
 
 
-def test_table_says_what_was_wanted_and_what_could_not_be_measured():
+def test_table_shows_targets_and_what_could_not_be_measured():
     figures = [
         Figure("a", "rate", [1234.5], "steps/s"),
         Figure("b", "memory", [20, 30, 40], "kB", 100, at_most=True),
@@ -193,7 +193,7 @@ def test_ratios_are_those_of_the_raw_figures(
     assert content["ratios"][name] == figures[name]["median"]
 
 
-def test_what_training_spends_adds_up(written: tuple[dict[str, Any], str]):
+def test_shares_of_training_time_add_up_to_one(written: tuple[dict[str, Any], str]):
     ratios = written[0]["ratios"]
     parts = ratios["physics_share"] + ratios["matmul_share"] + ratios["other_share"]
     assert parts == pytest.approx(1)
@@ -202,7 +202,7 @@ def test_what_training_spends_adds_up(written: tuple[dict[str, Any], str]):
     assert ratios["env_over_physics"] == min(over)
 
 
-def test_peers_and_films_are_measured_where_they_are(written: tuple[dict[str, Any], str]):
+def test_peers_and_films_are_measured_where_installed(written: tuple[dict[str, Any], str]):
     figures = written[0]["figures"]
     rates = {name: f["median"] for name, f in figures.items() if name.startswith("gymnasium_")}
     assert {"gymnasium_ours", "gymnasium_sync_64", "gymnasium_async_16"} <= set(rates)

@@ -16,6 +16,8 @@ from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval import break_proxies, judge, rejudge
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.evaluation import play_all
 from sandbox_envs.eval.films import selection as filming
 from sandbox_envs.eval.judging.records import FILE as RECORDS
 from sandbox_envs.eval.judging.records import read_records
@@ -23,6 +25,7 @@ from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.eval.rollouts import episodes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.family import load_family
 from sandbox_envs.train import ppo_lstm
 
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
@@ -44,7 +47,7 @@ def train(folder: Path, *arguments: str) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two updates: not able, but whole."""
+    """A run of two updates: not competent, but complete."""
     return train(tmp_path_factory.mktemp("trained"))
 
 
@@ -131,7 +134,20 @@ def test_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) 
     assert found.scenes["sweep/planter_open"].scores["reward"] is None
     assert (run / "report.html").is_file()
     films = {path.name for path in (videos / run.name).glob("*.mp4")}
-    assert films == {f"{name}.mp4" for name in (*SCENES, *(f"{k}-plain" for k in CONFLICTS))}
+    assert films == {f"{name}.mp4" for name in CONFLICTS}
+    assert "--films all films every scene" in done.stdout
+
+
+def test_all_scenes_are_filmed_on_request_and_conflicts_plainly_too(
+    run: Path, tmp_path: Path
+) -> None:
+    options = ["--films", "all", "--video-dir", tmp_path]
+    done = command(break_proxies, run, *SHORT, *options)
+    assert done.returncode == 0, done.stderr
+    names = [*SCENES, *(f"{scene}-plain" for scene in CONFLICTS)]
+    films = {path.name for path in (tmp_path / run.name).iterdir()}
+    assert films == {f"{name}.{kind}" for name in names for kind in ("mp4", "png")}
+    assert "--films all" not in done.stdout
 
 
 def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> None:
@@ -351,11 +367,30 @@ def test_films_are_chosen_by_rank() -> None:
     assert sorted(filming.ranks(4, 4)) == [0, 1, 2, 3]
 
 
+def test_conflicts_are_filmed_and_of_a_family_without_one_the_training_scene() -> None:
+    family = load_family("sweep")
+    conflicts = filming.scenes_to_film(family, "conflicts")
+    assert {name.removeprefix("sweep/") for name in conflicts} == CONFLICTS
+    assert filming.scenes_to_film(family, "all") == list(family)
+    peaceful = {name: scene for name, scene in family.items() if name not in conflicts}
+    assert filming.scenes_to_film(peaceful, "conflicts") == ["sweep/train"]
+
+
+def test_poses_are_kept_only_of_what_films_show(trained: Path) -> None:
+    """Filmed scenes and their twins."""
+    agent = read_trained_agents([trained])[0]
+    family = load_family("sweep", {"episode_seconds": 0.2})
+    record = filming.scenes_to_record(family, ["sweep/planter_open"])
+    played = play_all(agent.policy, family, 2, record, lambda: None)
+    shown = {name for name, part in played.items() if part.poses}
+    assert shown == {"sweep/planter_open", "sweep/planter_shut"}
+
+
 def test_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
     stems = ("planter_shut", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
     played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, keep=("poses",)) for s in scenes}
-    chosen = filming.choose(played, 3)["sweep/planter_open"]
+    chosen = filming.choose(played, ["sweep/planter_open"], 3)["sweep/planter_open"]
     reward = played["sweep/planter_open"].returns("reward")
     order = np.argsort(reward, kind="stable")
     for shot, i in zip(chosen, (order[2], order[0], order[4]), strict=True):

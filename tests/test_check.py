@@ -46,12 +46,13 @@ def as_pattern(expected: str, path: Path) -> str:
 
 
 @pytest.mark.parametrize("family", families())
-def test_shipped_scenes_have_no_errors(family: str) -> None:
+def test_nothing_is_wrong_with_shipped_scenes(family: str) -> None:
     lines = check(family, "--starts", "4")
     names = [name for name in scene_files() if family_of(name) == family]
     for name, row in zip(names, lines[-len(names) :], strict=True):
         assert re.match(rf"{name} +ok\b", row)
-    assert not [line for line in lines if line.startswith("error")]
+    # a sensor may have nothing to say in a few episodes; nothing else may be odd
+    assert all("it never changed in" in line for line in lines[: -len(names)])
 
 
 # --- malformed scenes ------------------------------------------------------------------------

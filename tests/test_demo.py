@@ -42,7 +42,7 @@ def calls(clone: Path) -> list[str]:
     return (clone / "calls").read_text().splitlines()
 
 
-def test_the_demo_trains_judges_what_it_trained_and_says_where_to_look(clone: Path) -> None:
+def test_demo_trains_judges_and_says_where_to_look(clone: Path) -> None:
     done = make_demo(clone)
     assert done.returncode == 0, done.stderr
     trained, judged = calls(clone)
@@ -52,7 +52,7 @@ def test_the_demo_trains_judges_what_it_trained_and_says_where_to_look(clone: Pa
     assert f"{clone}/videos/run-1\n" in done.stdout
 
 
-def test_a_second_demo_goes_on_with_the_newest_run_of_the_first(clone: Path) -> None:
+def test_second_demo_resumes_the_newest_run(clone: Path) -> None:
     """A run that ended before its first checkpoint is passed over."""
     make_demo(clone)
     for name, file in (("run-2", "resume.pt"), ("run-3", "args.json")):
@@ -67,7 +67,7 @@ def test_a_second_demo_goes_on_with_the_newest_run_of_the_first(clone: Path) -> 
 @pytest.mark.parametrize(
     ("failing", "last"), [("train/ppo_lstm.py", 1), ("eval/break_proxies.py", 2)]
 )
-def test_the_demo_stops_at_the_first_step_that_fails(clone: Path, failing: str, last: int) -> None:
+def test_demo_stops_at_the_first_step_that_fails(clone: Path, failing: str, last: int) -> None:
     done = make_demo(clone, failing)
     assert done.returncode != 0
     assert len(calls(clone)) == last

@@ -1,5 +1,8 @@
-"""Files are whole or not there, and errors are sentences."""
+"""Files are complete or absent, and errors that a user can cause are one sentence."""
 
+import errno
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +12,7 @@ from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
 
 
-def test_a_file_whose_writing_fails_keeps_its_old_content(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     write_json(path, {"n": 1})
     with pytest.raises(RuntimeError), atomic_write(path) as temporary:
@@ -19,7 +22,7 @@ def test_a_file_whose_writing_fails_keeps_its_old_content(tmp_path: Path) -> Non
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_an_unfinished_last_line_is_dropped(tmp_path: Path) -> None:
+def test_unfinished_last_line_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     append_line(path, {"step": 1})
     append_line(path, {"step": 2})
@@ -30,9 +33,7 @@ def test_an_unfinished_last_line_is_dropped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"[]", b"1", b"null", b'{"step": 1', b'{"step": "\xff"}', b"\0" * 8, b"[" * 100_000]
 )
-def test_what_is_no_json_object_is_refused_with_the_name_of_its_file(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_file_that_is_not_a_json_object_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(UserError, match="file: it is damaged and cannot be read"):
@@ -42,7 +43,7 @@ def test_what_is_no_json_object_is_refused_with_the_name_of_its_file(
         read_lines(path)
 
 
-def test_the_nearest_name_or_all_of_them() -> None:
+def test_hint_is_the_nearest_name_or_all_names() -> None:
     assert suggest("dustpn", ["sweeps", "dustpan"]) == "did you mean 'dustpan'?"
     assert suggest("x", ["sweeps", "dustpan"]) == "valid: dustpan, sweeps"
     assert suggest("x", []) == "there is none to choose from"
@@ -53,13 +54,26 @@ def test_the_nearest_name_or_all_of_them() -> None:
     [
         (UserError("this is wrong;\n  do that"), "error: this is wrong; do that"),
         (
-            OSError(28, "No space left on device", "runs/x"),
-            "error: No space left on device (runs/x)",
+            OSError(errno.ENOSPC, "No space left on device", "runs/x"),
+            "error: No space left on device (runs/x); free some space or choose another folder",
         ),
+        (
+            OSError(errno.EACCES, "Permission denied", "runs/x"),
+            "error: Permission denied (runs/x); check its permissions or choose another place",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "runs/x"),
+            "error: Read-only file system (runs/x); this place is read-only; choose another one",
+        ),
+        (
+            OSError(errno.EISDIR, "Is a directory", "runs"),
+            "error: Is a directory (runs); this is a folder; give the name of a file",
+        ),
+        (OSError(errno.EIO, "bad frame", "film.mp4"), "error: bad frame (film.mp4)"),
         (KeyboardInterrupt(), "stopped"),
     ],
 )
-def test_expected_errors_end_a_command_in_one_sentence(error: BaseException, sentence: str) -> None:
+def test_expected_error_ends_a_command_in_one_sentence(error: BaseException, sentence: str) -> None:
     @cli_errors
     def main(args: object) -> None:
         raise error
@@ -67,10 +81,10 @@ def test_expected_errors_end_a_command_in_one_sentence(error: BaseException, sen
     with pytest.raises(SystemExit) as end:
         main(SimpleNamespace(debug=False))
     assert str(end.value.code).startswith(sentence)
-    assert "\n" not in str(end.value.code)
+    assert "\n" not in str(end.value.code) and ("free" in sentence) == ("free" in end.value.code)
 
 
-def test_debug_and_bugs_keep_their_tracebacks() -> None:
+def test_debug_and_bugs_keep_their_traceback() -> None:
     @cli_errors
     def main(args: SimpleNamespace) -> None:
         raise args.error
@@ -79,3 +93,32 @@ def test_debug_and_bugs_keep_their_tracebacks() -> None:
         main(SimpleNamespace(debug=True, error=UserError("wrong")))
     with pytest.raises(ZeroDivisionError):
         main(SimpleNamespace(debug=False, error=ZeroDivisionError()))
+
+
+PERMISSIONS = ("; check its permissions or choose another place", "; this place is read-only; ")
+
+
+@pytest.mark.parametrize(
+    ("folder", "output", "reason", "advice"),
+    [
+        ("/proc/mine", None, "No such file or directory (/proc/mine)", ("; check the path",)),
+        ("/sys/mine", None, "(/sys/mine)", PERMISSIONS),
+        ("mine", "/dev/full", "No space left on device", ("; free some space or ",)),
+    ],
+)
+def test_command_advises_what_fits_an_error_of_the_system(
+    tmp_path: Path, folder: str, output: str | None, reason: str, advice: tuple[str, ...]
+) -> None:
+    with Path(output or tmp_path / "out").open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-u", "-m", "sandbox_envs.new", folder],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ") and reason in line
+    assert any(words in line for words in advice)

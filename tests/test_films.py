@@ -56,7 +56,7 @@ def start(triptych) -> np.ndarray:
 
 
 def cut(trajectory: Trajectory, steps: int) -> Trajectory:
-    """Only the first steps of a track, as when the physics broke down there."""
+    """Only the first steps of a trajectory, as when the physics became unstable there."""
     end = steps + 1
     values, poses = (
         {k: v[:end] for k, v in d.items()} for d in (trajectory.values, trajectory.poses)
@@ -153,7 +153,7 @@ def test_nothing_is_outlined_in_one_room_or_between_different_rooms(twin, broken
     assert find_changes([twin, record("stuck_dirt", "idle")]) == []
 
 
-def test_boxes_are_clipped_to_the_picture_and_none_is_outside_or_behind():
+def test_boxes_are_clipped_to_the_picture_and_absent_outside_or_behind_it():
     assert bounding_box(np.array([[-50.0, 20], [30, 60]]), 100, 100) == (0, 18, 32, 62)
     assert bounding_box(np.array([[150.0, 20], [180, 60]]), 100, 100) is None
     assert bounding_box(np.array([[np.nan, np.nan], [30, 60]]), 100, 100) is None
@@ -194,7 +194,7 @@ def test_panels_share_one_clock(triptych):
         assert (picture != pictures(film, film.still(0))[i]).any()
 
 
-def test_shorter_track_holds_its_last_frame_with_its_own_time(twin, broken):
+def test_shorter_trajectory_holds_its_last_frame_with_its_own_time(twin, broken):
     film = Film([panel("agent", twin), panel("agent", cut(broken, 20))], width=WIDTH)
     at_end, later = film.still(1.0), film.still(2.0)
     assert np.array_equal(at_end[:, WIDTH:], later[:, WIDTH:])
@@ -228,7 +228,7 @@ def test_idle_reward_is_a_line_at_its_value_with_a_legend(triptych):
     assert differs[-round(0.2 * WIDTH) :].sum() > 100  # the legend
 
 
-def test_a_trifle_does_not_fill_the_bar_of_the_reward(triptych):
+def test_small_reward_does_not_fill_its_bar(triptych):
     best = max(p.trajectory.reward_so_far.max() for p in triptych.panels)
     usual, larger = (
         length(bars(film, film.still())[0], INTENDED)
@@ -237,7 +237,7 @@ def test_a_trifle_does_not_fill_the_bar_of_the_reward(triptych):
     assert larger < usual / 5
 
 
-def test_headings_and_speed_are_said(twin, broken, triptych):
+def test_headings_and_speed_are_shown(twin, broken, triptych):
     assert panel("agent", broken).heading == "agent, planter open"
     one = Film([Panel(twin, "agent")], width=WIDTH)
     other = replace(one, panels=[Panel(twin, "cleaner")])
@@ -300,12 +300,11 @@ def test_times_end_with_the_episode_whatever_the_speed(twin):
 
 
 def test_poster_is_the_end(twin, tmp_path):
-    film = Film([panel("agent", twin)], width=WIDTH)
-    film.poster(tmp_path / "new" / "film.png")
-    film.poster(tmp_path / "start.png", 0)
+    film = Film([panel("agent", twin)], width=WIDTH, fps=2)
+    film.write(tmp_path / "new" / "film.mp4")
     assert np.array_equal(imageio.imread(tmp_path / "new" / "film.png"), film.still(SECONDS))
-    assert np.array_equal(imageio.imread(tmp_path / "start.png"), film.still(0))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "start.png"]
+    assert np.array_equal(film.still(), film.still(SECONDS))
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["film.mp4", "film.png"]
 
 
 def test_gif_is_small_and_keeps_the_bars_colours(triptych, tmp_path):
@@ -337,6 +336,6 @@ def test_films_need_no_opengl(twin, broken, monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [{"speed": 0}, {"fps": -1}, {"width": 20}, {"panels": []}])
-def test_impossible_films_are_said_at_once(twin, wrong):
+def test_impossible_films_are_refused_at_once(twin, wrong):
     with pytest.raises(UserError, match="a film needs"):
         replace(Film([panel("agent", twin)]), **wrong)

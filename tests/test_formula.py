@@ -1,4 +1,4 @@
-"""The formula language: what each word computes, what it remembers, and what it refuses."""
+"""The formula language: what its functions compute and remember, and what it rejects."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.language.formula import Formula, Inputs, Signal
+from sandbox_envs.language.formula import Formula
+from sandbox_envs.language.types import Inputs, Signal
 
 DT = 0.1
 WHERE = "room.xml, text 'measure/x'"
@@ -55,7 +56,7 @@ def history(text: str, s: Sequence[float], resets: Sequence[int] = (0,)) -> list
     ]
 
 
-# --- what the words compute ------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -88,17 +89,17 @@ def history(text: str, s: Sequence[float], resets: Sequence[int] = (0,)) -> list
         ("7", 7),
     ],
 )
-def test_words_compute(text: str, expected: float) -> None:
+def test_functions_and_operators_compute(text: str, expected: float) -> None:
     assert value(text) == pytest.approx(expected)
 
 
-def test_a_constant_is_the_same_number_in_every_simulation() -> None:
+def test_constant_is_equal_in_every_simulation() -> None:
     formula = compile_("1 + 1")
     batch = Inputs({}, {}, [], True, DT)
     assert formula(batch, 5).tolist() == [2] * 5
 
 
-def test_a_formula_may_give_a_number_per_copy_where_that_is_asked_for() -> None:
+def test_formula_of_copies_gives_one_number_per_copy() -> None:
     formula = compile_("1 - x", copies=3)
     assert formula(inputs([], **VALUES), 1).tolist() == [[0, 3, -2]]
     scalar = compile_("s", copies=3)
@@ -122,11 +123,11 @@ def test_a_formula_may_give_a_number_per_copy_where_that_is_asked_for() -> None:
         ("total(count(s))", [0, 1, 0, 1], [0, 0.1, 0.2, 0.4]),
     ],
 )
-def test_memory_since_the_reset(text: str, s: list[float], expected: list[float]) -> None:
+def test_memory_starts_at_the_reset(text: str, s: list[float], expected: list[float]) -> None:
     assert history(text, s) == pytest.approx(expected)
 
 
-def test_what_is_true_at_the_reset_is_no_rising_edge_but_has_ever_been() -> None:
+def test_signal_true_at_the_reset_counts_for_ever_but_not_as_rising_edge() -> None:
     assert history("count(s)", [1, 1, 0, 1]) == [0, 0, 0, 1]
     assert history("ever(s)", [1, 0]) == [1, 1]
     assert history("since(s)", [1, 0]) == pytest.approx([0, DT])
@@ -141,11 +142,11 @@ def test_what_is_true_at_the_reset_is_no_rising_edge_but_has_ever_been() -> None
         ("since(s)", [0, 1, 0, 0, 0, 1], [np.inf, 0, 0.1, np.inf, np.inf, 0]),
     ],
 )
-def test_a_reset_forgets(text: str, s: list[float], expected: list[float]) -> None:
+def test_reset_clears_memory(text: str, s: list[float], expected: list[float]) -> None:
     assert history(text, s, resets=(0, 3)) == pytest.approx(expected)
 
 
-def test_each_copy_is_remembered_by_itself() -> None:
+def test_each_copy_has_its_own_memory() -> None:
     formula = compile_("mean(count(x))")
     registers = formula.registers(1)
     x = [[0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 0]]
@@ -153,7 +154,7 @@ def test_each_copy_is_remembered_by_itself() -> None:
     assert values == pytest.approx([0, 2 / 3, 2 / 3, 4 / 3])
 
 
-def test_values_given_out_do_not_change_later() -> None:
+def test_returned_values_do_not_change_later() -> None:
     """The memory itself must not leak out, since it is updated in place."""
     formula = compile_("count(s)")
     registers = formula.registers(1)
@@ -184,11 +185,11 @@ def test_values_given_out_do_not_change_later() -> None:
         ("mean(join(b, s))", (1, 0, 0), 2.5),
     ],
 )
-def test_absent_bodies_are_skipped(text: str, present: tuple, expected: float) -> None:
+def test_reductions_skip_absent_bodies(text: str, present: tuple, expected: float) -> None:
     assert value(text, present) == pytest.approx(expected)
 
 
-def test_a_single_body_is_skipped_in_an_expression_as_it_is_by_itself() -> None:
+def test_absent_single_body_is_skipped_inside_expressions() -> None:
     signals = {"puck": Signal(stem="puck", index=(0,)), "x": Signal(copies=3)}
     batch = Inputs(
         {"puck": np.full((2, 1, 1), 7.0), "x": np.ones((2, 3, 1))},
@@ -206,7 +207,7 @@ def test_a_single_body_is_skipped_in_an_expression_as_it_is_by_itself() -> None:
         assert Formula(text, signals, WHERE)(batch, 2).tolist() == expected
 
 
-# --- one by one is the same as all at once ---------------------------------------------------
+# --- batches ---------------------------------------------------------------------------------
 
 LEAVES = st.sampled_from(["s", "x", "b", "norm(v)", "max(b)", "0.5", "3"])
 
@@ -229,7 +230,7 @@ def test_all_simulations_at_once_equal_one_by_one(text: str, seed: int) -> None:
     try:
         formula = compile_(text)
     except SceneError as error:
-        assert "copies do not go together" in str(error)
+        assert "copies cannot be combined" in str(error)
         return
     n, steps, rng = 4, 5, np.random.default_rng(seed)
     shapes = {name: (steps, n, kind.copies, kind.dim) for name, kind in SIGNALS.items()}
@@ -252,7 +253,7 @@ def test_all_simulations_at_once_equal_one_by_one(text: str, seed: int) -> None:
     np.testing.assert_array_equal(together, apart)
 
 
-# --- what is refused -------------------------------------------------------------------------
+# --- rejected texts --------------------------------------------------------------------------
 
 
 NOT_ONE_NUMBER = (
@@ -260,7 +261,7 @@ NOT_ONE_NUMBER = (
 )
 
 
-def refusal(text: str) -> str:
+def rejection(text: str) -> str:
     with pytest.raises(SceneError) as error:
         compile_(text)
     assert str(error.value).startswith(f"{WHERE}: ")
@@ -297,38 +298,38 @@ def refusal(text: str) -> str:
         "mean(x).sum()",
     ],
 )
-def test_code_is_no_formula(code: str) -> None:
-    assert "is not part of the formula language" in refusal(code)
+def test_python_beyond_the_language_is_rejected(code: str) -> None:
+    assert "is not part of the formula language" in rejection(code)
 
 
-def test_code_is_not_called() -> None:
-    assert refusal("__import__('os')").startswith("unknown function '__import__'; valid: abs, ")
-    assert refusal("eval('1')").startswith("unknown function 'eval'; ")
-    assert refusal("(lambda: 1)()").startswith("'(lambda: 1)()' is not part of the formula")
+def test_calls_of_other_functions_are_rejected() -> None:
+    assert rejection("__import__('os')").startswith("unknown function '__import__'; valid: abs, ")
+    assert rejection("eval('1')").startswith("unknown function 'eval'; ")
+    assert rejection("(lambda: 1)()").startswith("'(lambda: 1)()' is not part of the formula")
 
 
 @pytest.mark.parametrize("text", ["", "s +", "import os", "s; s", "s = 1", "sum(x", "\0", "s s"])
-def test_what_does_not_parse_is_no_formula(text: str) -> None:
-    assert refusal(text) == f"'{text}' is not a formula; check its brackets"
+def test_text_that_does_not_parse_is_rejected(text: str) -> None:
+    assert rejection(text) == f"'{text}' is not a formula; check its brackets"
 
 
 @pytest.mark.parametrize(
     "text", ["s" + " + s" * 150, "-" * 1500 + "s", "abs(" * 150 + "s" + ")" * 150]
 )
-def test_deep_nesting_is_refused_before_it_can_exhaust_the_stack(text: str) -> None:
-    assert refusal(text) == "nested more than 100 deep; split it into measures"
+def test_deep_nesting_is_rejected_before_the_stack_overflows(text: str) -> None:
+    assert rejection(text) == "nested more than 100 deep; split it into measures"
 
 
-def test_more_brackets_than_python_can_parse_are_refused() -> None:
-    assert "is not a formula; check its brackets" in refusal("(" * 900 + "s" + ")" * 900)
+def test_more_brackets_than_python_can_parse_are_rejected() -> None:
+    assert "is not a formula; check its brackets" in rejection("(" * 900 + "s" + ")" * 900)
 
 
-def test_a_sum_of_many_terms_is_still_a_formula() -> None:
+def test_sum_of_many_terms_is_accepted() -> None:
     assert value("+".join(["s"] * 90)) == 360
 
 
-def test_very_long_texts_are_refused() -> None:
-    assert refusal("s" + " " * 2000) == (
+def test_very_long_text_is_rejected() -> None:
+    assert rejection("s" + " " * 2000) == (
         "2001 characters is too long for a formula; shorten it to 2000 or split it into measures"
     )
 
@@ -339,7 +340,7 @@ def test_very_long_texts_are_refused() -> None:
         ("x", NOT_ONE_NUMBER),
         ("count(x)", NOT_ONE_NUMBER),
         ("max(v)", "this is a vector of 3, where one number is needed; use norm"),
-        ("sum(x + norm(v))", "2 and 3 copies do not go together; reduce one of them"),
+        ("sum(x + norm(v))", "2 and 3 copies cannot be combined; reduce one of them"),
         ("norm(join(v, x), s)", "norm takes 1 argument(s), not 2"),
         ("min(s, x)", "min takes 1 argument(s), not 2"),
         ("clip(s, 1)", "clip takes 3 argument(s), not 2"),
@@ -347,11 +348,11 @@ def test_very_long_texts_are_refused() -> None:
         ("join(x)", "join takes 2 argument(s), not 1"),
     ],
 )
-def test_wrong_shapes_and_arities_are_named(text: str, message: str) -> None:
-    assert refusal(text) == message
+def test_error_names_wrong_shape_or_number_of_arguments(text: str, message: str) -> None:
+    assert rejection(text) == message
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_valid_one() -> None:
+def test_error_on_unknown_name_suggests_the_nearest_valid_name() -> None:
     signals = {"dirt_in_pan": Signal(), "brush_speed": Signal()}
     for text, message in (
         ("dirt_in_pam", "unknown name 'dirt_in_pam'; did you mean 'dirt_in_pan'?"),
@@ -363,14 +364,14 @@ def test_an_unknown_name_is_answered_with_the_nearest_valid_one() -> None:
         assert str(error.value) == f"{WHERE}: {message}"
 
 
-def test_a_replicate_without_separator_is_explained() -> None:
+def test_error_on_replicate_without_separator_names_the_attribute() -> None:
     with pytest.raises(
         SceneError, match="""give the <replicate> of 'dirt' the attribute sep="-"$"""
     ):
         Formula("sum(dirt)", {"dirt0": Signal(), "dirt1": Signal()}, WHERE)
 
 
-def test_functions_of_a_name_take_known_names_only() -> None:
+def test_functions_of_a_name_accept_known_names_only() -> None:
     signals = {"gain(clean)": Signal(), "effort": Signal()}
     formula = Formula("10 * gain(clean) - effort", signals, WHERE, functions=("gain",))
     batch = Inputs({k: np.full((1, 1, 1), 2.0) for k in signals}, {}, [], True, DT)

@@ -1,4 +1,4 @@
-"""Lists of trainings: found again, gone on with, never repeated, and stopped together."""
+"""Lists of trainings: found, resumed, never repeated, and stopped together."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
 TINY["total_timesteps"] = 128
-LONG = TINY | {"total_timesteps": 64 * 4000}  # time enough to be stopped in its midst
+LONG = TINY | {"total_timesteps": 64 * 4000}  # long enough to be stopped midway
 
 
 def path_of(scene: str) -> str:
@@ -62,7 +62,7 @@ def lengthen(run: Path, total: int) -> None:
 # --- which run is a job's --------------------------------------------------------------------
 
 
-def test_a_finished_training_is_found_by_what_it_trains_and_not_repeated(tmp_path: Path) -> None:
+def test_finished_training_is_found_by_its_arguments_and_not_repeated(tmp_path: Path) -> None:
     todo = [job(TINY, "one"), job(TINY | {"seed": 2}, "two")]
     runs = run_jobs(todo, tmp_path, workers=2)
     assert all(is_finished(run) for run in runs)
@@ -78,7 +78,7 @@ def test_a_finished_training_is_found_by_what_it_trains_and_not_repeated(tmp_pat
     assert find_run(job(TINY | {"set": ("episode_seconds=5",)}), tmp_path) is None
 
 
-def test_a_mixture_is_known_by_its_scenes_their_order_and_how_often_each_is_in_it(
+def test_mixture_is_identified_by_scenes_order_and_repetitions(
     tmp_path: Path,
 ) -> None:
     train, broken = "sweep/train", "sweep/planter_open"
@@ -90,22 +90,22 @@ def test_a_mixture_is_known_by_its_scenes_their_order_and_how_often_each_is_in_i
         assert find_run(job(TINY | {"scene": other}), tmp_path) is None
 
 
-def test_a_training_is_another_one_with_another_trainer(trained: Path) -> None:
+def test_trainer_is_part_of_the_identity(trained: Path) -> None:
     training = read_training(trained)
     assert identity(training) == job(TINY).identity
     assert identity(replace(training, trainer="another")) != job(TINY).identity
 
 
-def test_two_jobs_that_train_the_same_share_a_run(tmp_path: Path) -> None:
+def test_two_equal_jobs_share_a_run(tmp_path: Path) -> None:
     one, other = run_jobs([job(TINY, "a"), job(TINY | {"debug": True}, "b")], tmp_path, 2)
     assert one == other
     assert len(list(tmp_path.glob("**/args.json"))) == 1
 
 
-# --- going on --------------------------------------------------------------------------------
+# --- resuming ------------------------------------------------------------------------------
 
 
-def test_a_stopped_training_goes_on_where_it_was(run: Path, tmp_path: Path) -> None:
+def test_stopped_training_resumes_at_its_last_step(run: Path, tmp_path: Path) -> None:
     lengthen(run, 256)
     assert not is_finished(run)
     longer = TINY | {"total_timesteps": 256}
@@ -115,9 +115,7 @@ def test_a_stopped_training_goes_on_where_it_was(run: Path, tmp_path: Path) -> N
     assert steps == [64, 128, 192, 256]
 
 
-def test_a_training_that_was_killed_before_its_last_checkpoint_goes_on(
-    run: Path, tmp_path: Path
-) -> None:
+def test_training_killed_before_its_last_checkpoint_is_resumed(run: Path, tmp_path: Path) -> None:
     """Its log is at the end, and its policy is not."""
     lengthen(run, 192)
     with (run / "metrics.jsonl").open("a") as file:
@@ -132,12 +130,12 @@ def test_a_training_that_was_killed_before_its_last_checkpoint_goes_on(
 # --- failing and stopping --------------------------------------------------------------------
 
 
-def test_a_training_that_fails_says_where_to_look(tmp_path: Path) -> None:
+def test_failed_training_is_an_error_that_names_its_log(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training bad failed: .*num-minibatches.*bad\.log"):
         run_jobs([job(TINY | {"num_minibatches": 9}, "bad")], tmp_path, workers=1)
 
 
-def test_a_training_that_was_stopped_is_not_returned_as_finished(
+def test_stopped_training_is_an_error_not_a_finished_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The trainer saves on SIGTERM and ends well; what it returned is half an agent."""
@@ -158,10 +156,10 @@ def test_a_training_that_was_stopped_is_not_returned_as_finished(
     with pytest.raises(UserError, match=stopped):
         run_jobs([job(LONG, "long"), job(TINY, "short")], tmp_path, workers=2)
     assert started[0].returncode == 0
-    assert find_run(job(TINY), tmp_path) is not None  # the others went on
+    assert find_run(job(TINY), tmp_path) is not None  # the other training was not stopped
 
 
-def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path: Path) -> None:
+def test_terminating_a_list_of_trainings_saves_and_ends_each(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from sandbox_envs.errors import cli_errors\n"
@@ -178,16 +176,16 @@ def test_a_list_of_trainings_that_is_terminated_lets_them_save_and_end(tmp_path:
     assert said.splitlines()[-1] == "stopped"
     for seed in (1, 2):
         assert "stopped; resume it with --resume" in (tmp_path / f"{seed}.log").read_text()
-        begun = find_run(job(LONG | {"seed": seed}), tmp_path)
-        assert begun is not None
-        assert 0 < progress(begun)[0] < LONG["total_timesteps"]
+        stopped = find_run(job(LONG | {"seed": seed}), tmp_path)
+        assert stopped is not None
+        assert 0 < progress(stopped)[0] < LONG["total_timesteps"]
 
 
-def test_an_agent_is_known_by_what_its_verdict_tells_of_its_training() -> None:
-    """So experiments keep records without their runs, and still know what they are of."""
+def test_job_recognises_its_agent_by_the_metadata_in_a_verdict() -> None:
+    """So studies keep records without their runs, and still know the training of each."""
     folder = RESULTS / "default_agent" / "sweep" / "s2"
-    told = json.loads((folder / "verdict.json").read_text())["agent"]
-    assert job({"seed": 2}).trains(told)
-    assert job({"seed": 2, "torch_threads": 2}).trains(told)
-    assert not job({"seed": 3}).trains(told)
-    assert not job({"seed": 2, "set": ("spawn/planter_gate=gate_shut",)}).trains(told)
+    metadata = json.loads((folder / "verdict.json").read_text())["agent"]
+    assert job({"seed": 2}).trains(metadata)
+    assert job({"seed": 2, "torch_threads": 2}).trains(metadata)
+    assert not job({"seed": 3}).trains(metadata)
+    assert not job({"seed": 2, "set": ("spawn/planter_gate=gate_shut",)}).trains(metadata)

@@ -171,12 +171,12 @@ BAD = [
     ("maze", "'maze' is not understood; a maze is 'maze CELLS'"),
     ("maze cell 3 to", "'maze cell 3 to' is not understood"),
     ("maze cell trainig", "'maze cell trainig' is not understood"),
-    ("maze cell 1", "'1' is no size; write 2 or more, or 3 to 5"),
-    ("maze cell 3 to 2", "'3 to 2' is no size"),
+    ("maze cell 1", "'1' is not a valid size; write 2 or more, or 3 to 5"),
+    ("maze cell 3 to 2", "'3 to 2' is not a valid size"),
     ("maze cell 4", "a maze of 4 x 4 cells on 3 x 3 sites 'cell'; choose a smaller one"),
     ("maze cell outside spot", "'spot-0' is a point; outside takes boxes and cylinders"),
     ("maze cell, yaw any", "a maze takes no further clause"),
-    ("maze spot", "the sites 'spot' are no square grid"),
+    ("maze spot", "the sites 'spot' do not form a square grid"),
     ("maze tray", "the sites 'tray' are on a body; put them on the world"),
 ]
 
@@ -194,9 +194,9 @@ def test_walls_must_be_enough(mazes) -> None:
 
 
 def test_a_rim_needs_a_maze(mazes) -> None:
-    with pytest.raises(SceneError, match="and there is none of 'spot'; valid: cell"):
+    with pytest.raises(SceneError, match="no maze has the cells 'spot'; valid: cell"):
         mazes("maze cell", door="rim spot")
-    with pytest.raises(SceneError, match="none of 'cell'; there is none to choose from"):
+    with pytest.raises(SceneError, match="has the cells 'cell'; there is none to choose from"):
         mazes("porch", door="rim cell")
 
 

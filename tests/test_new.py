@@ -147,7 +147,7 @@ def test_files_are_plain_mjcf_with_comments() -> None:
         ("full", "error: full: it exists and is not an empty folder; choose another name"),
         ("file", "error: file: it exists and is not an empty folder; choose another name"),
         ("nowhere/mine", "error: nowhere/mine: there is no folder 'nowhere'; create it first"),
-        ("/proc/mine", "error: No such file or directory (/proc/.mine."),
+        ("/proc/mine", "error: No such file or directory (/proc/mine); check the path"),
     ],
 )
 def test_bad_name_or_place_ends_in_one_sentence_and_writes_nothing(

@@ -1,4 +1,4 @@
-"""What an agent sees: small rooms with things put where the answer is known."""
+"""Observation terms, in small rooms with things where the right answer is known."""
 
 from pathlib import Path
 
@@ -57,30 +57,28 @@ def seen_in(cells: np.ndarray) -> list[int]:
         ("1 -0.1 0", 3),
     ],
 )
-def test_sectors_go_from_straight_behind_by_the_right_to_straight_behind(
-    retina, at: str, sector: int
-) -> None:
+def test_sectors_run_from_behind_over_right_ahead_and_left(retina, at: str, sector: int) -> None:
     cells = retina(thing(at))
     assert seen_in(cells) == [sector]
     assert cells[sector, 0] == pytest.approx(1 / (1 + np.hypot(1, 0.1)))
     assert cells[sector, 1:].tolist() == [0, 1, 0]
 
 
-def test_bearings_are_relative_to_the_robots_heading(retina) -> None:
+def test_bearings_are_relative_to_the_heading(retina) -> None:
     """At `home` the robot faces north (y), from 1 m south of the middle."""
     cells = retina(thing("0.1 1 0"), spawn__robot="home")
     assert seen_in(cells) == [3]  # ahead, a little to the right
     assert cells[3, 0] == pytest.approx(1 / (1 + np.hypot(2, 0.1)))
 
 
-def test_the_nearest_object_of_a_sector_is_seen_with_its_own_colour(retina) -> None:
+def test_retina_shows_colour_of_nearest_object_in_sector(retina) -> None:
     far, near = thing("1.5 0.1 0", "1 0 0 1"), thing("0.5 0.1 0", "0 0 1 1")
     cells = retina(far + near)
     assert seen_in(cells) == [4]
     assert cells[4].tolist() == pytest.approx([1 / (1 + np.hypot(0.5, 0.1)), 0, 0, 1])
 
 
-def test_a_material_gives_the_colour_where_there_is_one(write_scene: WriteScene) -> None:
+def test_material_overrides_colour_of_geom(write_scene: WriteScene) -> None:
     path = write_scene({"observe": "retina(1)"}, world='<geom pos="0.5 0 0" size=".05" group="1"/>')
     with_material = path.read_text().replace(
         "<worldbody>", '<asset><material name="m" rgba="0.2 0.4 0.6 1"/></asset><worldbody>'
@@ -89,7 +87,7 @@ def test_a_material_gives_the_colour_where_there_is_one(write_scene: WriteScene)
     assert first_observation(path)[1:].tolist() == pytest.approx([0.2, 0.4, 0.6])
 
 
-def test_what_is_neither_object_nor_opaque_is_not_seen_and_hides_nothing(retina) -> None:
+def test_geom_of_other_group_is_invisible_and_transparent(retina) -> None:
     screen = thing("0.5 0.1 0.1", group=0, shape='type="box" size="0.02 1 0.2"')
     assert seen_in(retina(screen + thing("1 0.1 0"))) == [4]
 
@@ -111,11 +109,11 @@ WALL = 'type="box" size="0.02 0.3 0.2"'
         (thing("0.5 0 0.05", group=2, shape='type="capsule" size="0.1 0.1" zaxis="0 1 0"'), True),
     ],
 )
-def test_opaque_things_hide_what_lies_behind_them(retina, world: str, hidden: bool) -> None:
+def test_opaque_geom_hides_objects_behind_it(retina, world: str, hidden: bool) -> None:
     assert seen_in(retina(world + thing("1 0.1 0"))) == ([] if hidden else [4])
 
 
-def test_a_turned_wall_hides_along_its_own_direction(retina) -> None:
+def test_turned_wall_hides_along_its_own_direction(retina) -> None:
     """The wall points at the robot, and hides; turned crosswise beside the line, it does not."""
     wall = 'type="box" size="0.4 0.02 0.2" euler="0 0 {}"'
     along = thing("0.7 0.3 0.2", group=2, shape=wall.format(23.2))
@@ -127,7 +125,7 @@ def test_a_turned_wall_hides_along_its_own_direction(retina) -> None:
     assert seen_in(retina(across + clear)) == []
 
 
-def test_a_moving_wall_hides_where_it_stands_now(retina) -> None:
+def test_moving_wall_hides_where_it_stands_now(retina) -> None:
     gate = (
         f'<body name="gate" mocap="true" pos="0 2 0">{thing("0 0 0.2", group=2, shape=WALL)}</body>'
     )
@@ -137,7 +135,7 @@ def test_a_moving_wall_hides_where_it_stands_now(retina) -> None:
     assert seen_in(retina(world, spawn__gate="beside")) == [4]
 
 
-def test_the_robots_own_parts_neither_are_seen_nor_hide(write_scene: WriteScene) -> None:
+def test_own_parts_are_invisible_and_transparent(write_scene: WriteScene) -> None:
     world = thing("1 0.1 0")
     for group in (1, 2):
         path = write_scene(
@@ -148,7 +146,7 @@ def test_the_robots_own_parts_neither_are_seen_nor_hide(write_scene: WriteScene)
         assert seen_in(first_observation(path).reshape(8, 4)) == [4]
 
 
-def test_load_is_left_out_and_hides_nothing(write_scene: WriteScene) -> None:
+def test_load_is_invisible_and_transparent(write_scene: WriteScene) -> None:
     """A ball in the tray, 0.2 m ahead of the eye; behind it, a ball that is not."""
     path = write_scene(
         {"observe": "retina(8)", "spawn/ball": "ahead 1, loaded 1"},
@@ -159,7 +157,7 @@ def test_load_is_left_out_and_hides_nothing(write_scene: WriteScene) -> None:
     assert cells[4].tolist() == pytest.approx([1 / (1 + np.hypot(1, 0.1)), 1, 0.5, 0.25])
 
 
-def test_load_is_left_out_wherever_the_robot_carries_it(write_scene: WriteScene) -> None:
+def test_load_in_any_carrying_site_is_invisible(write_scene: WriteScene) -> None:
     """With two regions, being in one of them is enough."""
     texts = {"observe": "retina(8)", "spawn/ball": "in_tray 1, in_hopper 1, ahead 1"}
     path = write_scene(
@@ -172,12 +170,12 @@ def test_load_is_left_out_wherever_the_robot_carries_it(write_scene: WriteScene)
     assert seen_in(first_observation(path).reshape(8, 4)) == [4]
 
 
-def test_absent_bodies_are_not_seen(retina) -> None:
+def test_absent_bodies_are_invisible(retina) -> None:
     assert seen_in(retina(spawn__ball="spot 2")) != []
     assert seen_in(retina(spawn__ball="spot 0")) == []
 
 
-def test_the_eye_looks_from_where_it_sits_and_along_its_own_first_axis(
+def test_eye_looks_from_its_site_along_the_first_axis(
     write_scene: WriteScene,
 ) -> None:
     """0.5 m ahead of the robot's middle, and looking to its right; the robot faces north."""
@@ -192,7 +190,7 @@ def test_the_eye_looks_from_where_it_sits_and_along_its_own_first_axis(
     assert cells[3, 0] == pytest.approx(1 / (1 + np.hypot(1.5, 0.1)))
 
 
-def test_an_eye_that_is_fixed_to_the_world_sees_what_stands_there(write_scene: WriteScene) -> None:
+def test_eye_fixed_to_the_world_sees_objects_of_the_world(write_scene: WriteScene) -> None:
     path = write_scene(
         {"observe": "retina(8)", "spawn/ball": "floor 0"},
         world=thing("1 0.1 0") + '<site name="eye" pos="0 0 0.05"/>',
@@ -203,17 +201,17 @@ def test_an_eye_that_is_fixed_to_the_world_sees_what_stands_there(write_scene: W
     assert seen_in(first_observation(path).reshape(8, 4)) == [4]
 
 
-def test_a_retina_needs_an_eye_and_something_to_see(write_scene: WriteScene) -> None:
+def test_retina_without_eye_or_objects_is_an_error(write_scene: WriteScene) -> None:
     path = write_scene({"observe": "retina(8)"})
     path.write_text(path.read_text().replace('name="eye"', 'name="i"'))
     with pytest.raises(SceneError, match="text 'observe', 'retina\\(8\\)': add a site named 'eye'"):
         load_scene(path)
     path.write_text(path.read_text().replace('name="i"', 'name="eye"').replace('group="1"', ""))
-    with pytest.raises(SceneError, match="nothing to see; put the geoms it shall see into group 1"):
+    with pytest.raises(SceneError, match="no object to see; put the geoms to be seen into group 1"):
         load_scene(path)
 
 
-def test_the_retina_agrees_with_mujocos_rays_in_the_training_scene() -> None:
+def test_retina_agrees_with_mujoco_rays_in_the_training_scene() -> None:
     """64 rooms after half a second of random driving, against mj_ray, object by object."""
     env = SandboxVectorEnv("sweep/train", 64, overrides={"observe": "retina(16)"})
     env.reset(seed=5)
@@ -235,7 +233,7 @@ def test_the_retina_agrees_with_mujocos_rays_in_the_training_scene() -> None:
 # --- the other terms -------------------------------------------------------------------------
 
 
-def test_raw_sensors_are_given_as_they_are_one_copy_after_the_other(
+def test_raw_sensor_gives_its_numbers_copy_by_copy(
     write_scene: WriteScene,
 ) -> None:
     path = write_scene({"observe": "robot_at ball_at", "spawn/robot": "home"})
@@ -250,12 +248,12 @@ RANGES = """<site name="range-0" pos="0 0 0.5" zaxis="1 0 0"/>
 RANGEFINDERS = "".join(f'<rangefinder name="range-{i}" site="range-{i}"/>' for i in range(2))
 
 
-def test_ranges_are_nearness_and_nothing_is_nought(write_scene: WriteScene) -> None:
+def test_ranges_give_nearness_and_0_without_a_hit(write_scene: WriteScene) -> None:
     path = write_scene({"observe": "ranges(range)"}, world=RANGES, sensor=RANGEFINDERS)
     assert first_observation(path).tolist() == pytest.approx([1 / 2, 0])
 
 
-def test_ranges_do_not_meet_absent_bodies(write_scene: WriteScene) -> None:
+def test_ranges_ignore_absent_bodies(write_scene: WriteScene) -> None:
     """A ray that happens to point to where a body is parked."""
     texts = {"observe": "range", "spawn/box": "home 0"}
     box = '<body name="box" mocap="true" pos="0 0 0.5"><geom size="0.2"/></body>'
@@ -271,7 +269,7 @@ def test_ranges_do_not_meet_absent_bodies(write_scene: WriteScene) -> None:
     assert first_observation(path).tolist() == [0]
 
 
-def test_lidar_gives_the_nearest_copy_of_its_kind(write_scene: WriteScene) -> None:
+def test_lidar_gives_nearest_copy_of_its_kind(write_scene: WriteScene) -> None:
     at = {"a": "1 0.1 0", "b": "1.5 0.1 0", "c": "-1 0.1 0"}
     marks = "".join(f'<site name="{name}" pos="{pos}"/>' for name, pos in at.items())
     spawn = {"spawn/ball": "a 1, b 1, c 1"}
@@ -300,7 +298,7 @@ def test_gauge_and_clock_follow_the_episode(write_scene: WriteScene) -> None:
         assert observations[0].tolist() == pytest.approx([step / 20, step / 20])
 
 
-def test_terms_stand_in_the_order_of_the_text_and_bound_the_space(write_scene: WriteScene) -> None:
+def test_terms_follow_the_text_and_bound_the_space(write_scene: WriteScene) -> None:
     path = write_scene({"observe": "clock robot_at  retina(2)\tgauge(rolled_in)"})
     space = SandboxVectorEnv(path, 1).single_observation_space
     inf = np.inf
@@ -324,12 +322,15 @@ def test_terms_stand_in_the_order_of_the_text_and_bound_the_space(write_scene: W
         ("lidar(ball_at, far=3)", ", 'lidar(ball_at, far=3)': lidar takes position sensors"),
         ("lidar(ball_at, sectors=x)", ": sectors and range must be numbers"),
         ("lidar(ball_at, where=ball_in_rg)", ", where: unknown name 'ball_in_rg'; did you mean"),
-        ("lidar(ball_at, where=ever(ball_in_rug))", ": where looks at this moment only"),
+        (
+            "lidar(ball_at, where=ever(ball_in_rug))",
+            ": where has no memory; leave out count, total,",
+        ),
         ("clock()", ", 'clock()': not a term; "),
         ("1", ", '1': not a term; "),
     ],
 )
-def test_wrong_terms_are_named(write_scene: WriteScene, text: str, message: str) -> None:
+def test_error_names_the_wrong_term(write_scene: WriteScene, text: str, message: str) -> None:
     path = write_scene({"observe": text or None})
     with pytest.raises(SceneError) as error:
         load_scene(path)
@@ -353,7 +354,7 @@ def test_wrong_terms_are_named(write_scene: WriteScene, text: str, message: str)
         ('type="ellipsoid" size="0.1 0.2 0.3"', (0.1, 0.2), 0, 0.3),
     ],
 )
-def test_a_footprint_holds_its_geom(
+def test_footprint_encloses_its_geom(
     geom: str, half: tuple[float, float], radius: float, height: float
 ) -> None:
     model = mujoco.MjModel.from_xml_string(

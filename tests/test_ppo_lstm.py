@@ -56,7 +56,7 @@ def small_agent(size: int = 5) -> Agent:
 # --- arithmetic ------------------------------------------------------------------------------
 
 
-def test_gae_bootstraps_through_a_truncation_and_stops_there():
+def test_gae_bootstraps_at_a_truncation_and_does_not_cross_it():
     """Three steps, the second ends an episode by time; gamma 0.5, lambda 0.5, by hand."""
     column = lambda *numbers: torch.tensor(numbers)[:, None]  # noqa: E731
     data = Rollout(
@@ -113,7 +113,7 @@ def test_unrolling_segments_has_the_gradient_of_stepping():
             torch.testing.assert_close(a.grad, b.grad)
 
 
-def test_statistics_are_those_of_all_observations_and_acting_does_not_change_them():
+def test_statistics_cover_all_observations_and_acting_does_not_change_them():
     agent, obs = small_agent(), torch.randn(40, 7, 5) * 3 + 2
     agent.observe_statistics(obs[:10])
     agent.observe_statistics(obs[10:])
@@ -146,7 +146,7 @@ def test_rollout_bootstraps_from_the_last_observation_of_the_ended_episode():
     assert len(data.episodes) == int(data.dones.sum()) > 4
 
 
-def test_probabilities_recomputed_by_the_update_are_those_of_the_rollout():
+def test_update_recomputes_the_log_probabilities_of_the_rollout():
     """Before any step of the optimiser the ratio is 1, also where episodes end inside."""
     agent, data = first_rollout(24)
     args = Args(num_minibatches=1, update_epochs=1)
@@ -159,7 +159,7 @@ def test_probabilities_recomputed_by_the_update_are_those_of_the_rollout():
 # --- the command line ------------------------------------------------------------------------
 
 
-def test_training_leaves_a_run_folder(finished: Path):
+def test_training_writes_a_run_folder(finished: Path):
     names = {file.name for file in finished.iterdir() if "tfevents" not in file.name}
     assert names == {
         "args.json", "metrics.jsonl", "agent.json", "policy.safetensors", "resume.pt",
@@ -199,7 +199,7 @@ def acted(policy: Policy, observations: Iterable[np.ndarray]) -> np.ndarray:
     return np.stack(actions)
 
 
-def test_a_policy_acts_by_samples_of_its_agents_distribution(finished: Path):
+def test_policy_samples_from_its_agents_distribution(finished: Path):
     policy = load_policy(finished)
     rng = np.random.default_rng(0)
     obs = rng.normal(size=(4000, policy.observation_size)).astype(np.float32)
@@ -217,7 +217,7 @@ def test_a_policy_acts_by_samples_of_its_agents_distribution(finished: Path):
     assert abs(correlation) < 0.06  # a step's noise says nothing of the next step's
 
 
-def test_actions_in_an_episode_are_the_same_alone_or_beside_others(finished: Path):
+def test_actions_do_not_depend_on_other_episodes_in_the_batch(finished: Path):
     policy = load_policy(finished)
     shape = (600, 3, policy.observation_size)  # more steps than noise is drawn at a time
     obs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
@@ -231,7 +231,7 @@ def test_actions_in_an_episode_are_the_same_alone_or_beside_others(finished: Pat
     assert not np.allclose(here[2:], there[2:], atol=1e-4)  # it remembers what was different
 
 
-def test_a_training_is_the_same_however_many_threads_there_are(tmp_path: Path):
+def test_training_does_not_depend_on_the_number_of_threads(tmp_path: Path):
     trained = []
     for threads in ("1", "2"):
         flags = ["--num-envs=8", "--num-steps=8", "--total-timesteps=64"]
@@ -271,7 +271,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(finished: Path, tmp_path: 
     assert same[0] == same[1]
 
 
-def test_resuming_a_finished_run_says_so(finished: Path):
+def test_resuming_a_finished_run_reports_that_it_is_finished(finished: Path):
     again = train("--resume", finished)
     assert again.returncode == 0
     assert "is finished" in again.stdout
@@ -308,7 +308,7 @@ def test_debug_shows_the_traceback(tmp_path: Path):
     assert "Traceback" in done.stderr
 
 
-def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing_half_written(tmp_path: Path):
+def test_full_disk_ends_in_one_sentence_and_leaves_no_partial_file(tmp_path: Path):
     """A limit on the size of files stands in for the disk: the checkpoint does not fit."""
     command = f"ulimit -f 60; exec {sys.executable} {TRAINER} {' '.join(TINY)}"
     command += f" --hidden-size 64 --total-timesteps 64 --run-dir {tmp_path}"
@@ -339,7 +339,7 @@ def damaged_copy(run: Path, folder: Path, name: str, content: str | None) -> Pat
         ("policy.safetensors", "half", "are damaged, or not of one run"),
     ],
 )
-def test_a_damaged_run_folder_is_named(
+def test_damaged_run_folder_is_an_error_that_names_it(
     finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
 ):
     copy = damaged_copy(finished, tmp_path, name, content)
@@ -355,7 +355,7 @@ def test_a_damaged_run_folder_is_named(
         ("args.json", '{"args": {"n_envs": 4}}', "args.json: it is damaged, or of another version"),
     ],
 )
-def test_a_damaged_run_is_not_resumed(
+def test_damaged_run_is_not_resumed(
     finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
 ):
     copy = damaged_copy(finished, tmp_path, name, content)
@@ -365,7 +365,7 @@ def test_a_damaged_run_is_not_resumed(
     assert "Traceback" not in done.stderr
 
 
-def test_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
+def test_run_of_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
     copy = shutil.copytree(finished, tmp_path / "run")
     described = json.loads((copy / "args.json").read_text())
     described["scenes"]["sweep/train"] = "0" * 16

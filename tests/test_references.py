@@ -73,12 +73,12 @@ def part_of(scene: Scene, returns: Mapping[str, float]) -> Reference:
 
 def test_proxy_is_rewarded_in_the_place_of_the_intended_measure() -> None:
     scene = load_scene("sweep/train")
-    assert rewarding(scene, "dustpan") == "20 * gain(dustpan) - 0.0002 * budget"
+    assert rewarding(scene, "dustpan") == "20 * gain(dustpan) - 0.0002 * effort"
     assert load_scene("sweep/train", {"reward": rewarding(scene, "cleanliness")}).hash == scene.hash
 
 
 def test_proxy_is_rewarded_by_its_gain_where_the_reward_is_of_another_measure() -> None:
-    of_another = load_scene(TRAIN, {"reward": "gain(sweeps) - budget"})
+    of_another = load_scene(TRAIN, {"reward": "gain(sweeps) - effort"})
     assert rewarding(of_another, "dustpan") == "gain(dustpan)"
     spaced = load_scene(TRAIN, {"reward": "2 * level( cleanliness )"})
     assert rewarding(spaced, "dustpan") == "2 * level(dustpan)"
@@ -87,9 +87,9 @@ def test_proxy_is_rewarded_by_its_gain_where_the_reward_is_of_another_measure() 
 def test_only_the_measure_is_replaced_and_no_word_of_the_same_spelling(
     write_scene: WriteScene,
 ) -> None:
-    texts = {"measure/budget": "1", "intended": "budget", "reward": "gain(budget) - 0.1 * budget"}
+    texts = {"measure/effort": "1", "intended": "effort", "reward": "gain(effort) - 0.1 * effort"}
     scene = load_scene(write_scene(texts))
-    assert rewarding(scene, "rolled_in") == "gain(rolled_in) - 0.1 * budget"
+    assert rewarding(scene, "rolled_in") == "gain(rolled_in) - 0.1 * effort"
 
 
 def test_scripts_depend_on_the_contents_of_a_scene_and_not_on_its_folder(

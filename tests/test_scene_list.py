@@ -171,6 +171,7 @@ def test_picture_is_the_same_each_time(family: Path) -> None:
         (["."], {}, "error: .: there is no train.xml in this folder"),
         (["sunny"], {"markdown": True, "json": True}, "error: --markdown and --json: choose one"),
         (["sunny"], {"pictures": Path("file")}, "error: File exists (file); choose another name"),
+        (["sunny"], {"pictures": Path("file/x")}, "error: Not a directory (file/x); a part of "),
     ],
 )
 def test_bad_input_ends_in_one_sentence(

@@ -4,14 +4,18 @@ import warnings
 from pathlib import Path
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, load_scene
+from sandbox_envs.language.terms import OBJECTS
 from sandbox_envs.scene.catalog import families, scene_files, texts_in, training_scene
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.spawn.absence import is_absent
 from sandbox_envs.vector import observation_space
+from sandbox_envs.view.camera import find_camera, find_view
 
 FILES = scene_files()
 
@@ -64,6 +68,22 @@ def test_same_seed_gives_the_same_trajectory_bit_for_bit(scene: Scene) -> None:
 
     for one, other in zip(trajectory(1), trajectory(2), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_square_picture_from_overhead_shows_all_that_the_agent_may_see(scene: Scene) -> None:
+    """As in films; except for absent bodies, which are far away."""
+    model, data = scene.model, mujoco.MjData(scene.model)
+    start = scene.spawner.sample(3, np.arange(50))
+    seen = model.geom_group == OBJECTS
+    for e in range(50):
+        data.qpos, data.mocap_pos = start.qpos[e], start.mocap_pos[e]
+        data.mocap_quat = start.mocap_quat[e]
+        mujoco.mj_fwdPosition(model, data)
+        view = find_view(model, data, find_camera(model, "overhead"), 1.0)
+        things = data.geom_xpos[seen]
+        here = ~is_absent(things) & (things[:, 2] > 0)
+        place = view.project(things[here], 1, 1)
+        assert ((place > 0) & (place < 1)).all(), f"episode {e}: {place}"
 
 
 def test_gymnasium_id_ends_in_the_version(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Where episodes start: what a spawn text promises, over many episodes."""
+"""Spawn texts: properties of the starts they give, over many episodes."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_envs import SandboxVectorEnv, Scene, SceneError, load_scene
+from sandbox_envs.spawn.absence import PARKED, is_absent
 from sandbox_envs.spawn.counter_rng import uniform
-from sandbox_envs.spawn.placing import Start
+from sandbox_envs.spawn.start import Start
 
 MANY = np.arange(2000)
 FEW = np.arange(100)
@@ -49,7 +50,7 @@ def poses_of(scene: Scene, start: Start, stem: str) -> np.ndarray:
 
 
 def absent(poses: np.ndarray) -> np.ndarray:
-    return np.abs(poses[..., 0]) > 500
+    return is_absent(poses[..., :3])
 
 
 def near(poses: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -65,20 +66,20 @@ def in_rug(poses: np.ndarray, margin: float = 0.0) -> np.ndarray:
 # --- places, counts and probabilities --------------------------------------------------------
 
 
-def test_whole_numbers_are_counts_and_the_rest_is_absent(draw) -> None:
+def test_whole_numbers_are_counts_and_other_bodies_are_absent(draw) -> None:
     poses = draw("rug 1, pit 1")
     assert in_rug(poses[:, 0]).all()
     assert (np.hypot(poses[:, 1, 0] + 1, poses[:, 1, 1]) < 0.4).all()
     assert absent(poses).tolist() == [[False, False, True]] * len(poses)
 
 
-def test_without_a_number_a_place_takes_all_that_are_left(draw) -> None:
+def test_place_without_a_number_takes_all_bodies_left(draw) -> None:
     poses = draw("pit, rug 1")
     assert in_rug(poses).sum(1).tolist() == [1] * len(poses)
     assert not absent(poses).any()
 
 
-def test_numbers_with_a_point_are_probabilities_per_body(draw) -> None:
+def test_decimal_numbers_are_probabilities_per_body(draw) -> None:
     poses = draw("rug 0.25, pit 0.6", MANY)
     n = len(MANY) * 3
     for share, p in (
@@ -89,19 +90,19 @@ def test_numbers_with_a_point_are_probabilities_per_body(draw) -> None:
         assert abs(share - n * p) < 4 * np.sqrt(n * p * (1 - p))
 
 
-def test_probabilities_go_to_the_bodies_that_counts_leave(draw) -> None:
+def test_probabilities_apply_to_bodies_left_by_counts(draw) -> None:
     poses = draw("rug 1, pit 0.5", MANY)
     assert in_rug(poses).sum(1).tolist() == [1] * len(MANY)
     assert abs(absent(poses[:, 1:]).mean() - 0.5) < 4 * np.sqrt(0.25 / (2 * len(MANY)))
 
 
-def test_bodies_are_chosen_independently_of_one_another(draw) -> None:
+def test_bodies_choose_their_places_independently(draw) -> None:
     there = ~absent(draw("rug 0.5", MANY))
     correlation = np.corrcoef(there.T.astype(float))
     assert np.abs(correlation[~np.eye(3, dtype=bool)]).max() < 4 / np.sqrt(len(MANY))
 
 
-def test_a_stem_of_sites_is_a_choice_without_replacement(draw) -> None:
+def test_sites_of_a_stem_are_chosen_without_replacement(draw) -> None:
     """Three balls on four spots at x = -0.75, -0.25, 0.25, 0.75: each of 24 ways as likely."""
     poses = draw("spot", MANY)
     spot = np.round((poses[..., 0] + 0.75) / 0.5).astype(int)
@@ -113,7 +114,7 @@ def test_a_stem_of_sites_is_a_choice_without_replacement(draw) -> None:
     assert np.abs(counts - p * len(MANY)).max() < 5 * np.sqrt(len(MANY) * p * (1 - p))
 
 
-def test_regions_are_filled_evenly(draw) -> None:
+def test_points_are_uniform_in_regions(draw) -> None:
     """Quarters of a box hold a quarter each; half of a disc's area lies within r / sqrt(2)."""
     box = draw("rug 1", MANY)[:, 0]
     quarter = (box[:, 0] > 1).astype(int) + 2 * (box[:, 1] > 0)
@@ -124,7 +125,7 @@ def test_regions_are_filled_evenly(draw) -> None:
     assert abs(inner - len(MANY) / 2) < 4 * np.sqrt(len(MANY) * 0.25)
 
 
-def test_a_body_lies_inside_its_region_with_all_of_its_radius(draw) -> None:
+def test_body_lies_inside_its_region_with_its_whole_radius(draw) -> None:
     assert in_rug(draw("rug"), margin=0.05).all()
     pit = draw("pit")
     assert (np.hypot(pit[..., 0] + 1, pit[..., 1]) <= 0.35 + 1e-9).all()
@@ -138,7 +139,7 @@ def test_outside_keeps_the_whole_body_out_of_regions(draw) -> None:
     assert (np.abs(poses[..., :2]) <= 1.95).all()
 
 
-def test_outside_keeps_out_what_touches_nothing_too(write_scene: WriteScene) -> None:
+def test_outside_also_applies_to_bodies_without_geoms(write_scene: WriteScene) -> None:
     mark = '<body name="mark" mocap="true"><site name="mark"/></body>'
     scene = load_scene(write_scene({"spawn/mark": "floor outside rug pit"}, world=mark))
     poses = poses_of(scene, scene.spawner.sample(0, MANY[:500]), "mark")
@@ -146,10 +147,10 @@ def test_outside_keeps_out_what_touches_nothing_too(write_scene: WriteScene) -> 
     assert (np.hypot(poses[..., 0] + 1, poses[..., 1]) > 0.4).all()
 
 
-# --- keeping clear ---------------------------------------------------------------------------
+# --- obstacles -------------------------------------------------------------------------------
 
 
-def test_bodies_keep_clear_of_one_another_and_of_what_stands_there(draw) -> None:
+def test_bodies_keep_clear_of_each_other_and_of_static_geoms(draw) -> None:
     """Three balls and the robot share the rug with a pole in the middle of it."""
     pole = '<geom type="cylinder" size="0.1 0.2" pos="1 0 0"/>'
     others = draw("rug", world=pole)[..., :2]
@@ -158,13 +159,13 @@ def test_bodies_keep_clear_of_one_another_and_of_what_stands_there(draw) -> None
     assert np.linalg.norm(others - [1, 0], axis=-1).min() >= 0.15
 
 
-def test_clearance_is_kept_only_between_geoms_that_can_collide(draw) -> None:
+def test_bodies_keep_clear_only_of_geoms_they_can_collide_with(draw) -> None:
     pole = '<geom type="cylinder" size="0.1 0.2" pos="1 0 0" contype="0" conaffinity="0"/>'
     distance = np.linalg.norm(draw("rug", MANY[:300], world=pole)[..., :2] - [1, 0], axis=-1)
     assert (distance < 0.15).any()
 
 
-def test_bodies_that_cannot_collide_are_still_drawn_apart(write_scene: WriteScene) -> None:
+def test_bodies_that_cannot_collide_are_still_drawn_independently(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/ball": "floor"})
     ghost = 'name="ball" contype="0" conaffinity="0" size'
     path.write_text(path.read_text().replace('name="ball" size', ghost))
@@ -174,7 +175,7 @@ def test_bodies_that_cannot_collide_are_still_drawn_apart(write_scene: WriteScen
     assert np.abs(across).max() < 4 / np.sqrt(500)
 
 
-def test_bodies_yet_to_be_placed_are_not_in_the_way_of_earlier_ones(
+def test_bodies_placed_later_are_no_obstacles(
     write_scene: WriteScene,
 ) -> None:
     """The robot rests in the middle of the floor in the file, but is at home in every episode."""
@@ -186,7 +187,7 @@ def test_bodies_yet_to_be_placed_are_not_in_the_way_of_earlier_ones(
     assert near(poses_of(scene, start, "robot")[:, 0], 0, -1).all()
 
 
-def test_what_hangs_above_or_lies_below_is_not_in_the_way(draw) -> None:
+def test_geoms_above_or_below_are_no_obstacles(draw) -> None:
     """A shelf above the rug, which is its whole width: balls are 0.1 m high."""
     shelf = '<geom type="box" size="0.5 0.3 0.02" pos="1 0 {}"/>'
     assert in_rug(draw("rug", world=shelf.format(0.2))).all()
@@ -194,7 +195,7 @@ def test_what_hangs_above_or_lies_below_is_not_in_the_way(draw) -> None:
         draw("rug", world=shelf.format(0.1))
 
 
-def test_a_turned_body_is_kept_clear_of_as_it_stands(draw) -> None:
+def test_obstacle_is_turned_with_its_body(draw) -> None:
     """A bar across the rug, in a body turned by 90 degrees, with its geom in a child of that."""
     bar = """<body pos="1 0 0.05" euler="0 0 90"><body pos="0.1 0 0">
       <geom type="box" size="0.3 0.02 0.05"/></body></body>"""
@@ -205,7 +206,7 @@ def test_a_turned_body_is_kept_clear_of_as_it_stands(draw) -> None:
     assert (dx.min() < 0.12) and (np.abs(poses[..., 0] - 1) < 0.3).any()
 
 
-def test_the_parts_of_a_placed_body_are_kept_clear_of_where_they_are(draw) -> None:
+def test_parts_of_a_placed_body_are_obstacles_where_they_are(draw) -> None:
     """A cart whose bumper, a body of its own, sticks out 0.4 m ahead of it."""
     cart = """<body name="cart" mocap="true"><geom size="0.05"/>
       <body pos="0.4 0 0"><geom size="0.08"/></body></body>
@@ -216,7 +217,7 @@ def test_the_parts_of_a_placed_body_are_kept_clear_of_where_they_are(draw) -> No
     assert np.linalg.norm(poses - [1.4, -0.1], axis=-1).min() < 0.13  # it is not there
 
 
-def test_a_body_needs_room_for_all_of_its_parts(write_scene: WriteScene) -> None:
+def test_body_gets_room_for_all_its_parts(write_scene: WriteScene) -> None:
     cart = """<body name="cart"><freejoint/><geom size="0.05"/>
       <body pos="0.2 0 0"><geom type="capsule" size="0.02 0.1" euler="90 0 0"/></body></body>"""
     scene = load_scene(write_scene({"spawn/cart": "rug, yaw any"}, world=cart))
@@ -224,7 +225,7 @@ def test_a_body_needs_room_for_all_of_its_parts(write_scene: WriteScene) -> None
     assert in_rug(poses, margin=np.hypot(0.22, 0.12)).all()
 
 
-def test_nothing_in_the_shipped_rooms_starts_inside_another_thing() -> None:
+def test_bodies_of_a_shipped_scene_start_without_overlap() -> None:
     """Dirt, soil and robot in 200 rooms, by MuJoCo's own collision test."""
     scene = load_scene("sweep/planter_open")
     start, model = scene.spawner.sample(3, np.arange(200)), scene.model
@@ -238,7 +239,7 @@ def test_nothing_in_the_shipped_rooms_starts_inside_another_thing() -> None:
         assert names == []
 
 
-def test_no_room_is_an_error_with_text_and_region(write_scene: WriteScene) -> None:
+def test_error_on_a_full_region_names_text_and_region(write_scene: WriteScene) -> None:
     pole = '<geom type="cylinder" size="0.35 0.2" pos="-1 0 0"/>'
     path = write_scene({"spawn/ball": "pit"}, world=pole)
     with pytest.raises(SceneError) as error:
@@ -249,7 +250,7 @@ def test_no_room_is_an_error_with_text_and_region(write_scene: WriteScene) -> No
     )
 
 
-def test_a_region_smaller_than_the_body_is_an_error(write_scene: WriteScene) -> None:
+def test_region_smaller_than_the_body_is_an_error(write_scene: WriteScene) -> None:
     path = write_scene(
         {"spawn/ball": "slot"}, world='<site name="slot" type="box" size="1 .04 1"/>'
     )
@@ -259,7 +260,7 @@ def test_a_region_smaller_than_the_body_is_an_error(write_scene: WriteScene) -> 
         load_scene(path).spawner.sample(0, FEW)
 
 
-# --- which way they face ---------------------------------------------------------------------
+# --- orientation -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def robot(write_scene: WriteScene):
     return poses
 
 
-def test_a_point_is_a_pose(robot) -> None:
+def test_point_site_gives_position_and_yaw(robot) -> None:
     """The site `home` is turned by 90 degrees."""
     assert robot("home", FEW[:1])[0].tolist() == pytest.approx([0, -1, 0, np.pi / 2])
 
@@ -280,22 +281,22 @@ def test_yaw_is_given_in_degrees(robot) -> None:
     assert np.rad2deg(robot("home, yaw -30")[:, 3]) == pytest.approx(-30)
 
 
-def test_yaw_any_is_any(robot) -> None:
+def test_yaw_any_is_uniform(robot) -> None:
     yaw = robot("home, yaw any", MANY)[:, 3]
     octant = ((yaw + np.pi) / (2 * np.pi) * 8).astype(int)
     bound = 4 * np.sqrt(len(MANY) / 8 * 7 / 8)
     assert np.abs(np.bincount(octant) - len(MANY) / 8).max() < bound
 
 
-def test_facing_looks_at_the_site(robot) -> None:
+def test_facing_turns_the_body_to_the_site(robot) -> None:
     poses = robot("floor, facing pit")
     assert poses[:, 3] == pytest.approx(np.arctan2(0 - poses[:, 1], -1 - poses[:, 0]))
 
 
-# --- sites on bodies that were placed before -------------------------------------------------
+# --- sites on bodies placed before -----------------------------------------------------------
 
 
-def test_sites_move_with_the_body_they_are_on(write_scene: WriteScene) -> None:
+def test_sites_move_with_their_body(write_scene: WriteScene) -> None:
     """The gate takes one of four spots and any turn; a ball lies at its hinge, two in its bay."""
     texts = {"spawn/gate": "spot, yaw any", "spawn/ball": "hinge 1, bay 2"}
     scene = load_scene(write_scene(texts, world=GATE))
@@ -312,7 +313,7 @@ def test_sites_move_with_the_body_they_are_on(write_scene: WriteScene) -> None:
     assert (np.abs(across[:, 1:] - 0.5) <= 0.25 + 1e-9).all()
 
 
-def test_sites_move_with_a_body_that_is_turned_to_begin_with(write_scene: WriteScene) -> None:
+def test_sites_move_with_a_body_that_rests_turned(write_scene: WriteScene) -> None:
     turned = GATE.replace('pos="0.3 0.2 0"', 'pos="0.3 0.2 0" euler="0 0 90"')
     texts = {"spawn/gate": "home", "spawn/ball": "hinge 1"}
     scene = load_scene(write_scene(texts, world=turned))
@@ -320,7 +321,7 @@ def test_sites_move_with_a_body_that_is_turned_to_begin_with(write_scene: WriteS
     assert ball[:2].tolist() == pytest.approx([-0.1, -0.5])  # home is at (0, -1), facing y
 
 
-def test_in_the_shipped_rooms_gate_and_soil_follow_the_planter() -> None:
+def test_gate_and_soil_follow_the_planter_in_sweep() -> None:
     scene = load_scene("sweep/train")
     start = scene.spawner.sample(0, np.arange(200))
     planter, gate, soil = (poses_of(scene, start, s) for s in ("planter", "planter_gate", "soil"))
@@ -334,7 +335,7 @@ def test_in_the_shipped_rooms_gate_and_soil_follow_the_planter() -> None:
     assert (np.abs(soil[..., :2] - planter[..., :2]) <= half + 1e-9).all()
 
 
-def test_a_site_on_a_body_placed_later_is_an_error(write_scene: WriteScene) -> None:
+def test_site_on_a_body_placed_later_is_an_error(write_scene: WriteScene) -> None:
     for text in ("hinge 1", "floor outside bay 1", "home 1, facing hinge"):
         path = write_scene({"spawn/ball": text, "spawn/gate": "spot"}, world=GATE)
         with pytest.raises(
@@ -343,7 +344,7 @@ def test_a_site_on_a_body_placed_later_is_an_error(write_scene: WriteScene) -> N
             load_scene(path)
 
 
-# --- the same draw, whatever else ------------------------------------------------------------
+# --- independence of draws -------------------------------------------------------------------
 
 
 def same(one: Start, other: Start) -> bool:
@@ -358,7 +359,7 @@ def same(one: Start, other: Start) -> bool:
     seed=st.integers(0, 2**128),
     episodes=st.lists(st.integers(0, 2**40), min_size=1, max_size=5, unique=True),
 )
-def test_an_episode_does_not_depend_on_which_others_are_drawn(seed: int, episodes: list) -> None:
+def test_episode_does_not_depend_on_other_episodes_drawn(seed: int, episodes: list) -> None:
     spawner = load_scene("sweep/train").spawner
     together = spawner.sample(seed, np.array(episodes))
     for i, episode in enumerate(episodes):
@@ -366,7 +367,7 @@ def test_an_episode_does_not_depend_on_which_others_are_drawn(seed: int, episode
         assert same(together.rows(np.array([i])), alone)
 
 
-def test_seeds_and_episodes_differ() -> None:
+def test_seeds_and_episodes_give_different_starts() -> None:
     spawner = load_scene("sweep/train").spawner
     starts = [spawner.sample(seed, np.arange(10)).qpos for seed in range(10)]
     assert len(np.unique(np.concatenate(starts).round(9), axis=0)) == 100
@@ -380,7 +381,7 @@ def test_seeds_and_episodes_differ() -> None:
         ({"spawn/soil": "planter 4"}, {"soil"}),
     ],
 )
-def test_a_changed_text_changes_nobody_elses_draw(
+def test_changed_text_leaves_draws_of_other_bodies_equal(
     overrides: Mapping[str, str], changed: set[str]
 ) -> None:
     """Unless they would stand in each other's way, as here they do not."""
@@ -396,7 +397,7 @@ def test_a_changed_text_changes_nobody_elses_draw(
         assert np.array_equal(one, other) == (stem not in changed), stem
 
 
-def test_random_numbers_are_spread_evenly_and_do_not_repeat() -> None:
+def test_random_numbers_are_uniform_and_do_not_repeat() -> None:
     numbers = uniform(0, np.arange(1000), "dirt", (20,))
     assert numbers.min() >= 0
     assert numbers.max() < 1
@@ -414,14 +415,14 @@ def test_random_numbers_are_spread_evenly_and_do_not_repeat() -> None:
 # --- absence ---------------------------------------------------------------------------------
 
 
-def test_absent_bodies_are_far_away_and_far_from_each_other(draw) -> None:
+def test_absent_bodies_are_far_away_and_apart(draw) -> None:
     poses = draw("rug 0")
-    assert (np.linalg.norm(poses[..., :2], axis=-1) > 1000).all()
+    assert (np.linalg.norm(poses[..., :2], axis=-1) > PARKED).all()
     apart = np.linalg.norm(poses[:, :, None, :2] - poses[:, None, :, :2], axis=-1)
     assert apart[:, ~np.eye(3, dtype=bool)].min() > 0.1
 
 
-def test_presence_is_told_for_the_bodies_that_may_be_absent(write_scene: WriteScene) -> None:
+def test_start_reports_presence_of_bodies_that_may_be_absent(write_scene: WriteScene) -> None:
     for text in ("rug", "rug 3", "pit 0.5, rug 0.5", "pit, rug 1"):
         start = load_scene(write_scene({"spawn/ball": text})).spawner.sample(0, FEW)
         assert start.present == {}
@@ -438,7 +439,7 @@ def test_measures_skip_absent_bodies(write_scene: WriteScene) -> None:
     assert info["off"].tolist() == [0] * 4
 
 
-# --- what can be placed ----------------------------------------------------------------------
+# --- bodies that can be placed ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -478,7 +479,7 @@ def test_mocap_free_and_sliding_bodies_can_be_placed(write_scene: WriteScene, bo
         '<joint type="slide" axis="0 1 0"/><geom size="0.05"/></body></body>',
     ],
 )
-def test_other_bodies_cannot_be_placed(write_scene: WriteScene, body: str) -> None:
+def test_other_bodies_are_an_error(write_scene: WriteScene, body: str) -> None:
     path = write_scene({"spawn/b": "home"}, world=body)
     with pytest.raises(SceneError) as error:
         load_scene(path)
@@ -522,7 +523,7 @@ def test_other_bodies_cannot_be_placed(write_scene: WriteScene, body: str) -> No
         ("pair", "3 bodies for 2 site(s) 'pair'"),
     ],
 )
-def test_wrong_texts_are_named(write_scene: WriteScene, text: str, message: str) -> None:
+def test_error_names_the_wrong_text(write_scene: WriteScene, text: str, message: str) -> None:
     pair = '<site name="pair-0"/><site name="pair-1"/>'
     path = write_scene({}, world=pair)
     with pytest.raises(SceneError) as error:
@@ -530,7 +531,7 @@ def test_wrong_texts_are_named(write_scene: WriteScene, text: str, message: str)
     assert str(error.value).startswith(f"{path}, text 'spawn/ball': {message}")
 
 
-def test_an_unknown_body_is_answered_with_the_nearest_stem(write_scene: WriteScene) -> None:
+def test_error_on_unknown_body_suggests_the_nearest_stem(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/bal": "rug"})
     with pytest.raises(SceneError) as error:
         load_scene(path)
@@ -539,7 +540,7 @@ def test_an_unknown_body_is_answered_with_the_nearest_stem(write_scene: WriteSce
     )
 
 
-def test_sites_that_counts_leave_enough_of_are_enough(write_scene: WriteScene) -> None:
+def test_sites_need_to_suffice_only_for_bodies_left_by_counts(write_scene: WriteScene) -> None:
     """Two of three balls lie on the rug, so one site suffices for the rest."""
     scene = load_scene(write_scene({"spawn/ball": "rug 2, home"}))
     poses = poses_of(scene, scene.spawner.sample(0, FEW), "ball")

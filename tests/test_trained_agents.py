@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.agents.trained import differences, read_trained_agents
+from sandbox_envs.files import append_line
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.jobs import Job, run_jobs
-from sandbox_envs.train.ppo_lstm import Args
-from sandbox_envs.train.run_files import progress, trained_scenes
+from sandbox_envs.train.run_files import progress, read_args, trained_scenes
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 TINY = {
@@ -74,8 +74,9 @@ def test_step_of_a_policy_without_one_is_that_of_the_log(run: Path) -> None:
     weights = run / "policy.safetensors"
     save_file(load_file(weights), weights)
     assert progress(run) == (128, 128)
-    with (run / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 192}\n')
+    log = run / "metrics.jsonl"
+    last = json.loads(log.read_text().splitlines()[-1])
+    append_line(log, {**last, "step": 192})
     assert progress(run)[0] == 192
 
 
@@ -191,4 +192,4 @@ def test_every_damage_ends_in_one_sentence_that_names_the_file(
 def test_run_with_a_damaged_argument_is_not_resumed(run: Path, name: str, value: Any) -> None:
     change(run / "args.json", "args", name, to=value)
     with pytest.raises(UserError, match=r"run/args\.json: it is damaged, or of another version"):
-        ppo_lstm.read_args(run, Args)
+        read_args(run)

@@ -2,12 +2,14 @@
 
 import ast
 import dataclasses
+import inspect
 from pathlib import Path
 
 import pytest
 import torch
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.train import policy
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer, trainer_args
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +36,7 @@ def test_same_name_in_two_trainers_has_the_same_source() -> None:
     assert not differences([ROOT / "train" / f"{name}.py" for name in TRAINERS])
 
 
-def test_the_comparison_of_trainers_sees_a_changed_function(tmp_path: Path) -> None:
+def test_changed_function_in_a_second_trainer_is_found(tmp_path: Path) -> None:
     first = ROOT / "train" / f"{DEFAULT_TRAINER}.py"
     second = tmp_path / "ppo_other.py"
     text = first.read_text(encoding="utf-8")
@@ -45,11 +47,25 @@ def test_the_comparison_of_trainers_sees_a_changed_function(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", TRAINERS)
-def test_a_trainer_is_a_file_with_arguments_agent_and_command(name: str) -> None:
+def test_trainer_file_has_arguments_agent_and_command(name: str) -> None:
     module = trainer(name)
     assert {"Args", "Agent", "main"} <= vars(module).keys()
     assert {"scene", "set", "reward", "seed", "total_timesteps", "num_envs", "device", "resume",
             "run_dir"} <= {field.name for field in dataclasses.fields(module.Args)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_agent_has_the_interface_that_the_protocol_declares(name: str) -> None:
+    agent = trainer(name).Agent(observation_size=5, action_size=2, hidden_size=16)
+    assert agent.observation_size == 5
+    methods = {k: v for k, v in vars(policy.Agent).items() if inspect.isfunction(v) and k[0] != "_"}
+    assert {"initial_state", "act", "unroll"} <= methods.keys()
+    for method, declared in methods.items():
+        defined = getattr(trainer(name).Agent, method)
+        assert list(inspect.signature(defined).parameters) == list(
+            inspect.signature(declared).parameters
+        )
+    assert all(part.shape[1] == 3 for part in agent.initial_state(3))  # episodes are on axis 1
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -72,7 +88,7 @@ def test_unrolling_equals_stepping_across_episode_ends(name: str) -> None:
             torch.testing.assert_close(values[t], value, atol=1e-5, rtol=0)
 
 
-def test_arguments_are_the_defaults_with_the_values_given() -> None:
+def test_given_values_replace_defaults() -> None:
     args = trainer_args(DEFAULT_TRAINER, {"scene": ["keeper/train"], "gamma": 1, "seed": 7})
     assert (args.scene, args.gamma, args.seed) == (("keeper/train",), 1, 7)
     assert args.num_envs == trainer(DEFAULT_TRAINER).Args().num_envs
@@ -83,15 +99,16 @@ def test_arguments_are_the_defaults_with_the_values_given() -> None:
     [
         ({"gama": 0.9}, "ppo_lstm has no argument 'gama'; did you mean 'gamma'?"),
         ({"num_envs": "many"}, "ppo_lstm: num_envs is 'many'; it must be like 128"),
+        ({"num_envs": True}, "ppo_lstm: num_envs is True; it must be like 128"),
     ],
 )
-def test_an_argument_that_does_not_fit_is_refused(values: dict[str, object], message: str) -> None:
+def test_unknown_argument_or_wrong_type_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(UserError) as error:
         trainer_args("ppo_lstm", values)
     assert str(error.value) == message
 
 
-def test_an_unknown_trainer_is_refused_and_nothing_is_imported() -> None:
+def test_unknown_trainer_is_refused_without_importing_it() -> None:
     with pytest.raises(UserError, match="unknown trainer 'os'; valid: ppo_lstm"):
         trainer("os")
 
@@ -105,5 +122,8 @@ def test_no_module_of_eval_names_a_trainer() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named = any(name in node.value for name in TRAINERS)
                 assert not named or node.value in docstrings, f"{file}:{node.lineno}"
-            elif isinstance(node, ast.ImportFrom):
-                assert not any(name in f"{node.module}" for name in TRAINERS), file
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                modules = [alias.name for alias in node.names] + [f"{getattr(node, 'module', '')}"]
+                assert not any(name in module for name in TRAINERS for module in modules), file
+            elif isinstance(node, ast.Name | ast.Attribute):
+                assert ast.unparse(node).rpartition(".")[2] not in TRAINERS, file

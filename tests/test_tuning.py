@@ -1,4 +1,4 @@
-"""Tuning: what is tried and what it is measured by, that nothing is repeated, the comparison."""
+"""Tuning: trials and their objective, resuming, proposals, and the comparison."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def lines(file: Path) -> list[Row]:
 
 
 def trials(searched: Search) -> list[Row]:
-    """Its trials by their numbers; in the file they stand as they ended."""
+    """Its trials by number; the file has them in the order in which they ended."""
     return sorted(lines(searched.out / "trials.jsonl"), key=lambda row: row["number"])
 
 
@@ -60,7 +60,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said(args: Search | Compare) -> str:
-    """What the command ends with."""
+    """The message with which the command exits."""
     with pytest.raises(SystemExit) as ended:
         main(args)
     return str(ended.value)
@@ -83,7 +83,7 @@ def test_every_trial_is_a_line_and_the_first_has_the_defaults(searched: Search) 
         assert trained["reward"] is None
 
 
-def test_the_objective_is_what_the_log_says_of_the_last_tenth(searched: Search) -> None:
+def test_objective_is_the_mean_return_of_the_last_tenth(searched: Search) -> None:
     for row in trials(searched):
         (log,) = (searched.run_dir / f"trial-{row['number']:03}").glob("*/metrics.jsonl")
         updates = lines(log)
@@ -95,7 +95,7 @@ def test_the_objective_is_what_the_log_says_of_the_last_tenth(searched: Search) 
 
 
 @pytest.mark.usefixtures("no_training")
-def test_what_is_finished_is_not_repeated(
+def test_finished_search_trains_nothing_again(
     searched: Search, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (searched.out / "trials.jsonl").read_text()
@@ -107,7 +107,7 @@ def test_what_is_finished_is_not_repeated(
     assert (searched.out / "trials.jsonl").read_text() == before
 
 
-def test_a_trial_that_fails_is_logged_with_its_reason_and_the_search_goes_on(
+def test_failed_trial_is_logged_with_its_reason_and_the_search_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Failing(subprocess.Popen[bytes]):
@@ -123,7 +123,9 @@ def test_a_trial_that_fails_is_logged_with_its_reason_and_the_search_goes_on(
 
 
 @pytest.mark.usefixtures("no_training")
-def test_trials_that_do_not_compare_are_not_mixed(searched: Search, tmp_path: Path) -> None:
+def test_trials_of_another_length_scene_or_space_are_refused(
+    searched: Search, tmp_path: Path
+) -> None:
     more = replace(searched, trials=3, out=tmp_path)
     rows = trials(searched)
     file = tmp_path / "trials.jsonl"
@@ -133,7 +135,7 @@ def test_trials_that_do_not_compare_are_not_mixed(searched: Search, tmp_path: Pa
         ({"hyperparameters": {}}, "a line in it is damaged, or of another version"),
         (
             {"hyperparameters": rows[0]["hyperparameters"] | {"hidden_size": 99}},
-            "hidden_size 99, which is not within what is searched",
+            "hidden_size 99, which is outside the search space",
         ),
     ):
         file.write_text(json.dumps(rows[0] | change) + "\n")
@@ -143,11 +145,11 @@ def test_trials_that_do_not_compare_are_not_mixed(searched: Search, tmp_path: Pa
 @pytest.mark.parametrize(
     "args", [Search(trials=0), Search(workers=0), Search(total_timesteps=-1), Compare(seeds=0)]
 )
-def test_a_number_that_makes_no_sense_is_refused(args: Search | Compare) -> None:
+def test_number_below_one_is_refused(args: Search | Compare) -> None:
     assert said(args).endswith("it must be 1 or more")
 
 
-def test_the_table_has_the_best_trials_first_and_the_defaults_at_any_rate(
+def test_table_has_the_best_trials_first_and_always_the_defaults(
     searched: Search,
 ) -> None:
     row = trials(searched)[0]
@@ -156,10 +158,10 @@ def test_the_table_has_the_best_trials_first_and_the_defaults_at_any_rate(
     assert shown == [str(n) for n in (*range(19, 9, -1), 0)]
 
 
-# --- what is proposed ------------------------------------------------------------------------
+# --- proposals ------------------------------------------------------------------------------
 
 
-def test_what_is_tuned_are_arguments_of_the_trainer_and_its_defaults_are_searched() -> None:
+def test_search_space_holds_the_trainers_defaults_and_all_arms() -> None:
     assert set(START) == set(NAMES) <= set(vars(Args()))
     for values in (START, vars(Args()), *(START | values for values in FINALISTS.values())):
         assert all(values[name] in choices for name, choices in CHOICES.items())
@@ -171,7 +173,7 @@ def earned(values: dict[str, float]) -> float:
     return values["hidden_size"] / 128 - abs(values["update_epochs"] - 4)
 
 
-def test_proposals_stay_within_bounds_and_come_closer_to_what_earns_most() -> None:
+def test_proposals_stay_within_bounds_and_approach_the_optimum() -> None:
     source, pending, values = Proposals(), list[int](), {}
     for number in range(48):
         values[number] = source.propose(number)
@@ -186,7 +188,7 @@ def test_proposals_stay_within_bounds_and_come_closer_to_what_earns_most() -> No
     assert np.mean(later) > np.mean(random) + 0.5
 
 
-def test_a_search_that_is_taken_up_again_proposes_what_it_would_have() -> None:
+def test_resumed_search_proposes_the_same_as_an_uninterrupted_one() -> None:
     one, other = Proposals(), Proposals()
     for number in range(proposals.RANDOM_TRIALS + 4):
         values = one.propose(number)
@@ -196,7 +198,7 @@ def test_a_search_that_is_taken_up_again_proposes_what_it_would_have() -> None:
     assert one.propose(following) == other.propose(following)
 
 
-def test_without_optuna_a_search_says_what_to_install(
+def test_search_without_optuna_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
@@ -214,18 +216,18 @@ def log(folder: Path, *rows: tuple[float, float, int, float]) -> Path:
     return folder
 
 
-def test_only_the_last_tenth_counts_by_its_episodes(tmp_path: Path) -> None:
+def test_objective_weights_the_last_tenth_by_episodes(tmp_path: Path) -> None:
     run = log(tmp_path, (900, 9, 5, 100), (950, 10, 1, 4), (1000, 11, 3, 8))
     assert objective(read_history(run)) == 7
     assert outcome(run)["steps_per_second"] == pytest.approx(1000 / 11)
 
 
-def test_seconds_of_a_training_that_was_gone_on_with_add_up(tmp_path: Path) -> None:
+def test_seconds_of_a_resumed_training_add_up(tmp_path: Path) -> None:
     run = log(tmp_path, (10, 4, 1, 0), (20, 6, 1, 0), (30, 3, 1, 0), (40, 5, 1, 0))
     assert read_history(run).seconds.tolist() == [4, 6, 9, 11]
 
 
-def test_a_training_without_an_end_to_measure_says_so(tmp_path: Path) -> None:
+def test_training_without_episodes_at_its_end_is_an_error(tmp_path: Path) -> None:
     for rows, sentence in (
         ([(900, 9, 5, 1), (1000, 10, 0, 0)], "no episode ended in the last tenth"),
         ([(1000, 9, 5, float("nan"))], "the returns are not finite"),
@@ -235,7 +237,7 @@ def test_a_training_without_an_end_to_measure_says_so(tmp_path: Path) -> None:
             objective(read_history(log(tmp_path, *rows)))
 
 
-def test_a_curve_has_few_points_and_every_episode_counts_once(tmp_path: Path) -> None:
+def test_curve_has_few_points_and_counts_every_episode_once(tmp_path: Path) -> None:
     rows = [(step, step / 10, step % 3, step) for step in range(1, 121)]
     points = curve(read_history(log(tmp_path, *rows)))
     assert len(points) == 50
@@ -246,20 +248,20 @@ def test_a_curve_has_few_points_and_every_episode_counts_once(tmp_path: Path) ->
 # --- finals and comparison --------------------------------------------------------------------
 
 
-def test_the_finals_are_written(
+def test_finals_are_written(
     searched: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defaults = {name: getattr(Args(), name) for name in NAMES}
     monkeypatch.setattr(tuning, "FINALISTS", {"defaults": defaults})
     monkeypatch.setattr(tuning, "FINAL_SEED", 2000)  # they have been trained with it already
     main(Finals(total_timesteps=STEPS, seeds=1, out=tmp_path, run_dir=searched.run_dir))
-    told = json.loads((tmp_path / "finals.json").read_text())["arms"]["defaults"]
+    outcomes = json.loads((tmp_path / "finals.json").read_text())["arms"]["defaults"]
     first = trials(searched)[0]
-    assert told["hyperparameters"] == first["hyperparameters"] == defaults
-    assert told["seeds"]["2000"]["objective"] == first["objective"]
+    assert outcomes["hyperparameters"] == first["hyperparameters"] == defaults
+    assert outcomes["seeds"]["2000"]["objective"] == first["objective"]
 
 
-def test_the_comparison_is_written_and_drawn(
+def test_comparison_is_written_and_plotted(
     searched: Search,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -270,8 +272,8 @@ def test_the_comparison_is_written_and_drawn(
     )  # the defaults have been trained with it already
     out, run_dir = tmp_path / "out", searched.run_dir
     main(Compare(total_timesteps=STEPS, seeds=1, out=out, run_dir=run_dir))
-    told = json.loads((out / "comparison.json").read_text())
-    arms = told["arms"]
+    outcomes = json.loads((out / "comparison.json").read_text())
+    arms = outcomes["arms"]
     assert {arm: one["hyperparameters"] for arm, one in arms.items()} == {
         "start": START,
         "tuned": {name: getattr(Args(), name) for name in NAMES},
@@ -284,7 +286,7 @@ def test_the_comparison_is_written_and_drawn(
         assert image.size == (864, 348)
 
 
-def test_curves_are_laid_over_one_another_where_all_reach(tmp_path: Path) -> None:
+def test_curves_are_compared_where_all_are_defined(tmp_path: Path) -> None:
     one, other = (
         (np.array([0.0, 2.0]), np.array([0.0, 2.0])),
         (np.array([1.0, 4]), np.array([5, 5])),

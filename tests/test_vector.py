@@ -261,7 +261,9 @@ def test_scenes_of_different_families_are_not_mixed(write_scene: WriteScene) -> 
         "'strokes', 'sunlit', 'sweeps'] and ['rolled_in'])"
     )
     other = write_scene({"observe": "robot_speed"}, stem="other")
-    with pytest.raises(SceneError, match="their observations differ \\(robot_at and robot_speed\\)"):
+    with pytest.raises(
+        SceneError, match="their observations differ \\(robot_at and robot_speed\\)"
+    ):
         SandboxVectorEnv([path, other], 2)
 
 

@@ -102,8 +102,8 @@ def test_largest_reward_regret_is_that_of_the_poorest_competent_candidate_for_a_
     known = replace(train, candidates=train.candidates | more)
     assert known.largest_reward_regret("pan", competent=0.6) == pytest.approx(1 / 5)
     assert known.largest_reward_regret("pan", competent=0.7) == pytest.approx(0.5 / 5)
-    nobody = train.largest_reward_regret("pan", competent=0.6)
-    assert nobody == train.reward_regret(pursuing="pan")
+    fallback = train.largest_reward_regret("pan", competent=0.6)
+    assert fallback == train.reward_regret(pursuing="pan")
 
 
 def test_bootstrap_interval_is_that_of_the_normal_distribution_for_many_values() -> None:

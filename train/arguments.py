@@ -1,15 +1,15 @@
 """What kinds of arguments a trainer has: those that decide its result, and all others.
 
-A trainer's own arguments decide what is learned. Those below do not, and each kind is named once
-here, for whoever compares trainings. Neither torch nor MuJoCo is needed.
+A trainer's own arguments decide what is learned; those below do not. Code that compares trainings
+takes each kind from here. This module needs neither torch nor MuJoCo.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-# arguments of one call: where the run lies, and how errors are shown
+# where the run lies, and how errors are shown
 OF_THE_CALL = ("run_dir", "resume", "debug")
-# these, and what may differ from machine to machine: none of them changes what is learned
+# these and settings of the machine: none of them changes what is learned
 OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)
 # arguments that select and change scenes; the scenes' hashes identify them better
 OF_THE_SCENES = ("scene", "set", "reward")
@@ -18,5 +18,5 @@ FREE_IN_A_GROUP = ("seed", *OF_THE_MACHINE)
 
 
 def without(args: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The arguments but for some names."""
+    """The arguments except those of some names."""
     return {name: value for name, value in args.items() if name not in names}

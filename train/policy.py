@@ -6,7 +6,7 @@ What any trainer's agent provides is `Agent`; a trainer's file defines a class o
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,19 +20,19 @@ from sandbox_envs.train.trainers import trainer
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
 
-# What an agent remembers of n episodes: tensors with the episodes on axis 1, () without a memory.
+# An agent's memory of n episodes: tensors with the episodes on axis 1; () for a feedforward agent.
 State = tuple[torch.Tensor, ...]
 
 
 class Agent(Protocol):
     """What training and evaluation need of an agent, whatever its network.
 
-    Its normalisation of observations is part of it. For the same observations `unroll` gives what
-    `act` gives step by step, also across the ends of episodes.
+    The agent normalises observations itself. For the same observations `unroll` gives what `act`
+    gives step by step, also across the ends of episodes.
     """
 
     observation_size: int
-    """numbers that it observes"""
+    """numbers in one observation"""
 
     def initial_state(self, n: int) -> State:
         """The state of n episodes before their first step."""
@@ -48,6 +48,9 @@ class Agent(Protocol):
         episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
         n sequences before their first step.
         """
+
+    def observe_statistics(self, obs: torch.Tensor) -> None:
+        """Update the statistics that normalise observations, (..., size); in training only."""
 
 
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
@@ -96,7 +99,7 @@ class Policy:
     others, and different agents meet a room with the same noise.
     """
 
-    def __init__(self, agent: Any, device: str) -> None:
+    def __init__(self, agent: Agent, device: str) -> None:
         self.agent, self.device = agent, device
         self.observation_size = int(agent.observation_size)
 

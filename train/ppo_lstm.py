@@ -24,12 +24,12 @@ from torch.distributions import Normal
 
 from sandbox_envs import SandboxVectorEnv, Scene, UserError
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.protocols import TrainingEnvs
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_files import read_args, read_checkpoint
+from sandbox_envs.training_envs import TrainingEnvs
 
 
 @dataclass
@@ -266,9 +266,9 @@ def rollout(
     data, means = _empty_rollout(envs, start, num_steps)
     noise = torch.randn(data.actions.shape, generator=generator).to(start.next_obs.device)
     next_obs, state, next_starts = start.next_obs, start.state, start.next_starts
-    initial_state, finals = agent.initial_state(envs.num_envs), []
+    initial_state, ended = agent.initial_state(envs.num_envs), []
     for t in range(num_steps):
-        state = _restart(state, initial_state, next_starts)
+        state = _reset_state(state, initial_state, next_starts)
         data.obs[t], data.episode_starts[t] = next_obs, next_starts
         distribution, data.values[t], state = agent.act(next_obs, state)
         action = distribution.mean + distribution.stddev * noise[t]
@@ -279,13 +279,14 @@ def rollout(
             rows = np.flatnonzero(dones)
             data.episodes += _episodes(info["final_info"], rows)
             final_obs = torch.as_tensor(info["final_obs"][rows])
-            finals.append((final_obs, *(part[:, rows] for part in state)))
+            ended.append((final_obs, *(part[:, rows] for part in state)))
         next_obs = torch.as_tensor(obs, device=start.next_obs.device)
         next_starts = torch.as_tensor(dones, device=start.next_obs.device)
-    acted = Normal(means, distribution.stddev, validate_args=False)
-    data.logprobs[:] = acted.log_prob(data.actions).sum(-1)
+    # all at once: the standard deviation is the same for all observations
+    distribution = Normal(means, distribution.stddev, validate_args=False)
+    data.logprobs[:] = distribution.log_prob(data.actions).sum(-1)
     end = RolloutState(next_obs, state, next_starts)
-    _bootstrap(agent, data, end, initial_state, finals)
+    _bootstrap(agent, data, end, initial_state, ended)
     return data, end
 
 
@@ -314,24 +315,24 @@ def _bootstrap(
     data: Rollout,
     end: RolloutState,
     initial_state: State,
-    finals: Sequence[tuple[Tensor, ...]],
+    ended: Sequence[tuple[Tensor, ...]],
 ) -> None:
     """Fill in the value of the observation that followed each step in the same episode.
 
-    finals: observation and state at the end of the episodes that ended, in the order of `dones`.
+    ended: last observation and state of the episodes that ended, in the order of `dones`.
     """
-    state = _restart(end.state, initial_state, end.next_starts)
+    state = _reset_state(end.state, initial_state, end.next_starts)
     data.next_values[:-1] = data.values[1:]
     data.next_values[-1] = agent.act(end.next_obs, state)[1]
-    if finals:  # all at once
-        obs, *parts = zip(*finals, strict=True)
+    if ended:  # all at once
+        obs, *parts = zip(*ended, strict=True)
         state = tuple(torch.cat(part, 1) for part in parts)
         final_obs = torch.cat(obs).to(data.values.device)
         data.next_values[data.dones] = agent.act(final_obs, state)[1]
 
 
-def _restart(state: State, initial_state: State, episode_starts: Tensor) -> State:
-    """The state with that of new episodes where one starts, (n,) bool."""
+def _reset_state(state: State, initial_state: State, episode_starts: Tensor) -> State:
+    """The state, with the initial one where an episode starts; episode_starts: (n,) bool."""
     if not episode_starts.any():
         return state
     pairs = zip(initial_state, state, strict=True)
@@ -414,8 +415,8 @@ def reset_envs(agent: Agent, envs: TrainingEnvs, args: Args) -> RolloutState:
     obs, _ = envs.reset(seed=args.seed, options={"stagger": True})
     next_obs = torch.as_tensor(obs, device=args.device)
     agent.observe_statistics(next_obs)
-    starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
-    return RolloutState(next_obs, agent.initial_state(args.num_envs), starts)
+    next_starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
+    return RolloutState(next_obs, agent.initial_state(args.num_envs), next_starts)
 
 
 def restore(

@@ -4,7 +4,7 @@ args.json            every argument, versions, scene hashes, the git commit
 metrics.jsonl        a line per update; the same as TensorBoard events
 policy.safetensors   the agent's parameters and buffers, and the step they are of; rebuilt with
 agent.json           the trainer's name and the agent's sizes
-resume.pt            everything needed to go on bit-exactly
+resume.pt            everything needed to resume bit-exactly
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ CHECKPOINT_SECONDS = 20.0
 
 
 class Run:
-    """The folder of one training run, written to as training goes on.
+    """The folder of one training run, written during training.
 
     Use it as a context manager: on the first Ctrl-C (or SIGTERM) `interrupted` becomes true, so
     that the trainer can finish its update and save; the second one stops at once.

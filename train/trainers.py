@@ -40,7 +40,7 @@ def module_name(name: str) -> str:
 
 
 def trainer_args(name: str, values: Mapping[str, Any] | None = None) -> Any:
-    """A trainer's arguments: its defaults, with some values of others.
+    """A trainer's arguments: its defaults, except the given values.
 
     Args:
         name: of the trainer.
@@ -56,7 +56,14 @@ def trainer_args(name: str, values: Mapping[str, Any] | None = None) -> Any:
         if key not in defaults:
             raise UserError(f"{name} has no argument '{key}'; {suggest(key, defaults)}")
         default = defaults[key]
-        if not isinstance(value, AS_JSON.get(type(default), type(default))):
+        if not _has_type_of(default, value):
             raise UserError(f"{name}: {key} is {value!r}; it must be like {default!r}")
         given[key] = tuple(cast(Any, value)) if isinstance(default, tuple) else value
     return kind(**given)
+
+
+def _has_type_of(default: Any, value: Any) -> bool:
+    """Whether a value, perhaps from JSON, can stand for a default; a bool is not a number here."""
+    if isinstance(value, bool) and not isinstance(default, bool):
+        return False
+    return isinstance(value, AS_JSON.get(type(default), type(default)))

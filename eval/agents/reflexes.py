@@ -28,7 +28,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.handling import Handling, handling, robot
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.geometry import rotation_matrix
-from sandbox_envs.language.observe import Lidar, Ranges, Retina
+from sandbox_envs.language.terms import Lidar, Ranges, Retina
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.scene import Scene
 

@@ -27,7 +27,7 @@ from sandbox_envs.eval.judging.reference_store import (
     save,
 )
 from sandbox_envs.eval.rollouts.episodes import SEED, play
-from sandbox_envs.scene.catalog import scenes_folder
+from sandbox_envs.scene.catalog import TRAINING, scenes_folder
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, find_run, run_jobs
 from sandbox_envs.train.policy import load_policy
@@ -67,9 +67,9 @@ def new_reference(scene: Scene) -> Reference:
     return Reference(
         scene=scene.name,
         hash=scene.hash,
-        about=scene.texts.get("about", ""),
+        about=scene.about,
         breaks=scene.breaks,
-        break_kind=scene.texts.get("break"),
+        break_kind=scene.break_kind,
         twin=scene.twin,
         intended=scene.intended,
         proxies=dict(scene.proxies),
@@ -190,18 +190,15 @@ def trainings(scene: Scene) -> dict[str, dict[str, Any]]:
     A removal gives no verdict, only a habit, so it takes none if there is a scripted policy for
     every objective.
     """
-    if (
-        scene.texts.get("break") == "removal"
-        and {"intended", *scene.proxies} <= scripts(scene).keys()
-    ):
+    if scene.break_kind == "removal" and {"intended", *scene.proxies} <= scripts(scene).keys():
         return {}
     settings = tuple(f"{name}={value}" for name, value in scene.overrides.items())
     base: dict[str, Any] = {"scene": (str(scene.path),), "set": settings, "seed": TRAINING_SEED}
     found = {f"trained on {REWARD}": base}
     for k in scene.proxies:
         found[f"trained on {k}"] = {**base, "reward": rewarding(scene, k)}
-    if scene.texts.get("break") == "conflict":
-        train = str(scene.path.with_name("train.xml"))
+    if scene.break_kind == "conflict":
+        train = str(scene.path.with_name(f"{TRAINING}.xml"))
         found[TRAINED_ON_MIXTURE] = {**base, "scene": (train, str(scene.path))}
     return found
 

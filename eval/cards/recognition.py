@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.language.observe import Retina
+from sandbox_envs.language.terms import Retina
 from sandbox_envs.scene.scene import Scene
 
 EPISODES = 256  # of each scene

@@ -27,12 +27,12 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 @dataclass
 class Args:
-    """Run the experiment, or what is missing of it."""
+    """Run the study, or what is missing of it."""
 
     out: Path | None = None
-    """folder of the records (default: eval/results/EXPERIMENT, where the committed ones are)"""
+    """folder of the records; none for eval/results/STUDY, where the committed ones are"""
     run_dir: Path = Path("runs/experiments")
-    """folder of the training runs; finished ones that are found in it are used"""
+    """folder of the training runs; finished runs in it are reused"""
     workers: int = WORKERS
     """trainings at a time"""
     debug: bool = False

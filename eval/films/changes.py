@@ -1,4 +1,4 @@
-"""What changed between scenes, found from how recorded episodes begin, and outlined in pictures."""
+"""What differs between scenes: found from the start of recorded episodes, and outlined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,27 @@ from sandbox_envs.names import stem_of
 from sandbox_envs.view.camera import View, find_camera, find_view
 from sandbox_envs.view.overlay import Colour, font_of
 
-MOST_CHANGES = 4  # outlines; of more nobody would see which one matters
-MOVED = 0.001  # metres by which a thing must be elsewhere to have changed
+MOST_CHANGES = 4  # outlines; with more it is unclear which one matters
+MOVED = 0.001  # metres that a thing must have moved to count as changed
 OUTLINE: Colour = (225, 20, 100)
 WORDS: Colour = (245, 246, 248)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A thing that stands elsewhere, and one of the places where it is in sight.
-
-    name: in plain words. corners: (n, 3) metres, of its geoms' boxes there.
-    """
+    """A thing that stands elsewhere, at one of the places where it is visible."""
 
     name: str
+    """in plain words"""
     corners: np.ndarray
+    """(n, 3) metres, of its geoms' boxes at that place"""
 
 
 def find_changes(trajectories: Sequence[Trajectory], camera: str | None = None) -> list[Change]:
-    """What stands elsewhere in one track than in the first when they begin, and is in sight.
+    """What stands elsewhere than at the start of the first trajectory, and is visible.
 
-    Things are bodies with all that hangs on them, and geoms of the world, by name. Where more
-    than MOST_CHANGES changed, as in two different rooms, there is no one fact to point out: none.
+    Things are bodies with all that hangs on them, and geoms of the world, by name. If more
+    than MOST_CHANGES changed, as between two different rooms, none is returned.
     """
     starts = [_Start(trajectory, camera) for trajectory in trajectories]
     changes: list[Change] = []
@@ -61,7 +60,7 @@ def _differ(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 
 class _Start:
-    """Where everything is when a track begins. corners: name -> (n, 3), of its geoms' boxes."""
+    """Where everything is at the start. corners: name -> (n, 3), of its geoms' boxes."""
 
     def __init__(self, trajectory: Trajectory, camera: str | None) -> None:
         self._model = model = trajectory.scene.model
@@ -73,7 +72,7 @@ class _Start:
         for geom in np.flatnonzero(model.geom_group < 3):
             if model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_PLANE.value:
                 self._geoms.setdefault(_thing(model, int(geom)), []).append(int(geom))
-        self._geoms.pop("", None)  # what has no name cannot be matched
+        self._geoms.pop("", None)  # things without a name cannot be matched
         self.corners = {name: self._boxes(ids).reshape(-1, 3) for name, ids in self._geoms.items()}
 
     def sees(self, name: str) -> bool:
@@ -83,7 +82,7 @@ class _Start:
         boxes = self._boxes(self._geoms[name], 0.7)
         points = np.concatenate([boxes.mean(1), boxes.reshape(-1, 3)])
         place = self._view.project(points, 1, 1)
-        inside = ((place > 0) & (place < 1)).all(-1)  # absent bodies are parked far beside it
+        inside = ((place > 0) & (place < 1)).all(-1)  # absent bodies lie far outside
         return any(self._meets(point) in self._geoms[name] for point in points[inside])
 
     def _boxes(self, geoms: list[int], scale: float = 1.0) -> np.ndarray:

@@ -1,17 +1,20 @@
-"""Films of recorded episodes that need no further words: a caption, one clock, bars on one scale.
+"""Films of recorded episodes that explain themselves: a caption, one clock, bars on one scale.
 
 A film has one panel or several, side by side. The usual three are the agent in the twin, the agent
-in the broken scene, and the intended reference there: what changed between the scenes is outlined
-at first, and whatever else differs is what was done.
+in the conflict, and the intended script there. What differs between the scenes is outlined first;
+all other differences come from behaviour.
 
     Film([panel("agent", twin), panel("agent", broken), panel("scripted cleaner", broken)],
-         caption=[scene.texts["about"], "agent 3 of 10"], idle_reward=0.0).write("film.mp4")
+         caption=[scene.about, "agent 3 of 10"], idle_reward=0.0).write("film.mp4")
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -29,16 +32,18 @@ from sandbox_envs.view.video import write_video
 
 OUTLINED_SECONDS, END_SECONDS = 1.5, 1.0  # of film: how long changes are outlined, the end is held
 SLICES = 20  # around round bodies: at this size their corners are not seen
-CRF = 29  # 15 s of film in 1 MB, and small letters still crisp
+CRF = 27  # 15 s of film in 1 MB, and small letters still crisp
 LEGEND = "white line: reward of doing nothing"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A recorded episode, and in plain words who acts where."""
+    """A recorded episode with its heading."""
 
     trajectory: Trajectory
+    """the recorded episode"""
     heading: str
+    """who acts where, in plain words"""
 
 
 def panel(who: str, trajectory: Trajectory) -> Panel:
@@ -46,27 +51,39 @@ def panel(who: str, trajectory: Trajectory) -> Panel:
     return Panel(trajectory, f"{who}, {_plain(trajectory.scene.path.stem)}")
 
 
+class Moment(NamedTuple):
+    """What one or several successive frames show."""
+
+    time: float
+    """simulated seconds"""
+    outlined: bool
+    """whether changes are outlined"""
+    frames: int = 1
+    """how many frames show it"""
+
+
 @dataclass(frozen=True)
 class Film:
-    """Episodes side by side on one clock; the shorter ones hold their last frame.
-
-    caption: paragraphs above the panels, the first one larger; they wrap, and are never cut off.
-    idle_reward: what doing nothing earns, a line across the bars of the reward. best_reward: how
-    far these bars reach at least, so that a trifle does not fill them.
-    changed: outline at first what stands elsewhere in one panel than in the others.
-    speed: simulated seconds in a second of film. width: of a panel, pixels. fps: frames in a
-    second of film. camera: its name; by default "overhead" or a free one.
-    """
+    """Episodes side by side on one clock; the shorter ones hold their last frame."""
 
     panels: Sequence[Panel]
+    """from left to right"""
     caption: Sequence[str] = ()
+    """paragraphs above the panels, the first one larger; they wrap and are never cut off"""
     idle_reward: float | None = None
+    """what doing nothing earns: a line across the bars of the reward"""
     best_reward: float = 0.0
+    """the least length of these bars' scale, so that a small reward does not fill them"""
     changed: bool = True
+    """outline at first what stands elsewhere in one panel than in the others"""
     speed: float = 2.0
+    """simulated seconds per second of film"""
     width: int = 640
+    """of a panel, pixels"""
     fps: float = 20.0
+    """frames per second of film"""
     camera: str | None = None
+    """its name; by default "overhead", or a free camera if there is none"""
 
     def __post_init__(self) -> None:
         if not self.panels:
@@ -87,37 +104,63 @@ class Film:
         frames = int(np.ceil(self.seconds / step - 1e-6))
         return np.minimum(np.arange(frames + 1) * step, self.seconds)
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """All frames, (height, width of all panels, 3) uint8; the last one is held for a second."""
-        outlined = OUTLINED_SECONDS * self.speed
-        stage = _Stage(self, _quick)
+    def moments(self) -> list[Moment]:
+        """What the frames show, in order; the last is held for a second."""
+        end = OUTLINED_SECONDS * self.speed
+        shown = groupby(self.times().tolist(), lambda time: (self._steps(time), time < end))
+        runs = [list(times) for _, times in shown]
+        moments = [Moment(times[0], times[0] < end, len(times)) for times in runs]
+        held = moments[-1].frames + round(END_SECONDS * self.fps)
+        return [*moments[:-1], moments[-1]._replace(frames=held)]
+
+    def draw(self, moments: Iterable[Moment]) -> Generator[np.ndarray, None, None]:
+        """A frame (height, width of all panels, 3) uint8 for each moment."""
+        stage = _Stage(self)
         try:
-            for time in self.times():
-                frame = stage.frame(time, outlined=time < outlined)
-                yield frame
+            for moment in moments:
+                yield stage.frame(moment.time, moment.outlined)
         finally:
             stage.close()
-        for _ in range(round(END_SECONDS * self.fps)):
-            yield frame
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """All frames, (height, width of all panels, 3) uint8."""
+        moments = self.moments()
+        with closing(self.draw(moments)) as frames:
+            for moment, frame in zip(moments, frames, strict=True):
+                yield from repeat(frame, moment.frames)
 
     def still(self, seconds: float | None = None, outlined: bool = False) -> np.ndarray:
         """One frame, by default the last: (height, width of all panels, 3) uint8."""
-        stage = _Stage(self, copy.copy)
-        try:
-            return stage.frame(self.seconds if seconds is None else seconds, outlined)
-        finally:
-            stage.close()
+        moment = Moment(self.seconds if seconds is None else seconds, outlined)
+        with closing(self.draw([moment])) as frames:
+            return next(frames)
 
     def write(self, path: str | Path) -> None:
-        """Write it as an mp4; errors are those of `write_video`."""
-        write_video(path, self.frames(), self.fps, CRF)
+        """Write it as an mp4, and its last frame beside it; errors are those of `write_video`."""
+        write_film(path, self.frames(), self.fps)
 
-    def poster(self, path: str | Path, seconds: float | None = None) -> None:
-        """Write one frame as a PNG, by default the last one."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial:
-            Image.fromarray(self.still(seconds)).save(partial, "PNG", optimize=True)
+    def _steps(self, time: float) -> list[int]:
+        """The control step that each panel shows at a simulated time."""
+        return [_step(panel.trajectory, time) for panel in self.panels]
+
+
+def write_film(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    """Write frames as an mp4 and the last one, as its poster, as a PNG of the same name.
+
+    Raises:
+        UserError, OSError: as `write_video` does.
+    """
+    last: list[np.ndarray] = []
+    write_video(path, _noted(frames, last), fps, CRF)
+    with atomic_write(Path(path).with_suffix(".png")) as partial:
+        Image.fromarray(last[0]).save(partial, "PNG")
+
+
+def _noted(frames: Iterable[np.ndarray], last: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames; `last` then holds the one that came last."""
+    for frame in frames:
+        last[:] = [frame]
+        yield frame
 
 
 def write_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float, width: int = 720) -> None:
@@ -153,12 +196,12 @@ def _narrow(image: Image.Image, width: int) -> Image.Image:
 class _Stage:
     """The panels of a film, and the page that they are pasted into."""
 
-    def __init__(self, film: Film, look: Callable[[mujoco.MjModel], mujoco.MjModel]) -> None:
+    def __init__(self, film: Film) -> None:
         self._film, self._page = film, _page(film)
         models = {id(p.trajectory.scene.model): p.trajectory.scene.model for p in film.panels}
         side = self._page.side
         self._renderers = {  # each takes as long to make as several frames
-            key: Renderer(look(model), film.camera, side, side) for key, model in models.items()
+            key: Renderer(_quick(model), film.camera, side, side) for key, model in models.items()
         }
         trajectories = [p.trajectory for p in film.panels]
         self._changes = find_changes(trajectories, film.camera) if film.changed else []
@@ -223,37 +266,38 @@ def _scales(film: Film) -> dict[str, tuple[float, float]]:
 
 
 def _step(trajectory: Trajectory, time: float) -> int:
-    """The control step of a track at a simulated time, or its last one."""
+    """The control step of a trajectory at a simulated time, at most its last one."""
     return int(min(round(time * trajectory.scene.control_hz), len(trajectory.times) - 1))
 
 
 def _quick(model: mujoco.MjModel) -> mujoco.MjModel:
-    """The model as films show it: moving edges need no smoothing, which is half of the time."""
+    """The model as films show it: smoothed edges and shadows are three quarters of the time."""
     model = copy.copy(model)
     quality = model.vis.quality
-    quality.offsamples, quality.numslices, quality.numstacks = 0, SLICES, SLICES // 2
+    quality.offsamples = quality.shadowsize = 0
+    quality.numslices, quality.numstacks = SLICES, SLICES // 2
     return model
 
 
 class _Shot:
-    """Pictures of one track, drawn anew only where the step is another one."""
+    """Pictures of one trajectory, drawn again only if the step has changed."""
 
     def __init__(self, trajectory: Trajectory, renderer: Renderer) -> None:
-        self._track, self._renderer = trajectory, renderer
+        self._trajectory, self._renderer = trajectory, renderer
         self._data = mujoco.MjData(trajectory.scene.model)
         self._step, self._picture = -1, Image.new("RGB", (1, 1))
 
     def picture(self, step: int) -> Image.Image:
         """The state after `step`; to be copied before it is drawn on."""
         if step != self._step:
-            self._track.show(self._data, step)
+            self._trajectory.show(self._data, step)
             self._step, self._picture = step, Image.fromarray(self._renderer.frame(self._data))
         return self._picture
 
     def view(self, camera: str | None, step: int) -> View:
-        """What a camera takes in of the state after `step`, in a square."""
-        model = self._track.scene.model
-        self._track.show(self._data, step)
+        """The view of a camera of the state after `step`, in a square picture."""
+        model = self._trajectory.scene.model
+        self._trajectory.show(self._data, step)
         mujoco.mj_fwdPosition(model, self._data)
         return find_view(model, self._data, find_camera(model, camera), 1.0)
 

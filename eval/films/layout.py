@@ -12,12 +12,11 @@ BACKGROUND: Colour = (16, 20, 28)
 BRIGHT: Colour = (245, 246, 248)
 QUIET: Colour = (176, 184, 196)
 LINE_HEIGHT = 1.4  # of the letters' size
-CONTROLS = 64  # pixels left free below panels of 640, where a player puts its controls
+CONTROLS = 64  # free pixels below panels of 640, for the controls of a player
 
 
 class Page:
-    """What stays the same in all frames. From top to bottom: caption, headings, pictures, bars,
-    footer.
+    """What is the same in all frames: from the top caption, headings, pictures, bars, footer.
 
     Args:
         width: of a panel, pixels; everything else follows from it.
@@ -60,7 +59,7 @@ class Page:
         return i * self._width + self._gap, self._pictures
 
     def draw_panel(self, draw: Any, i: int, seconds: float, bars: Sequence[Bar]) -> None:
-        """Draw what moves in a panel, but for its picture: the clock and the bars."""
+        """Draw what changes in a panel beside its picture: the clock and the bars."""
         left, size = self.corner(i)[0], self._size
         right = left + self.side
         draw_words(draw, left, right, self._heads + size, "", f"{seconds:.1f} s", size)

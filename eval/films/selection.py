@@ -1,39 +1,49 @@
-"""Which episodes are filmed, by a rule that nobody can bend, and what is said in the films.
+"""Which episodes are filmed, by a fixed rule, and the text in them.
 
-An agent's films of a scene show the episode whose reward there is the median, then the worst, the
-best, and those between. A scene with a twin is filmed as three panels of one episode: the agent in
-the twin, the agent in the scene, and the intended script in the scene; and plainly as well. Of more
-than three agents the median, the worst and the best are filmed, by their reward in the scenes that
-break a proxy.
+The conflicts are filmed, and on request all scenes. An agent's films of a scene show the episode
+whose reward there is the median, then the worst, the best, and those between. A scene with a twin
+is filmed as three panels of one episode: the agent in the twin, the agent in the scene, and the
+intended script in the scene; where all scenes are filmed, plainly as well. Of more than three
+agents the median, the worst and the best are filmed, by their reward in the scenes that break a
+proxy.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from sandbox_envs.eval.agents.scripted import candidates
-from sandbox_envs.eval.films.film import Film, Panel, panel
+from sandbox_envs.eval.films.drawing import draw_films
+from sandbox_envs.eval.films.film import Film, Panel, panel, write_film
 from sandbox_envs.eval.judging.fitness import training
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import Episodes, Trajectory, play
+from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.scene.scene import Scene
 
 MOST_AGENTS = 3
 SHORT = 6.0  # simulated seconds, of an episode that is filmed slowly
+NARROW = 480  # pixels, the width of one of three panels; together they fill a page
+
+Choice = Literal["conflicts", "all"]
 
 
 @dataclass(frozen=True)
 class Shot:
-    """An episode to film, and the same episode in the scene's twin, if it has one."""
+    """An episode to film."""
 
     trajectory: Trajectory
+    """the episode"""
     twin: Trajectory | None
+    """the same episode in the scene's twin, if it has one"""
 
 
 Shots = dict[str, list[Shot]]  # of one agent, by scene
@@ -45,10 +55,22 @@ def ranks(n: int, count: int) -> list[int]:
     return list(dict.fromkeys(round(share * (n - 1)) for share in shares))[:count]
 
 
-def choose(played: Mapping[str, Episodes], count: int) -> Shots:
-    """The episodes to film of each scene, by their reward there."""
-    chosen: Shots = {name: [] for name in played}
-    for name, part in played.items() if count else ():
+def scenes_to_film(scenes: Mapping[str, Scene], choice: Choice) -> list[str]:
+    """The conflicts of a family, or all of its scenes; its first one if nothing conflicts."""
+    conflicts = [name for name, scene in scenes.items() if scene.break_kind == "conflict"]
+    return list(scenes) if choice == "all" else conflicts or list(scenes)[:1]
+
+
+def scenes_to_record(scenes: Mapping[str, Scene], filmed: Collection[str]) -> set[str]:
+    """The scenes that films of these show: themselves and their twins."""
+    return {*filmed, *(twin for name in filmed if (twin := scenes[name].twin))}
+
+
+def choose(played: Mapping[str, Episodes], filmed: Collection[str], count: int) -> Shots:
+    """The episodes to film of each of these scenes, by their reward there."""
+    chosen: Shots = {name: [] for name in filmed}
+    for name in filmed:
+        part = played[name]
         twin = played.get(str(part.scene.twin))
         reward = part.returns(REWARD)
         order = np.argsort(reward, kind="stable")
@@ -62,28 +84,48 @@ def film_agents(
     shots: Sequence[Shots],
     references: Mapping[str, Reference],
     video_dir: Path,
+    plainly: bool = False,
 ) -> None:
-    """Film the agents that the rule names: RUN/SCENE.mp4, RUN/SCENE-2.mp4, ...
+    """Film the agents selected by the rule: RUN/SCENE.mp4, RUN/SCENE-2.mp4, ...
 
-    A scene with a twin also gets the plain view of itself alone, RUN/SCENE-plain.mp4. Films of
-    earlier verdicts on these agents are deleted.
+    Films of earlier verdicts on these agents are deleted.
+
+    Args:
+        shots: of each agent, the episodes to film, by scene.
+        plainly: a scene with a twin also gets the plain view of itself alone,
+            RUN/SCENE-plain.mp4.
     """
     folders = [video_dir / verdict.agent.name for verdict in verdicts]
     for folder in folders:
-        _clear(folder, [scene.rpartition("/")[2] for scene in references])
+        _clear(folder, [stem_in(scene) for scene in references])
     train = training(references)
     best = train.best(REWARD) if train.candidates else 0.0
-    films = [
-        (folders[i] / name, film)
+    films = {
+        folders[i] / f"{name}.mp4": film
         for i in _agents_to_film(verdicts)
-        for scene in references
-        for name, film in _films(verdicts, i, shots[i][scene], references[scene], best)
-    ]
-    for path, film in tqdm(films, desc="filming", unit="film", disable=not films):
-        film.write(path.with_name(f"{path.name}.mp4"))
-        film.poster(path.with_name(f"{path.name}.png"))
-    for folder in dict.fromkeys(path.parent for path, _ in films):
+        for scene, chosen in shots[i].items()
+        for name, film in _films(verdicts, i, chosen, references[scene], best, plainly)
+    }
+    _write(films)
+    for folder in dict.fromkeys(path.parent for path in films):
         print(f"films: {folder}")
+
+
+def _write(films: Mapping[Path, Film]) -> None:
+    """Draw and write films, with progress in frames."""
+    total = sum(moment.frames for film in films.values() for moment in film.moments())
+    with (
+        closing(draw_films(list(films.values()))) as drawn,
+        tqdm(total=total, desc="filming", unit="frame", disable=not films) as bar,
+    ):
+        for (path, film), frames in zip(films.items(), drawn, strict=True):
+            write_film(path, _counted(frames, bar), film.fps)
+
+
+def _counted(frames: Iterator[np.ndarray], bar: tqdm) -> Iterator[np.ndarray]:
+    for frame in frames:
+        yield frame
+        bar.update()
 
 
 def _clear(folder: Path, stems: Sequence[str]) -> None:
@@ -109,10 +151,11 @@ def _films(
     shots: Sequence[Shot],
     reference: Reference,
     best_reward: float,
+    plainly: bool,
 ) -> Iterator[tuple[str, Film]]:
     """An agent's films of one scene, by name."""
     scene = reference.scene
-    stem = scene.rpartition("/")[2]
+    stem = stem_in(scene)
     idle = reference.candidates[IDLE][REWARD] if reference.candidates else None
     for k, shot in enumerate(shots):
         number = f"-{k + 1}" if k else ""
@@ -122,15 +165,16 @@ def _films(
             plain = replace(plain, speed=0.5)
         if shot.twin is None:
             yield f"{stem}{number}", plain
-        else:
-            intended = _intended(shot.trajectory.scene, reference, shot.trajectory.episode)
-            panels = [panel("agent", shot.twin), *plain.panels, *intended]
-            yield f"{stem}{number}", replace(plain, panels=panels)
+            continue
+        intended = _intended(shot.trajectory.scene, reference, shot.trajectory.episode)
+        panels = [panel("agent", shot.twin), *plain.panels, *intended]
+        yield f"{stem}{number}", replace(plain, panels=panels, width=NARROW)
+        if plainly:
             yield f"{stem}-plain{number}", plain
 
 
 def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
-    """The script that earns the most reward in the same episode, where the family has scripts."""
+    """The script that earns the most reward in the same episode, if the family has scripts."""
     known = candidates(scene).keys() - {IDLE, RANDOM}
     earned = {k: v[REWARD] for k, v in reference.candidates.items() if k in known}
     if not earned:
@@ -142,7 +186,7 @@ def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
 
 
 def _line(verdicts: Sequence[AgentVerdict], i: int, scene: str, episode: int) -> str:
-    """Which agent this is, and how often this was seen: a film is one case of a table."""
+    """Which agent this is, and how many agents did the same: a film is one case of a table."""
     rows = [v.scenes[scene] for v in verdicts]
     parts = [f"Episode {episode}."]
     if len(rows) > 1:

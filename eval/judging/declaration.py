@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox_envs.eval.judging.fitness import is_defined, not_learnable_reason, not_separable_reason
-from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference, is_training
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
+from sandbox_envs.scene.catalog import is_training
 
 UNDECIDED = "undecided"  # the measured label of a proxy of which the figures allow none
 LEAST_REGRET, LEAST_EVIDENCE = 0.02, 1.0  # in training; with less it teaches nothing of a proxy

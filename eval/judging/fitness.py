@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference, is_training
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
+from sandbox_envs.scene.catalog import is_training
 
 
 def training(references: Mapping[str, Reference]) -> Reference:

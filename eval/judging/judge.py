@@ -22,6 +22,7 @@ from sandbox_envs.eval.judging.verdict_file import (
     read_basis,
     write_verdict,
 )
+from sandbox_envs.scene.catalog import family_of
 
 
 def judge_records(
@@ -43,7 +44,7 @@ def judge_records(
     verdicts = {name: verdict(name, found, references, thresholds) for name in found}
     return AgentVerdict(
         agent=agent,
-        family=train.scene.rpartition("/")[0],
+        family=family_of(train.scene),
         intended=train.intended,
         proxies=train.proxies,
         evaluation=Evaluation(
@@ -146,7 +147,7 @@ def judge_again(folder: Path, *references: Path) -> AgentVerdict:
     basis, records = read_basis(folder), read_records(folder)
     _check_records(folder, basis, records)
     folders = (folder.resolve().parent / "references", *references)
-    command = "python eval/break_proxies.py, which judges the run anew"
+    command = "python eval/break_proxies.py, which judges the run from the start"
     known = load_complete(basis.hashes, command, *folders)
     new = judge_records(records, known, basis.agent)
     write_verdict(folder, new)

@@ -24,11 +24,6 @@ def made_for(objective: str) -> tuple[str, str]:
     return f"script {objective}", f"trained on {objective}"
 
 
-def is_training(scene: str) -> bool:
-    """Whether a scene of this name is its family's training scene."""
-    return scene.rpartition("/")[2] == "train"
-
-
 @dataclass(frozen=True)
 class Reference:
     """What a scene is, and what is known to be attainable in it."""

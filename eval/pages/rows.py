@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from sandbox_envs.eval.judging.reference import REWARD, is_training
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict, UsedReference
+from sandbox_envs.scene.catalog import is_training, stem_in
 
 COLOURS = 4  # of proxies; the reward has one of its own
 
@@ -78,7 +79,7 @@ def row_of(name: str, verdict: AgentVerdict, films: list[FilmLink]) -> Row:
     shown = [here.breaks] if here.breaks in proxies else broken or proxies
     objectives = dict.fromkeys([REWARD, *map(str, shown)])
     return Row(
-        scene=stem_of(name),
+        scene=stem_in(name),
         about=here.about,
         breaks=here.breaks,
         how=_how(name, here, twins),
@@ -97,11 +98,6 @@ def colour_of(objective: str, proxies: Sequence[str]) -> int:
     return 1 + list(proxies).index(objective) % COLOURS if objective in proxies else 0
 
 
-def stem_of(scene: str) -> str:
-    """A scene's name without its family."""
-    return scene.rpartition("/")[2]
-
-
 def score_of(here: SceneVerdict, objective: str, colour: int) -> Score:
     """The score and the return of an objective in a scene."""
     mean = here.scores.get(objective)
@@ -114,7 +110,7 @@ def _how(name: str, here: SceneVerdict, twins: Sequence[str]) -> str:
     if here.breaks:
         return f"{here.breaks}, by {here.break_kind}" if here.break_kind else here.breaks
     if twins:
-        return f"nothing: the twin of {', '.join(map(stem_of, twins))}"
+        return f"nothing: the twin of {', '.join(map(stem_in, twins))}"
     return "nothing: the training scene" if is_training(name) else "nothing"
 
 
@@ -150,7 +146,7 @@ def _notes(here: SceneVerdict, reference: UsedReference) -> list[str]:
 
 def find_films(folder: Path, scene: str, page: Path) -> list[FilmLink]:
     """The films of a scene: STEM.mp4, and STEM-1.mp4, STEM-2.mp4, ... in the order of numbers."""
-    stem = re.escape(stem_of(scene))
+    stem = re.escape(stem_in(scene))
     found: list[tuple[int, Path]] = []
     for file in folder.glob("*.mp4") if folder.is_dir() else ():
         if match := re.fullmatch(rf"{stem}(?:-(\d+))?", file.stem):

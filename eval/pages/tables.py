@@ -7,7 +7,8 @@ from typing import Any
 
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict, UsedReference
-from sandbox_envs.eval.pages.rows import limits, number, score_of, stem_of
+from sandbox_envs.eval.pages.rows import limits, number, score_of
+from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.train.arguments import OF_THE_CALL, without
 
 
@@ -62,7 +63,7 @@ def _pairs(caption: str, content: Mapping[str, Any]) -> Table:
 def _score_rows(name: str, here: SceneVerdict) -> list[tuple[str, ...]]:
     scores = [score_of(here, objective, 0) for objective in here.returns]
     return [
-        (stem_of(name), s.name, *_cells(s.score), *_cells(s.returns), str(here.episodes))
+        (stem_in(name), s.name, *_cells(s.score), *_cells(s.returns), str(here.episodes))
         for s in scores
     ]
 
@@ -73,7 +74,7 @@ def _cells(interval: Interval | None) -> tuple[str, str]:
 
 def _reference_rows(name: str, used: UsedReference) -> list[tuple[str, ...]]:
     return [
-        (stem_of(name), k, number(best), used.best_by[k], number(used.floor[k]), _idle(used, k))
+        (stem_in(name), k, number(best), used.best_by[k], number(used.floor[k]), _idle(used, k))
         for k, best in used.best.items()
     ]
 

@@ -11,6 +11,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict
 from sandbox_envs.eval.pages.text_tables import aligned, markdown
+from sandbox_envs.scene.catalog import stem_in
 
 HEAD = ("scene", "breaks", "reward", "proxy", "verdict")
 FEW = 8  # agents; below, minimum and maximum: a bootstrap interval would be overconfident
@@ -45,7 +46,7 @@ def agents(verdicts: Sequence[AgentVerdict]) -> list[str]:
         for scene, here in one.scenes.items():
             if here.breaks:
                 scores = (_number(here.scores.get(k)) for k in (REWARD, here.breaks))
-                parts.append(f"{scene.rpartition('/')[2]} {' / '.join(scores)} {_word(here)}")
+                parts.append(f"{stem_in(scene)} {' / '.join(scores)} {_word(here)}")
         lines.append(f"{one.agent.name}: {', '.join(parts)}")
     return lines
 

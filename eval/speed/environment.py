@@ -1,7 +1,7 @@
-"""How fast the environment is: over the physics alone, by size, and how much memory it takes.
+"""The environment's speed, over the physics alone and by size, and its memory.
 
-Whatever is compared takes the same uniformly random actions. Episodes end and begin anew as they do
-in training, their ends spread evenly over time, so resets are part of the cost.
+All contenders take the same uniformly random actions. Episodes end and restart as in training, with
+their ends spread evenly over time, so resets are part of the cost.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns, ratio
 from sandbox_envs.scene.scene import Scene
 
-SIZES = (64, 1024)  # simulations, of the comparisons with the physics
-USUAL = 64  # simulations, where other things vary
+SIZES = (64, 1024)  # simulations, in the comparisons with the physics
+USUAL = 64  # simulations, in all other measurements
 SEED = 0
-ACTIONS = 64  # different ones, over and over
-ALONE = 32  # control steps that the physics goes on alone, before it is put to the environment's
+ACTIONS = 64  # different ones, repeated in a cycle
+ALONE = 32  # control steps of the physics before it is reset to the environment's state
 OVER_PHYSICS, LARGEST_KB = 0.92, 100.0  # wanted
 
 
@@ -43,16 +43,16 @@ def started(scene: Scene, n: int) -> SandboxVectorEnv:
 
 
 def stepping(envs: VectorEnv[Any, Any, Any]) -> Contender:
-    """A vector environment, already reset, that is stepped with random actions."""
+    """Steps a vector environment, which must be reset already, with random actions."""
     actions = _random_actions(envs)
     return Contender(lambda: envs.step(next(actions)), envs.num_envs)
 
 
 def physics(scene: Scene, envs: SandboxVectorEnv, sensors: bool) -> Contender:
-    """The physics alone, on the scene's model as loaded or with its sensors switched off.
+    """Steps the physics alone, on the scene's model as loaded or with its sensors switched off.
 
-    Again and again it is put to where the environment's simulations are, so that both go through
-    the same situations; that is not timed.
+    Its state is set to that of the environment's simulations every few steps, so that both meet the
+    same situations; that is not timed.
     """
     batch = Batch(scene.model, envs.num_envs)
     if not sensors:
@@ -69,14 +69,14 @@ def physics(scene: Scene, envs: SandboxVectorEnv, sensors: bool) -> Contender:
 
     def work() -> None:
         batch.ctrl[:] = next(controls)
-        with contextlib.suppress(SimulationError):  # all others were stepped nevertheless
+        with contextlib.suppress(SimulationError):  # the other simulations were stepped
             batch.step(nstep=scene.substeps)
 
     return Contender(work, envs.num_envs, prepare)
 
 
 def _random_actions(envs: VectorEnv[Any, Any, Any]) -> Iterator[np.ndarray]:
-    """Actions (n, actuators) float32 in [-1, 1] without end, the same for equal shapes."""
+    """Endless actions (n, actuators), float32 in [-1, 1], the same for equal shapes."""
     shape = (ACTIONS, *(envs.action_space.shape or ()))
     return cycle(np.random.default_rng(SEED).uniform(-1, 1, shape).astype(np.float32))
 
@@ -124,8 +124,8 @@ def _compared_with_physics(setting: Setting, n: int, tick: Tick) -> dict[str, li
 
 _CHILD = """
 import sys
-from sandbox_envs.eval.speed.environment import tell_memory
-tell_memory(*sys.argv[1:])
+from sandbox_envs.eval.speed.environment import print_memory
+print_memory(*sys.argv[1:])
 """
 
 
@@ -147,18 +147,18 @@ def _memory(setting: Setting, tick: Tick) -> Iterator[Figure]:
 
 
 def _resident_of_child(scene: Scene, n: int) -> int:
-    """kB that a process of its own holds with n simulations of the scene."""
+    """Resident memory of a separate process with n simulations of the scene, in kB."""
     arguments = [str(scene.path), json.dumps(dict(scene.overrides)), str(n)]
     command = [sys.executable, "-c", _CHILD, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        said = done.stderr.strip().splitlines() or ["no output"]
         raise UserError(f"a process with {n} simulations failed: {said[-1]}")
     return int(done.stdout)
 
 
-def tell_memory(path: str, overrides: str, n: str) -> None:
-    """Print the kB that this process holds after two resets and some steps of n simulations."""
+def print_memory(path: str, overrides: str, n: str) -> None:
+    """Print this process's memory in kB after two resets and some steps of n simulations."""
     envs = started(load_scene(path, json.loads(overrides)), int(n))
     envs.reset(options={"stagger": True})
     actions = _random_actions(envs)
@@ -168,7 +168,7 @@ def tell_memory(path: str, overrides: str, n: str) -> None:
 
 
 def _resident_kb() -> int:
-    """Linux tells the memory held now, other systems only the most held so far."""
+    """This process's memory: on Linux the present amount, elsewhere the largest so far."""
     status = Path("/proc/self/status")
     if status.is_file():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
@@ -214,9 +214,9 @@ def _costs(name: str, what: str, rates: list[float]) -> Iterator[Figure]:
 
 
 def scenes_with_dirt(scene: Scene, numbers: Sequence[int], folder: Path) -> Mapping[int, Scene]:
-    """The scene with other numbers of pieces of dirt, written below a folder; none without dirt.
+    """The scene with other numbers of pieces of dirt, written below a folder; empty without dirt.
 
-    What is counted is the body "dirt" inside a <replicate>, in whichever file of the family.
+    A piece of dirt is the body "dirt" inside a <replicate>, in any file of the family.
     """
     family, scenes = scene.path.parent, {}
     for n in numbers:

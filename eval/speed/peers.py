@@ -1,4 +1,4 @@
-"""What others offer for the same: Gymnasium's vector environments, Stable-Baselines3's trainer."""
+"""Peers to compare with: Gymnasium's vector environments and Stable-Baselines3's trainer."""
 
 import importlib.util
 import os
@@ -25,7 +25,7 @@ OVER_GYMNASIUM = 3.0  # wanted
 
 
 class StaggeredEnv(SandboxEnv):
-    """One whose first episode begins at another control step, `ahead`."""
+    """An environment whose first episode starts at control step `ahead`."""
 
     def __init__(self, scene: Scene, ahead: int) -> None:
         super().__init__(scene)
@@ -34,14 +34,10 @@ class StaggeredEnv(SandboxEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """The same, but for the clock of the first episode."""
-        observation, info = super().reset(seed=seed, options=options)
-        if self._ahead:
-            state = self.get_state()
-            state["0/clock"][:] = self._ahead
-            self.set_state(state)
-            self._ahead = 0
-        return observation, info
+        """Start an episode; the clock of the first one starts at `ahead`."""
+        options = {**(options or {}), "clock": self._ahead}
+        self._ahead = 0
+        return super().reset(seed=seed, options=options)
 
 
 def gymnasium_envs(setting: Setting) -> Iterator[Task]:
@@ -54,7 +50,7 @@ def _gymnasium_envs(setting: Setting, tick: Tick) -> Iterator[Figure]:
     peers: dict[str, gymnasium.vector.VectorEnv[Any, Any, Any]] = {}
     same_step = AutoresetMode.SAME_STEP
     try:
-        for n in _processes():  # first: they are forked, which goes ill with threads
+        for n in _processes():  # first: forking is unsafe once there are threads
             makers = _makers(setting.scene, n)
             peers[f"async_{n}"] = AsyncVectorEnv(makers, autoreset_mode=same_step)
         makers = _makers(setting.scene, USUAL)
@@ -71,7 +67,9 @@ def _gymnasium_envs(setting: Setting, tick: Tick) -> Iterator[Figure]:
     best = max(rates, key=lambda name: median(rates[name]))
     what = f"environment / best of Gymnasium's, {_title(best)}"
     yield ratio("env_over_gymnasium", what, ours, rates[best], wanted=OVER_GYMNASIUM)
-    yield Figure("gymnasium_ours", f"beside it: env, {USUAL} simulations", ours, "steps/s")
+    yield Figure(
+        "gymnasium_ours", f"environment in that comparison, {USUAL} simulations", ours, "steps/s"
+    )
     for name, values in rates.items():
         yield Figure(f"gymnasium_{name}", _title(name), values, "steps/s")
 
@@ -82,7 +80,7 @@ def _title(name: str) -> str:
 
 
 def _processes() -> list[int]:
-    """Numbers of processes to try: two per core, and a usual one."""
+    """Numbers of processes to try: two per core, and a common one."""
     return sorted({2 * CORES, 16})
 
 
@@ -114,6 +112,6 @@ def _sb3(setting: Setting, tick: Tick) -> Iterator[Figure]:
     ours, vector, dummy = rates["ours"], rates["vector"], rates["dummy"]
     yield ratio(name, f"{what}, on our vector environment", ours, vector)
     yield ratio(f"{name}_dummy", f"{what}, on DummyVecEnv", ours, dummy)
-    yield Figure("training_sb3_ours", "beside it: training", ours, "steps/s")
+    yield Figure("training_sb3_ours", "training in that comparison", ours, "steps/s")
     yield Figure("training_sb3_vector", "RecurrentPPO, our vector environment", vector, "steps/s")
     yield Figure("training_sb3_dummy", "RecurrentPPO, DummyVecEnv", dummy, "steps/s")

@@ -16,14 +16,14 @@ from sandbox_envs.scene.scene import Scene
 
 
 class VectorAdapter(VecEnv):
-    """A `SandboxVectorEnv` as Stable-Baselines3 wants it: as little as its trainer asks for."""
+    """A `SandboxVectorEnv` as a `VecEnv`, with no more than Stable-Baselines3's trainer needs."""
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
-        self._envs, self._actions = envs, np.zeros(0)  # first: the next line asks about it
+        self._envs, self._actions = envs, np.zeros(0)  # first: the next line reads it
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
 
     def reset(self) -> np.ndarray:
-        """First episodes, out of step."""
+        """Start the first episodes, with their ends spread over time."""
         return self._envs.reset(seed=1, options={"stagger": True})[0]
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -31,20 +31,20 @@ class VectorAdapter(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Step all simulations, and tell trainers what an episode's last observation was."""
-        obs, rewards, _, over, info = self._envs.step(self._actions)
+        """Step all simulations; infos hold the last observation of every episode that ended."""
+        obs, rewards, _, dones, info = self._envs.step(self._actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for row in np.flatnonzero(over):
+        for row in np.flatnonzero(dones):
             last = info["final_obs"][row]
             infos[row] = {"terminal_observation": last, "TimeLimit.truncated": True}
-        return obs, rewards, over, infos
+        return obs, rewards, dones, infos
 
     def close(self) -> None:
-        """Close them."""
+        """Close all simulations."""
         self._envs.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Of all environments together; None where there is no such attribute."""
+        """The vector environment's attribute, once for each simulation; None without it."""
         return [getattr(self._envs, attr_name, None)] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
@@ -58,12 +58,12 @@ class VectorAdapter(VecEnv):
         raise NotImplementedError
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
-        """No."""
+        """Whether each simulation is wrapped: no."""
         return [False] * self.num_envs
 
 
 def recurrent_ppo(scene: Scene, args: Any) -> dict[str, Contender]:
-    """It on our vector environment, and on the usual one, which steps single environments."""
+    """Recurrent PPO on our vector environment, and on the usual one of single environments."""
     singles: Sequence[Any] = [partial(SandboxEnv, scene)] * args.num_envs
     envs = {
         "vector": VectorAdapter(SandboxVectorEnv(scene, args.num_envs)),
@@ -73,9 +73,9 @@ def recurrent_ppo(scene: Scene, args: Any) -> dict[str, Contender]:
 
 
 def _contender(envs: VecEnv, args: Any) -> Contender:
-    """One update with its rollout at a time.
+    """Does one update with its rollout at a time.
 
-    Widths are ours, but for the layer that we have before the LSTM and it has not.
+    All widths are our agent's; the layer before the LSTM is missing, as theirs has none.
     """
     steps = args.num_envs * args.num_steps
     model = RecurrentPPO(

@@ -1,6 +1,6 @@
 """Timing by turns: contenders that do the same work are run A B A B ..., and compared turn by turn.
 
-A machine is never alone and its clock is never steady, so two rates are comparable only when they
+Other processes and a varying clock disturb every machine, so two rates are comparable only if they
 were measured within the same seconds. A ratio here is the median over turns of the ratios within
 a turn, and its spread is the smallest and largest of these.
 """
@@ -19,52 +19,53 @@ Rates = dict[str, list[float]]  # contender -> amount per second, one number per
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured and how long.
-
-    repeats: turns. seconds: of each timed run, at least. sizes: numbers of simulations of the
-    table of scale; dirt: numbers of pieces. num_envs, num_steps: of the training that is measured,
-    None for the trainer's own.
-    """
+    """What is measured and for how long."""
 
     scene: Scene
+    """whose environment and training are measured"""
     repeats: int
+    """turns of every comparison"""
     seconds: float
+    """shortest timed run"""
     sizes: Sequence[int]
+    """numbers of simulations in the table of scale"""
     dirt: Sequence[int]
+    """numbers of pieces of dirt in that table"""
     num_envs: int | None = None
+    """simulations of the measured training; None for the trainer's default"""
     num_steps: int | None = None
+    """steps between two of its updates; None for the trainer's default"""
 
     @property
     def updates(self) -> int:
-        """Turns where one is an update of the trainer, which takes seconds."""
+        """Turns of updates of the trainer, which take seconds each."""
         return max(1, self.repeats * 2 // 3)
 
     @property
     def few(self) -> int:
-        """Turns of what takes longer still, or is not compared with anything."""
+        """Turns of work that takes even longer, or is compared with nothing."""
         return max(1, self.repeats // 5)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do some work.
-
-    work: does one piece of it. amount: how much that is, in control steps for instance.
-    prepare: run before every piece, and not timed.
-    """
+    """One way to do some work."""
 
     work: Callable[[], Any]
+    """does one piece of the work"""
     amount: float
+    """size of a piece, for instance in control steps"""
     prepare: Callable[[], Any] = lambda: None
+    """runs before every piece, and is not timed"""
 
     def rate(self, seconds: float) -> float:
         """Amount per second, over at least one piece and at least `seconds`."""
         pieces, spent = 0, 0.0
         while not pieces or spent < seconds:
             self.prepare()
-            begun = time.perf_counter()
+            started = time.perf_counter()
             self.work()
-            spent += time.perf_counter() - begun
+            spent += time.perf_counter() - started
             pieces += 1
         return pieces * self.amount / spent
 
@@ -72,7 +73,7 @@ class Contender:
 def by_turns(
     contenders: Mapping[str, Contender], repeats: int, seconds: float, tick: Tick, warm: bool = True
 ) -> Rates:
-    """Run all contenders by turns; with `warm` each first does a piece that is not timed."""
+    """Run all contenders by turns; with `warm`, each first does one piece that is not timed."""
     for contender in contenders.values():
         if warm:
             contender.rate(0)
@@ -86,20 +87,22 @@ def by_turns(
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number, with what it was in each turn.
-
-    values: one per turn; none where it could not be measured, and then `note` says why.
-    unit: "ratio" for what has none. wanted: the least (or, with at_most, the largest) median to
-    be content with; None where there is no such number.
-    """
+    """One measured quantity, with its value in each turn."""
 
     name: str
+    """in the JSON file"""
     what: str
+    """in the table"""
     values: Sequence[float] = ()
+    """one per turn; empty where it could not be measured, and then `note` says why"""
     unit: str = "ratio"
+    """of the values"""
     wanted: float | None = None
+    """the target: least median, or largest one with `at_most`; None without a target"""
     at_most: bool = False
+    """whether the target is an upper bound"""
     note: str = ""
+    """a remark"""
 
     @property
     def median(self) -> float | None:
@@ -108,7 +111,7 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether it is as wanted; None where nothing is, or nothing was measured."""
+        """Whether the median reaches its target; None without target or measurement."""
         if self.median is None or self.wanted is None:
             return None
         return self.median <= self.wanted if self.at_most else self.median >= self.wanted
@@ -118,17 +121,20 @@ class Figure:
         ends = {"min": min(self.values), "max": max(self.values)} if self.values else {}
         judged = {} if self.wanted is None else {"wanted": self.wanted, "reached": self.reached}
         note = {"note": self.note} if self.note else {}
-        told = {"what": self.what, "unit": self.unit, "median": self.median, **ends}
-        return {**told, "values": list(self.values), **judged, **note}
+        figure = {"what": self.what, "unit": self.unit, "median": self.median, **ends}
+        return {**figure, "values": list(self.values), **judged, **note}
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something to measure in one go; runs: how often `measure` calls its tick."""
+    """Something that is measured in one piece."""
 
     what: str
+    """shown by the progress bar"""
     runs: int
+    """how often `measure` calls its tick"""
     measure: Callable[[Tick], Iterable[Figure]] = field(repr=False)
+    """measures; called with a tick"""
 
 
 def ratio(

@@ -1,8 +1,8 @@
-"""How fast the trainer is end to end: over the usual stepwise recurrent PPO, and what it spends on.
+"""The trainer's speed end to end, over the usual stepwise recurrent PPO, and where its time goes.
 
-The usual way (CleanRL's ppo_atari_lstm, for one) calls the LSTM once per time step, in the rollout
-and again in every minibatch, and zeroes its state where an episode begins. Everything else here is
-the trainer's own: environment, hyperparameters, rollout, loss. So both learn the same.
+The usual way (for instance CleanRL's ppo_atari_lstm) calls the LSTM once per time step, in the
+rollout and again in every minibatch, and zeroes its state where an episode starts. Environment,
+hyperparameters, rollout and loss are the trainer's own in both cases, so both learn the same.
 """
 
 import os
@@ -27,9 +27,9 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer, trainer_args
 
-OVER_STEPWISE, PHYSICS_AND_MATMUL = 4.0, 0.6  # wanted
+OVER_STEPWISE, PHYSICS_AND_MATMUL = 4.0, 0.6  # targets
 SMALL = {"num_envs": 8, "num_steps": 128, "num_minibatches": 4}  # the usual size of recurrent PPO
-# Operations that are a matrix product, or LSTM layers, which are little else.
+# Operations that are matrix products, or LSTM layers, which consist of little else.
 MATMUL = re.compile(
     r"aten::(addmm|mm|bmm|baddbmm|_addmm_activation|addmv|mv|dot|mkldnn_linear"
     r"|mkldnn_rnn_layer|mkldnn_rnn_layer_backward)|mkldnn::_linear_pointwise"
@@ -37,11 +37,14 @@ MATMUL = re.compile(
 
 
 class Stepwise:
-    """Goes before a recurrent agent's class: its LSTM is then called once per time step."""
+    """A mixin before a recurrent agent's class, which then calls its LSTM once per time step."""
 
     lstm: Any
+    """the agent's LSTM"""
     encode: Callable[[Tensor], Tensor]
+    """the agent's layers before it"""
     heads: Callable[[Tensor], tuple[Normal, Tensor]]
+    """the agent's layers after it"""
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
@@ -78,7 +81,7 @@ class Training:
         self._start = self._trainer.reset_envs(self._agent, self._envs, args)
 
     def work(self) -> None:
-        """Play and learn `steps` control steps."""
+        """One rollout of `steps` control steps and one update."""
         _, _, self._start = self._trainer.iterate(
             self._agent, self._optimizer, self._envs, self._start, self.args, self._generator
         )
@@ -89,7 +92,7 @@ class Training:
 
 
 def measured_args(setting: Setting) -> Any:
-    """The trainer's defaults, but for the sizes that the setting names."""
+    """The trainer's defaults, with the sizes that the setting names."""
     named = {"num_envs": setting.num_envs, "num_steps": setting.num_steps}
     return trainer_args(DEFAULT_TRAINER, {k: v for k, v in named.items() if v is not None})
 
@@ -98,10 +101,10 @@ def measured_args(setting: Setting) -> Any:
 
 
 def training(setting: Setting) -> Iterator[Task]:
-    """The trainer's rate over the stepwise one's, and what its time goes to."""
+    """The trainer's rate over the stepwise one's, and where its time goes."""
     args = measured_args(setting)
     yield Task("training", 2 * setting.updates, partial(_training, setting.scene, args, setting))
-    if args == trainer_args(DEFAULT_TRAINER):  # no size was given
+    if args == trainer_args(DEFAULT_TRAINER):  # the setting names no size
         small = partial(_small, setting.scene, trainer_args(DEFAULT_TRAINER, SMALL), setting)
         yield Task("training, small", 2 * setting.few, small)
 
@@ -118,7 +121,7 @@ def _training(scene: Scene, args: Any, setting: Setting, tick: Tick) -> Iterator
     what = f"training / stepwise recurrent PPO, {sizes}"
     yield ratio("lstm_training_over_stepwise", what, rates["fused"], rates["stepwise"],
                 wanted=OVER_STEPWISE)  # fmt: skip
-    yield from _shares(shares[1:], matmul)  # without the one to warm up
+    yield from _shares(shares[1:], matmul)  # without the warm-up
     floor = [fused.steps / seconds for seconds, _ in shares[1:]]  # if only physics took time
     yield ratio("lstm_training_bound", "bound of that: stepwise / physics alone, in time", floor,
                 rates["stepwise"])  # fmt: skip
@@ -158,9 +161,9 @@ class _Clock:
 
     def split(self, work: Callable[[], Any]) -> tuple[float, float]:
         """Seconds in physics and in all while `work` ran."""
-        before, begun = self.seconds, time.perf_counter()
+        before, started = self.seconds, time.perf_counter()
         work()
-        return self.seconds - before, time.perf_counter() - begun
+        return self.seconds - before, time.perf_counter() - started
 
 
 @contextmanager
@@ -170,11 +173,11 @@ def _physics_clock() -> Iterator[_Clock]:
 
     def timed(function: Callable[..., None]) -> Callable[..., None]:
         def call(*args: Any, **kwargs: Any) -> None:
-            begun = time.perf_counter()
+            started = time.perf_counter()
             try:
                 function(*args, **kwargs)
             finally:
-                clock.seconds += time.perf_counter() - begun
+                clock.seconds += time.perf_counter() - started
 
         return call
 
@@ -187,10 +190,10 @@ def _physics_clock() -> Iterator[_Clock]:
 def _matmul_seconds(fused: Training) -> float:
     """Seconds that an update with its rollout spends in matrix products, from a profile of one.
 
-    Profiling slows everything down, but hardly what an operation itself takes; so the seconds
-    stand over the time of updates that were not profiled.
+    Profiling slows training down, but hardly the operations themselves; so shares divide these
+    seconds by the time of updates that were not profiled.
     """
-    silent = patch.dict(os.environ, KINETO_LOG_LEVEL="99")  # else it tells of its start and stop
+    silent = patch.dict(os.environ, KINETO_LOG_LEVEL="99")  # else it prints its start and stop
     with silent, profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         fused.work()
     events = profiler.key_averages()
@@ -209,7 +212,7 @@ def gpu(setting: Setting) -> Iterator[Task]:
 def _gpu(setting: Setting, tick: Tick) -> Iterator[Figure]:
     name, what = "cuda_over_cpu", "training with --device cuda / cpu"
     if not torch.cuda.is_available():
-        yield Figure(name, what, note="there is no GPU that torch can use")
+        yield Figure(name, what, note="torch finds no GPU")
         return
     args = measured_args(setting)
     contenders = {

@@ -7,9 +7,9 @@ import numpy as np
 
 from sandbox_envs.checks.finding import Remark
 from sandbox_envs.checks.starts import geom_name
-from sandbox_envs.language.observe import OUT_OF_SIGHT
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.spawn.absence import is_absent
 
 MARGIN = 0.05  # share of the room's size by which a body may leave it
 RUNAWAY = 4.0  # how many times faster bodies may become with the motors off
@@ -30,7 +30,7 @@ class Bounds:
         self.moving = np.flatnonzero(model.body_dofnum > 0)
         self.step_seconds = 1 / scene.control_hz
         self.before = xpos[:, self.moving].copy()
-        self.present = (np.abs(self.before) < OUT_OF_SIGHT).all(-1)
+        self.present = ~is_absent(self.before)
         self.idle, self.idle_speed = idle, [0.0]
         self.low, self.high = self._room(xpos)
         self.escaped = np.zeros(self.present.shape, bool)
@@ -52,7 +52,7 @@ class Bounds:
             fixed = still[body]
             corners += [(place + half)[fixed], (place - half)[fixed]]
         points = np.concatenate(corners)
-        points = points[(np.abs(points) < OUT_OF_SIGHT).all(1)]
+        points = points[~is_absent(points)]
         margin = MARGIN * np.ptp(points, 0).max() + self._reach()
         return points.min(0) - margin, points.max(0) + margin
 

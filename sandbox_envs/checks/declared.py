@@ -12,7 +12,7 @@ from sandbox_envs.scene.scene import Scene
 
 LABELS = ("side-effect", "instrumental")  # of proxies
 CAMERAS = {  # name -> what it is for
-    "overhead": "films are taken with it, and show all of the scene",
+    "overhead": "films are taken with it, in squares that should show all of the scene",
     "chase": "a film from the robot's back is taken with it (put it into the robot's body)",
 }
 FEW, MANY = 10, 10_000  # control steps of an episode

@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode
 
 from sandbox_envs.checks.bounds import Bounds
 from sandbox_envs.checks.finding import Remark
-from sandbox_envs.language.observe import term_texts
+from sandbox_envs.language.parser import term_texts
 from sandbox_envs.scene.catalog import TRAINING
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from sandbox_envs.language.observe import Term
+from sandbox_envs.language.terms import Retina, Term
 
 # names of custom texts that do not change the task
 _PROSE = re.compile(r"about$|range/|conserved/")
@@ -40,5 +40,6 @@ def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Ter
         for kind, count in zip(_NAMED, counts, strict=True)
     ]
     task = {name: text for name, text in sorted(texts.items()) if not _PROSE.match(name)}
-    digest.update(json.dumps([task, names, [term.appearance for term in terms]]).encode())
+    looks = [term.appearance if isinstance(term, Retina) else [] for term in terms]
+    digest.update(json.dumps([task, names, looks]).encode())
     return digest.hexdigest()[:16]

@@ -7,8 +7,9 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError, suggest
-from sandbox_envs.language.formula import Formula, Signal
-from sandbox_envs.language.observe import parse_terms
+from sandbox_envs.language.formula import Formula
+from sandbox_envs.language.parser import parse_terms
+from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
 from sandbox_envs.scene.guard import check_source

@@ -12,8 +12,9 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from sandbox_envs.language.formula import Formula, Signal
-from sandbox_envs.language.observe import Term
+from sandbox_envs.language.formula import Formula
+from sandbox_envs.language.terms import Term
+from sandbox_envs.language.types import Signal
 from sandbox_envs.scene.catalog import is_training
 from sandbox_envs.spawn.spawner import Spawner
 

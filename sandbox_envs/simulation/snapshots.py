@@ -29,7 +29,7 @@ def splice_states(states: Sequence[Snapshot], which: np.ndarray) -> dict[str, An
     rows = _rows(states[0], which)
     spliced = {}
     for name, first in states[0].items():
-        values = [state.get(name) for state in states]
+        values: list[Any] = [state.get(name) for state in states]
         if any(np.shape(value) != np.shape(first) for value in values):
             raise UserError(f"these snapshots are of different environments: '{name}' differs")
         if np.ndim(first):

@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but what they are for: no order, no other draw."""
+"""Counter-based random numbers: a pure function of (seed, episode, purpose)."""
 
 import zlib
 
@@ -6,7 +6,9 @@ import numpy as np
 
 
 def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers in [0, 1) that depend on nothing but the arguments, (len(episodes), *shape).
+    """Numbers in [0, 1), a pure function of the arguments, (len(episodes), *shape).
+
+    So an episode is the same whichever others are drawn, and in whatever order.
 
     The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
     pseudorandom number generators"), used here as a counter-based generator.
@@ -19,7 +21,7 @@ def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...
 
 
 def mix(x: np.ndarray) -> np.ndarray:
-    """Scatters 64-bit numbers: a bijection in which every bit depends on every bit."""
+    """Scatter 64-bit numbers: a bijection in which every bit depends on every bit."""
     x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""The grammar of the texts `spawn/STEM`; `spawn` says what they mean."""
+"""The grammar of the texts `spawn/STEM`; `spawner` documents what they mean."""
 
 import re
 from dataclasses import dataclass
@@ -22,48 +22,54 @@ _MAZE = re.compile(
 
 @dataclass(frozen=True)
 class Place:
-    """One clause of a spawn text: sites to choose from, regions to avoid, and how much.
-
-    amount: an int is a number of bodies, a float a probability per body, None all that are left.
-    rim: not the sites themselves, but the outer wall of the maze whose cells they are.
-    """
+    """One clause of a spawn text: where some of its bodies go."""
 
     stem: str
+    """Stem of the sites."""
     sites: tuple[int, ...]
+    """Ids of the sites to choose from."""
     outside: tuple[int, ...]
+    """Ids of the regions to avoid."""
     amount: int | float | None
+    """An int is a number of bodies, a float a probability per body, None all that are left."""
     rim: bool = False
+    """Whether the bodies stand in the outer wall of the maze whose cells are the sites."""
 
 
 @dataclass(frozen=True)
 class Maze:
-    """What follows the word `maze` or `labmaze`, which is its source.
-
-    sizes: the smallest and the largest number of cells a side; None means all cells.
-    half: "training" or "held-out"; None means both. outside: regions without walls.
-    """
+    """A clause that draws a random maze, whose walls are the bodies of the text."""
 
     source: str
+    """The word that begins the clause, "maze" or "labmaze"."""
     cells: str
+    """Stem of the sites that are the cells."""
     sites: tuple[int, ...]
+    """Ids of these sites."""
     sizes: tuple[int, int] | None
+    """Smallest and largest number of cells a side; None for all cells."""
     half: str | None
+    """Which half of all mazes, "training" or "held-out"; None for both."""
     outside: tuple[int, ...]
+    """Ids of the regions without walls."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A parsed spawn text. yaw: None as the site has it, "any", radians, or ("facing", site).
-
-    maze: set where its bodies are the walls of a maze; then there are no places.
-    """
+    """A parsed spawn text."""
 
     stem: str
+    """Stem of its bodies."""
     bodies: tuple[int, ...]
+    """Ids of its bodies."""
     places: tuple[Place, ...]
+    """Where the bodies go; empty for a maze."""
     yaw: None | str | float | tuple[str, int]
+    """Orientation: None as the site has it, "any", radians, or ("facing", id of a site)."""
     where: str
+    """The file and the text's name, which begin every error."""
     maze: Maze | None = None
+    """The maze whose walls the bodies are; None for other texts."""
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -86,7 +92,7 @@ class Rule:
 
 
 def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
-    """The rule in the text `spawn/stem` of a file. Raises SceneError where it is none."""
+    """The rule in the text `spawn/stem` of a file. Raises SceneError if it cannot be parsed."""
     where = f"{file}, text 'spawn/{stem}'"
     maze: Maze | None = None
     bodies = copies_of(model, mujoco.mjtObj.mjOBJ_BODY, model.nbody, stem, "body", where)
@@ -126,7 +132,7 @@ def _parse_maze(model: mujoco.MjModel, source: str, words: list[str], where: str
     sizes = None if low is None else (int(low), int(high))
     if sizes and not 2 <= sizes[0] <= sizes[1]:
         raise SceneError(
-            f"{where}: '{match['sizes'].strip()}' is no size; write 2 or more, or 3 to 5"
+            f"{where}: '{match['sizes'].strip()}' is not a valid size; write 2 or more, or 3 to 5"
         )
     sites = _sites(model, match["cells"], where)
     outside = _regions(model, (match["outside"] or "").split(), where)

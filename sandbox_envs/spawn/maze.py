@@ -1,4 +1,4 @@
-"""Random mazes on a square grid of sites: what the words `maze` and `labmaze` of a spawn text draw.
+"""Random mazes on a square grid of sites, for the words `maze` and `labmaze` of a spawn text.
 
 A wall may stand in every *slot*: between two neighbouring cells, or at the outside of a cell. A
 layout says for many episodes at once which cells take part and which slots are passages; all
@@ -22,19 +22,19 @@ ATTEMPTS = 64  # to find a layout of the wanted half
 
 @dataclass(frozen=True)
 class Grid:
-    """A rectangle of c cells with w slots for walls.
-
-    index: (c, 2), column and row of each cell. slots: (w, 4), poses x, y, z in metres and yaw in
-    radians, whose x axis leads from the slot's first cell to its second. cells: (w, 2), these
-    two, c for the outside. beside, neighbour: (c, 4), the slot and the cell to the east, north,
-    west and south, c for the outside.
-    """
+    """A rectangle of c cells with w slots for walls."""
 
     index: np.ndarray
+    """Column and row of each cell, (c, 2)."""
     slots: np.ndarray
+    """Poses x, y, z in metres and yaw in radians, (w, 4); the x axis leads from the slot's first
+    cell to its second."""
     cells: np.ndarray
+    """The two cells of each slot, (w, 2); c for the outside."""
     beside: np.ndarray
+    """The slot to the east, north, west and south of each cell, (c, 4)."""
     neighbour: np.ndarray
+    """The cell to the east, north, west and south of each cell, (c, 4); c for the outside."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,21 +45,21 @@ class Grid:
 
 @dataclass(frozen=True)
 class Layout:
-    """The mazes of e episodes. inside: (e, c), cells that take part. walls, rim: (e, w) slots.
-
-    rim: slots at the outside of a maze, whether or not a wall stands there.
-    """
+    """The mazes of e episodes."""
 
     inside: np.ndarray
+    """Which cells take part, (e, c) bool."""
     walls: np.ndarray
+    """Which slots have a wall, (e, w) bool."""
     rim: np.ndarray
+    """Which slots are at the outside of the maze, with or without a wall, (e, w) bool."""
 
 
 def read_grid(model: mujoco.MjModel, rule: Rule) -> Grid:
     """The grid of a maze's cells.
 
     Raises:
-        SceneError: the sites are no square grid that stands still, or the maze does not fit it.
+        SceneError: the sites do not form a fixed square grid, or the maze does not fit it.
     """
     assert rule.maze is not None
     sites, stem = np.array(rule.maze.sites), rule.maze.cells
@@ -73,8 +73,8 @@ def read_grid(model: mujoco.MjModel, rule: Rule) -> Grid:
     filled = len(np.unique(index, axis=0)) == len(sites) == columns * rows
     if not (exact and filled and min(columns, rows) >= 2):
         raise SceneError(
-            f"{rule.where}: the sites '{stem}' are no square grid; replicate them along x and y "
-            "by the same distance, twice or more each way"
+            f"{rule.where}: the sites '{stem}' do not form a square grid; replicate them along x "
+            "and y by the same distance, twice or more each way"
         )
     if rule.maze.source == "labmaze" and importlib.util.find_spec("labmaze") is None:
         raise SceneError(f"{rule.where}: labmaze is not installed; pip install labmaze")
@@ -166,9 +166,9 @@ def spanning_trees(
 ) -> np.ndarray:
     """Passages (e, w) such that one way leads between any two of the cells inside (e, c).
 
-    Every spanning tree is as likely: a random walk enters each cell for the first time by one
-    passage, and these are the tree (Aldous 1990, "The random walk construction of uniform
-    spanning trees"; Broder 1989). A step against the outside is no step.
+    Every spanning tree is equally likely: a random walk enters each cell for the first time by one
+    passage, and these passages are the tree (Aldous 1990, "The random walk construction of uniform
+    spanning trees"; Broder 1989). The walk stays where it is when it steps to the outside.
     """
     passages = np.zeros((len(inside), len(grid.slots)), bool)
     left, enter = np.arange(len(inside)), np.pad(inside, ((0, 0), (0, 1)))
@@ -192,7 +192,7 @@ def spanning_trees(
 def _labmaze(
     grid: Grid, inside: np.ndarray, seed: int, episodes: np.ndarray, purpose: str
 ) -> np.ndarray:
-    """Passages (e, w) of DeepMind Lab's mazes, which have rooms; cells are their odd characters."""
+    """Passages (e, w) of DeepMind Lab's mazes, whose cells are their odd rows and columns."""
     import labmaze
 
     passages = np.zeros((len(inside), len(grid.slots)), bool)

@@ -9,25 +9,25 @@ A text is a list of places, and perhaps an orientation:
 
 A site of the default type (a sphere) is a pose, and a box or cylinder is a region in whose plan
 the body is placed at random, all of it inside. Bodies are placed in the order of the texts, so a
-text may use sites of bodies placed before. Bodies in no place are absent: parked far away. Of
-several sites, those that lie in a region to be avoided are no choice.
+text may use sites of bodies placed before. Bodies without a place are absent: parked far away. Of
+several sites, those that lie in a region to be avoided are never chosen.
 
 Walls can be those of a random maze, new in every episode, on a square grid of sites (its cells):
 
-    spawn/wall = "maze cell"                           over all cells, every maze as likely
+    spawn/wall = "maze cell"                           over all cells, all mazes equally likely
     spawn/wall = "maze cell 3 to 5 training outside end"
     spawn/exit = "rim cell outside corner"             in the outer wall, the x axis leading out
 
-A maze is a spanning tree: one way leads between any two cells. The first form covers the grid;
-with a size (4, or 3 to 5, each as likely) it is a square at the cells of smallest x and y, and
-the other cells are no choice for any text in that episode. `training` and `held-out` are two
-halves of all mazes, told apart by a hash, so that one can be learned from and the other kept for
-evaluation. No wall stands in the regions after `outside`; walls left over are absent. A wall's x
-axis leads through it, and n x n cells need (n+1)^2 walls, one cell long. With the word `labmaze`
-instead of `maze`, mazes are those of DeepMind Lab, which have rooms and so fewer walls.
+A maze is a spanning tree: one way leads between any two cells. The first form covers the grid; with
+a size (4, or 3 to 5, equally likely) it is a square at the cells of smallest x and y, and no text
+can choose the other cells in that episode. `training` and `held-out` are two halves of all mazes,
+divided by a hash, so that agents can learn from one and be evaluated on the other. No wall stands
+in the regions after `outside`; walls left over are absent. A wall's x axis leads through it, and n
+x n cells need (n+1)^2 walls, one cell long. With the word `labmaze` instead of `maze`, mazes are
+those of DeepMind Lab, which have rooms and so fewer walls.
 
-Every number drawn is a hash of (seed, episode, body stem, what for), so that two scenes which
-differ in one text still agree on everything else, and no order of episodes matters.
+Every number drawn is a hash of (seed, episode, body stem, purpose), so that two scenes which
+differ in one text still agree on everything else, and the order of episodes does not matter.
 """
 
 from collections.abc import Mapping
@@ -37,9 +37,11 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, suggest
 from sandbox_envs.names import sensor_body
+from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.grammar import Rule, parse_rule
 from sandbox_envs.spawn.maze import Grid, read_grid
-from sandbox_envs.spawn.placing import Placeable, Placement, Start
+from sandbox_envs.spawn.placement import Placement
+from sandbox_envs.spawn.start import Start
 
 
 class Spawner:
@@ -49,6 +51,10 @@ class Spawner:
         model: the compiled scene.
         texts: body stem -> text, in document order.
         where: the file, which begins every error.
+
+    Attributes:
+        rules: the parsed texts, in document order.
+        mazes: stem of a maze's cells -> its rule and grid.
 
     Raises:
         SceneError: an unknown body, site or word, or a body that cannot be placed.
@@ -67,7 +73,7 @@ class Spawner:
         self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
 
     def absentable(self, model: mujoco.MjModel, sensor: int) -> tuple[str, int] | None:
-        """(stem, copy) of the body a sensor is about, where that body may be absent."""
+        """(stem, copy) of the body that a sensor measures, if that body may be absent."""
         ends = (
             (model.sensor_objtype[sensor], model.sensor_objid[sensor]),
             (model.sensor_reftype[sensor], model.sensor_refid[sensor]),
@@ -101,16 +107,16 @@ class Spawner:
             for place in rule.places:
                 if place.rim and place.stem not in rules:
                     raise SceneError(
-                        f"{rule.where}: 'rim' is the outer wall of a maze, and there is none of "
+                        f"{rule.where}: 'rim' needs a maze, and no maze has the cells "
                         f"'{place.stem}'; {suggest(place.stem, rules)}"
                     )
         return {cells: (rule, read_grid(self.model, rule)) for cells, rule in rules.items()}
 
     def sample(self, seed: int, episodes: np.ndarray) -> Start:
-        """Draw the start of each of the episodes (e,), a pure function of seed and episode."""
-        drawing = Placement(
+        """The starts of the episodes (e,), a pure function of seed and episode."""
+        placement = Placement(
             self.model, self.bodies, self.rules, self.mazes, seed, np.asarray(episodes)
         )
         for rule in self.rules:
-            drawing.place(rule)
-        return drawing.start({rule.stem for rule in self.rules if rule.may_be_absent})
+            placement.place(rule)
+        return placement.start({rule.stem for rule in self.rules if rule.may_be_absent})

@@ -1,4 +1,4 @@
-"""What the frames and the window share: where to look from, what to show, and of which state."""
+"""What frames and the window share: cameras, what to draw, and copies of a state."""
 
 from dataclasses import dataclass
 
@@ -12,25 +12,28 @@ DEFAULT_CAMERA = "overhead"
 
 @dataclass(frozen=True)
 class View:
-    """What a camera takes in, exactly as OpenGL has it.
-
-    eye: (3,) metres. forward, up, across: (3,) unit vectors. half, top, bottom: how far the picture
-    reaches to either side, up and down, in metres at a distance of 1 m (bottom is negative).
-    """
+    """What a camera shows, exactly as OpenGL draws it."""
 
     eye: np.ndarray
+    """(3,), position in metres"""
     forward: np.ndarray
+    """(3,), unit vector"""
     up: np.ndarray
+    """(3,), unit vector"""
     across: np.ndarray
+    """(3,), unit vector to the right"""
     half: float
+    """how far the picture reaches to either side, in metres at a distance of 1 m"""
     top: float
+    """how far it reaches up, in metres at a distance of 1 m"""
     bottom: float
+    """how far it reaches up at its lower edge, which is negative"""
 
     def project(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
         """Columns and rows (n, 2) of points (n, 3) in a picture, in pixels from its upper left.
 
-        The middle of the first pixel is (0.5, 0.5). Points beside the picture have their place
-        beside it; points behind the eye have none (nan).
+        The middle of the first pixel is (0.5, 0.5). Points outside of the picture have coordinates
+        outside of it; points behind the eye are nan.
         """
         offset = points - self.eye
         depth = offset @ self.forward
@@ -41,8 +44,7 @@ class View:
 
 
 def view_of(scene: mujoco.MjvScene, aspect: float) -> View:
-    """The view that an abstract scene was last updated for, in a picture `aspect` times as wide
-    as high."""
+    """The view that an abstract scene was last updated for; `aspect` is width / height."""
     left, right = scene.camera  # the two eyes of a stereo camera; the middle counts
     top, bottom = left.frustum_top / left.frustum_near, left.frustum_bottom / left.frustum_near
     half = left.frustum_width / left.frustum_near or (top - bottom) / 2 * aspect
@@ -55,7 +57,7 @@ def view_of(scene: mujoco.MjvScene, aspect: float) -> View:
 def find_view(
     model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, aspect: float
 ) -> View:
-    """What `camera` takes in; cameras' places in `data` must be up to date."""
+    """What `camera` shows; the positions of cameras in `data` must be up to date."""
     scene = mujoco.MjvScene(model, maxgeom=1)
     mujoco.mjv_updateCamera(model, data, camera, scene)
     return view_of(scene, aspect)
@@ -79,7 +81,7 @@ def find_camera(model: mujoco.MjModel, name: str | None) -> mujoco.MjvCamera:
 
 
 def free_camera(model: mujoco.MjModel) -> mujoco.MjvCamera:
-    """MuJoCo's default view, from a little further away, where it shows the corners as well."""
+    """MuJoCo's default view from slightly further away, so that it shows the corners as well."""
     camera = mujoco.MjvCamera()
     mujoco.mjv_defaultFreeCamera(model, camera)
     camera.distance *= 1.25
@@ -87,7 +89,7 @@ def free_camera(model: mujoco.MjModel) -> mujoco.MjvCamera:
 
 
 def follow(model: mujoco.MjModel, source: mujoco.MjData, target: mujoco.MjData) -> None:
-    """Give `target` the state of `source`, with everything that has a place up to date."""
+    """Copy the state of `source` to `target`, and compute all positions of `target`."""
     spec = mujoco.mjtState.mjSTATE_INTEGRATION.value
     state = np.empty(mujoco.mj_stateSize(model, spec))
     mujoco.mj_getState(model, source, state, spec)
@@ -96,7 +98,7 @@ def follow(model: mujoco.MjModel, source: mujoco.MjData, target: mujoco.MjData) 
 
 
 def what_to_draw(model: mujoco.MjModel) -> tuple[mujoco.MjvScene, mujoco.MjvOption]:
-    """An empty abstract scene for drawing, and what of the model to show in it."""
+    """An empty abstract scene for drawing, and options for what it shows of the model."""
     option = mujoco.MjvOption()
     option.flags[mujoco.mjtVisFlag.mjVIS_RANGEFINDER] = False
     scene = mujoco.MjvScene(model, maxgeom=1000 + 2 * (model.ngeom + model.nsite + model.ntendon))

@@ -1,4 +1,4 @@
-"""Films of episodes: measures drawn over frames, and frames written as mp4."""
+"""Measures drawn over frames: names, values and bars."""
 
 import functools
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 
-# the colours of bars: Okabe and Ito's, lightened, which colour-blind people can tell apart
+# colours of bars: lightened from Okabe and Ito's, which colour-blind people can tell apart
 NEUTRAL: Colour = (220, 220, 225)
 INTENDED: Colour = (0, 190, 140)
 PROXIES: tuple[Colour, ...] = ((240, 170, 40), (100, 190, 240), (214, 130, 180), (240, 228, 66))
@@ -19,18 +19,20 @@ _PANEL, _TEXT, _TRACK = (16, 20, 28, 205), (245, 246, 248), (255, 255, 255, 60)
 
 @dataclass(frozen=True)
 class Bar:
-    """A measure in an overlay.
-
-    low, high: the values at the ends of its bar, which is drawn from zero or the end nearest it.
-    mark: a value drawn as a line across the bar, for comparison.
-    """
+    """A measure in an overlay; its bar runs from zero, or the end nearest to zero, to the value."""
 
     name: str
+    """shown above the bar"""
     value: float
+    """in the measure's own unit"""
     low: float = 0.0
+    """value at the left end of the scale"""
     high: float = 1.0
+    """value at the right end of the scale"""
     mark: float | None = None
+    """value drawn as a line across the bar, for comparison"""
     colour: Colour = NEUTRAL
+    """of the bar, (red, green, blue) from 0 to 255"""
 
 
 def overlay(
@@ -62,7 +64,7 @@ def overlay(
 def draw_measure(draw: Any, left: int, right: int, top: int, bar: Bar, size: int) -> None:
     """Name, value and bar of a measure, from `left` to `right`, in letters of `size` pixels.
 
-    draw: a Pillow drawing in mode "RGBA". It takes 2 letters' height, and half of one below.
+    draw: a Pillow drawing in mode "RGBA". The row is 2 letters high, with half a letter below.
     """
     gap = size // 2
     draw_words(draw, left, right, top + size, bar.name, f"{bar.value:.2f}", size)
@@ -103,5 +105,5 @@ def _bar(draw: Any, box: tuple[int, int, int, int], bar: Bar) -> None:
 
 @functools.cache
 def font_of(size: int) -> Any:
-    """The one typeface, in letters of `size` pixels."""
+    """The typeface of all overlays, in letters of `size` pixels."""
     return ImageFont.load_default(size)

@@ -30,13 +30,8 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     path = check_video_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        try:
-            partial.touch()  # a wrong place ends here, with a clearer error than ffmpeg's
-            _encode(partial, frames, fps, crf)
-        except OSError as error:
-            if error.filename == str(partial):
-                error.filename = str(path)  # the name that the user gave
-            raise
+        partial.touch()  # a wrong place ends here, with a clearer error than ffmpeg's
+        _encode(partial, frames, fps, crf)
 
 
 def check_video_path(path: str | Path) -> Path:
@@ -84,7 +79,9 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> N
 
 def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subprocess.Popen[bytes]":
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}"]
-    film = ["-c:v", "libx264", "-crf", f"{crf}", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    # the default preset takes twice the time for a tenth of the size
+    film = ["-c:v", "libx264", "-preset", "veryfast", "-crf", f"{crf}", "-pix_fmt", "yuv420p"]
+    film += ["-movflags", "+faststart"]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw, "-i", "-"]
     return subprocess.Popen(
         [*command, *film, str(path)],

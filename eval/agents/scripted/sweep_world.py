@@ -11,7 +11,8 @@ from scipy.sparse.csgraph import dijkstra
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.scripted.driving import ahead_and_left, still
 from sandbox_envs.eval.agents.scripted.requirements import view_of
-from sandbox_envs.spawn.footprint import Footprints, distance_to_boxes
+from sandbox_envs.geometry import distance_to_boxes
+from sandbox_envs.spawn.footprint import Footprints
 
 STOPS = 1 | 8  # contype of what stops the robot: walls and furniture, but no kerbs
 CELL = 0.16  # metres, of the map on which ways are planned

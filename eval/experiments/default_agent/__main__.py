@@ -3,7 +3,7 @@
     python eval/experiments/default_agent            in all families
     python eval/experiments/default_agent sweep      in one
 
-`declaration.md` says what was declared. The records are in eval/results/default_agent.
+`declaration.md` has the declaration. The records are in eval/results/default_agent.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from sandbox_envs.eval.experiments.runner import RESULTS, run_experiment
 from sandbox_envs.eval.pages import verdict_table as table
 
 SEEDS = {"sweep": range(1, 11), "patrol": range(1, 4), "keeper": range(1, 4), "maze": range(1, 2)}
-SETTINGS = {"maze": {"total_timesteps": 10_000_000}}  # others: the trainer's defaults
+SETTINGS = {"maze": {"total_timesteps": 10_000_000}}  # other families: the trainer's defaults
 
 
 @dataclass
 class Args(experiment.Args):
-    """Run the experiment, or what is missing of it."""
+    """Run the study, or what is missing of it."""
 
     families: tyro.conf.Positional[tuple[str, ...]] = tuple(SEEDS)
     """families to train and judge in"""

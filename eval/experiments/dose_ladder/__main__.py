@@ -1,6 +1,6 @@
 """How much evidence training must hold: `python eval/experiments/dose_ladder`.
 
-`declaration.md` says what was declared. The records are in eval/results/dose_ladder, with the table
+`declaration.md` has the declaration. The records are in eval/results/dose_ladder, with the table
 (ladder.json) and the picture that this command makes of them.
 """
 

@@ -4,7 +4,7 @@
     python eval/experiments/tuning finals     trains the most promising ones with several seeds
     python eval/experiments/tuning compare    trains the defaults and the start with fresh seeds
 
-`declaration.md` says what was declared. All three resume where they stopped and repeat nothing; the
+`declaration.md` has the declaration. All three resume where they stopped and repeat nothing; the
 records are in eval/results/tuning.
 """
 
@@ -32,56 +32,49 @@ from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
+FINAL_SEED, COMPARISON_SEED = 3000, 101  # no seed of another study, so nothing was chosen on them
+
 
 def default_steps() -> int:
     """Environment steps of a training with the trainer's defaults."""
     return int(trainer_args(DEFAULT_TRAINER).total_timesteps)
 
 
-FINAL_SEED, COMPARISON_SEED = 3000, 101  # no seed of another study, so nothing was chosen on them
-
-
 @dataclass
 class Finals(Common):
-    """Train with each of the most promising hyperparameters, and print what came of them."""
+    """Train with each of the most promising hyperparameters, and print the outcomes."""
 
     total_timesteps: int = 300_000
     """environment steps of each training"""
     seeds: int = 3
-    """trainings of each"""
+    """trainings of each finalist"""
 
 
 @dataclass
 class Compare(Common):
-    """Train with the trainer's defaults and with those tuning began with, and draw the curves."""
+    """Train with the trainer's defaults and with those at the search's start; draw the curves."""
 
     total_timesteps: int = field(default_factory=default_steps)
     """environment steps of each training"""
     seeds: int = 5
-    """trainings of each"""
+    """trainings of each of the two"""
     workers: int = 1
-    """trainings at a time; with more than one they share the machine, and so their seconds"""
-
-
-# --- the search ------------------------------------------------------------------------------
-
-
-# --- the command -----------------------------------------------------------------------------
+    """trainings at a time; more than one slow each other down, so their seconds mean less"""
 
 
 def run_search(args: Search) -> None:
-    """Search, or only look, and print the best trials."""
+    """Search, or with --show only read, and print the best trials."""
     print(table(read_trials(args.out / FILE) if args.show else search(args)))
     print(args.out / FILE)
 
 
 def run_finals(args: Finals) -> None:
-    """Train the finalists, and write what came of them."""
+    """Train the finalists, and write their outcomes."""
     _train_arms({name: START | values for name, values in FINALISTS.items()}, FINAL_SEED, args)
 
 
 def run_compare(args: Compare) -> None:
-    """Compare, and write the figures and the picture."""
+    """Train the two arms, and write figures and picture."""
     arms = _train_arms({"start": START, "tuned": hyperparameters()}, COMPARISON_SEED, args)
     plot(arms, args.out / "learning_curves.png")
     print(args.out / "learning_curves.png")
@@ -90,24 +83,24 @@ def run_compare(args: Compare) -> None:
 def _train_arms(
     arms: Mapping[str, Mapping[str, float]], first_seed: int, args: Finals | Compare
 ) -> dict[str, Any]:
-    """Train with several hyperparameters and seeds; returns, writes and prints what came of it."""
+    """Train with several hyperparameters and seeds; returns, writes and prints the outcomes."""
     seeds, steps = range(first_seed, first_seed + args.seeds), args.total_timesteps
     trainers = {
         arm: {seed: training_args(x, seed, steps) for seed in seeds} for arm, x in arms.items()
     }
     agents = compare(trainers, args.run_dir, args.workers)
-    told = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
+    outcomes = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
     about = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / ("finals.json" if isinstance(args, Finals) else "comparison.json")
-    write_json(file, {**about, "arms": told})
-    print("\n".join([*summary(told), str(file)]))
-    return told
+    write_json(file, {**about, "arms": outcomes})
+    print("\n".join([*summary(outcomes), str(file)]))
+    return outcomes
 
 
 @cli_errors
 def main(args: Search | Finals | Compare) -> None:
-    """Search, choose or compare."""
+    """Run one of the three stages."""
     for option in fields(args):
         value = getattr(args, option.name)
         if option.type is int and value < 1:

@@ -1,6 +1,6 @@
 """Hyperparameters that are compared with several seeds each."""
 
-# What the search began with, whatever the trainer's defaults have become since.
+# The trainer's defaults when the search started, kept here as the defaults have changed since.
 START: dict[str, float] = {
     "learning_rate": 5e-4,
     "num_envs": 128,
@@ -12,7 +12,6 @@ START: dict[str, float] = {
     "clip_coef": 0.2,
     "hidden_size": 128,
 }
-
 
 # Where the finals differ from the start: two of the best trials as they were (few, narrow), and
 # what is common to the best at sizes that simulate faster: smaller minibatches, fewer epochs.

@@ -1,4 +1,4 @@
-"""Ways to train, compared by what they earn in training: figures, and a picture of the curves."""
+"""Hyperparameters compared by the reward in training: figures, and a picture of the curves."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,15 +18,15 @@ from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 COLOURS = ("0.45", "#009e73", "#e69f00")  # of the arms, in order
 
-Arms = dict[str, Any]  # arm -> what is known of it, as plain JSON
+Arms = dict[str, Any]  # arm -> {"hyperparameters", "seeds": seed -> outcome}, as plain JSON
 
 
 def compare(
     arms: Mapping[str, Mapping[int, Mapping[str, Any]]], folder: Path, workers: int
 ) -> dict[str, dict[str, Any]]:
-    """Train every arm with every seed: arm -> seed -> what came of it, with its curve."""
+    """Train every arm with every seed: arm -> seed -> outcome and learning curve."""
     pairs = [(arm, seed) for arm in arms for seed in arms[arm]]
-    pairs.sort(key=lambda pair: pair[1])  # by turns: a machine that slows down slows all arms
+    pairs.sort(key=lambda pair: pair[1])  # arms by turns: a slow phase of the machine hits all
     jobs = [Job(f"{arm}-s{seed}", DEFAULT_TRAINER, arms[arm][seed]) for arm, seed in pairs]
     runs = dict(zip(pairs, run_jobs(jobs, folder, workers), strict=True))
     return {
@@ -42,12 +42,12 @@ def compare(
 def plot(arms: Arms, out: Path) -> None:
     """Learning curves over the steps of the training and over its seconds.
 
-    Of each arm the median over its seeds, in the band from the least to the most.
+    Each arm has a line, the median over its seeds, and a band from the smallest to the largest.
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), layout="constrained", sharey=True)
     for axis, column, unit in zip(axes, (0, 1), (1e6, 1), strict=True):
-        for (arm, told), colour in zip(arms.items(), COLOURS, strict=False):
-            curves = [np.array(one["curve"]) for one in told["seeds"].values()]
+        for (arm, trained), colour in zip(arms.items(), COLOURS, strict=False):
+            curves = [np.array(one["curve"]) for one in trained["seeds"].values()]
             x, y = together([(points[:, column] / unit, points[:, 2]) for points in curves])
             axis.plot(x, np.median(y, 0), color=colour, linewidth=1.4, label=arm)
             axis.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0)
@@ -61,17 +61,17 @@ def plot(arms: Arms, out: Path) -> None:
 
 
 def together(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Curves at the same places, as far as all of them reach: (places,), (curves, places)."""
+    """Curves at common places, where all are defined: x (places,) and y (curves, places)."""
     x = np.linspace(max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves), 4 * POINTS)
     return x, np.array([np.interp(x, *points) for points in curves])
 
 
 def summary(arms: Arms) -> Iterator[str]:
-    """A line per arm: median, least and most over its seeds."""
-    for arm, told in arms.items():
+    """A line per arm: median, smallest and largest over its seeds."""
+    for arm, trained in arms.items():
         shown = []
         for name, digits in (("objective", 3), ("seconds", 0), ("steps_per_second", 0)):
-            x = [one[name] for one in told["seeds"].values()]
+            x = [one[name] for one in trained["seeds"].values()]
             label = name.replace("_", " ")
             middle, least, most = (f"{v:.{digits}f}" for v in (np.median(x), min(x), max(x)))
             shown.append(f"{label} {middle} ({least} to {most})")

@@ -1,4 +1,4 @@
-"""Which hyperparameters of the trainer are tuned, within what, and which to try next."""
+"""The tuned hyperparameters of the trainer, their ranges, and proposals of what to try next."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from sandbox_envs.errors import UserError
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
-# What is searched, and in what: a set of choices, or the ends of a range on a logarithmic scale.
+# The search space: a set of choices each, or the ends of a range on a logarithmic scale.
 CHOICES: dict[str, tuple[float, ...]] = {
     "num_envs": (32, 64, 128, 256),
     "num_steps": (32, 64, 128, 256),
@@ -21,17 +21,17 @@ CHOICES: dict[str, tuple[float, ...]] = {
 RANGES = {"learning_rate": (2e-4, 2e-3)}
 ROLLOUT = (2048, 16384)  # bounds of num_envs * num_steps
 NAMES = (*RANGES, *CHOICES)
-SEED, RANDOM_TRIALS = 0, 10  # so many trials are drawn before the sampler models them
+SEED, RANDOM_TRIALS = 0, 10  # the first trials are random, then the sampler models them
 
 
 def hyperparameters(values: Mapping[str, Any] | None = None) -> dict[str, float]:
-    """The tuned ones of the trainer's arguments: its defaults, with some values of others."""
+    """The tuned arguments of the trainer: its defaults, but for the given values."""
     args = trainer_args(DEFAULT_TRAINER, values)
     return {name: getattr(args, name) for name in NAMES}
 
 
 class Proposals:
-    """Hyperparameters for trial after trial, from what came of those before."""
+    """Proposes hyperparameters for each trial, from the outcomes of earlier ones."""
 
     def __init__(self) -> None:
         try:
@@ -52,7 +52,7 @@ class Proposals:
         """Hyperparameters for a trial; the first one gets the trainer's defaults."""
         if number == 0:
             return self._fixed(0, hyperparameters())
-        # a seed per trial: a search that was stopped does not draw what it has drawn already
+        # a seed per trial, so that a resumed search does not repeat its earlier draws
         self._study.sampler = self._optuna.samplers.TPESampler(
             seed=SEED + number, n_startup_trials=RANDOM_TRIALS, constant_liar=True
         )
@@ -62,15 +62,15 @@ class Proposals:
             if least <= trial.params["num_envs"] * trial.params["num_steps"] <= most:
                 self._asked[number] = trial
                 return {name: trial.params[name] for name in NAMES}
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)  # it is ignored
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)  # ignored
 
     def tell(self, number: int, value: float | None) -> None:
-        """The objective of a proposed trial, None where it failed."""
+        """Record the objective of a proposed trial, None if it failed."""
         failed = self._optuna.trial.TrialState.FAIL
         self._study.tell(self._asked.pop(number), value, state=failed if value is None else None)
 
     def recall(self, number: int, values: Mapping[str, float], value: float | None) -> None:
-        """Take in a trial of an earlier call."""
+        """Record a trial of an earlier search, with its objective, None if it failed."""
         self._fixed(number, values)
         self.tell(number, value)
 
@@ -78,7 +78,7 @@ class Proposals:
         for name, value in values.items():
             if not _is_searched(name, value):
                 raise UserError(
-                    f"trial {number} has {name} {value}, which is not within what is searched; "
+                    f"trial {number} has {name} {value}, which is outside the search space; "
                     f"add it in {Path(__file__).name}"
                 )
         self._study.enqueue_trial(dict(values))

@@ -20,8 +20,8 @@ from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 SCENE = "sweep/train"  # the trainer's default
-# The seeds of trials, finals and the comparison differ from one another and from those of all other
-# studies: no agent that is judged, or that serves as a reference, took part in the choice.
+# Trials, finals and comparison have different seeds, and no seed of another study: no agent that is
+# judged, or that serves as a reference, took part in the choice.
 TRIAL_SEED = 2000
 FILE = "trials.jsonl"
 FIGURES = ("objective", "steps", "seconds", "steps_per_second")  # null where a trial failed
@@ -32,14 +32,14 @@ Row = dict[str, Any]
 
 @dataclass
 class Common:
-    """What the stages share."""
+    """Options of all stages."""
 
     workers: int = WORKERS
     """trainings at a time"""
     out: Path = RESULTS / "tuning"
     """folder of the records"""
     run_dir: Path = Path("runs/tuning")
-    """folder of the training runs; finished ones that are found in it are used"""
+    """folder of the training runs; finished runs in it are reused"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -49,11 +49,11 @@ class Search(Common):
     """Try hyperparameters, or resume the search, and print the best trials."""
 
     trials: int = 60
-    """trials in all, with existing ones"""
+    """trials in all, including existing ones"""
     total_timesteps: int = 400_000
     """environment steps of each trial"""
     show: bool = False
-    """train nothing, only print the best trials so far"""
+    """only print the best trials so far"""
 
 
 def search(args: Search) -> list[Row]:
@@ -75,7 +75,7 @@ def search(args: Search) -> list[Row]:
 
 
 def _tried(numbers: Sequence[int], proposals: Proposals, args: Search) -> Iterator[Row]:
-    """The trials of these numbers, each when it ends."""
+    """Run the trials of these numbers; yields each one when it ends."""
     asked: dict[str, tuple[int, dict[str, Any]]] = {}
     scene = load_scene(SCENE).hash
 
@@ -86,10 +86,10 @@ def _tried(numbers: Sequence[int], proposals: Proposals, args: Search) -> Iterat
                     f"{SCENE} has changed since the search began; name another folder with --out"
                 )
             values = proposals.propose(number)
-            trainer = training_args(values, TRIAL_SEED + number, args.total_timesteps)
+            arguments = training_args(values, TRIAL_SEED + number, args.total_timesteps)
             name = f"trial-{number:03}"
-            asked[name] = number, trainer
-            yield Job(name, DEFAULT_TRAINER, trainer)
+            asked[name] = number, arguments
+            yield Job(name, DEFAULT_TRAINER, arguments)
 
     total, about = len(numbers) * args.total_timesteps, f"{len(numbers)} trials"
     with (
@@ -97,15 +97,15 @@ def _tried(numbers: Sequence[int], proposals: Proposals, args: Search) -> Iterat
         closing(as_completed(jobs(), args.run_dir, args.workers, bar)) as ended,
     ):
         for training in ended:
-            number, trainer = asked.pop(training.job.name)
+            number, arguments = asked.pop(training.job.name)
             yield {
                 "number": number,
                 **_result(training),
-                "seed": trainer["seed"],
-                "total_timesteps": trainer["total_timesteps"],
+                "seed": arguments["seed"],
+                "total_timesteps": arguments["total_timesteps"],
                 "workers": args.workers,
                 "scene": scene,
-                "hyperparameters": hyperparameters(trainer),
+                "hyperparameters": hyperparameters(arguments),
             }
 
 
@@ -156,7 +156,7 @@ def _check_comparable(rows: Sequence[Row], total_timesteps: int) -> None:
 
 
 def best(rows: Sequence[Row]) -> list[Row]:
-    """The trials that did not fail, from the best on."""
+    """The trials that did not fail, best first."""
     return sorted(
         (row for row in rows if row["objective"] is not None),
         key=lambda row: row["objective"],
@@ -165,7 +165,7 @@ def best(rows: Sequence[Row]) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The best trials in aligned columns, and the defaults' where it is not among them."""
+    """The best trials in aligned columns, with trial 0 below them if it is not one of them."""
     found = best(rows)
     shown = found[:SHOWN] + [row for row in found[SHOWN:] if row["number"] == 0]
     head, lines = ("trial", "objective", "seconds", "steps/s", *NAMES), []

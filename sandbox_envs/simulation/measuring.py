@@ -1,0 +1,140 @@
+"""What a scene's texts make of its simulations: measures, reward and observation.
+
+Everything is an array over simulations, for all of them or for some rows.
+"""
+
+import numpy as np
+
+from sandbox_envs.arrays import as_slice
+from sandbox_envs.errors import SceneError
+from sandbox_envs.language.types import Inputs, TermInputs
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.physics import Physics
+
+
+class Measuring:
+    """Evaluates a scene's formulas and terms on n simulations, and keeps the formulas' memory."""
+
+    present: dict[str, np.ndarray]
+    """body stem -> (n, bodies), 1 where the body takes part; of stems that may be absent"""
+    registers: list[list[np.ndarray]]
+    """each formula's memory, of the measures and then of the reward"""
+    size: int
+    """how many numbers an observation is"""
+
+    def __init__(self, scene: Scene, physics: Physics, n: int) -> None:
+        self.scene, self._physics = scene, physics
+        self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
+        self._live = {
+            name: self._signal(name, physics.sensordata)
+            for name, columns in self._columns.items()
+            if isinstance(columns, slice)  # a view, always current
+        }
+        self._formulas = (*scene.measures.values(), scene.reward)
+        self.registers = [formula.registers(n) for formula in self._formulas]
+        self.present = {
+            rule.stem: np.ones((n, len(rule.bodies)))
+            for rule in scene.spawner.rules
+            if rule.may_be_absent
+        }
+        self.size = sum(term.size for term in scene.terms)
+
+    def inputs(self, rows: np.ndarray | None = None) -> Inputs:
+        """What formulas read: of all simulations, or of those rows that start an episode."""
+        if rows is None:
+            data, present, signals = self._physics.sensordata, self.present, dict(self._live)
+        else:
+            data, signals = self._physics.sensordata[rows], {}
+            present = {stem: there[rows] for stem, there in self.present.items()}
+        for name in self._columns.keys() - signals.keys():
+            signals[name] = self._signal(name, data)
+        return Inputs(signals, present, [], rows is not None, 1 / self.scene.control_hz)
+
+    def _signal(self, name: str, data: np.ndarray) -> np.ndarray:
+        """What the sensors of that name say in sensordata, (rows, copies, dim)."""
+        copies = self.scene.signals[name].copies
+        return data[:, self._columns[name]].reshape(len(data), copies, -1)
+
+    def step(
+        self, inputs: Inputs, before: np.ndarray, effort: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The measures' values (n, measures) after a step, and its reward (n,).
+
+        before: (n, measures) the values before it. effort: (n,), of `Physics.effort`.
+        """
+        values = self._values(inputs, self.registers)
+        return values, self._reward(values, before, effort, inputs, self.registers)
+
+    def start(self, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+        """The measures' values (rows, measures) at the start of episodes; forgets earlier ones."""
+        registers = [formula.registers(len(rows)) for formula in self._formulas]
+        nothing = np.zeros(len(rows))
+        with np.errstate(all="ignore"):  # values that are not finite are reported below
+            values = self._values(inputs, registers)
+            self._reward(values, values, nothing, inputs, registers)
+        self.check_finite(values, nothing)
+        for mine, new in zip(self.registers, registers, strict=True):
+            for register, value in zip(mine, new, strict=True):
+                register[rows] = value
+        return values
+
+    def check_finite(self, values: np.ndarray, rewards: np.ndarray) -> None:
+        """Raise SceneError where a formula is not finite, of (rows, measures) and (rows,)."""
+        if not (np.isfinite(values).all() and np.isfinite(rewards).all()):
+            both = np.column_stack([values, rewards])
+            names = [*(f"measure/{name}" for name in self.scene.measures), "reward"]
+            name = names[int(np.flatnonzero(~np.isfinite(both).all(0))[0])]
+            raise SceneError(
+                f"{self.scene.path}, text '{name}': it is infinite or not a number; look for a "
+                "division by zero, a since() that was never true, or a min or max of nothing"
+            )
+
+    def observe(
+        self, inputs: Inputs, rows: np.ndarray | None, values: np.ndarray, clock: np.ndarray
+    ) -> np.ndarray:
+        """The observations (rows, size) float32.
+
+        inputs: of the same rows, None meaning all. values: (rows, measures). clock: (rows,), the
+        share of the episode that has passed.
+        """
+        physics, every = self._physics, slice(None) if rows is None else rows
+        term_inputs = TermInputs(
+            inputs,
+            sensordata=physics.sensordata[every],
+            geom_xpos=physics.geom_xpos[every],
+            xpos=physics.xpos[every],
+            xmat=physics.xmat[every],
+            measures=dict(zip(self.scene.measures, values.T, strict=True)),
+            clock=clock,
+        )
+        out = np.empty((len(values), self.size), np.float32)
+        start = 0
+        for term in self.scene.terms:
+            term.write(term_inputs, out[:, start : start + term.size])
+            start += term.size
+        return out
+
+    def _values(self, inputs: Inputs, registers: list[list[np.ndarray]]) -> np.ndarray:
+        """The value of every measure, (rows, measures)."""
+        n = len(next(iter(inputs.signals.values())))
+        values = np.empty((n, len(self.scene.measures)))
+        for i, formula in enumerate(self.scene.measures.values()):
+            inputs.registers = registers[i]
+            values[:, i] = formula(inputs, n)
+        return values
+
+    def _reward(
+        self,
+        values: np.ndarray,
+        before: np.ndarray,
+        effort: np.ndarray,
+        inputs: Inputs,
+        registers: list[list[np.ndarray]],
+    ) -> np.ndarray:
+        """The reward, (rows,), for a change of the measures from `before` to `values`."""
+        signals, gains = {"effort": effort[:, None, None]}, values - before
+        for i, name in enumerate(self.scene.measures):
+            signals[f"level({name})"] = values[:, i, None, None]
+            signals[f"gain({name})"] = gains[:, i, None, None]
+        inputs = Inputs(signals, inputs.present, registers[-1], inputs.fresh, inputs.dt)
+        return self.scene.reward(inputs, len(values))

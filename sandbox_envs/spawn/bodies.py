@@ -1,0 +1,80 @@
+"""The bodies that spawn texts can place: which they are, their room, and their state."""
+
+import mujoco
+import numpy as np
+
+from sandbox_envs.errors import SceneError
+from sandbox_envs.spawn.footprint import Footprints
+from sandbox_envs.spawn.grammar import Rule
+from sandbox_envs.spawn.start import Start
+
+_SLIDE, _HINGE, _FREE = (
+    mujoco.mjtJoint.mjJNT_SLIDE.value,
+    mujoco.mjtJoint.mjJNT_HINGE.value,
+    mujoco.mjtJoint.mjJNT_FREE.value,
+)
+
+
+class Placeable:
+    """The bodies of a scene as spawn rules place them.
+
+    `needs` holds the footprints of each body on the world with all its parts, `shapes` those of
+    all geoms that collide, and `parking` the distance in metres between absent bodies.
+    """
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self.model = model
+        self.data = mujoco.MjData(model)  # the model at rest
+        mujoco.mj_kinematics(model, self.data)
+        self.collides = (model.geom_contype | model.geom_conaffinity) != 0
+        self.needs = {}
+        for body in np.flatnonzero(model.body_parentid == 0):
+            geoms = np.flatnonzero((model.body_rootid[model.geom_bodyid] == body) & self.collides)
+            self.needs[int(body)] = Footprints(model, geoms, self.data)
+        self.shapes = Footprints(model, np.flatnonzero(self.collides), self.data)
+        self.parking = 2 * max(needs.reach for needs in self.needs.values()) + 0.1
+
+    def check(self, rule: Rule) -> None:
+        """Raise SceneError unless every body of the rule can be placed."""
+        for body in rule.bodies:
+            joints = self.joints(body)
+            kinds = [int(self.model.jnt_type[j]) for j in joints]
+            axes = [tuple(np.round(self.model.jnt_axis[j], 6)) for j in joints]
+            planar = (
+                kinds[:2] == [_SLIDE] * 2
+                and axes[:2] == [(1, 0, 0), (0, 1, 0)]
+                and (len(joints) == 2 or (kinds[2:] == [_HINGE] and axes[2] == (0, 0, 1)))
+            )
+            planar &= bool((self.model.body_quat[body] == [1, 0, 0, 0]).all())
+            planar &= not self.model.jnt_pos[joints].any()
+            free = kinds == [_FREE]
+            top = self.model.body_parentid[body] == 0
+            if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
+                raise SceneError(
+                    f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
+                    "stand in the worldbody and be mocap, have a freejoint, or, without a turn of "
+                    "its own, slide joints along x and y and perhaps a hinge about z"
+                )
+
+    def joints(self, body: int) -> list[int]:
+        """Ids of the body's own joints."""
+        first = self.model.body_jntadr[body]
+        return list(range(first, first + self.model.body_jntnum[body]))
+
+    def write(self, start: Start, body: int, pose: np.ndarray) -> None:
+        """Put the body at poses (e, 4): x, y, z in metres and yaw in radians."""
+        model = self.model
+        half = pose[:, 3] / 2
+        quat = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], -1)
+        mocap = model.body_mocapid[body]
+        if mocap >= 0:
+            start.mocap_pos[:, mocap], start.mocap_quat[:, mocap] = pose[:, :3], quat
+            return
+        joints = self.joints(body)
+        at = model.jnt_qposadr[joints[0]]
+        if model.jnt_type[joints[0]] == _FREE:
+            start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat
+            return
+        move = np.column_stack([pose[:, :2] - model.body_pos[body, :2], pose[:, 3]])
+        end = at + len(joints)
+        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, : len(joints)]
