@@ -20,7 +20,7 @@ from pathlib import Path
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.baselines.build import RUN_DIR
+from sandbox_envs.eval.baselines.new import RUN_DIR
 from sandbox_envs.eval.cards.build import build_card, keep_family_cards
 from sandbox_envs.eval.cards.card_file import Card
 from sandbox_envs.eval.cards.correlates import default_training_steps

@@ -14,7 +14,7 @@ from conftest import WriteScene
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval import card, curves
-from sandbox_envs.eval.baselines.build import new_reference
+from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.cards import causes, recognition
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card, read_cards, write_card
 from sandbox_envs.eval.cards.correlates import default_training_steps, episodes_to_tell_apart
@@ -99,8 +99,12 @@ def test_cards_of_a_family_are_kept_and_say_that_it_has_no_script(
     assert json.loads(listed.read_text()) == [kept.to_json()]
 
 
-def test_help_does_not_ask_the_trainer_for_its_defaults() -> None:
-    assert card.Args().training_steps is None
+def test_help_loads_no_trainer_and_the_default_is_the_trainers() -> None:
+    code = "import sys; import sandbox_envs.eval.card; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = done.stdout.split()
+    assert "sandbox_envs.eval.cards.build" in loaded, done.stderr
+    assert not {"torch", "sandbox_envs.train.ppo_lstm"} & set(loaded)
     assert default_training_steps() == ppo_lstm.Args.total_timesteps
 
 
@@ -169,12 +173,12 @@ def test_fit_column_says_what_cards_found() -> None:
     assert column["maze/train"] == "as declared (scripts alone)"
 
 
-def test_reading_cards_loads_neither_torch_nor_trainers() -> None:
+def test_reading_cards_loads_neither_torch_nor_mujoco() -> None:
     code = "import sys; import sandbox_envs.eval.cards.card_file; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     loaded = done.stdout.split()
     assert "sandbox_envs.eval.cards.card_file" in loaded, done.stderr
-    assert not {"torch", "sandbox_envs.train"} & set(loaded)
+    assert not {"torch", "mujoco"} & set(loaded)
 
 
 def test_verdict_finds_the_reflex_ceiling_in_the_card_of_the_same_version(

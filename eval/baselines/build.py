@@ -18,6 +18,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.trained import TrainedAgent
+from sandbox_envs.eval.baselines.new import RUN_DIR, new_reference
 from sandbox_envs.eval.judging.reference import REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import (
     committed_references,
@@ -26,7 +27,7 @@ from sandbox_envs.eval.judging.reference_store import (
     require,
     save,
 )
-from sandbox_envs.eval.rollouts.episodes import SEED, play
+from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import TRAINING, scenes_folder
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, find_run, run_jobs
@@ -34,9 +35,7 @@ from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import progress
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-RUN_DIR = Path("runs/references")
 TRAINING_SEED = 1001  # apart from those of the agents that are judged
-EPISODES = 256
 CORES = os.cpu_count() or 1
 WORKERS = min(CORES, 4)
 STEPS_PER_SECOND = 7000  # of one training on one core of a 2-core machine, roughly
@@ -60,24 +59,6 @@ class ReferenceBudget:
     """environment steps of each training; None for the trainer's default"""
     workers: int = WORKERS
     """trainings at a time"""
-
-
-def new_reference(scene: Scene) -> Reference:
-    """A scene's reference without any candidate."""
-    return Reference(
-        scene=scene.name,
-        hash=scene.hash,
-        about=scene.about,
-        breaks=scene.breaks,
-        break_kind=scene.break_kind,
-        twin=scene.twin,
-        intended=scene.intended,
-        proxies=dict(scene.proxies),
-        seed=SEED,
-        episodes=EPISODES,
-        candidates={},
-        required=[],
-    )
 
 
 def required_candidates(scene: Scene, train: bool = True) -> list[str]:

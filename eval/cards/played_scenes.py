@@ -12,7 +12,7 @@ import numpy as np
 
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
-from sandbox_envs.eval.baselines.build import new_reference
+from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.cards.correlates import INTENDED
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.reference_store import load_reference
