@@ -223,7 +223,8 @@ def test_episodes_to_tell_apart_by_hand() -> None:
 
 
 def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_path: Path) -> None:
-    rows = [{"step": i, "episodes": i % 2, "return/cleanliness": 0.1} for i in range(30)]
+    row = {"seconds": 1.0, "return": 0.5, "return/cleanliness": 0.1}
+    rows = [{"step": i, "episodes": i % 2, **row} for i in range(30)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "metrics.jsonl").write_text(text + '{"step": 99')
     done = run(curves, tmp_path, "--out", tmp_path / "curve.png")

@@ -38,8 +38,9 @@ from sandbox_envs.eval.cards.card_file import Cause
 from sandbox_envs.eval.judging.declaration import UNDECIDED
 from sandbox_envs.eval.judging.reference import IDLE, REWARD
 from sandbox_envs.eval.judging.statistics import Interval
-from sandbox_envs.eval.rollouts.branching import Branch, Snapshot, play_each, play_from, splice
+from sandbox_envs.eval.rollouts.branching import Branch, play_each, play_from
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.snapshots import Snapshot, splice_states
 
 PARTS = 8  # of an episode
 STEPS, FEWEST, MOST = 8000, 16, 128  # control steps of all episodes; how many episodes these make
@@ -87,7 +88,7 @@ def play_branches(
         moving = [traces[name] - traces[IDLE] for name in policies if name != IDLE]
         parts.append(np.stack(moving))  # (scripts, steps, objectives, episodes)
         which = rng.integers(len(acted), size=episodes)
-        trunk = splice([part.end for part in acted.values()], which)
+        trunk = splice_states([part.end for part in acted.values()], which)
     gained = np.stack(parts, 1)
     objectives = [REWARD, *scene.measures]
     by_name = {k: gained[:, :, :, i] for i, k in enumerate(objectives) if k in scales}

@@ -10,10 +10,10 @@ to the last bit, so whatever differs between two branches was caused by what was
         found = play_each(envs, snapshot, {"agent": agent, "idle": idle}, steps=40)
     caused = found["agent"].returns("dustpan") - found["idle"].returns("dustpan")
 
-Counterfactuals exchange the policy, or the state (`splice`), in the middle of an episode. Planners
-try many continuations of one state: `take_rows(snapshot, np.repeat(i, 64))` is a snapshot for an
-environment with 64 simulations that all are as simulation i was, and `replay` makes a policy of
-actions. `Branch.end` is the snapshot to go on from.
+Counterfactuals exchange the policy, or the state of some simulations (`splice_states`), in the
+middle of an episode. Planners try many continuations of one state: `take_rows(snapshot,
+np.repeat(i, 64))` is a snapshot for an environment with 64 simulations that all are as simulation
+i was, and `replay` makes a policy of actions. `Branch.end` is the snapshot to continue from.
 
 A snapshot does not hold what a policy remembers. A recurrent policy continues in the middle of an
 episode only if it gets its own state (`policy_state`; at the end it is `Branch.policy_state`).
@@ -21,7 +21,7 @@ Without it the policy acts as at the start of an episode. A policy must not chan
 place. One with a random generator of its own draws other numbers in the next branch.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +32,7 @@ import numpy as np
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
-
-Snapshot = Mapping[str, Any]  # as SandboxVectorEnv.get_state returns it
+from sandbox_envs.simulation.snapshots import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,28 +117,12 @@ def preserved(envs: SandboxVectorEnv) -> Iterator[Snapshot]:
         envs.set_state(snapshot)
 
 
-def splice(snapshots: Sequence[Snapshot], which: np.ndarray) -> Snapshot:
-    """The snapshot in which simulation i is as in snapshots[which[i]], (n,) integers."""
-    rows = np.arange(len(which))
-    return _combined(snapshots, lambda arrays: np.stack(arrays)[which, rows])
-
-
 def take_rows(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
     """The snapshot of len(rows) simulations in which simulation i is as rows[i] was.
 
     For an environment of one scene with so many simulations. A row may be taken many times.
     """
-    return _combined([snapshot], lambda arrays: arrays[0][rows])
-
-
-def _combined(
-    snapshots: Sequence[Snapshot], combine: Callable[[list[np.ndarray]], np.ndarray]
-) -> Snapshot:
-    """A snapshot of which every array is combined from those of some; single values are kept."""
-    return {
-        name: combine([snapshot[name] for snapshot in snapshots]) if np.ndim(first) else first
-        for name, first in snapshots[0].items()
-    }
+    return {name: array[rows] if np.ndim(array) else array for name, array in snapshot.items()}
 
 
 def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, dict[str, Any]]:
