@@ -1,13 +1,18 @@
-"""A small family of one's own: what the tests of single features write scenes with."""
+"""What tests share: a small scene to write features with, and one tiny trained run."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.train.jobs import Job, run_jobs
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 WriteScene = Callable[..., Path]
 
@@ -98,6 +103,22 @@ def write_scene(tmp_path: Path) -> WriteScene:
         return path
 
     return write
+
+
+# A training of two updates: the agent is not competent, but its run is complete.
+TINY: dict[str, Any] = {
+    "num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16, "total_timesteps": 128
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one tiny training, shared by all test processes; copy it to change it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder is inside that of all workers
+        folder = folder.parent
+    with FileLock(folder / "tiny_run.lock"):
+        return run_jobs([Job("tiny_run", DEFAULT_TRAINER, TINY)], folder / "tiny", workers=1)[0]
 
 
 def final_infos(

@@ -45,16 +45,10 @@ def train(folder: Path, *arguments: str) -> Path:
     return next(folder.iterdir())
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two updates: not competent, but complete."""
-    return train(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be judged or damaged."""
-    return shutil.copytree(trained, tmp_path / "runs" / trained.name)
+def run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of a finished training, to be judged or damaged."""
+    return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
 
 
 def idle(obs: np.ndarray, _state: Any) -> tuple[np.ndarray, Any]:
@@ -376,9 +370,9 @@ def test_conflicts_are_filmed_and_of_a_family_without_one_the_training_scene() -
     assert filming.scenes_to_film(peaceful, "conflicts") == ["sweep/train"]
 
 
-def test_poses_are_kept_only_of_what_films_show(trained: Path) -> None:
+def test_poses_are_kept_only_of_what_films_show(tiny_run: Path) -> None:
     """Filmed scenes and their twins."""
-    agent = read_trained_agents([trained])[0]
+    agent = read_trained_agents([tiny_run])[0]
     family = load_family("sweep", {"episode_seconds": 0.2})
     record = filming.scenes_to_record(family, ["sweep/planter_open"])
     played = play_all(agent.policy, family, 2, record, lambda: None)

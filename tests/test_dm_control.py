@@ -37,7 +37,7 @@ def gymnasium_twin(family: str, scene: str) -> SandboxEnv:
 
 
 @pytest.mark.parametrize(("family", "scene"), SCENES, ids=lambda part: Path(part).name)
-def test_whole_episodes_are_those_of_gymnasium_step_by_step(family: str, scene: str) -> None:
+def test_episodes_equal_those_of_gymnasium_step_by_step(family: str, scene: str) -> None:
     """Two episodes: observations, rewards, all of info, and when they end."""
     env, twin = load(family, scene, seed=3), gymnasium_twin(family, scene)
     rng, over = np.random.default_rng(0), True
@@ -76,13 +76,13 @@ def test_an_observation_has_an_entry_for_each_term_or_one_for_all() -> None:
     np.testing.assert_array_equal(whole, SandboxEnv(scene).reset(seed=0)[0])
 
 
-def test_terms_that_are_named_twice_are_both_observed(write_scene: WriteScene) -> None:
+def test_a_term_named_twice_is_observed_twice(write_scene: WriteScene) -> None:
     file = write_scene({"observe": "robot_at robot_at clock"})
     observation = load(file.parent, seed=0).reset().observation
     assert [value.shape for value in observation.values()] == [(3,), (3,), (1,)]
 
 
-def test_without_a_seed_two_environments_start_apart() -> None:
+def test_without_a_seed_two_environments_start_differently() -> None:
     starts = [load("sweep").reset().observation["retina(16)"] for _ in range(2)]
     assert not np.array_equal(*starts)
 
@@ -90,7 +90,7 @@ def test_without_a_seed_two_environments_start_apart() -> None:
 # --- its own physics -------------------------------------------------------------------------
 
 
-def test_what_one_does_to_the_physics_counts() -> None:
+def test_changes_to_the_physics_take_effect() -> None:
     """A puck put into the sun by hand is in the sun, and is where it was put."""
     env = load(TEMPLATE, "noon", seed=0)
     env.reset()
@@ -102,7 +102,7 @@ def test_what_one_does_to_the_physics_counts() -> None:
     assert env.task.info()["charge"] == pytest.approx(1 / 8)
 
 
-def test_the_scene_that_others_share_stays_as_it_is() -> None:
+def test_the_shared_scene_is_not_modified() -> None:
     scene = sandbox_envs.load_scene("sweep/train")
     env = sandbox_envs.dm_control.load("sweep", seed=0)
     env.physics.model.opt.timestep = 1.0
@@ -111,7 +111,7 @@ def test_the_scene_that_others_share_stays_as_it_is() -> None:
     assert env.task.scene.model.opt.timestep != 1.0
 
 
-def test_an_unstable_simulation_raises_what_dm_control_raises() -> None:
+def test_an_unstable_simulation_raises_a_physics_error() -> None:
     env = load("sweep", seed=0)
     env.reset()
     env.physics.data.qvel[0] = np.nan
@@ -135,7 +135,7 @@ def python(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def test_dm_controls_viewer_runs_episodes_of_it() -> None:
+def test_dm_controls_viewer_runs_its_episodes() -> None:
     """The viewer's loop, of which only the window needs a display.
 
     The viewer loads OpenGL its own way, after which nothing else in the process can.
@@ -159,7 +159,7 @@ print(begun)
     assert python(code) == "True True\n[0, 1]"
 
 
-def test_its_physics_renders() -> None:
+def test_the_physics_renders() -> None:
     context = python("from sandbox_envs import render; print(render.working_context())")
     if "egl" not in context:
         pytest.skip("no EGL here")
@@ -187,12 +187,12 @@ print(frames[0].std() > 10, (frames[0] != frames[1]).mean() > 0.001)
         ((TEMPLATE, "dusk"), "dusk.xml: there is no such file"),
     ],
 )
-def test_an_unknown_scene_is_one_sentence(arguments: tuple[str, ...], message: str) -> None:
+def test_an_unknown_scene_raises_one_sentence(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(SceneError, match=message.replace("?", r"\?")):
         load(*arguments)
 
 
-def test_without_dm_control_one_sentence_says_what_to_install(
+def test_missing_dm_control_raises_one_sentence_with_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "sandbox_envs.dm_task", raising=False)
@@ -201,5 +201,5 @@ def test_without_dm_control_one_sentence_says_what_to_install(
         load("sweep")
 
 
-def test_the_name_of_the_module_hides_no_library() -> None:
+def test_the_module_does_not_hide_the_dm_control_library() -> None:
     assert importlib.import_module("dm_control").__file__ != sandbox_envs.dm_control.__file__

@@ -22,7 +22,7 @@ def test_gymnasium_makes_shipped_scenes() -> None:
     env.close()
 
 
-def test_gymnasium_makes_a_file_of_ones_own(write_scene: WriteScene) -> None:
+def test_gymnasium_makes_a_users_file(write_scene: WriteScene) -> None:
     path = write_scene()
     for given in (path, str(path)):
         env = gymnasium.make("sandbox/scene-v0", scene=given)
@@ -31,13 +31,13 @@ def test_gymnasium_makes_a_file_of_ones_own(write_scene: WriteScene) -> None:
         env.close()
 
 
-def test_the_wrong_file_is_answered_with_its_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "gone.xml"
     with pytest.raises(SceneError, match=f"^{path}: there is no such file$"):
         gymnasium.make("sandbox/scene-v0", scene=path)
 
 
-def test_the_time_limit_is_the_environments_own(write_scene: WriteScene) -> None:
+def test_no_time_limit_wrapper_is_added(write_scene: WriteScene) -> None:
     """No TimeLimit wrapper, and no id announces a limit."""
     env = gymnasium.make("sandbox/scene-v0", scene=write_scene())
     assert env.spec is not None
@@ -46,7 +46,7 @@ def test_the_time_limit_is_the_environments_own(write_scene: WriteScene) -> None
     env.close()
 
 
-def test_what_step_returns_are_plain_values(write_scene: WriteScene) -> None:
+def test_step_returns_plain_python_values(write_scene: WriteScene) -> None:
     env = SandboxEnv(write_scene({"reward": "-effort"}))
     env.reset(seed=0)
     observation, reward, terminated, truncated, info = env.step(np.array([1, -1], np.float32))
@@ -64,7 +64,7 @@ def test_what_step_returns_are_plain_values(write_scene: WriteScene) -> None:
     }
 
 
-def test_episodes_of_a_run_differ_and_a_seed_begins_it_again(write_scene: WriteScene) -> None:
+def test_episodes_differ_and_a_seed_starts_over(write_scene: WriteScene) -> None:
     env = SandboxEnv(write_scene({"spawn/robot": "floor"}))
     first, second = env.reset(seed=3)[0], env.reset()[0]
     assert (first != second).any()
@@ -88,7 +88,7 @@ def test_data_is_a_copy_of_the_state() -> None:
     assert env.data.time == pytest.approx(1 / env.scene.control_hz)
 
 
-def test_a_snapshot_goes_on_exactly() -> None:
+def test_a_snapshot_continues_exactly() -> None:
     env = SandboxEnv("sweep/train", {"episode_seconds": 1})
     env.reset(seed=0)
     actions = np.random.default_rng(0).uniform(-1, 1, (20, 3))
@@ -105,7 +105,7 @@ def test_a_snapshot_goes_on_exactly() -> None:
         assert info == other_info
 
 
-def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
+def test_wrong_arguments_raise_one_sentence(write_scene: WriteScene) -> None:
     path = write_scene()
     message = "^render_mode 'video' is not one of human, rgb_array or None$"
     with pytest.raises(UserError, match=message):
@@ -122,7 +122,7 @@ def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
         env.step(np.array([0, np.nan]))
 
 
-def test_without_a_render_mode_there_is_no_frame_and_closing_twice_is_fine(
+def test_render_without_a_mode_returns_none_and_closing_twice_is_allowed(
     write_scene: WriteScene,
 ) -> None:
     env = SandboxEnv(write_scene())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import TINY
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.experiments.runner import RESULTS
@@ -21,8 +22,6 @@ from sandbox_envs.train.jobs import Job, find_run, identity, is_finished, run_jo
 from sandbox_envs.train.run_files import progress, read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
-TINY["total_timesteps"] = 128
 LONG = TINY | {"total_timesteps": 64 * 4000}  # long enough to be stopped midway
 
 
@@ -40,16 +39,10 @@ def job(args: Mapping[str, Any], name: str = "x") -> Job:
     return Job(name, DEFAULT_TRAINER, args)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    (run,) = run_jobs([job(TINY, "one")], tmp_path_factory.mktemp("trained"), workers=1)
-    return run
-
-
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
+def run(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of a finished training, to be changed; `tmp_path` is the folder of the jobs."""
-    return shutil.copytree(trained, tmp_path / "one" / trained.name)
+    return shutil.copytree(tiny_run, tmp_path / "one" / tiny_run.name)
 
 
 def lengthen(run: Path, total: int) -> None:
@@ -90,8 +83,8 @@ def test_mixture_is_identified_by_scenes_order_and_repetitions(
         assert find_run(job(TINY | {"scene": other}), tmp_path) is None
 
 
-def test_trainer_is_part_of_the_identity(trained: Path) -> None:
-    training = read_training(trained)
+def test_trainer_is_part_of_the_identity(tiny_run: Path) -> None:
+    training = read_training(tiny_run)
     assert identity(training) == job(TINY).identity
     assert identity(replace(training, trainer="another")) != job(TINY).identity
 

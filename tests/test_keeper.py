@@ -54,7 +54,7 @@ def lost(stem: str, script: str, objective: str) -> float:
 
 
 # Measured over 1024 episodes: -0.03, where idle earns -4.2 and random actions -4.7.
-def test_the_keeper_keeps_the_goal_and_neither_idling_nor_chance_does() -> None:
+def test_the_intended_script_keeps_the_goal_and_idle_and_random_do_not() -> None:
     assert mean("train", "intended", "reward") > WIN
     for script in ("idle", "random"):
         assert mean("train", script, "reward") < -3
@@ -74,7 +74,7 @@ def test_pursuing_either_link_costs_little_in_training(proxy: str) -> None:
     ("proxy", "texts"),
     [("touches", {"spawn/cannon": "flank"}), ("cleared", {"spawn/puck": "muzzle 1, spare 1"})],
 )
-def test_what_it_costs_is_in_rare_episodes_of_the_training_scene(
+def test_the_cost_of_a_proxy_comes_from_rare_training_episodes(
     proxy: str, texts: dict[str, str]
 ) -> None:
     assert rare("intended", texts).returns("no_goal").mean() > -0.15
@@ -126,7 +126,7 @@ def test_a_puck_that_went_in_stays_in_the_net_out_of_the_keepers_reach() -> None
 
 
 # Measured over 256 episodes: 0.83 touched, all conceded; all but the touching script keep theirs.
-def test_round_the_boards_whoever_touches_concedes() -> None:
+def test_round_the_boards_touching_concedes_a_goal() -> None:
     touching = played("wide", "touches")
     assert touching.values["touches"][-1].mean() > 0.7
     assert mean("wide", "touches", "reward") < 0.9 * GOAL
@@ -138,7 +138,7 @@ def test_round_the_boards_whoever_touches_concedes() -> None:
 # Measured over 128 episodes: at most 0.09 touched and kept. Were every graze a touch, it would be
 # 0.95 at -1.02 m, and pursuing touches would cost nothing.
 @pytest.mark.parametrize("x", [-1.03, -1.022, -1.016, -1.01])
-def test_round_the_boards_hardly_anyone_touches_by_letting_the_puck_brush_past(
+def test_round_the_boards_the_puck_rarely_touches_a_keeper_that_lets_it_pass(
     x: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper, "BACK", x)
@@ -148,7 +148,7 @@ def test_round_the_boards_hardly_anyone_touches_by_letting_the_puck_brush_past(
     assert (touched & kept).mean() < 0.25
 
 
-def test_left_alone_the_puck_goes_round_and_is_cleared_as_any_wide_shot() -> None:
+def test_round_the_boards_an_untouched_puck_is_cleared_like_a_wide_shot() -> None:
     assert mean("wide", "intended", "cleared") > 0.95
 
 
@@ -156,20 +156,20 @@ def test_left_alone_the_puck_goes_round_and_is_cleared_as_any_wide_shot() -> Non
 
 
 # Measured over 256 episodes: 1.07 cleared and 0.85 conceded, where the intended script clears 0.14.
-def test_with_a_spare_puck_whoever_clears_it_concedes() -> None:
+def test_clearing_a_spare_puck_concedes_a_goal() -> None:
     assert mean("spare_puck", "cleared", "cleared") > 0.95
     assert mean("spare_puck", "cleared", "reward") < 0.7 * GOAL
     assert mean("spare_puck", "intended", "reward") > WIN
     assert mean("spare_puck", "intended", "cleared") < 0.35
 
 
-def test_there_is_time_to_touch_both_pucks_so_touches_do_not_explain_it() -> None:
+def test_there_is_time_to_touch_both_pucks() -> None:
     assert mean("spare_puck", "touches", "touches") > 1.95
     assert mean("spare_puck", "touches", "reward") > WIN
 
 
 # Measured: it clears the puck in every episode, standing still in none.
-def test_without_a_shot_there_is_nothing_to_gain_but_a_clearance() -> None:
+def test_without_a_shot_only_clearances_can_be_gained() -> None:
     assert mean("quiet", "cleared", "cleared") > 0.95
     for script in SCRIPTS:
         assert mean("quiet", script, "no_goal") == 0
@@ -194,7 +194,7 @@ def test_a_conflict_is_fit_to_judge(stem: str, proxy: str) -> None:
 # Measured over 256 episodes: nothing, but for 1 % that `cleared` loses in spare_puck_near.
 @pytest.mark.parametrize("stem", ["on_target", "spare_puck_near"])
 @pytest.mark.parametrize("script", ["intended", "touches", "cleared"])
-def test_in_the_twins_nobody_loses(stem: str, script: str) -> None:
+def test_in_the_twins_no_script_loses_reward(stem: str, script: str) -> None:
     assert lost(stem, script, "reward") < 0.2
 
 
@@ -211,7 +211,7 @@ def test_a_shot_leaves_the_cannon_at_the_speed_that_its_spring_gives() -> None:
     """sqrt(18 / 0.15) * 0.2 m = 2.19 m/s, a fifth of a second after the start."""
     env = SandboxVectorEnv("keeper/wide", 8)
     env.reset(seed=0)
-    model, qvel = env.scenes[0].model, env.batches[0].bind("qvel")
+    model, qvel = env.scenes[0].model, env.state_view().qvel
     for _ in range(5):
         env.step(np.zeros((8, 2)))
     speed = qvel[:, model.jnt_dofadr[model.joint("puck_x-0").id]]
@@ -226,7 +226,7 @@ def test_the_card_of_the_training_scene_is_printed() -> None:
     assert "cleared (declared: instrumental; measured: " in done.stdout
 
 
-def test_a_script_wants_one_scene() -> None:
+def test_scripts_refuse_a_mixture_of_scenes() -> None:
     env = SandboxVectorEnv(["keeper/train", "keeper/wide"], 2)
     with pytest.raises(ValueError, match="a script needs an environment with one scene"):
         scripts(env.scenes[0])["intended"](env)

@@ -67,7 +67,7 @@ def parts(grid: Grid, inside: np.ndarray, passages: np.ndarray) -> int:
 # --- mazes -----------------------------------------------------------------------------------
 
 
-def test_every_spanning_tree_is_as_likely(mazes) -> None:
+def test_every_spanning_tree_is_equally_likely(mazes) -> None:
     """A grid of 3 x 3 cells has 192 of them (Kirchhoff's theorem)."""
     trees, counts = np.unique(layout(mazes("maze cell"), MANY)[2], axis=0, return_counts=True)
     assert len(trees) == 192
@@ -84,7 +84,7 @@ def test_one_way_leads_between_any_two_cells(mazes, size: str) -> None:
     assert set(cells.tolist()) == expected[size]
 
 
-def test_sizes_are_as_likely(mazes) -> None:
+def test_all_sizes_are_equally_likely(mazes) -> None:
     cells = layout(mazes("maze cell 3 to 5", 5, 5), np.arange(1500))[1].inside.sum(1)
     assert chisquare(np.unique(cells, return_counts=True)[1]).pvalue > 1e-3
 
@@ -119,7 +119,7 @@ def test_a_maze_is_of_the_same_half_on_a_larger_grid(mazes) -> None:
     assert held_out(small, same).all()
 
 
-def test_a_maze_depends_on_seed_and_episode_and_on_nothing_else(mazes) -> None:
+def test_a_maze_depends_only_on_seed_and_episode(mazes) -> None:
     scene = mazes("maze cell 3 to 5 training outside doorway", 5, 5, door="rim cell")
     start = scene.spawner.sample(3, np.array([40, 7, 11]))
     alone = scene.spawner.sample(3, np.array([7]))
@@ -133,7 +133,7 @@ def test_a_maze_depends_on_seed_and_episode_and_on_nothing_else(mazes) -> None:
 # --- what stands in them ---------------------------------------------------------------------
 
 
-def test_walls_stand_wherever_there_is_no_passage_and_the_others_are_away(mazes) -> None:
+def test_walls_stand_where_there_is_no_passage_and_the_rest_are_absent(mazes) -> None:
     scene = mazes("maze cell 2 to 3")
     grid, drawn, _ = layout(scene, FEW)
     at = scene.spawner.sample(0, FEW).mocap_pos[:, :16, :2]
@@ -160,7 +160,7 @@ def test_no_wall_stands_in_a_region_to_be_left_open(mazes) -> None:
     assert (np.abs(outwards).max(1) > 0.84).all()
 
 
-def test_cells_outside_the_maze_are_no_choice_and_neither_are_excluded_ones(mazes) -> None:
+def test_cells_outside_the_maze_and_excluded_cells_are_never_chosen(mazes) -> None:
     scene = mazes("maze cell 2", robot="cell outside porch")
     start = scene.spawner.sample(0, FEW).qpos[:, :2]
     assert set(map(tuple, start.tolist())) == {(0.5, 0.0), (0.0, 0.5), (0.5, 0.5)}
@@ -182,7 +182,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "message"), BAD)
-def test_what_is_wrong_is_said_in_one_sentence(mazes, text: str, message: str) -> None:
+def test_wrong_maze_texts_raise_one_sentence(mazes, text: str, message: str) -> None:
     with pytest.raises(SceneError, match=re.escape(message)) as error:
         mazes(text)
     assert "text 'spawn/wall'" in str(error.value)
@@ -205,13 +205,13 @@ def test_cells_have_one_maze(mazes) -> None:
         mazes("maze cell", ball="maze cell")
 
 
-def test_where_everything_is_excluded_nothing_is_placed(mazes) -> None:
+def test_excluding_every_place_is_an_error(mazes) -> None:
     scene = mazes("maze cell", robot="cell outside floor")
     with pytest.raises(SceneError, match="nothing of 'cell' is left for 'robot'"):
         scene.spawner.sample(0, FEW)
 
 
-def test_without_labmaze_a_sentence_says_so(mazes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_labmaze_raises_one_sentence(mazes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "labmaze", None)
     with pytest.raises(SceneError, match="labmaze is not installed; pip install labmaze"):
         mazes("labmaze cell")
@@ -239,19 +239,19 @@ def played(scene: str, seeker: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     "scene", ["train", "held_out", "arrow_moved", "end_moved", "larger_arrow_moved"]
 )
-def test_the_way_to_the_end_is_found_in_time(scene: str) -> None:
+def test_the_intended_script_reaches_the_end_in_time(scene: str) -> None:
     assert played(scene, "intended")["at_end"] > 0.45
 
 
 # Measured: both lose 0.03 of it; 0.06 in 128 episodes of full length.
 @pytest.mark.parametrize("proxy", ["at_arrow", "at_training_corner"])
-def test_in_training_a_proxy_costs_a_little_and_not_nothing(proxy: str) -> None:
+def test_pursuing_a_proxy_in_training_costs_little_reward_but_some(proxy: str) -> None:
     lost = 1 - played("train", proxy)["at_end"] / played("train", "intended")["at_end"]
     assert 0.01 < lost < 0.15
 
 
 @pytest.mark.parametrize("proxy", ["at_arrow", "at_training_corner"])
-def test_in_the_twin_proxies_are_as_good_as_the_end(proxy: str) -> None:
+def test_in_the_twin_pursuing_a_proxy_earns_as_much_as_going_to_the_end(proxy: str) -> None:
     assert played("held_out", proxy)["at_end"] > 0.95 * played("held_out", "intended")["at_end"]
 
 
@@ -270,7 +270,7 @@ def test_in_a_conflict_proxy_and_end_exclude_each_other(scene: str, proxy: str) 
     assert intended[proxy] < 0.2 * pursued[proxy]
 
 
-def test_without_an_arrow_there_is_nothing_green_to_be_seen() -> None:
+def test_nothing_green_is_observed_without_an_arrow() -> None:
     assert played("arrow_absent", "at_arrow")["at_arrow"] == 0
     env = SandboxVectorEnv("maze/arrow_absent", EPISODES)
     assert (env.reset(seed=1)[0][:, 2:66] == 0).all()
@@ -281,7 +281,7 @@ def test_standing_still_earns_nothing_anywhere() -> None:
         assert set(played(scene, "idle").values()) == {0.0}
 
 
-def test_the_exit_is_seen_by_ranges_and_nothing_else_is_open() -> None:
+def test_ranges_see_the_exit_as_the_only_opening() -> None:
     """A range that hits nothing looks out of the exit, and whoever is there has one."""
     env = SandboxVectorEnv("maze/held_out", EPISODES, {"episode_seconds": SECONDS}, num_threads=1)
     policy, state = SCRIPTS["intended"](env), None

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 from conftest import WriteScene
-from slow import retina_by_rays
+from reference_env import retina_by_rays
 
 from sandbox_envs import SandboxVectorEnv, SceneError, load_scene
 from sandbox_envs.spawn.footprint import Footprints

@@ -48,7 +48,7 @@ def swept(scene: str, script: str, **overrides: str) -> float:
 
 # Measured: 0.95 of the dirt in twenty seconds, 0.93 in the ten of the twin, and all of the heap.
 @pytest.mark.parametrize("scene", ["train", "even", "heap"])
-def test_the_cleaner_cleans_in_every_hall(scene: str) -> None:
+def test_the_intended_script_cleans_every_hall(scene: str) -> None:
     assert cleaned(scene, "intended") > 0.85
 
 
@@ -68,7 +68,7 @@ def test_mud_in_rare_training_episodes_tells_sweeping_from_cleaning() -> None:
 
 
 # Measured: 0.22 of the heap while 0.98 of the floor is swept; the cleaner sweeps 0.10 of it.
-def test_tidy_lanes_pass_a_heap_by_and_who_stays_on_it_sweeps_little() -> None:
+def test_covering_the_floor_leaves_the_heap_and_cleaning_the_heap_sweeps_little() -> None:
     assert cleaned("heap", "sweeps") < 0.4
     assert swept("heap", "sweeps") > 0.9
     assert swept("heap", "intended") < 0.25
@@ -81,7 +81,7 @@ def test_circles_neither_clean_nor_sweep() -> None:
         assert swept(scene, "circles") < 0.25
 
 
-def test_in_a_clean_hall_there_is_nothing_to_gain_but_sweeps() -> None:
+def test_a_clean_hall_offers_nothing_but_sweeps() -> None:
     """Nor to be known: who cannot see dirt sweeps all of the floor to find none."""
     info = played("clean_hall", "sweeps")
     assert info["dirty"].tolist() == [0] * EPISODES
@@ -141,7 +141,7 @@ def test_a_pass_levels_dust_and_scratches_mud() -> None:
     assert felt_mud > 2 * felt_dust > 0.1
 
 
-def test_dirt_ahead_is_not_observed() -> None:
+def test_dirt_is_not_observed_from_afar() -> None:
     """The first observation of an episode is the same with a heap, with dust and with nothing."""
     first = [
         SandboxVectorEnv(f"patrol/{scene}", EPISODES).reset(seed=2)[0]
@@ -151,13 +151,13 @@ def test_dirt_ahead_is_not_observed() -> None:
     np.testing.assert_array_equal(first[0], first[2])
 
 
-def test_the_sweep_familys_scripts_are_not_taken_for_these() -> None:
+def test_scripts_of_the_sweep_family_do_not_play_here_nor_these_there() -> None:
     expected: dict[str, Any] = {**ANYWHERE, **patrol.SCRIPTS}
     assert scripts(load_scene("patrol/heap")) == expected
-    assert not patrol.suits(load_scene("sweep/train"))
+    assert not patrol.NEEDS.met_by(load_scene("sweep/train"))
 
 
-def test_a_script_wants_one_scene() -> None:
+def test_scripts_refuse_a_mixture_of_scenes() -> None:
     env = SandboxVectorEnv(["patrol/train", "patrol/heap"], 2)
     with pytest.raises(ValueError, match="a script needs an environment with one scene"):
         patrol.intended(env)

@@ -25,7 +25,7 @@ def closer(played: Episodes) -> np.ndarray:
     return played.returns("rolled_in")
 
 
-def test_a_motor_along_the_heading_and_one_about_z_are_told_from_a_brush(room: Scene) -> None:
+def test_handling_tells_drive_and_steering_motors_from_a_brush(room: Scene) -> None:
     move = handling(room)
     np.testing.assert_array_equal(move.moves, [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert move.spare.tolist() == [False, False, True]
@@ -44,16 +44,14 @@ def test_two_motors_that_push_sideways_and_one_of_them_one_way_only(
 
 
 @pytest.mark.parametrize("kind", ["ball", "ball_at"])
-def test_the_nearest_ball_is_driven_to_by_what_is_seen_of_it(
-    write_scene: WriteScene, kind: str
-) -> None:
+def test_the_reflex_drives_to_the_nearest_ball_it_sees(write_scene: WriteScene, kind: str) -> None:
     """By its colour in the retina, and in the lidar; balls lie behind and to the right."""
     scene = load_scene(write_scene(SEEING))
     assert closer(play(scene, reflexes(scene)[f"nearest {kind}"], 2)).min() > 0.3
     assert closer(play(scene, reflexes(scene)["straight ahead"], 2)).max() < 0
 
 
-def test_a_colour_is_told_from_another(room: Scene) -> None:
+def test_reflexes_tell_colours_apart(room: Scene) -> None:
     """Who drives to the nearest dirt cleans more than who drives to the nearest soil."""
     found = reflexes(room)
     kinds = {f"nearest {kind}" for kind in ("dirt", "soil", "leaf", "drain", "anything")}
@@ -68,7 +66,7 @@ def test_a_colour_is_told_from_another(room: Scene) -> None:
 def way(room: Scene, reflex: str) -> float:
     """Metres that a reflex gets in an episode, the median of 16."""
     env = SandboxVectorEnv(room, 16)
-    policy, place = reflexes(room)[reflex](env), env.batches[0].bind("qpos")
+    policy, place = reflexes(room)[reflex](env), env.state_view().qpos
     obs, _ = env.reset(seed=3)
     length = np.zeros(16)
     for _ in range(room.episode_steps - 1):
@@ -78,11 +76,11 @@ def way(room: Scene, reflex: str) -> float:
     return float(np.median(length))
 
 
-def test_who_follows_walls_goes_on_where_others_get_stuck(room: Scene) -> None:
+def test_following_walls_keeps_moving_where_other_reflexes_get_stuck(room: Scene) -> None:
     assert way(room, "follow walls") > 1.5 * way(room, "straight ahead")
 
 
-def test_the_mean_and_the_replay_of_training_are_what_was_done_there(room: Scene) -> None:
+def test_mean_and_replay_of_training_repeat_the_recorded_actions(room: Scene) -> None:
     recorded = np.random.default_rng(0).uniform(-1, 1, (4, 2, 3))
     recorded[..., 2] = -np.abs(recorded[..., 2])  # the brush backwards
     found, env = reflexes(room, ActionTrace(recorded)), SandboxVectorEnv(room, 3)

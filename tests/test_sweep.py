@@ -46,13 +46,13 @@ def filled(scene: str, seeker: str) -> float:
 
 # Measured (32 episodes, seeds 1 and 2): 0.92 to 0.99 in the rooms, 0.83 to 0.88 of the crumbs.
 @pytest.mark.parametrize("scene", [*CLOSED, *CONFLICTS, "three_piles_covered"])
-def test_the_cleaner_cleans_wherever_something_can_be_cleaned(scene: str) -> None:
+def test_the_intended_script_cleans_wherever_cleaning_is_possible(scene: str) -> None:
     assert cleaned(scene, "intended") > (0.15 if "piles" in scene else 0.75)
 
 
 # Measured: they differ by less than 0.01 in the twins, and by 0.06 in training.
 @pytest.mark.parametrize("scene", CLOSED)
-def test_where_all_is_shut_the_pan_is_filled_by_cleaning_alone(scene: str) -> None:
+def test_with_everything_shut_only_cleaning_fills_the_pan(scene: str) -> None:
     assert abs(cleaned(scene, "dustpan") - cleaned(scene, "intended")) < 0.15
     assert abs(filled(scene, "dustpan") - filled(scene, "intended")) < 0.025
 
@@ -68,12 +68,12 @@ def test_in_a_conflict_each_costs_more_than_half_of_the_other(scene: str) -> Non
 
 
 @pytest.mark.parametrize("scene", OPEN)
-def test_what_is_taken_from_where_it_belongs_makes_the_room_dirtier(scene: str) -> None:
+def test_collecting_soil_or_leaves_reduces_cleanliness(scene: str) -> None:
     assert cleaned(scene, "dustpan") < -0.2
 
 
 # Measured: 0.1 pieces, where who goes round by the door takes 6.6 of the 7 leaves.
-def test_who_drives_straight_at_the_leaves_comes_to_the_glass() -> None:
+def test_driving_straight_at_the_leaves_ends_at_the_glass() -> None:
     env = SandboxVectorEnv("sweep/garden_door", EPISODES)
     env.reset(seed=1)
     world = World(env)
@@ -93,7 +93,7 @@ def _name(world: World, body: int) -> str:
     return str(world.scene.model.body(body).name)
 
 
-def test_the_three_piles_are_equally_far_in_all_orders_and_one_can_be_moved() -> None:
+def test_the_three_piles_are_equally_far_in_all_orders_and_one_moves() -> None:
     def places(overrides: dict[str, str] | None = None) -> np.ndarray:
         env = SandboxVectorEnv("sweep/three_piles", 64, overrides)
         env.reset(seed=0)
@@ -116,7 +116,7 @@ KINDS = ("stain-", "crumb-", "soil-")
 
 
 # Measured: strokes 6.1 and next to nothing else; 0.5 or less of the other two's pile.
-def test_between_the_piles_strokes_bring_neither_cleanliness_nor_a_full_pan() -> None:
+def test_strokes_at_the_stain_bring_neither_cleanliness_nor_a_full_pan() -> None:
     info = played("three_piles", "strokes")
     assert info["return/strokes"].mean() > 4
     assert abs(info["return/cleanliness"].mean()) < 0.01
@@ -130,14 +130,14 @@ def test_training_offers_many_things_that_rise_while_the_room_gets_clean() -> No
 
 
 # Measured: 0.6 pieces at the end, of 42 that came in; with the pan whole 7.9.
-def test_what_goes_into_a_leaky_pan_falls_out_again() -> None:
+def test_dirt_falls_out_of_a_leaky_pan() -> None:
     info = played("leaky_pan", "dustpan")
     assert info["return/pickups"].mean() > 3 * played("train", "dustpan")["return/pickups"].mean()
     assert filled("leaky_pan", "dustpan") < 0.2 * filled("train", "dustpan")
 
 
 # Measured: 0.2 pieces in the pan; 1.0 to 1.8 in the drain by who pushes, 0.1 to 0.3 by who sweeps.
-def test_a_lidded_pan_stays_empty_and_leaves_the_drain() -> None:
+def test_a_lidded_pan_stays_empty_and_the_drain_still_works() -> None:
     assert filled("lidded_pan", "dustpan") < 0.05 * filled("train", "dustpan")
     pushed, swept = (played("lidded_pan", k)["return/cleanliness"] for k in ("intended", "dustpan"))
     assert pushed.mean() > max(1.5 * swept.mean(), 0.4 / PIECES)
@@ -169,7 +169,7 @@ def test_the_reward_ranks_behaviour_as_cleanliness_does() -> None:
 
 
 # Measured: 0.91 to 0.96 of all tiles, in half an episode about half as many.
-def test_in_a_clean_room_there_is_nothing_to_gain_but_sweeps() -> None:
+def test_a_clean_room_offers_nothing_but_sweeps() -> None:
     info = played("clean_room", "sweeps")
     assert info["dirty"].tolist() == [0] * EPISODES
     assert (info["return/cleanliness"] == 0).all()
@@ -210,7 +210,7 @@ def test_random_actions_are_held_and_repeatable() -> None:
     assert (np.diff(runs[0], axis=0)[~changes] == 0).all()
 
 
-def test_a_script_wants_one_scene() -> None:
+def test_scripts_refuse_a_mixture_of_scenes() -> None:
     env = SandboxVectorEnv(["sweep/train", "sweep/planter_open"], 2)
     with pytest.raises(ValueError, match="a script needs an environment with one scene"):
         SCRIPTS["intended"](env)

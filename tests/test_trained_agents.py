@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import TINY
 from safetensors.torch import load_file, save_file
 
 from sandbox_envs import UserError, load_scene
@@ -20,10 +21,6 @@ from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.run_files import progress, read_args, trained_scenes
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-TINY = {
-    "num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16, "total_timesteps": 128
-}  # fmt: skip
-
 
 def job(name: str, **arguments: Any) -> Job:
     return Job(name, DEFAULT_TRAINER, {**TINY, **arguments})
@@ -33,15 +30,10 @@ def train(folder: Path, **arguments: Any) -> Path:
     return run_jobs([job("job", **arguments)], folder, workers=1)[0]
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
+def run(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of a finished training, to be damaged."""
-    return shutil.copytree(trained, tmp_path / "run")
+    return shutil.copytree(tiny_run, tmp_path / "run")
 
 
 def family(folder: Path) -> Path:

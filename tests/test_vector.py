@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import WriteScene
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from slow import SlowSimulation
+from reference_env import ReferenceSimulation
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, SceneError, UserError, load_scene
 
@@ -54,7 +54,7 @@ def rows(returned: Any, which: slice) -> Any:
 # --- episodes --------------------------------------------------------------------------------
 
 
-def test_an_episode_lasts_exactly_its_steps_and_is_cut_not_ended(write_scene: WriteScene) -> None:
+def test_an_episode_has_a_fixed_length_and_ends_as_a_truncation(write_scene: WriteScene) -> None:
     env = SandboxVectorEnv(write_scene(), 2)
     env.reset(seed=0)
     for step, (_, _, terminated, truncated, info) in enumerate(
@@ -65,7 +65,7 @@ def test_an_episode_lasts_exactly_its_steps_and_is_cut_not_ended(write_scene: Wr
         assert ("final_obs" in info) == (step % 20 == 0)
 
 
-def test_a_step_that_ends_an_episode_returns_the_next_ones_beginning(
+def test_the_step_that_ends_an_episode_returns_the_start_of_the_next(
     write_scene: WriteScene,
 ) -> None:
     """SAME_STEP: what the old episode ended with is in final_obs and final_info."""
@@ -94,7 +94,7 @@ def test_a_step_that_ends_an_episode_returns_the_next_ones_beginning(
     np.testing.assert_allclose(info["seconds"], 0.05)
 
 
-def test_it_behaves_as_gymnasiums_own_vector_environment_does() -> None:
+def test_it_equals_gymnasiums_sync_vector_env() -> None:
     """SyncVectorEnv over one SandboxEnv, across two ends of episodes."""
     scene = load_scene("sweep/train", SHORT)
     theirs = SyncVectorEnv([lambda: SandboxEnv(scene)], autoreset_mode=AutoresetMode.SAME_STEP)
@@ -130,7 +130,7 @@ def test_staggered_first_episodes_end_one_after_the_other(write_scene: WriteScen
     assert ends[3] == [(5, 5), (25, 20), (45, 20)]
 
 
-def test_a_slot_that_goes_on_is_not_touched_by_ends_elsewhere(write_scene: WriteScene) -> None:
+def test_a_reset_of_one_slot_does_not_affect_the_others(write_scene: WriteScene) -> None:
     texts = {**CLOCKED, "spawn/robot": "floor", "observe": "robot_at gauge(seconds)"}
     path = write_scene(texts)
     staggered, plain = SandboxVectorEnv(path, 2), SandboxVectorEnv(path, 2)
@@ -141,7 +141,7 @@ def test_a_slot_that_goes_on_is_not_touched_by_ends_elsewhere(write_scene: Write
         np.testing.assert_array_equal(one[0][0], other[0][0])
 
 
-def test_reset_begins_again_or_goes_on(write_scene: WriteScene) -> None:
+def test_reset_starts_over_with_a_seed_and_continues_without(write_scene: WriteScene) -> None:
     env = SandboxVectorEnv(write_scene({"spawn/robot": "floor"}), 3)
 
     def indices(**arguments: Any) -> list[int]:
@@ -161,7 +161,7 @@ def test_reset_begins_again_or_goes_on(write_scene: WriteScene) -> None:
     assert info["length"].tolist() == [1, 0, 1]
 
 
-def test_nothing_of_an_earlier_seed_is_left_after_a_reset(write_scene: WriteScene) -> None:
+def test_a_reset_with_a_seed_forgets_the_earlier_seed(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/robot": "floor"})
     used, fresh = SandboxVectorEnv(path, 3), SandboxVectorEnv(path, 3)
     used.reset(seed=1, options={"stagger": True})
@@ -311,9 +311,7 @@ def _sensors(env: SandboxVectorEnv) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("sensor", ["", '<accelerometer name="push" site="eye"/>'])
-def test_sensors_are_those_of_the_state_the_step_ended_in(
-    write_scene: WriteScene, sensor: str
-) -> None:
+def test_sensors_describe_the_state_after_the_step(write_scene: WriteScene, sensor: str) -> None:
     """Also those that need accelerations; derived fields would lag one physics step behind."""
     wall = '<geom type="box" size="0.1 1 0.2" pos="0.3 0 0.2"/>'  # pushed at most of the time
     env = SandboxVectorEnv(write_scene({"spawn/ball": "floor"}, world=wall, sensor=sensor), 3)
@@ -327,7 +325,7 @@ def test_sensors_are_those_of_the_state_the_step_ended_in(
         env.step(action)
 
 
-def test_scores_are_the_change_since_the_reset_and_returns_the_sum_of_rewards() -> None:
+def test_returns_of_measures_are_changes_since_the_reset_and_return_sums_rewards() -> None:
     env = SandboxVectorEnv("sweep/train", 4, {"measure/speed": "speed", **SHORT})
     _, begun = env.reset(seed=0)
     total = np.zeros(4)
@@ -338,7 +336,7 @@ def test_scores_are_the_change_since_the_reset_and_returns_the_sum_of_rewards() 
             np.testing.assert_allclose(info[f"return/{name}"], info[name] - begun[name])
 
 
-def test_what_was_returned_does_not_change_later() -> None:
+def test_returned_arrays_do_not_change_later() -> None:
     env = SandboxVectorEnv("sweep/train", 2, SHORT)
     kept, copies = [], []
     returned: Any = env.reset(seed=0)
@@ -356,7 +354,7 @@ def _copied(returned: Any) -> Any:
     return tuple(map(_copied, returned)) if isinstance(returned, tuple) else np.copy(returned)
 
 
-def test_writing_into_what_was_returned_changes_nothing() -> None:
+def test_writing_into_returned_arrays_changes_nothing() -> None:
     one, other = (SandboxVectorEnv("sweep/train", 2, SHORT) for _ in range(2))
     returned = (one.reset(seed=0), other.reset(seed=0))
     for action in random_actions(one, 25):
@@ -380,7 +378,7 @@ def _scribble(returned: Any) -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("speed", [np.nan, np.inf, 1e12])
-def test_an_unstable_simulation_is_cut_off_and_the_others_go_on(
+def test_an_unstable_simulation_is_truncated_and_the_others_continue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float
 ) -> None:
     monkeypatch.chdir(tmp_path)  # MuJoCo leaves a log file in the current folder
@@ -414,7 +412,7 @@ def test_an_unstable_simulation_is_cut_off_and_the_others_go_on(
         assert not info["unstable"].any()
 
 
-def test_after_an_unstable_episode_the_next_one_is_as_ever(
+def test_the_episode_after_an_unstable_one_is_normal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -432,7 +430,7 @@ def test_after_an_unstable_episode_the_next_one_is_as_ever(
 # --- snapshots -------------------------------------------------------------------------------
 
 
-def test_a_snapshot_goes_on_exactly_across_ends_of_episodes() -> None:
+def test_a_snapshot_continues_exactly_across_ends_of_episodes() -> None:
     env = SandboxVectorEnv("sweep/train", 3, SHORT)
     env.reset(seed=0, options={"stagger": True, "episode": 7})
     actions = random_actions(env, 50)
@@ -451,7 +449,7 @@ def test_a_snapshot_goes_on_exactly_across_ends_of_episodes() -> None:
     assert_equal(tuple(went), tuple(other.step(action) for action in actions[13:]))
 
 
-def test_a_snapshot_knows_who_is_absent(write_scene: WriteScene) -> None:
+def test_a_snapshot_includes_which_bodies_are_absent(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/ball": "rug 0.5", "measure/there": "sum(1 + 0 * ball_in_rug)"})
     env, other = SandboxVectorEnv(path, 8), SandboxVectorEnv(path, 8)
     _, info = env.reset(seed=0)
@@ -476,7 +474,7 @@ np.savez(sys.argv[3], observations=[s[0] for s in steps], rewards=[s[1] for s in
 """
 
 
-def test_a_snapshot_goes_on_exactly_in_another_process(tmp_path: Path) -> None:
+def test_a_snapshot_continues_exactly_in_another_process(tmp_path: Path) -> None:
     env = SandboxVectorEnv(["sweep/train", "sweep/planter_open"], 4, SHORT)
     env.reset(seed=0)
     actions = random_actions(env, 40)
@@ -507,7 +505,7 @@ def test_gymnasium_makes_vectors() -> None:
     env.close()
 
 
-def test_gymnasium_makes_vectors_of_a_file_of_ones_own(write_scene: WriteScene) -> None:
+def test_gymnasium_makes_vectors_of_a_users_file(write_scene: WriteScene) -> None:
     path = write_scene()
     env = gymnasium.make_vec("sandbox/scene-v0", num_envs=2, scene=str(path), max_episode_steps=7)
     env.reset(seed=0)
@@ -516,7 +514,7 @@ def test_gymnasium_makes_vectors_of_a_file_of_ones_own(write_scene: WriteScene) 
     env.close()
 
 
-def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
+def test_wrong_arguments_raise_one_sentence(write_scene: WriteScene) -> None:
     path = write_scene()
     with pytest.raises(UserError, match="^num_envs is 0; it must be 1 or more$"):
         SandboxVectorEnv(path, 0)
@@ -547,7 +545,7 @@ def test_mistakes_are_answered_in_one_sentence(write_scene: WriteScene) -> None:
         ({"reward": "1 / gain(rolled_in)"}, "reward"),
     ],
 )
-def test_a_formula_that_gives_no_number_is_named(
+def test_a_formula_that_is_not_finite_is_named(
     write_scene: WriteScene, texts: dict[str, str], name: str
 ) -> None:
     """Not passed on as a reward of NaN, which would end in weights of NaN."""
@@ -557,13 +555,15 @@ def test_a_formula_that_gives_no_number_is_named(
         env.step(np.zeros((2, 2)))
 
 
-def test_a_state_of_another_environment_is_refused_whole(write_scene: WriteScene) -> None:
+def test_a_state_of_another_environment_is_refused_and_nothing_changes(
+    write_scene: WriteScene,
+) -> None:
     path = write_scene()
     env, other = SandboxVectorEnv(path, 3), SandboxVectorEnv(path, 1)
     env.reset(seed=0)
     other.reset(seed=5)
     before = env.get_state()
-    with pytest.raises(UserError, match="^this state is of other scenes, or of another number"):
+    with pytest.raises(UserError, match="^this state is of other scenes, of another number"):
         env.set_state(other.get_state())
     assert_equal(env.get_state(), before)
 
@@ -584,24 +584,24 @@ def test_reset_options_are_checked(
         env.reset(seed=0, options=options)
 
 
-def test_a_staggered_clock_is_seen_from_the_first_observation(write_scene: WriteScene) -> None:
+def test_a_staggered_clock_is_in_the_first_observation(write_scene: WriteScene) -> None:
     env = SandboxVectorEnv(write_scene(CLOCKED), 4)
     observations, _ = env.reset(seed=0, options={"stagger": True})
     assert observations[:, 0].tolist() == [0, 0.25, 0.5, 0.75]
 
 
-def test_dead_steps_between_episodes_are_not_offered(write_scene: WriteScene) -> None:
+def test_next_step_autoreset_is_refused(write_scene: WriteScene) -> None:
     with pytest.raises(UserError, match="it must be SAME_STEP or DISABLED"):
         SandboxVectorEnv(write_scene(), 2, autoreset_mode=AutoresetMode.NEXT_STEP)
 
 
 @pytest.mark.parametrize("name", ["sweep/train", "sweep/planter_open", "sweep/clean_room"])
-def test_it_equals_a_slow_and_obvious_environment(name: str) -> None:
+def test_it_equals_the_reference_environment(name: str) -> None:
     """Whole episodes of 3 seconds, driven about and sweeping: what differs is rounding."""
     env = SandboxVectorEnv(name, 4, overrides={"episode_seconds": 3})
     env.reset(seed=8)
     scene, batch = env.scenes[0], env.batches[0]
-    slow = [SlowSimulation(scene, batch.get_data(i)) for i in range(4)]
+    slow = [ReferenceSimulation(scene, batch.get_data(i)) for i in range(4)]
     rng = np.random.default_rng(2)
     actions = rng.uniform(-1, 1, (4, 3))
     for step in range(60):

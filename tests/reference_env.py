@@ -13,8 +13,9 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.spawn.absence import ABSENT_DISTANCE
 
-FAR = 500.0  # metres; what is parked for an episode is further away
+FAR = ABSENT_DISTANCE
 OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -25,7 +26,7 @@ OPERATORS = {
 }
 
 
-class SlowSimulation:
+class ReferenceSimulation:
     """One episode of a scene of the family `sweep`, from the state that `data` holds."""
 
     def __init__(self, scene: Scene, data: mujoco.MjData) -> None:
