@@ -192,8 +192,13 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """A live, read-only view of the state of one scene's simulations.
 
         Args:
-            scene: which of `scenes`.
+            scene: its number in `scenes`.
+
+        Raises:
+            UserError: there is no such scene.
         """
+        if not 0 <= scene < len(self._groups):
+            raise UserError(f"scene {scene}: there are {len(self._groups)}, counted from 0")
         return self._groups[scene].view
 
     def get_state(self) -> dict[str, np.ndarray | int | None]:

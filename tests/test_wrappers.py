@@ -2,18 +2,20 @@
 
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from conftest import WriteScene
+from conftest import TINY, WriteScene
 from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer, trainer_args
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import (
     ObserveReward,
@@ -255,3 +257,32 @@ def test_a_snapshot_is_of_this_stack_or_is_refused_whole() -> None:
         envs.set_state(full)
     assert_equal(wrapped.get_state(), full)
     assert_equal(envs.get_state(), bare)
+
+
+def test_training_in_a_wrapped_environment_resumes_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training of six updates, and one that breaks off in the fourth and is resumed."""
+    module, updates = trainer(DEFAULT_TRAINER), iter(range(100))
+    scenes = [load_scene("sweep/train", SHORT)]
+    values = {**TINY, "total_timesteps": 6 * 64, "set": ("episode_seconds=1",)}
+
+    def broken(*arguments: Any) -> Any:
+        if next(updates) == 3:
+            raise KeyboardInterrupt
+        return iterate(*arguments)
+
+    def train(folder: Path, resumed: Path | None = None) -> Path:
+        args = trainer_args(DEFAULT_TRAINER, {**values, "run_dir": str(folder)})
+        module.train(args, scenes, stack(SandboxVectorEnv(scenes, 4)), resumed)
+        return next(folder.iterdir())
+
+    whole, iterate = train(tmp_path / "whole"), module.iterate
+    monkeypatch.setattr("sandbox_envs.train.run.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "iterate", broken)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken")
+    (run,) = (tmp_path / "broken").iterdir()
+    train(tmp_path / "broken", run)
+    weights = [(folder / "policy.safetensors").read_bytes() for folder in (whole, run)]
+    assert weights[0] == weights[1]

@@ -108,7 +108,8 @@ class _Tape:
             self._observations[0] = obs
         if "actions" in keep:
             self._actions = np.empty((steps, n, scene.model.nu))
-        self._fields = {k: envs.batches[0].bind(k) for k in POSES} if "poses" in keep else {}
+        view = envs.state_view()
+        self._fields = {k: view.field(k) for k in POSES} if "poses" in keep else {}
         shapes = {k: (steps + 1, *v.shape) for k, v in self._fields.items()}
         self._poses = {k: np.empty(shape, np.float32) for k, shape in shapes.items()}
         self._values[0] = self._measured(info)

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
+from sandbox_envs.geometry import rotation_matrix
 from sandbox_envs.language.types import TermInputs
 from sandbox_envs.names import sensor_body
 
@@ -45,9 +46,8 @@ class Eye:
             raise SceneError(f"{where}: add a site named 'eye' to the body that looks")
         self.body = int(model.site_bodyid[site])
         self.offset = model.site_pos[site]
-        rotation = np.empty(9)
-        mujoco.mju_quat2Mat(rotation, model.site_quat[site])
-        self.axes = rotation.reshape(3, 3)[:, :2]  # ahead and left, in the body's frame
+        # ahead and left, in the body's frame
+        self.axes = rotation_matrix(model.site_quat[site])[:, :2]
 
     def look(self, view: TermInputs, x: np.ndarray, y: np.ndarray) -> Sight:
         """World points (m, n), in metres, as seen from the eye's current pose."""

@@ -39,16 +39,20 @@ class StateView:
     def __init__(
         self, scene: Scene, slots: np.ndarray, batch: Batch, present: dict[str, np.ndarray]
     ) -> None:
-        self.scene, self.slots, self._present = scene, slots, present
+        self.scene, self.slots, self._present, self._batch = scene, slots, present, batch
         for name in ("qpos", "qvel", "xpos", "xmat", "site_xpos", "sensordata"):
-            field = batch.bind(name).view()
-            field.flags.writeable = False
-            setattr(self, name, field)
+            setattr(self, name, self.field(name))
 
     @property
     def model(self) -> mujoco.MjModel:
         """The compiled scene: names, sizes and all else that never changes."""
         return self.scene.model
+
+    def field(self, name: str) -> np.ndarray:
+        """Any other field of MjData, (n, ...), live and read only, for example "mocap_pos"."""
+        field = self._batch.bind(name).view()
+        field.flags.writeable = False
+        return field
 
     def body_ids(self, stem: str) -> np.ndarray:
         """(copies,) where the bodies of that stem are in `xpos`. Raises SceneError if unknown."""
