@@ -43,8 +43,10 @@ def draw_films(
     if processes < 2:
         yield from (film.frames() for film in films)
         return
-    painters = [_start(talks=k == 0) for k in range(processes)]
+    painters: list[Process] = []
     try:
+        for k in range(processes):
+            painters.append(_start(talks=k == 0))
         for k, painter in enumerate(painters):  # all are started by now, and none waits for others
             _send(painter, (films, k, processes))
         for film in films:
@@ -124,7 +126,8 @@ def _main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints does not get between the frames
     try:
-        _paint(*pickle.load(sys.stdin.buffer), out)
+        films, k, n = pickle.load(sys.stdin.buffer)
+        _paint(films, k, n, out)
     except BrokenPipeError:
         os._exit(1)  # nobody takes the frames any more, nor what is still to be flushed
     except Exception as error:

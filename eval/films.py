@@ -146,7 +146,7 @@ def write_film(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> No
     last: list[np.ndarray] = []
     write_video(path, _noted(frames, last), fps, CRF)
     with whole_file(Path(path).with_suffix(".png")) as partial:
-        Image.fromarray(*last).save(partial, "PNG")
+        Image.fromarray(last[-1]).save(partial, "PNG")
 
 
 def _noted(frames: Iterable[np.ndarray], last: list[np.ndarray]) -> Iterator[np.ndarray]:
