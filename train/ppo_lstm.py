@@ -426,7 +426,13 @@ def restore(
     generator: torch.Generator,
     envs: TrainingEnvs,
 ) -> RolloutState:
-    """Put everything back to where a checkpoint was saved."""
+    """Put everything back to where a checkpoint was saved.
+
+    Raises:
+        UserError: the checkpoint is of another version of the trainer.
+    """
+    if not saved.keys() >= {"agent", "optimizer", "generator", "envs", "rollout_state"}:
+        raise UserError("resume.pt is of another version of the trainer; start a new run")
     agent.load_state_dict(saved["agent"])
     optimizer.load_state_dict(saved["optimizer"])
     generator.set_state(saved["generator"].cpu())

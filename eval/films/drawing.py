@@ -44,8 +44,10 @@ def draw_films(
     if processes < 2:
         yield from (film.frames() for film in films)
         return
-    painters = [_start(talks=k == 0) for k in range(processes)]
+    painters: list[Process] = []
     try:
+        for k in range(processes):
+            painters.append(_start(talks=k == 0))
         for k, painter in enumerate(painters):  # all are started by now, and none waits for others
             _send(painter, (films, k, processes))
         for film in films:
