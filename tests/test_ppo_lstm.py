@@ -365,6 +365,17 @@ def test_damaged_run_is_not_resumed(
     assert "Traceback" not in done.stderr
 
 
+def test_checkpoint_of_another_version_is_not_resumed(finished: Path, tmp_path: Path):
+    copy = damaged_copy(finished, tmp_path, "resume.pt", None)
+    saved = torch.load(finished / "resume.pt", weights_only=True)
+    saved["update"], saved["carry"] = 50, saved.pop("rollout_state")
+    torch.save(saved, copy / "resume.pt")
+    done = train("--resume", copy)
+    assert done.returncode == 1
+    assert "resume.pt is of another version of the trainer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_run_of_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
     copy = shutil.copytree(finished, tmp_path / "run")
     described = json.loads((copy / "args.json").read_text())
