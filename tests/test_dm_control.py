@@ -160,7 +160,7 @@ print(begun)
 
 
 def test_the_physics_renders() -> None:
-    context = python("from sandbox_envs import render; print(render.working_context())")
+    context = python("from sandbox_envs.view import render; print(render.working_context())")
     if "egl" not in context:
         pytest.skip("no EGL here")
     code = """

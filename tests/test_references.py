@@ -13,7 +13,7 @@ from conftest import WriteScene
 from sandbox_envs import Scene, UserError, load_scene
 from sandbox_envs.eval import judge, references
 from sandbox_envs.eval.agents.scripted import candidates as scripted
-from sandbox_envs.eval.baselines import build
+from sandbox_envs.eval.baselines import build, new
 from sandbox_envs.eval.baselines.build import (
     ReferenceBudget,
     compute_missing,
@@ -181,7 +181,7 @@ def test_required_training_is_done_once(
 ) -> None:
     every = {name: {**args, **TINY} for name, args in trainings(short[TRAIN]).items()}
     monkeypatch.setattr(build, "trainings", lambda scene: every)
-    monkeypatch.setattr(build, "EPISODES", 4)
+    monkeypatch.setattr(new, "EPISODES", 4)
     budget = ReferenceBudget(tmp_path, total_timesteps=64, workers=1)
     estimate = estimate_compute(short, {}, budget)
     assert estimate is not None
@@ -294,7 +294,7 @@ def content(folder: Path) -> dict[Path, bytes]:
 def test_own_family_never_overwrites_a_shipped_one_of_its_name(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(build, "EPISODES", 4)
+    monkeypatch.setattr(new, "EPISODES", 4)
     before = content(committed_references())
     args = references.Args(str(mine), run_dir=tmp_path / "runs", train=False)
     main(args)
@@ -312,7 +312,7 @@ def test_own_family_never_overwrites_a_shipped_one_of_its_name(
 def test_adopted_agent_is_a_candidate_in_every_scene_under_its_runs_name(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "EPISODES", 4)
+    monkeypatch.setattr(new, "EPISODES", 4)
     args = {"scene": (str(mine / "train.xml"),), "total_timesteps": 64, **TINY}
     (run,) = run_jobs([Job("agent", DEFAULT_TRAINER, args)], tmp_path / "runs", workers=1)
     monkeypatch.chdir(run)
@@ -325,7 +325,7 @@ def test_adopted_agent_is_a_candidate_in_every_scene_under_its_runs_name(
 def test_agent_that_cannot_be_adopted_is_refused_before_anything_is_played(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "EPISODES", 4)
+    monkeypatch.setattr(new, "EPISODES", 4)
     args = {"scene": (str(mine / "train.xml"),), "total_timesteps": 64, **TINY}
     (run,) = run_jobs([Job("agent", DEFAULT_TRAINER, args)], tmp_path / "runs", workers=1)
     call = references.Args("sweep", out=tmp_path / "out", train=False, adopt=(run,))

@@ -119,7 +119,10 @@ def write_run(tmp_path: Path) -> WriteRun:
 
 
 def write_metrics(run: Path) -> None:
-    rows = [{"step": i, "episodes": 1, "return/dustpan": i / 30, HOSTILE: 1} for i in range(30)]
+    rows = [
+        {"step": i, "seconds": i, "episodes": 1, "return": 1, "return/dustpan": i / 30, HOSTILE: 1}
+        for i in range(30)
+    ]
     rows = [{**row, f"return/{HOSTILE}": 0.5} for row in rows]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 

@@ -77,12 +77,12 @@ def test_driving_straight_at_the_leaves_ends_at_the_glass() -> None:
     env = SandboxVectorEnv("sweep/garden_door", EPISODES)
     env.reset(seed=1)
     world = World(env)
-    leaves = [i for i in range(world.scene.model.nbody) if _name(world, i).startswith("leaf-")]
+    leaves = [i for i in range(world.view.scene.model.nbody) if _name(world, i).startswith("leaf-")]
     for _ in range(env.scenes[0].episode_steps):
-        position = world.xpos[:, leaves, :2]
+        position = world.view.xpos[:, leaves, :2]
         ahead, left = world.relative(position)
-        suggest = np.hypot(ahead, left).argmin(1), np.arange(EPISODES)
-        bearing = np.arctan2(left, ahead)[suggest[::-1]]
+        nearest = np.hypot(ahead, left).argmin(1), np.arange(EPISODES)
+        bearing = np.arctan2(left, ahead)[nearest[::-1]]
         actions = np.stack([np.ones(EPISODES), np.clip(2.5 * bearing, -1, 1), np.ones(EPISODES)], 1)
         *_, info = env.step(actions)
     taken = info["final_info"]["return/dustpan"].mean()
@@ -90,7 +90,7 @@ def test_driving_straight_at_the_leaves_ends_at_the_glass() -> None:
 
 
 def _name(world: World, body: int) -> str:
-    return str(world.scene.model.body(body).name)
+    return str(world.view.model.body(body).name)
 
 
 def test_the_three_piles_are_equally_far_in_all_orders_and_one_moves() -> None:

@@ -518,7 +518,7 @@ def test_wrong_arguments_raise_one_sentence(write_scene: WriteScene) -> None:
     path = write_scene()
     with pytest.raises(UserError, match="^num_envs is 0; it must be 1 or more$"):
         SandboxVectorEnv(path, 0)
-    with pytest.raises(UserError, match="^no scene given; name at least one$"):
+    with pytest.raises(UserError, match="^there is no scene; name at least one$"):
         SandboxVectorEnv([], 2)
     with pytest.raises(UserError, match="^2 scenes need as many environments or more$"):
         SandboxVectorEnv([path, path], 1)
