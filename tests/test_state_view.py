@@ -38,6 +38,7 @@ def test_the_view_shows_the_state_that_mujoco_computes(made: str) -> None:
         np.testing.assert_allclose(view.site_xpos[i], data.site_xpos, atol=1e-9)
         np.testing.assert_allclose(view.qpos[i], data.qpos)
         np.testing.assert_allclose(view.qvel[i], data.qvel)
+        np.testing.assert_allclose(view.field("geom_xmat")[i], data.geom_xmat, atol=1e-9)
         dirt = [data.body(f"dirt-{k}").xpos for k in range(view.position("dirt").shape[1])]
         np.testing.assert_allclose(view.position("dirt")[i], dirt, atol=1e-9)
         in_pan = [data.sensor(f"dirt_in_pan-{k}").data for k in range(len(dirt))]

@@ -100,9 +100,7 @@ class Simulations:
     @functools.cached_property
     def view(self) -> StateView:
         """The live view of the state."""
-        view = StateView(self.scene, self.slots, self.physics.batch, self._measuring.present)
-        self.physics.refresh()  # fields that nobody has read before are zero until then
-        return view
+        return StateView(self.scene, self.slots, self.physics, self._measuring.present)
 
     # --- starting episodes -------------------------------------------------------------------
 

@@ -2,12 +2,12 @@
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch
 
 from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.names import copies_of, stem_of
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.maze_view import MazeView
+from sandbox_envs.simulation.physics import Physics
 
 
 class StateView:
@@ -37,9 +37,10 @@ class StateView:
     """(n, numbers) what all sensors say"""
 
     def __init__(
-        self, scene: Scene, slots: np.ndarray, batch: Batch, present: dict[str, np.ndarray]
+        self, scene: Scene, slots: np.ndarray, physics: Physics, present: dict[str, np.ndarray]
     ) -> None:
-        self.scene, self.slots, self._present, self._batch = scene, slots, present, batch
+        self.scene, self.slots, self._present, self._physics = scene, slots, present, physics
+        self._fields: dict[str, np.ndarray] = {}
         for name in ("qpos", "qvel", "xpos", "xmat", "site_xpos", "sensordata"):
             setattr(self, name, self.field(name))
 
@@ -49,10 +50,13 @@ class StateView:
         return self.scene.model
 
     def field(self, name: str) -> np.ndarray:
-        """Any other field of MjData, (n, ...), live and read only, for example "mocap_pos"."""
-        field = self._batch.bind(name).view()
-        field.flags.writeable = False
-        return field
+        """Any other field of MjData, (n, ...), live and read only, for example "cam_xpos"."""
+        if name not in self._fields:
+            field = self._physics.batch.bind(name).view()
+            field.flags.writeable = False
+            self._physics.refresh()  # what is derived from the state is zero in a new field
+            self._fields[name] = field
+        return self._fields[name]
 
     def body_ids(self, stem: str) -> np.ndarray:
         """(copies,) where the bodies of that stem are in `xpos`. Raises SceneError if unknown."""
