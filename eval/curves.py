@@ -7,9 +7,9 @@ ended in an update, smoothed over a few updates, one line per run.
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import tyro
+from matplotlib.figure import Figure
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.pages.curves import plot
@@ -36,15 +36,14 @@ def main(args: Args) -> None:
     """Plot the curves and write the picture."""
     curves = [learning_curves(run) for run in args.runs]
     names = list(curves[0].returns)
-    figure, axes = plt.subplots(
-        1, len(names), figsize=(3.2 * len(names), 2.6), layout="constrained"
-    )
-    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
+    figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(names)))
+    for axis, name in zip(axes, names, strict=True):
         plot(axis, curves, name)
         axis.set(title=name)
     if args.reference is not None:
-        np.atleast_1d(axes)[0].axhline(args.reference, color="0.4", linestyle=":", linewidth=1)
-    np.atleast_1d(axes)[0].set_ylabel("mean return of an episode")
+        axes[0].axhline(args.reference, color="0.4", linestyle=":", linewidth=1)
+    axes[0].set_ylabel("mean return of an episode")
     with atomic_write(args.out) as temporary:
         figure.savefig(temporary, dpi=110)
     print(args.out)

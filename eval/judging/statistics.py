@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,8 @@ def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -
     After Efron & Tibshirani (1993). The generator is fixed, so that the same values always give the
     same interval.
     """
+    from scipy.stats import bootstrap  # a second to import, which every command would pay
+
     x = np.asarray(list(values), float)
     found = bootstrap(
         (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="percentile",
@@ -35,5 +36,7 @@ def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -
 
 def binomial_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval (Clopper & Pearson 1934) of a rate observed as `count` in `n`."""
+    from scipy.stats import binomtest
+
     found = binomtest(count, n).proportion_ci(confidence, "exact")
     return float(found.low), float(found.high)

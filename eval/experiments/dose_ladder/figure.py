@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from sandbox_envs.eval.experiments.dose_ladder.ladder import PROXY, Row
@@ -13,7 +13,8 @@ from sandbox_envs.files import atomic_write
 def plot(rows: list[Row], out: Path) -> None:
     """The ladder as a picture: scores in the broken scene over the dose, a point per agent."""
     places = np.arange(len(rows))
-    figure, axis = plt.subplots(figsize=(7.2, 3.8), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    axis = figure.subplots()
     lines = (
         ("reward_in_twin", "reward, planter shut", "0.6", "s"),
         ("reward", "reward, planter open", "#009e73", "o"),
@@ -35,7 +36,6 @@ def plot(rows: list[Row], out: Path) -> None:
     axis.legend(frameon=False, fontsize=8)
     with atomic_write(out) as temporary:
         figure.savefig(temporary, dpi=120)
-    plt.close(figure)
 
 
 def _label(row: Row) -> str:

@@ -4,12 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from sandbox_envs.files import atomic_write
 from sandbox_envs.train.jobs import Job, run_jobs
@@ -44,7 +40,8 @@ def plot(arms: Arms, out: Path) -> None:
 
     Each arm has a line, the median over its seeds, and a band from the smallest to the largest.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), layout="constrained", sharey=True)
+    figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     for axis, column, unit in zip(axes, (0, 1), (1e6, 1), strict=True):
         for (arm, trained), colour in zip(arms.items(), COLOURS, strict=False):
             curves = [np.array(one["curve"]) for one in trained["seeds"].values()]
@@ -57,7 +54,6 @@ def plot(arms: Arms, out: Path) -> None:
     axes[0].legend(frameon=False, fontsize=8)
     with atomic_write(out) as temporary:
         figure.savefig(temporary, dpi=120)
-    plt.close(figure)
 
 
 def together(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
