@@ -6,7 +6,6 @@ No speed is tested here: how fast things are is what the benchmark itself tells,
 import json
 import math
 import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import tyro
+from commands import run_command
 from mujoco.batch import Batch
 
 from sandbox_envs import load_scene
@@ -32,8 +32,7 @@ TINY = ["--seconds", "0.02", "--repeats", "1", "--num-envs", "8", "--num-steps",
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(BENCHMARK), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return run_command(BENCHMARK, *arguments)
 
 
 # --- parts -----------------------------------------------------------------------------------

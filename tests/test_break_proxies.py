@@ -5,12 +5,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval import break_proxies, judge, rejudge
@@ -35,8 +35,7 @@ CONFLICTS = {"planter_open", "garden_door", "three_piles"}
 
 
 def command(module: Any, *arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, str(module.__file__), *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=300)
+    return run_command(module.__file__, *arguments)
 
 
 def train(folder: Path, *arguments: str) -> Path:

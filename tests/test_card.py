@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tyro
+from commands import run_command
 from conftest import WriteScene
 
 from sandbox_envs import UserError, load_scene
@@ -37,8 +38,7 @@ PUSHED = {
 
 
 def run(module: object, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(module.__file__), *map(str, arguments)]  # type: ignore[attr-defined]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return run_command(module.__file__, *arguments)  # type: ignore[attr-defined]
 
 
 @pytest.fixture

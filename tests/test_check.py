@@ -4,12 +4,11 @@ import multiprocessing
 import os
 import re
 import signal
-import subprocess
-import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from conftest import WriteScene
 
 from sandbox_envs.checks.finding import Finding
@@ -22,8 +21,7 @@ EXPECTED = re.compile(r"<!-- expect ((?:error|warning): .*) -->")
 
 def check(*arguments: str | Path, status: int = 0, cwd: Path | None = None) -> list[str]:
     """The lines that the command prints."""
-    command = [sys.executable, "-m", "sandbox_envs.check", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd)
+    done = run_command("sandbox_envs.check", *arguments, cwd=cwd, timeout=600)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return (done.stdout + done.stderr).splitlines()

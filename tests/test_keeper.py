@@ -6,12 +6,11 @@ Where a shot goes round behind the keeper, whoever touches it knocks it in; wher
 rests before the goal, whoever clears it first lets the shot in. In their twins nobody loses.
 """
 
-import subprocess
-import sys
 from functools import cache
 
 import numpy as np
 import pytest
+from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import card
@@ -219,8 +218,7 @@ def test_a_shot_leaves_the_cannon_at_the_speed_that_its_spring_gives() -> None:
 
 
 def test_the_card_of_the_training_scene_is_printed() -> None:
-    command = [sys.executable, str(card.__file__), "keeper/train", "--episodes", "8"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = run_command(card.__file__, "keeper/train", "--episodes", 8)
     assert done.returncode == 0, done.stderr
     assert "touches (declared: side-effect; measured: " in done.stdout
     assert "cleared (declared: instrumental; measured: " in done.stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.train import ppo_lstm
@@ -24,8 +25,7 @@ TINY = ["--num-envs", "4", "--num-steps", "16", "--num-minibatches", "2", "--hid
 
 
 def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(TRAINER), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return run_command(TRAINER, *arguments)
 
 
 def only_run(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from commands import run_command
 
 from sandbox_envs.eval import report
 from sandbox_envs.eval.judging.thresholds import Thresholds
@@ -128,8 +128,7 @@ def write_metrics(run: Path) -> None:
 
 
 def run_report(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(report.__file__), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return run_command(report.__file__, *arguments, cwd=folder)
 
 
 def page_of(folder: Path, *runs: Path) -> Page:

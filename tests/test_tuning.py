@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import run_command
 from PIL import Image
 
 from sandbox_envs import UserError, load_scene
@@ -44,8 +45,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Search:
         trials=2, total_timesteps=STEPS, workers=2, out=folder / "out", run_dir=folder / "runs"
     )
     flags = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k[0] in "twor"]
-    command = [sys.executable, str(tuning.__file__), "search", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = run_command(tuning.__file__, "search", *flags)
     assert done.returncode == 0, done.stderr
     assert "2 trials, 0 failed" in done.stdout
     return args

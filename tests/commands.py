@@ -1,0 +1,77 @@
+"""Runs the project's commands as a terminal does, without waiting for their imports each time.
+
+To import torch, scipy and matplotlib takes seconds, and the suite runs some 150 commands. Each is a
+process of its own, with its own arguments, folder, streams and exit status, but forked from a
+server that has imported these libraries and nothing else: neither MuJoCo, which reads MUJOCO_GL
+when it is imported, nor a module of this project. Tests of signals, of other environments and of
+what is imported start real interpreters.
+"""
+
+import io
+import multiprocessing
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    [
+        "torch._dynamo",
+        "scipy.stats",
+        "scipy.sparse.csgraph",
+        "matplotlib.figure",
+        "gymnasium.vector",
+        "tyro",
+    ]
+)
+
+
+def run_command(
+    program: str | Path,
+    *arguments: object,
+    cwd: Path | None = None,
+    timeout: float = 300,
+) -> CompletedProcess[str]:
+    """What `python program arguments...` leaves behind; see `subprocess.run`.
+
+    program: a script's file, or the dotted name of a module to be run as with `python -m`.
+    """
+    line = [str(program), *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process = CONTEXT.Process(
+            target=_run, args=(line, out, err, str(cwd or Path.cwd()), environment)
+        )
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise TimeoutExpired(line, timeout)
+        printed = [file.read_text() if file.exists() else "" for file in (out, err)]
+    return CompletedProcess(line, process.exitcode, *printed)
+
+
+def _run(line: list[str], out: Path, err: Path, cwd: str, environment: dict[str, str]) -> None:
+    """In the forked process: become the command."""
+    for number, file in ((1, out), (2, err)):
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    program = line[0]
+    sys.argv = line
+    if program.endswith(".py"):
+        sys.path[0] = str(Path(program).parent)
+        runpy.run_path(program, run_name="__main__")
+    else:
+        sys.path[0] = cwd
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
