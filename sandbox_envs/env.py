@@ -1,5 +1,6 @@
 """One simulation of a scene as a Gymnasium environment that renders."""
 
+import contextlib
 import copy
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,3 +143,14 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 def _first(info: dict[str, Any]) -> dict[str, Any]:
     """The info of the one simulation, as numpy's scalars: unlike Python's they have a dtype."""
     return {key: value[0] for key, value in info.items()}
+
+
+def _convert_bools() -> None:
+    """Let Gymnasium's conversions to torch and others take numpy's bool, as they do its numbers."""
+    with contextlib.suppress(ImportError, gymnasium.error.DependencyNotInstalled):
+        from gymnasium.wrappers.array_conversion import array_conversion
+
+        array_conversion.register(np.bool_, array_conversion.dispatch(float))
+
+
+_convert_bools()
