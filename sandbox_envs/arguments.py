@@ -22,7 +22,7 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     Raises:
         UserError: it is no number, not whole, or out of bounds.
     """
-    whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
+    whole = not isinstance(value, bool) and isinstance(value, Real) and float(value).is_integer()
     if not whole or value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
         kind = "" if whole else "a whole number, "
@@ -49,9 +49,7 @@ def checked_seed(seed: Any) -> int | None:
 def checked_render_mode(given: str | None, modes: Sequence[str], instead: str = "") -> str | None:
     """A render mode, which is one of these or None; `instead` ends the error otherwise."""
     if given is not None and given not in modes:
-        raise UserError(
-            f"render_mode '{given}' is not one of {', '.join(modes)} or None{instead}"
-        )
+        raise UserError(f"render_mode '{given}' is not one of {', '.join(modes)} or None{instead}")
     return given
 
 

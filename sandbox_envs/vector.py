@@ -106,8 +106,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             Simulations(s, part, n, threads, limit)
             for s, part in zip(self.scenes, parts, strict=True)
         ]
-        self._drawn = n if render_envs is None else arguments.whole_number(
-            "render_envs", render_envs, 1, n
+        self._drawn = (
+            n if render_envs is None else arguments.whole_number("render_envs", render_envs, 1, n)
         )
         self._renderers = [Renderer(s.model, camera, width, height) for s in self.scenes]
         self.metadata = {
@@ -212,7 +212,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             group.step(actions, idle=due)
             group.reset(np.flatnonzero(due), self._seed)
 
-    def render(self) -> tuple[np.ndarray, ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[np.ndarray, ...] | None:
         """Frames (height, width, 3) uint8 of the first simulations; None without a render mode."""
         if self.render_mode is None:
             return None

@@ -150,7 +150,9 @@ def test_vector_wrappers_work_in_next_step_and_name_the_mode_they_take(
         env = make_vec(path, autoreset_mode=mode)
         refused = mode == "SameStep" and name in NOT_SAME_STEP
         if refused or (mode == "Disabled" and name in ONLY_NEXT_STEP):
-            with pytest.raises(ValueError, match=r"autoreset_mode.* to be (AutoresetMode\.)?NEXT_STEP"):
+            with pytest.raises(
+                ValueError, match=r"autoreset_mode.* to be (AutoresetMode\.)?NEXT_STEP"
+            ):
                 wrap(env)
             continue
         env = wrap(env)

@@ -1,8 +1,10 @@
 """Processes and threads: what works in a fork and in a thread, and an error where none can."""
 
+import copy
 import multiprocessing as mp
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -51,7 +53,11 @@ def test_an_environment_with_threads_says_that_it_cannot_be_used_in_a_fork(
     envs = SandboxVectorEnv(write_scene(), 4, num_threads=2)
     envs.reset(seed=0)
     message = "UserError: this environment was made before the process was forked, and its threads"
-    for task in (lambda: step(envs), lambda: envs.reset(), lambda: envs.set_state(envs.get_state())):
+    for task in (
+        lambda: step(envs),
+        lambda: envs.reset(),
+        lambda: envs.set_state(envs.get_state()),
+    ):
         assert in_fork(task).startswith(message)
 
 
@@ -61,7 +67,7 @@ def test_a_fork_may_copy_free_or_make_environments(write_scene: WriteScene) -> N
     envs[0].reset(seed=0)
 
     def copies() -> float:
-        twin = __import__("copy").deepcopy(envs[0])
+        twin = copy.deepcopy(envs[0])
         envs.clear()  # freeing threads that are not there would crash
         return step(twin)
 
@@ -99,7 +105,7 @@ def test_gymnasiums_async_vector_env_takes_our_environments(
     write_scene: WriteScene, method: str
 ) -> None:
     path = str(write_scene())
-    makers = [lambda: gymnasium.make("sandbox/scene-v0", scene=path)] * 2
+    makers = [partial(gymnasium.make, "sandbox_envs:sandbox/scene-v0", scene=path)] * 2
     envs = AsyncVectorEnv(makers, context=method, shared_memory=False)
     observations, _ = envs.reset(seed=[1, 1])
     np.testing.assert_array_equal(observations[0], SandboxEnv(path).reset(seed=1)[0])

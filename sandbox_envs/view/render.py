@@ -178,7 +178,7 @@ def _release(module: str) -> None:
     elif module == "mujoco.glfw":
         import glfw
 
-        glfw.make_context_current(None)
+        glfw.make_context_current(None)  # type: ignore[arg-type]
 
 
 def _forked_with_gl() -> bool:
