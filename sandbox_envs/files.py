@@ -27,6 +27,21 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise UserError if no file could be written to a folder, which need not exist yet.
+
+    Nothing is made, so that a command can ask before it works for minutes.
+    """
+    try:
+        place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except (OSError, ValueError) as error:  # a name that is too long or has a zero byte
+        raise UserError(f"{folder}: no folder can have this name ({error})") from None
+    if not place.is_dir():
+        raise UserError(f"{folder}: {place} is a file; name a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: nothing can be written to {place}; change its permissions")
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, completely or not at all."""
     with atomic_write(path) as temporary:
