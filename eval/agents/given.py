@@ -27,7 +27,7 @@ def factory_of(given: Policy | PolicyFactory | str, scene: Scene, scripted: bool
         return _script(str(given), scene)
     if not callable(given):
         hint = "; sandbox_envs.sb3.policy(model) makes one" if hasattr(given, "predict") else ""
-        raise UserError(f"policy is a {type(given).__name__}; it must be a callable {PAIR}{hint}")
+        raise UserError(f"policy is of type {type(given).__name__}; it must be a callable {PAIR}{hint}")
     if scripted:
         _check_arguments(given, 1, "a script is called with the environment alone")
         return lambda envs: _made(given(envs))  # type: ignore[call-arg, arg-type]
@@ -56,7 +56,7 @@ def _made(policy: Any) -> Policy:
     """What a script returned, if it is a policy."""
     if not callable(policy):
         raise UserError(
-            f"the script returned a {type(policy).__name__}; it must return a callable {PAIR}"
+            f"the script returned an object of type {type(policy).__name__}; it must return a callable {PAIR}"
         )
     return policy
 
