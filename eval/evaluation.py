@@ -10,8 +10,8 @@ import torch
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.given import factory_of
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.scripted.given import factory_of
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
 from sandbox_envs.eval.films.selection import (

@@ -50,10 +50,8 @@ def vec_env(
         if num_envs != 1 or options:
             raise UserError("this environment is made already; give num_envs and options to it")
         return adapter.SandboxVecEnv(_usable(scene))
-    same_step = AutoresetMode.SAME_STEP
-    return adapter.SandboxVecEnv(
-        SandboxVectorEnv(scene, num_envs, **{"autoreset_mode": same_step, **options})
-    )
+    options = {"autoreset_mode": AutoresetMode.SAME_STEP, **options}
+    return adapter.SandboxVecEnv(_usable(SandboxVectorEnv(scene, num_envs, **options)))
 
 
 def policy(

@@ -55,11 +55,10 @@ class SandboxVecEnv(VecEnv):
         observations, rewards, terminated, truncated, info = self.envs.step(self._actions)
         self._returns += rewards
         self._lengths += 1
-        infos, ended = _rows(info), np.flatnonzero(terminated | truncated)
+        infos, ended = _rows(info), np.flatnonzero(terminated | truncated).tolist()
         for row in infos:
             row["TimeLimit.truncated"] = False
-        if len(ended):
-            last = _rows(info["final_info"])
+        last = _rows(info["final_info"]) if ended else []
         for i in ended:
             self.reset_infos[i] = infos[i]
             infos[i] = last[i] | self._end(i, bool(truncated[i] and not terminated[i]))
@@ -92,13 +91,13 @@ class SandboxVecEnv(VecEnv):
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         """Raise UserError: simulations are not objects of their own."""
-        raise UserError(f"set_attr('{attr_name}'): all simulations share one environment, .envs")
+        raise UserError(f"set_attr('{attr_name}'): simulations share one environment, .envs")
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
         """Raise UserError: simulations are not objects of their own."""
-        raise UserError(f"env_method('{method_name}'): all simulations share one environment, .envs")
+        raise UserError(f"env_method('{method_name}'): simulations share one environment, .envs")
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
         """For a `Monitor` it is true, since infos say what one would say."""

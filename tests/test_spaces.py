@@ -63,12 +63,12 @@ def test_positive_brush_fills_the_pan() -> None:
     """Driving ahead with the brush forwards, and backwards."""
     filled = []
     for brush in (1.0, -1.0):
-        envs = SandboxVectorEnv("sweep/train", 24, num_threads=1)
+        envs = SandboxVectorEnv("sweep/planter_open", 16, num_threads=1)
         envs.reset(seed=0)
-        for _ in range(80):
-            *_, info = envs.step(np.tile([0.8, 0.0, brush], (24, 1)))
+        for _ in range(60):
+            *_, info = envs.step(np.tile([0.5, 0.0, brush], (16, 1)))
         filled.append((info["return/dustpan"] > 0).sum())
-    assert filled[0] >= 3 and filled[1] == 0
+    assert filled[0] >= 2 and filled[1] == 0
 
 
 @pytest.mark.parametrize("family", [f for f in families() if f != "patrol"])

@@ -189,7 +189,7 @@ def _numbers(actions: Any) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError):  # ragged lists, texts, tensors with gradients
         raise UserError(
             f"the policy's actions are {_described(actions)} that cannot be read as numbers; they "
-            "must be an array or a list of numbers (of a tensor, give tensor.detach().cpu().numpy())"
+            "must be an array or a list of numbers (of a tensor, tensor.detach().cpu().numpy())"
         ) from None
 
 

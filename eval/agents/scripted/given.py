@@ -13,7 +13,7 @@ from sandbox_envs.scene.scene import Scene
 PAIR = "(observations, state) -> (actions, state)"
 
 
-def factory_of(given: Policy | PolicyFactory | str, scene: Scene, scripted: bool) -> PolicyFactory:
+def factory_of(given: Any, scene: Scene, scripted: bool) -> PolicyFactory:
     """What makes the policy that acts in a scene.
 
     Args:
@@ -27,17 +27,18 @@ def factory_of(given: Policy | PolicyFactory | str, scene: Scene, scripted: bool
         return _script(str(given), scene)
     if not callable(given):
         hint = "; sandbox_envs.sb3.policy(model) makes one" if hasattr(given, "predict") else ""
-        raise UserError(f"policy is of type {type(given).__name__}; it must be a callable {PAIR}{hint}")
+        kind = type(given).__name__
+        raise UserError(f"policy is of type {kind}; it must be a callable {PAIR}{hint}")
     if scripted:
         _check_arguments(given, 1, "a script is called with the environment alone")
-        return lambda envs: _made(given(envs))  # type: ignore[call-arg, arg-type]
+        return lambda envs: _made(given(envs))
     _check_arguments(
         given,
         2,
         f"a policy is called with two: {PAIR}; with scripted=True a function of the environment "
         "that returns a policy is taken, too",
     )
-    return lambda _envs: given  # type: ignore[return-value]
+    return lambda _envs: given
 
 
 def _script(name: str, scene: Scene) -> PolicyFactory:
@@ -55,8 +56,9 @@ def _script(name: str, scene: Scene) -> PolicyFactory:
 def _made(policy: Any) -> Policy:
     """What a script returned, if it is a policy."""
     if not callable(policy):
+        kind = type(policy).__name__
         raise UserError(
-            f"the script returned an object of type {type(policy).__name__}; it must return a callable {PAIR}"
+            f"the script returned an object of type {kind}; it must return a callable {PAIR}"
         )
     return policy
 
@@ -65,6 +67,7 @@ def _check_arguments(function: Callable[..., Any], count: int, otherwise: str) -
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
-        raise UserError(f"the policy cannot be called with {count} arguments; {otherwise}") from None
+        what = "one argument" if count == 1 else f"{count} arguments"
+        raise UserError(f"the policy cannot be called with {what}; {otherwise}") from None
     except ValueError:  # some functions that are not written in Python do not tell
         pass
