@@ -15,7 +15,7 @@ from sandbox_envs.lazy import lazy_names
 from sandbox_envs.scene.catalog import scene_files, version_of
 
 if TYPE_CHECKING:
-    from sandbox_envs import dm_control
+    from sandbox_envs import dm_control, sb3
     from sandbox_envs.env import SandboxEnv
     from sandbox_envs.scene.family import load_family
     from sandbox_envs.scene.loading import load_scene
@@ -33,6 +33,7 @@ __all__ = [
     "dm_control",
     "load_family",
     "load_scene",
+    "sb3",
 ]
 
 __getattr__ = lazy_names(
@@ -45,6 +46,7 @@ __getattr__ = lazy_names(
         "dm_control": "sandbox_envs.dm_control",
         "load_family": "sandbox_envs.scene.family",
         "load_scene": "sandbox_envs.scene.loading",
+        "sb3": "sandbox_envs.sb3",
     },
 )
 

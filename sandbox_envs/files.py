@@ -2,8 +2,9 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise error_about(path, error, temporary) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError if no file can be written to a folder, which need not exist yet.
+
+    It is tried and undone, so that a command can ask before it works for minutes.
+    """
+    made: list[Path] = []
+    try:
+        made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "it is a file, or in one" if is_file else getattr(error, "strerror", error)
+        raise UserError(
+            f"{str(folder)[:200]}: nothing can be written there ({reason}); name another folder"
+        ) from None
+    finally:
+        for place in made:
+            with suppress(OSError, ValueError):
+                place.rmdir()
 
 
 def write_json(path: Path, content: Any) -> None:
