@@ -22,7 +22,7 @@ from sandbox_envs.eval.agents.trained import (
     read_trained_agents,
 )
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
-from sandbox_envs.eval.evaluation import judge_agent, progress_bar
+from sandbox_envs.eval.evaluation import judge_agent, playing_bar
 from sandbox_envs.eval.films.selection import Choice, film_agents, scenes_to_film
 from sandbox_envs.eval.pages import verdict_table as table
 from sandbox_envs.eval.pages.report import write_report
@@ -71,7 +71,7 @@ def main(args: Args) -> None:
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
     filmed = scenes_to_film(scenes, args.films) if args.videos else []
     verdicts, shots = [], []
-    with progress_bar(scenes, args.episodes, len(agents)) as bar:
+    with playing_bar(scenes, args.episodes, len(agents)) as bar:
         for agent in agents:
             found, chosen = judge_agent(
                 agent, scenes, references, args.episodes, None, args.videos, filmed, bar.update
