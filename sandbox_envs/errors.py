@@ -17,6 +17,7 @@ _PERMISSIONS = "check its permissions or choose another place"
 _ADVICE = {  # by the number of an error of the operating system
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: _FREE_SPACE,
+    errno.EFBIG: "a limit of this system or shell (ulimit -f) is too small for it",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "a part of this path is a file; check the path",
     errno.EISDIR: "this is a folder; give the name of a file",
@@ -72,7 +73,7 @@ def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
             _drop_unwritable()
             if getattr(args, "debug", False):
                 raise
-            sys.exit(f"error: {_sentence(error)}")
+            sys.exit(f"error: {sentence_of(error)}")
         except KeyboardInterrupt as stop:
             print("stopped", file=sys.stderr)
             sys.exit(143 if isinstance(stop, Terminated) else 130)  # as shells count signals
@@ -91,7 +92,8 @@ def sigterm_as_interrupt() -> Iterator[None]:
         raise Terminated
 
     before = signal.getsignal(signal.SIGTERM)
-    if before == signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if before in (signal.SIG_IGN, None) or not in_main_thread:
         yield
         return
     signal.signal(signal.SIGTERM, stop)
@@ -115,7 +117,7 @@ def _drop_unwritable() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
     """What is wrong, where, and, where the cause is known, what to do."""
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""

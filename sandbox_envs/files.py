@@ -101,9 +101,7 @@ def read_regular(path: Path) -> bytes:
     """
     with open(path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UserError(
-                f"{path}: this is not a file but a pipe or device; replace it by a file"
-            )
+            raise UserError(f"{path}: this is a pipe or a device; put a regular file there")
         return file.read()
 
 

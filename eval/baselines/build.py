@@ -139,9 +139,8 @@ def compute_missing(
     for (name, candidate), run in _train(_jobs(scenes, missing, budget), budget).items():
         factories[name][candidate] = _trained(run)
     count = sum(map(len, missing.values()))
-    with progress_bar(
-        total=count, desc="playing references", unit="policy", disable=not count
-    ) as bar:
+    options: dict[str, Any] = {"desc": "playing references", "unit": "policy", "disable": not count}
+    with progress_bar(total=count, **options) as bar:
         for name, candidates in missing.items():
             for candidate in candidates:
                 factory = factories[name][candidate]
