@@ -45,12 +45,14 @@ def main(args: Args) -> None:
     if not (args.starts > 0 and args.seconds > 0 and args.gigabytes > 0):
         raise UserError("--starts, --seconds and --gigabytes: give numbers greater than 0")
     results: dict[Path, list[Finding]] = {}
-    for file, why in _asked(args.files):
+    asked = list(_asked(args.files))
+    for file, why in asked:
         results[file] = []
         for finding in [Finding("error", why)] if why else _examine(file, args):
             results[file].append(finding)
             print(f"{finding.kind}: {finding.text}", flush=True)
-    print(summary_table(results))
+    if not all(why for _, why in asked):
+        print(summary_table(results))
     if any(finding.kind == "error" for found in results.values() for finding in found):
         sys.exit(1)
 
