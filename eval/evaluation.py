@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
@@ -30,6 +29,7 @@ from sandbox_envs.eval.pages.report import write_report
 from sandbox_envs.eval.pages.run import FILMS
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, play
 from sandbox_envs.files import check_writable
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 
@@ -90,7 +90,7 @@ def judge(
     out = None if folder is None else _check_folder(Path(folder), name)
     filmed = scenes_to_film(scenes, films) if out is not None and videos else []
     known = obtain(scenes, references, budget or ReferenceBudget())
-    with progress_bar(scenes, episodes, 1) as bar:
+    with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)
         played = _play(factories, scenes, episodes, recorded, bar.update)
     verdict = _judge(played, known, AgentMetadata(name), out)
@@ -203,8 +203,8 @@ def _judge(
     return verdict
 
 
-def progress_bar(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
+def playing_bar(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
     """A bar over the control steps of all episodes of all agents in all scenes."""
     rounds = -(-episodes // MAX_PARALLEL)
     steps = agents * rounds * sum(scene.episode_steps for scene in scenes.values())
-    return tqdm(total=steps, desc="playing", unit="step", unit_scale=True)
+    return progress_bar(total=steps, desc="playing", unit="step", unit_scale=True)

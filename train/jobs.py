@@ -20,7 +20,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sandbox_envs.errors import UserError
+from sandbox_envs.errors import Terminated, UserError
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
@@ -153,7 +154,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block as Ctrl-C does, so that no trainer is left running."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -178,7 +179,7 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
     with (
-        tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
+        progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
         closing(as_completed(jobs, folder, workers, bar)) as ended,
     ):
         for training in ended:
