@@ -26,6 +26,10 @@ class UserError(ValueError):
     """A user's input is wrong; the message says what is wrong, where, and what to do."""
 
 
+class Terminated(KeyboardInterrupt):  # noqa: N818
+    """SIGTERM, where a command handles it as it handles Ctrl-C."""
+
+
 class SceneError(UserError):
     """A scene file, one of its texts, or an override of one is wrong."""
 
@@ -40,7 +44,7 @@ def suggest(name: str, valid: Iterable[str]) -> str:
 
 
 def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command's `main(args)`: an expected error ends it with one sentence and status 1.
+    """Wrap a command's `main(args, ...)`: an expected error ends it with a sentence and status 1.
 
     Expected are UserError and errors of the operating system, such as a full disk or a missing
     permission. Any other exception is a bug and keeps its traceback, and `args.debug` shows the
@@ -48,15 +52,16 @@ def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
     """
 
     @functools.wraps(main)
-    def wrapped(args: object) -> None:
+    def wrapped(args: object, *more: object) -> None:
         try:
-            main(args)
+            main(args, *more)
         except (UserError, OSError) as error:
             if getattr(args, "debug", False):
                 raise
             sys.exit(f"error: {_sentence(error)}")
-        except KeyboardInterrupt:
-            sys.exit("stopped")
+        except KeyboardInterrupt as stop:
+            print("stopped", file=sys.stderr)
+            sys.exit(143 if isinstance(stop, Terminated) else 130)  # as shells count signals
 
     return wrapped
 

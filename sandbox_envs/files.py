@@ -56,7 +56,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: it holds anything else. OSError: it cannot be read.
     """
     try:
-        return _object(path.read_bytes())
+        return _object(read_regular(path))
     except (ValueError, RecursionError):
         raise UserError(f"{path}: it is damaged and cannot be read") from None
 
@@ -67,11 +67,22 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a line holds anything else. OSError: the file cannot be read.
     """
-    lines = path.read_bytes().split(b"\n")
+    lines = read_regular(path).split(b"\n")
     try:
         return [_object(line) for line in lines[:-1] if line]
     except (ValueError, RecursionError):
         raise UserError(f"{path}: a line in it is damaged") from None
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file: reading a pipe or a device may never end.
+
+    Raises:
+        UserError: it is none. OSError: it cannot be read.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path}: this is a pipe or a device; put a regular file there")
+    return path.read_bytes()
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -6,9 +6,11 @@ same trainer, hyperparameters and scenes, in the same order and as often, is tha
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -20,14 +22,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sandbox_envs.errors import UserError
+from sandbox_envs.errors import Terminated, UserError
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
+from sandbox_envs.train.process import PARENT
 from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked
 from sandbox_envs.train.trainers import module_name, trainer_args
 
 Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
+# a trainer that was asked to stop, and has saved or not
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 
 
 class TrainingFailedError(UserError):
@@ -81,7 +86,17 @@ class Job:
 
 def identity(training: Training) -> str:
     """What makes two trainings the same, and their agents equal."""
-    return _identity(training.trainer, training.args, training.scenes)
+    return _identity(training.trainer, learned_with(training), training.scenes)
+
+
+def learned_with(training: Training) -> dict[str, Any]:
+    """A training's arguments, and, where it was made longer, from which totals and when.
+
+    A training that was made longer is another one than a training that was as long from the
+    beginning, as the learning rate fell differently.
+    """
+    extended = {"extended": [list(pair) for pair in training.extended]}
+    return {**training.args, **(extended if training.extended else {})}
 
 
 def find_run(job: Job, folder: Path) -> Path | None:
@@ -153,8 +168,11 @@ def _stopped_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block as Ctrl-C does, so that no trainer is left running."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise Terminated
 
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can handle signals
+        return
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
@@ -199,7 +217,11 @@ class TrainingProcess:
             command = [*command[:3], f"--resume={self.resumed}"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, PARENT: str(os.getpid())},
             )
 
     def steps(self) -> int:
@@ -219,8 +241,13 @@ class TrainingProcess:
         return _finished_run(self.job, self.folder)
 
     def check(self) -> None:
-        """Raise TrainingFailedError if the trainer failed."""
-        if self.process.returncode:
+        """Raise TrainingFailedError if the trainer failed; to be stopped is no failure."""
+        if self.process.returncode == -signal.SIGKILL:
+            raise TrainingFailedError(
+                f"training {self.job.name} was killed, perhaps for want of memory; run this again "
+                f"to resume it (log: {self.log})"
+            )
+        if self.process.returncode not in (0, *STOPPED):
             said = self.log.read_text(errors="replace").strip().splitlines()
             last = (said or ["no output"])[-1]
             raise TrainingFailedError(f"training {self.job.name} failed: {last} (log: {self.log})")
