@@ -26,8 +26,8 @@ from sandbox_envs.errors import Terminated, UserError
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
-from sandbox_envs.train.process import PARENT
 from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked
+from sandbox_envs.train.signals import PARENT
 from sandbox_envs.train.trainers import module_name, trainer_args
 
 Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order

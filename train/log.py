@@ -45,7 +45,7 @@ class Log:
     def write(self) -> None:
         """Write the lines that wait; OSError where it is impossible."""
         while self._waiting:
-            _append(self.file, self._waiting[0])
+            append(self.file, self._waiting[0])
             del self._waiting[0]
 
     def _add_events(self, row: Row, step: int) -> None:
@@ -74,7 +74,7 @@ class Log:
         self.write()
 
 
-def _append(file: Path, line: bytes) -> None:
+def append(file: Path, line: bytes) -> None:
     """Append a whole line, or nothing."""
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)

@@ -467,7 +467,6 @@ def iterate(
     return data.episodes, losses, end
 
 
-@own_settings()
 def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path | None) -> None:
     """Train from the beginning, or from where the run in `folder` stopped."""
     torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
@@ -519,6 +518,7 @@ def snapshot(
 
 
 @cli_errors
+@own_settings()
 def main(args: Args, given: Collection[str] | None = None) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes.
 

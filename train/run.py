@@ -30,10 +30,10 @@ from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.checkpoint import save_checkpoint
 from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
 from sandbox_envs.train.log import Log, cut
-from sandbox_envs.train.process import StopRequests
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.run_folder import describe, extend, lock, new_folder
 from sandbox_envs.train.run_scenes import check_unchanged
+from sandbox_envs.train.signals import StopRequests
 from sandbox_envs.train.statistics import pearson
 from sandbox_envs.train.tracking import start_tracking, stop_tracking
 
