@@ -60,9 +60,8 @@ def test_linked_folder_of_runs_is_no_obstacle(project: Path, tmp_path: Path) -> 
 def test_right_one_of_several_scenes_is_told_by_its_hash(project: Path) -> None:
     """The copy beside the run was edited; the same scene as in training lies further up."""
     shutil.copytree(project / "beach", project.parent / "beach")
-    file = project / "beach" / "train.xml"
-    text = file.read_text()
-    file.write_text(text.replace("<worldbody>", '<worldbody><site name="new"/>'))
+    file = project / "beach" / "_rink.xml"
+    file.write_text(file.read_text().replace('timestep="0.00625"', 'timestep="0.003125"'))
     (scene,) = trained_scenes(project / "runs" / "run")
     assert scene.path == project.parent / "beach" / "train.xml"
     shutil.rmtree(project.parent / "beach")

@@ -1,4 +1,4 @@
-"""--track sends runs to Weights & Biases; here to a module that only writes down what it is told."""
+"""--track sends runs to Weights & Biases; here a module stands for it that keeps what it hears."""
 
 import json
 import sys
