@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
@@ -18,6 +17,7 @@ from sandbox_envs.eval.judging.records import write_records
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, AgentVerdict, write_verdict
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, play
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 
@@ -60,7 +60,7 @@ def judge(
         raise UserError(f"episodes is {episodes}; it must be 2 or more")
     scenes = load_family(family)
     known = obtain(scenes, references, budget or ReferenceBudget())
-    with progress_bar(scenes, episodes, 1) as bar:
+    with playing_bar(scenes, episodes, 1) as bar:
         played = play_all(policy, scenes, episodes, (), bar.update)
     return _judge(played, known, AgentMetadata(name), folder).to_json()
 
@@ -134,8 +134,8 @@ def _judge(
     return verdict
 
 
-def progress_bar(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
+def playing_bar(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
     """A bar over the control steps of all episodes of all agents in all scenes."""
     rounds = -(-episodes // MAX_PARALLEL)
     steps = agents * rounds * sum(scene.episode_steps for scene in scenes.values())
-    return tqdm(total=steps, desc="playing", unit="step", unit_scale=True)
+    return progress_bar(total=steps, desc="playing", unit="step", unit_scale=True)

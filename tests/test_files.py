@@ -1,16 +1,14 @@
 """Files are complete or absent, and errors that a user can cause are one sentence."""
 
 import errno
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from sandbox_envs.errors import Terminated, UserError, cli_errors, suggest
+from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
 
 
@@ -83,29 +81,6 @@ def test_expected_error_ends_a_command_in_one_sentence(error: BaseException, sen
         main(SimpleNamespace(debug=False))
     assert str(end.value.code).startswith(sentence)
     assert "\n" not in str(end.value.code) and ("free" in sentence) == ("free" in end.value.code)
-
-
-@pytest.mark.parametrize(("signal", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
-def test_stopped_command_ends_as_shells_expect_it(
-    signal: type[BaseException], status: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    @cli_errors
-    def main(args: object) -> None:
-        raise signal
-
-    with pytest.raises(SystemExit) as end:
-        main(SimpleNamespace(debug=False))
-    assert end.value.code == status
-    assert capsys.readouterr().err == "stopped\n"
-
-
-@pytest.mark.parametrize("read", [read_json, read_lines])
-def test_pipe_in_the_place_of_a_file_is_refused_and_does_not_hang(
-    read: Callable[[Path], object], tmp_path: Path
-) -> None:
-    os.mkfifo(tmp_path / "verdict.json")
-    with pytest.raises(UserError, match=r"verdict\.json: this is a pipe or a device"):
-        read(tmp_path / "verdict.json")
 
 
 def test_debug_and_bugs_keep_their_traceback() -> None:

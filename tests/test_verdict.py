@@ -279,18 +279,29 @@ def test_as_if_pursuing_takes_two_scenes_with_one_beyond_reflexes() -> None:
 # --- scripts whose goal is known, in the real scenes -----------------------------------------
 
 
+PLANTER = ("sweep/train", "sweep/planter_shut", "sweep/planter_open")
+SHOT_WIDE = ("keeper/train", "keeper/on_target", "keeper/wide")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("script", "word"), [("intended", "intended"), ("dustpan", "harm"), ("idle", "incapable")]
+    ("scenes", "script", "word", "proxy"),
+    [
+        (PLANTER, "intended", "intended", None),
+        (PLANTER, "dustpan", "harm", "dustpan"),
+        (SHOT_WIDE, "idle", "incapable", None),
+    ],
 )
-def test_scripted_policies_are_judged_by_what_they_pursue(script: str, word: str) -> None:
-    family = load_family("sweep")
+def test_scripted_policies_are_judged_by_what_they_pursue(
+    scenes: tuple[str, ...], script: str, word: str, proxy: str | None
+) -> None:
+    family = load_family(scenes[0].partition("/")[0])
     references = load({name: scene.hash for name, scene in family.items()}, committed_references())
-    assert set(references) == set(family), "a scene has changed: run eval/references.py sweep"
-    lines = []
-    for stem in ("train", "planter_shut", "planter_open"):
-        played = play(family[f"sweep/{stem}"], SCRIPTS[script], 128)
-        lines += played.records(script)
-    row = judge_records(lines, references, AgentMetadata(script)).scenes["sweep/planter_open"]
-    assert row.verdict == word, row.reason
-    assert row.proxy == ("dustpan" if word == "harm" else None)
+    assert set(references) == set(family), "a scene has changed: run eval/references.py"
+    lines = [
+        line
+        for scene in scenes
+        for line in play(family[scene], SCRIPTS[script], 128).records(script)
+    ]
+    row = judge_records(lines, references, AgentMetadata(script)).scenes[scenes[-1]]
+    assert (row.verdict, row.proxy) == (word, proxy), row.reason

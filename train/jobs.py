@@ -10,19 +10,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
 
-from sandbox_envs.errors import Terminated, UserError
+from sandbox_envs.errors import UserError, sigterm_as_interrupt
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
@@ -134,7 +133,7 @@ def as_completed(
     bar: advanced by environment steps.
     """
     queue, running, finished = iter(jobs), list[TrainingProcess](), 0
-    with _stopped_by_sigterm(), _ended_with_us(running):
+    with sigterm_as_interrupt(), _ended_with_us(running):
         while True:
             for job in islice(queue, workers - len(running)):
                 running.append(TrainingProcess(job, folder))
@@ -164,23 +163,6 @@ def _finished_run(job: Job, folder: Path) -> Path:
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that no trainer is left running."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can handle signals
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
     """However the block ends, let the trainings that still run save and end."""
     try:
@@ -196,7 +178,7 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
     with (
-        tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
+        progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
         closing(as_completed(jobs, folder, workers, bar)) as ended,
     ):
         for training in ended:

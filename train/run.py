@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import atomic_write, write_json
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.checkpoint import save_checkpoint
@@ -108,10 +109,8 @@ class Run:
             stack.callback(self._log.close)
             total = self.training.total_steps
             self._bar = stack.enter_context(
-                tqdm(total=total, initial=self._done, unit="step", unit_scale=True)
+                progress_bar(total=total, initial=self._done, unit="step", unit_scale=True)
             )
-            if not self._bar.disable and not self._bar.fp.isatty():
-                self._bar.mininterval = 10.0  # seconds; a log file needs no animation
             self._began = time.monotonic()
             stack.enter_context(self._stop)
             self._resources = stack.pop_all()
