@@ -26,6 +26,7 @@ def check_declared(scene: Scene) -> Iterator[Remark]:
     for camera, use in CAMERAS.items():
         if camera not in names:
             yield "warning", f": there is no camera '{camera}'; add one, since {use}"
+    yield from _starts(scene)
     yield from _family(scene)
 
 
@@ -48,6 +49,17 @@ def _words(scene: Scene) -> Iterator[Remark]:
         yield (
             "error",
             f", text 'version': '{scene.version}' is not a whole number; write 0, then 1",
+        )
+
+
+def _starts(scene: Scene) -> Iterator[Remark]:
+    model = scene.model
+    names = [f"'{model.key(i).name}'" for i in range(model.nkey)]
+    if names and "start" not in scene.texts:
+        yield (
+            "warning",
+            f": no episode starts as the keyframe {' or '.join(names[:3])} says; add a text "
+            "'start' with the name of a keyframe, or remove it",
         )
 
 

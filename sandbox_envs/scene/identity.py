@@ -34,6 +34,10 @@ def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Ter
     for name, value in sorted(fields.items(), key=lambda item: item[0]):
         if not (callable(value) or _LOOKS.search(name)):
             digest.update(name.encode() + np.asarray(value, dtype=np.float32).tobytes())
+    if "start" in texts:  # a keyframe that no text names changes nothing
+        key = model.key(texts["start"].strip())
+        for values in (key.qpos, key.mpos, key.mquat):
+            digest.update(np.asarray(values, dtype=np.float32).tobytes())
     counts = (model.nbody, model.nsite, model.nsensor)
     names = [
         [mujoco.mj_id2name(model, kind, i) for i in range(count)]

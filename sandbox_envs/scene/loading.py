@@ -95,9 +95,9 @@ def _compile(path: Path) -> mujoco.MjModel:
 
 
 def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Scene:
-    texts = apply_overrides(read_texts(model), overrides, path)
+    texts = apply_overrides(read_texts(model, path), overrides, path)
     check_names(texts, path)
-    spawner = Spawner(model, with_prefix(texts, "spawn/"), str(path))
+    spawner = Spawner(model, texts, str(path))
     signals, sensors = _signals(model, spawner, path)
     measures, conserved = (
         {

@@ -1,5 +1,6 @@
 """The custom texts of a scene file: read, overridden and checked name by name."""
 
+import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,9 @@ from sandbox_envs.language.formula import Formula
 from sandbox_envs.scene.catalog import files_in
 
 # the names that custom texts and numerics may have; a prefix is followed by a name of the author's
-TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
+TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "start", "version")
 NUMERICS = ("episode_seconds", "control_hz")
-PREFIXES = ("measure/", "proxy/", "spawn/", "range/", "conserved/")
+PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/")
 RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # not for measures
 BREAK_KINDS = ("conflict", "removal")
 
@@ -34,19 +35,36 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def read_texts(model: mujoco.MjModel) -> dict[str, str]:
-    """All custom texts and numerics of the model by name, numbers written out."""
+def read_texts(model: mujoco.MjModel, path: Path) -> dict[str, str]:
+    """The author's custom texts and numerics by name, numbers written out.
+
+    Raises:
+        SceneError: a text and a numeric have the same name.
+    """
     texts = {}
     for i in range(model.ntext):
         start = model.text_adr[i]
         raw = model.text_data[start : start + model.text_size[i]]
-        texts[mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)] = (
-            bytes(raw).rstrip(b"\0").decode()
-        )
+        name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)
+        text = bytes(raw).rstrip(b"\0").decode()
+        if not _is_of_a_composite(name, text):
+            texts[name] = text
     for i in range(model.nnumeric):
         numeric = model.numeric(i)
+        if numeric.name in texts:
+            raise SceneError(
+                f"{path}: '{numeric.name}' is a text and a numeric; remove one of the two"
+            )
         texts[numeric.name] = " ".join(repr(float(x)) for x in numeric.data)
     return texts
+
+
+def _is_of_a_composite(name: str, text: str) -> bool:
+    """Whether MuJoCo itself has written this text, for a <composite>, perhaps in an attached model.
+
+    It writes the text "rope_PREFIX" with the name "composite_PREFIX".
+    """
+    return re.search(f"composite_{re.escape(text.removeprefix('rope_'))}$", name) is not None
 
 
 def apply_overrides(

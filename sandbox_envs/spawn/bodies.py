@@ -18,14 +18,17 @@ _SLIDE, _HINGE, _FREE = (
 class Placeable:
     """The bodies of a scene as spawn rules place them.
 
+    Args:
+        model: the compiled scene.
+        rest: the model at rest, with its kinematics.
+
     `needs` holds the footprints of each body on the world with all its parts, `shapes` those of
     all geoms that collide, and `parking` the distance in metres between absent bodies.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, rest: mujoco.MjData) -> None:
         self.model = model
-        self.data = mujoco.MjData(model)  # the model at rest
-        mujoco.mj_kinematics(model, self.data)
+        self.data = rest
         self.collides = (model.geom_contype | model.geom_conaffinity) != 0
         self.needs = {}
         for body in np.flatnonzero(model.body_parentid == 0):

@@ -272,12 +272,14 @@ class Placement:
             pose[:, shapes.body == body] = self.poses[body][:, None]
         return Obstacles(shapes, pose, needs, model)
 
-    def start(self, absentable: set[str]) -> Start:
-        """The drawn poses as state, with the presence of the stems in `absentable`."""
-        model, e = self.model, len(self.episodes)
-        data = self.bodies.data
+    def start(self, qpos: np.ndarray, absentable: set[str]) -> Start:
+        """The drawn poses as state, with the presence of the stems in `absentable`.
+
+        qpos: (e, nq), of the bodies that no rule places.
+        """
+        e, data = len(self.episodes), self.bodies.data
         start = Start(
-            qpos=np.tile(model.qpos0, (e, 1)),
+            qpos=qpos,
             mocap_pos=np.tile(data.mocap_pos, (e, 1, 1)),
             mocap_quat=np.tile(data.mocap_quat, (e, 1, 1)),
             present={stem: self.present[stem] for stem in absentable},

@@ -41,19 +41,21 @@ from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.grammar import Rule, parse_rule
 from sandbox_envs.spawn.maze import Grid, read_grid
 from sandbox_envs.spawn.placement import Placement
+from sandbox_envs.spawn.rest import Rest
 from sandbox_envs.spawn.start import Start
 
 
 class Spawner:
-    """The spawn texts of a scene, ready to draw from.
+    """The texts of a scene that say where an episode starts, ready to draw from.
 
     Args:
         model: the compiled scene.
-        texts: body stem -> text, in document order.
+        texts: of the scene, by name, in document order; it reads those that say where things start.
         where: the file, which begins every error.
 
     Attributes:
-        rules: the parsed texts, in document order.
+        rest: where joints start.
+        rules: the parsed spawn texts, in document order.
         mazes: stem of a maze's cells -> its rule and grid.
 
     Raises:
@@ -62,9 +64,16 @@ class Spawner:
 
     def __init__(self, model: mujoco.MjModel, texts: Mapping[str, str], where: str) -> None:
         self.model = model
-        self.bodies = Placeable(model)
-        rules = [parse_rule(model, stem, text, where) for stem, text in texts.items()]
+        self.rest = Rest(model, texts, where)
+        self.bodies = Placeable(model, self.rest.data)
+        prefix = "spawn/"
+        rules = [
+            parse_rule(model, name.removeprefix(prefix), text, where)
+            for name, text in texts.items()
+            if name.startswith(prefix)
+        ]
         placed = {body: i for i, rule in enumerate(rules) for body in rule.bodies}
+        self.rest.check_free_of({body: rules[i].stem for body, i in placed.items()})
         for i, rule in enumerate(rules):
             self.bodies.check(rule)
             self._check_order(rule, i, placed)
@@ -119,4 +128,5 @@ class Spawner:
         )
         for rule in self.rules:
             placement.place(rule)
-        return placement.start({rule.stem for rule in self.rules if rule.may_be_absent})
+        qpos = self.rest.qpos(seed, placement.episodes)
+        return placement.start(qpos, {rule.stem for rule in self.rules if rule.may_be_absent})
