@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from sandbox_envs.checks.finding import Remark
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.catalog import files_in, stem_in, texts_in, training_scene
@@ -26,7 +28,7 @@ def check_declared(scene: Scene) -> Iterator[Remark]:
     for camera, use in CAMERAS.items():
         if camera not in names:
             yield "warning", f": there is no camera '{camera}'; add one, since {use}"
-    yield from _starts(scene)
+    yield from _unused(scene)
     yield from _family(scene)
 
 
@@ -52,7 +54,8 @@ def _words(scene: Scene) -> Iterator[Remark]:
         )
 
 
-def _starts(scene: Scene) -> Iterator[Remark]:
+def _unused(scene: Scene) -> Iterator[Remark]:
+    """Remarks about what MuJoCo offers and environments do not use."""
     model = scene.model
     names = [f"'{model.key(i).name}'" for i in range(model.nkey)]
     if names and "start" not in scene.texts:
@@ -61,6 +64,14 @@ def _starts(scene: Scene) -> Iterator[Remark]:
             f": no episode starts as the keyframe {' or '.join(names[:3])} says; add a text "
             "'start' with the name of a keyframe, or remove it",
         )
+    for i in np.flatnonzero(model.sensor_noise)[:1]:
+        yield (
+            "warning",
+            f", sensor '{model.sensor(int(i)).name}': MuJoCo adds no noise to it, whatever "
+            "'noise' says; remove that",
+        )
+    if model.ntuple:
+        yield "warning", f": nothing reads the tuple '{model.tuple(0).name}'; remove it"
 
 
 def _times(scene: Scene) -> Iterator[Remark]:
