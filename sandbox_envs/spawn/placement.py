@@ -100,7 +100,7 @@ class Placement:
             used = np.ones((e, len(place.sites)), bool)
         if place.outside and used.shape[1] > 1:
             used = used & ~self._excluded(place, self._spot_points(place))
-        draw = self._uniform(f"{rule.stem}/site/{i}", used.shape[1])
+        draw = self._uniform(f"{rule.draws}/site/{i}", used.shape[1])
         return (draw + ~used).argsort(1), used.sum(1)
 
     def _spot_points(self, place: Place) -> np.ndarray:
@@ -152,9 +152,11 @@ class Placement:
             which[:, first:] = rest[0]
         chances = [p.amount if isinstance(p.amount, float) else 0.0 for p in rule.places]
         if any(chances):
-            draw = self._uniform(f"{rule.stem}/place", len(rule.bodies))[:, first:]
+            draw = self._uniform(f"{rule.draws}/place", len(rule.bodies))[:, first:]
             chosen = np.searchsorted(np.cumsum(chances), draw, side="right")
             which[:, first:] = np.where(chosen < len(chances), chosen, -1)
+        left_out = [i for i, place in enumerate(rule.places) if not place.sites]
+        which[np.isin(which, left_out)] = -1
         return which
 
     def _parked(self, body: int) -> np.ndarray:

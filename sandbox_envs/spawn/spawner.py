@@ -10,7 +10,13 @@ A text is a list of places, and perhaps an orientation:
 A site of the default type (a sphere) is a pose, and a box or cylinder is a region in whose plan
 the body is placed at random, all of it inside. Bodies are placed in the order of the texts, so a
 text may use sites of bodies placed before. Bodies without a place are absent: parked far away. Of
-several sites, those that lie in a region to be avoided are never chosen.
+several sites, those that lie in a region to be avoided are never chosen. Two texts can draw alike:
+
+    spawn/gate = "shut 0.97, open 0.03"
+    spawn/lid  = "on 0.97, absent 0.03, with gate"     off in the episodes in which the gate is open
+
+`absent` stands for no place, and `with BODY` takes the random numbers of that body's text, copy by
+copy: with equal probabilities both take the same place, and with equally many sites the same site.
 
 Walls can be those of a random maze, new in every episode, on a square grid of sites (its cells):
 
@@ -30,7 +36,7 @@ Every number drawn is a hash of (seed, episode, body stem, purpose), so that two
 differ in one text still agree on everything else, and the order of episodes does not matter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import mujoco
 import numpy as np
@@ -77,6 +83,7 @@ class Spawner:
         for i, rule in enumerate(rules):
             self.bodies.check(rule)
             self._check_order(rule, i, placed)
+        _check_shared_draws(rules)
         self.rules = tuple(rules)
         self.mazes = self._mazes()
         self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
@@ -130,3 +137,15 @@ class Spawner:
             placement.place(rule)
         qpos = self.rest.qpos(seed, placement.episodes)
         return placement.start(qpos, {rule.stem for rule in self.rules if rule.may_be_absent})
+
+
+def _check_shared_draws(rules: Sequence[Rule]) -> None:
+    """Raise SceneError where a rule shares draws with a text that has none of its own."""
+    own = {rule.stem for rule in rules if not (rule.drawn_with or rule.maze)}
+    for rule in rules:
+        if rule.drawn_with and rule.drawn_with not in own - {rule.stem}:
+            hint = suggest(rule.drawn_with, own - {rule.stem})
+            raise SceneError(
+                f"{rule.where}: 'with {rule.drawn_with}' names no body with a spawn text and draws "
+                f"of its own; {hint}"
+            )
