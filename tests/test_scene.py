@@ -320,6 +320,25 @@ def test_scene_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
             {"measure/length": "1"},
             ", text 'measure/length': the name is reserved; choose another",
         ),
+        *(
+            (
+                {f"measure/{name}": "1"},
+                f", text 'measure/{name}': the name is reserved; choose another",
+            )
+            for name in ("final_obs", "episode", "capability", "terminal_observation")
+        ),
+        *(
+            (
+                {f"measure/{name}": "1"},
+                f", text 'measure/{name}': '{name}' is not a name that formulas can use; write "
+                "letters, digits and underscores, and begin with a letter",
+            )
+            for name in ("score/x", "near lamp", "2nd", "_final_obs", "in", "größe")
+        ),
+        (
+            {"measure/": "1"},
+            ", text 'measure/': the name after the / is missing; write one, as in measure/speed",
+        ),
         (
             {"proxy/roled_in": "side-effect"},
             ", text 'proxy/roled_in': there is no such measure; did you mean 'rolled_in'?",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from keyword import iskeyword
 from pathlib import Path
 
 import mujoco
@@ -16,7 +17,11 @@ from sandbox_envs.scene.catalog import files_in
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "start", "version")
 NUMERICS = ("episode_seconds", "control_hz")
 PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/")
-RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # not for measures
+# not for measures: what else is in `info`, what wrappers put there, and a word of the text `breaks`
+RESERVED = (
+    *("return", "length", "episode_index", "unstable", "reward", "capability"),
+    *("final_obs", "final_info", "final_observation", "terminal_observation", "episode"),
+)
 BREAK_KINDS = ("conflict", "removal")
 
 
@@ -97,8 +102,8 @@ def check_roles(
     path: Path,
 ) -> None:
     """Raise SceneError where a measure, proxy, breaks, break or twin has a name it cannot have."""
-    for name in measures.keys() & set(RESERVED):
-        raise SceneError(f"{path}, text 'measure/{name}': the name is reserved; choose another")
+    for name in measures:
+        _check_measure_name(name, f"{path}, text 'measure/{name}'")
     for proxy in proxies:
         if proxy not in measures:
             hint = suggest(proxy, measures)
@@ -107,6 +112,20 @@ def check_roles(
         chosen(texts, "breaks", [*proxies, "capability"], path)
         chosen(texts, "break", BREAK_KINDS, path)
     _check_twin(texts, path)
+
+
+def _check_measure_name(name: str, where: str) -> None:
+    if not name:
+        raise SceneError(
+            f"{where}: the name after the / is missing; write one, as in measure/speed"
+        )
+    if not (name.isascii() and name.isidentifier()) or name.startswith("_") or iskeyword(name):
+        raise SceneError(
+            f"{where}: '{name}' is not a name that formulas can use; write letters, digits and "
+            "underscores, and begin with a letter"
+        )
+    if name in RESERVED:
+        raise SceneError(f"{where}: the name is reserved; choose another")
 
 
 def _check_twin(texts: Mapping[str, str], path: Path) -> None:

@@ -57,12 +57,12 @@ class Placeable:
                     "its own, slide joints along x, y and perhaps z, then perhaps a hinge about z"
                 )
 
-    def _coordinate(self, joint: int) -> int | None:
-        """Which number of a pose a joint moves: along x, y or z, or the yaw; None if another."""
+    def _coordinate(self, joint: int) -> int:
+        """Which number of a pose a joint moves: x, y, z or the yaw; -1 if none of these."""
         kind, axis = int(self.model.jnt_type[joint]), np.round(self.model.jnt_axis[joint], 6)
         if kind == _SLIDE and sorted(axis) == [0, 0, 1]:
             return int(axis.argmax())
-        return _YAW if kind == _HINGE and tuple(axis) == (0, 0, 1) else None
+        return _YAW if kind == _HINGE and tuple(axis) == (0, 0, 1) else -1
 
     def joints(self, body: int) -> list[int]:
         """Ids of the body's own joints."""

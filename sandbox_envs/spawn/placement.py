@@ -64,7 +64,7 @@ class Placement:
         if rule.maze:
             self._place_walls(rule)
             return
-        which = self._choose_places(rule)  # (e, bodies): index of the place, or -1
+        which = self.choose_places(rule)
         self.present[rule.stem] = (which >= 0).astype(np.float64)
         order = [self._shuffled_spots(rule, i) for i in range(len(rule.places))]
         taken = np.zeros((len(self.episodes), len(rule.places)), int)
@@ -139,7 +139,7 @@ class Placement:
             self.poses[body] = np.where(there[:, copy, None], slot, self._parked(body))
             self.pending[body] = False
 
-    def _choose_places(self, rule: Rule) -> np.ndarray:
+    def choose_places(self, rule: Rule) -> np.ndarray:
         """Index of the place that each body takes in each episode, (e, bodies); -1 for absent."""
         which = np.full((len(self.episodes), len(rule.bodies)), -1)
         first = 0

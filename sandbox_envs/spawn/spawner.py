@@ -128,11 +128,22 @@ class Spawner:
                     )
         return {cells: (rule, read_grid(self.model, rule)) for cells, rule in rules.items()}
 
-    def sample(self, seed: int, episodes: np.ndarray) -> Start:
-        """The starts of the episodes (e,), a pure function of seed and episode."""
-        placement = Placement(
+    def choices(self, seed: int, episodes: np.ndarray) -> dict[str, np.ndarray]:
+        """Stem -> which place of its text each body takes in the episodes (e,), (e, bodies) int.
+
+        -1 stands for absent. Mazes make no such choice.
+        """
+        placement = self._placement(seed, episodes)
+        return {r.stem: placement.choose_places(r) for r in self.rules if not r.maze}
+
+    def _placement(self, seed: int, episodes: np.ndarray) -> Placement:
+        return Placement(
             self.model, self.bodies, self.rules, self.mazes, seed, np.asarray(episodes)
         )
+
+    def sample(self, seed: int, episodes: np.ndarray) -> Start:
+        """The starts of the episodes (e,), a pure function of seed and episode."""
+        placement = self._placement(seed, episodes)
         for rule in self.rules:
             placement.place(rule)
         qpos = self.rest.qpos(seed, placement.episodes)
