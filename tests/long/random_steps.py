@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from sandbox_envs import SandboxVectorEnv, Scene, UserError, load_scene
+from sandbox_envs import SandboxVectorEnv, Scene, UserError
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.catalog import scene_files
@@ -34,7 +34,7 @@ class Args:
     """environment steps, shared out evenly among the scenes"""
     scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """a scene's name or file; none for all shipped scenes"""
-    num_envs: int = 64
+    num_envs: int = 128
     """simulations of a scene that run side by side"""
     seed: int = 0
     """of the episodes and the actions"""
@@ -79,9 +79,10 @@ def main(args: Args) -> None:
     with tqdm(total=share * len(names), initial=before, unit="step", unit_scale=True) as bar:
         if not bar.disable and not bar.fp.isatty():
             bar.mininterval = 10.0  # seconds; a log file needs no animation
-        for name in names:
-            while found[name].steps < share and not found[name].not_finite:
-                bar.update(play_round(load_scene(name), found[name], share, args))
+        envs = {name: SandboxVectorEnv(name, args.num_envs, num_threads=1) for name in names}
+        while left := [n for n in names if found[n].steps < share and not found[n].not_finite]:
+            for name in left:  # in turns, so that a stopped run has seen something of each
+                bar.update(play_round(envs[name], found[name], share, args.seed))
                 _write(args, found)
     print(_table(found))
     done = sum(figures.steps for figures in found.values())
@@ -94,12 +95,11 @@ def main(args: Args) -> None:
 # --- one round -------------------------------------------------------------------------------
 
 
-def play_round(scene: Scene, figures: Figures, share: int, args: Args) -> int:
+def play_round(envs: SandboxVectorEnv, figures: Figures, share: int, seed: int) -> int:
     """One episode in every simulation, at most the scene's share; returns the steps done."""
-    envs = SandboxVectorEnv(scene, args.num_envs, num_threads=1)
-    rng = np.random.default_rng([args.seed, figures.rounds])
-    # unstable episodes are followed by others, so that rounds are far apart
-    envs.reset(seed=args.seed, options={"episode": figures.rounds * 1_000_000})
+    scene, rng = envs.scenes[0], np.random.default_rng([seed, figures.rounds])
+    # an unstable episode is followed by another one, so the numbers of rounds are far apart
+    envs.reset(seed=seed, options={"episode": figures.rounds * 1_000_000})
     figures.rounds += 1
     actions, before = np.zeros(envs.action_space.shape), figures.steps
     for t in range(scene.episode_steps):
@@ -107,7 +107,7 @@ def play_round(scene: Scene, figures: Figures, share: int, args: Args) -> int:
             break
         _draw(actions, t, rng)
         _note(figures, envs.step(actions), scene)
-        figures.steps += args.num_envs
+        figures.steps += envs.num_envs
     return figures.steps - before
 
 
