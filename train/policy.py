@@ -20,6 +20,9 @@ from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.trainers import trainer
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
+# An agent acts for so many episodes at least, some of them made up: for fewer rows torch multiplies
+# matrices in another way, with other last bits, and an episode would differ with its company.
+LEAST_ROWS = 8
 
 # An agent's memory of n episodes: tensors with the episodes on axis 1; () for a feedforward agent.
 State = tuple[torch.Tensor, ...]
@@ -91,7 +94,7 @@ class Memory(NamedTuple):
     """What a policy remembers of n episodes."""
 
     agent: State
-    """the agent's state"""
+    """the agent's state, with a column for each episode and for each that is made up"""
     keys: list[int]
     """of each episode's noise"""
     step: int
@@ -134,9 +137,10 @@ class Policy:
                 "this policy returned with their last actions, or None where they start"
             )
         with torch.inference_mode():
-            obs = torch.as_tensor(rows, device=self.device)
+            obs = torch.as_tensor(_filled_up(rows), device=self.device)
             distribution, _, agent = self.agent.act(obs, memory.agent)
             mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+        mean, std = mean[: len(rows)], std[: len(rows)]
         block, step = divmod(memory.step, NOISE_STEPS)
         noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
         actions = np.clip(mean + std * noise[step], -1, 1)
@@ -166,7 +170,14 @@ class Policy:
     def _begin(self, observations: np.ndarray) -> Memory:
         rows = observations + np.float32(0)  # so that -0.0 is 0.0
         keys = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) for row in rows]
-        return Memory(self.agent.initial_state(len(rows)), keys, 0, np.empty(0))
+        state = self.agent.initial_state(max(len(rows), LEAST_ROWS))
+        return Memory(state, keys, 0, np.empty(0))
+
+
+def _filled_up(observations: np.ndarray) -> np.ndarray:
+    """The observations (n, size), and zeros up to `LEAST_ROWS` rows."""
+    missing = LEAST_ROWS - len(observations)
+    return np.pad(observations, ((0, missing), (0, 0))) if missing > 0 else observations
 
 
 def _noise(keys: Sequence[int], block: int, actions: int) -> np.ndarray:
