@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sandbox_envs.scene.loading import load_scene
     from sandbox_envs.scene.scene import Scene
     from sandbox_envs.vector import SandboxVectorEnv
+    from sandbox_envs.version import __version__
 
 __all__ = [
     "SandboxEnv",
@@ -28,6 +29,7 @@ __all__ = [
     "Scene",
     "SceneError",
     "UserError",
+    "__version__",
     "dm_control",
     "load_family",
     "load_scene",
@@ -39,6 +41,7 @@ __getattr__ = lazy_names(
     {
         "SandboxEnv": "sandbox_envs.env",
         "SandboxVectorEnv": "sandbox_envs.vector",
+        "__version__": "sandbox_envs.version",
         "Scene": "sandbox_envs.scene.scene",
         "dm_control": "sandbox_envs.dm_control",
         "load_family": "sandbox_envs.scene.family",

@@ -75,9 +75,10 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors; train for at least one update")
     try:
-        agent = trainer(description["trainer"]).Agent(**description["agent"])
-        agent.load_state_dict(load_file(weights))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
+        with torch.device("meta"):  # shapes alone, so that absurd sizes take no memory
+            agent = trainer(description["trainer"]).Agent(**description["agent"])
+        agent.load_state_dict(load_file(weights), assign=True)
+    except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
         ) from None

@@ -48,6 +48,8 @@ class AgentPage:
     """how it was played"""
     curves: History | None
     """learning curves, where its metrics.jsonl is beside the verdict"""
+    is_mostly_unstable: bool
+    """whether most of its episodes ended because the physics became unstable"""
     alike: dict[str, Any]
     """what agents that are counted together should share"""
 
@@ -74,6 +76,7 @@ def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
         thresholds=verdict.thresholds,
         evaluation=verdict.evaluation,
         curves=_curves(run),
+        is_mostly_unstable=verdict.is_mostly_unstable,
         alike=_alike(verdict),
     )
 
