@@ -60,10 +60,10 @@ class Agent(Protocol):
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     """The policy of a run folder, acting as it was trained: by samples of its distribution.
 
+    It acts in any loop, in one episode or in many side by side, and `judge` takes it::
+
         policy, state = load_policy("runs/RUN"), None  # None: an episode starts
         action, state = policy(observation, state)
-
-    See `Policy`. It acts in any loop, in one episode or in many side by side, and `judge` takes it.
 
     Args:
         folder: of a training run.
