@@ -186,7 +186,7 @@ def _kill_once(
         process.kill()
     else:
         _kill_all(folder)
-    process.communicate()
+    process.wait()
     yield from (f"{name} goes on" for name in _still_running(folder))
     left = _all_files(folder)
     seen.early += not undisturbed.keys() & left.keys() - _all_files(work.folder).keys()
