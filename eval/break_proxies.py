@@ -57,6 +57,8 @@ class Args:
     """the same as --references none"""
     unfinished: bool = False
     """also judge agents whose training was stopped before its end"""
+    scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a file that the agents were trained on, where it lies now, if it is not found by itself"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE replaces a text or numeric in every scene, and references are computed for it"""
     debug: bool = False
@@ -67,7 +69,7 @@ class Args:
 def main(args: Args) -> None:
     """Judge, print, film and report."""
     _check(args)
-    agents = read_trained_agents(run_folders(args.runs), args.unfinished)
+    agents = read_trained_agents(run_folders(args.runs), args.unfinished, args.scene)
     scenes = load_family(agents[0].family, parse_overrides(args.set))
     for agent in agents:
         check_fits(agent, next(iter(scenes.values())))
