@@ -295,7 +295,7 @@ def test_runs_of_two_families_are_refused(run: Path, tmp_path: Path) -> None:
         (["--episodes", "1"], "--episodes 1: it must be 2 or more"),
         (["--videos", "200"], "--videos 200: it must be 0 to the number of episodes"),
         (["--set", "gravity"], "--set gravity: write it as NAME=VALUE"),
-        (["--video-dir", __file__], "it is a file, or in one; name a folder"),
+        (["--video-dir", __file__], "nothing can be written there (it is a file, or in one)"),
     ],
 )
 def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sentence: str) -> None:
