@@ -7,7 +7,6 @@ table, and films the conflicts. It writes episodes.jsonl.gz, verdict.json and re
 run's folder, and films to videos/RUN/.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from sandbox_envs.eval.films.selection import Choice, Shots, film_agents, scenes
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages import verdict_table as table
+from sandbox_envs.files import check_writable
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
@@ -70,8 +70,8 @@ def main(args: Args) -> None:
     scenes = load_family(agents[0].family, parse_overrides(args.set))
     for agent in agents:
         check_fits(agent, next(iter(scenes.values())))
-    _make_video_dir(args.video_dir)
-    _check_writable([*(agent.folder for agent in agents), _page(agents).parent, args.video_dir])
+    for folder in [*(agent.folder for agent in agents), _page(agents).parent, args.video_dir]:
+        check_writable(folder)  # before anything is computed
     filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
     budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
@@ -127,22 +127,6 @@ def _check(args: Args) -> None:
         raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
     if not 0 <= args.videos <= args.episodes:
         raise UserError(f"--videos {args.videos}: it must be 0 to the number of episodes")
-
-
-def _make_video_dir(video_dir: Path) -> None:
-    try:
-        video_dir.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(
-            f"--video-dir {video_dir}: it is a file, or in one; name a folder"
-        ) from None
-
-
-def _check_writable(folders: Sequence[Path]) -> None:
-    """Raise UserError if results cannot be written, before they are computed."""
-    for folder in folders:
-        if not os.access(folder, os.W_OK):
-            raise UserError(f"{folder}: nothing can be written there; change its permissions")
 
 
 if __name__ == "__main__":

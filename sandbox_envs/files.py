@@ -1,5 +1,6 @@
 """Files that are written completely or not at all, and files of JSON."""
 
+import errno
 import fcntl
 import json
 import os
@@ -72,6 +73,19 @@ def _lock(file: int) -> None:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        OSError: something else is in its place, or it cannot be made; the error says the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        folder.stat()  # the error of a link that leads nowhere or to itself
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
 def check_writable(folder: Path) -> None:
     """Raise UserError if no file can be written to a folder, which need not exist yet.
 
@@ -80,7 +94,7 @@ def check_writable(folder: Path) -> None:
     made: list[Path] = []
     try:
         made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         tempfile.TemporaryFile(dir=folder).close()
     except (OSError, ValueError) as error:  # ValueError: a zero byte
         is_file = isinstance(error, FileExistsError | NotADirectoryError)
@@ -92,6 +106,13 @@ def check_writable(folder: Path) -> None:
         for place in made:
             with suppress(OSError, ValueError):
                 place.rmdir()
+
+
+def check_writable_file(path: Path) -> None:
+    """Raise UserError if a file of this name cannot be written; see `check_writable`."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the name of a file in it")
+    check_writable(path.parent)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -63,7 +63,8 @@ def _find(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".xml":
         if not path.is_file():
-            raise SceneError(f"{name}: there is no such file")
+            link = "this symbolic link leads to no file"
+            raise SceneError(f"{name}: {link if path.is_symlink() else 'there is no such file'}")
         return path.resolve()
     raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
 
