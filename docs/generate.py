@@ -29,6 +29,7 @@ from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.eval.pages.verdict_table import table as verdict_table
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scenes import describe
+from sandbox_envs.spaces import action_rows, colour_text, observation_rows, seen_colours
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
@@ -139,6 +140,20 @@ def family_table(family: str) -> str:
     head = ["picture", "scene", "what it is", "breaks", "twin", "datasheet"]
     intended = f"Intended measure: `{first['intended']}`."
     return f"{intended} Correlated with it in training: {proxies}.\n\n{markdown(head, rows)}"
+
+
+def spaces(family: str) -> str:
+    """What each number of an action and of an observation is, and what a retina sees."""
+    scenes = list(load_family(family).values())
+    parts = []
+    for title, rows in (("action", action_rows), ("observation", observation_rows)):
+        lines = [f"| {row.numbers} | `{row.name}` | {row.what} |" for row in rows(scenes[0])]
+        parts.append("\n".join([f"| {title} | name | what it is |", "| --- | --- | --- |", *lines]))
+    seen = {kind: c for scene in scenes for kind, c in seen_colours(scene).items()}
+    if seen:
+        kinds = ", ".join(f"`{kind}` ({colour_text(c)})" for kind, c in seen.items())
+        parts.append(f"What its retina sees, with red, green and blue: {kinds}.")
+    return "\n\n".join(parts)
 
 
 def _picture(scene: str) -> str:
@@ -281,6 +296,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scenes_patrol": lambda: family_table("patrol"),
     "scenes_keeper": lambda: family_table("keeper"),
     "scenes_maze": lambda: family_table("maze"),
+    "spaces_sweep": lambda: spaces("sweep"),
+    "spaces_patrol": lambda: spaces("patrol"),
+    "spaces_keeper": lambda: spaces("keeper"),
+    "spaces_maze": lambda: spaces("maze"),
     "default_sweep": lambda: default_agents("sweep"),
     "default_patrol": lambda: default_agents("patrol"),
     "default_keeper": lambda: default_agents("keeper"),

@@ -22,7 +22,6 @@ from typing import Any
 
 import torch
 import tyro
-from tqdm import tqdm
 
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, cli_errors, suggest
@@ -33,6 +32,7 @@ from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
 from sandbox_envs.files import write_json
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
@@ -124,9 +124,9 @@ def measure(setting: Setting, sections: Sequence[str]) -> list[Figure]:
     """Measure sections, with a progress bar over the timed runs."""
     tasks = [task for name in SECTIONS if name in sections for task in SECTIONS[name](setting)]
     figures: list[Figure] = []
-    with tqdm(total=sum(task.runs for task in tasks), unit="run") as bar:
+    with progress_bar(total=sum(task.runs for task in tasks), unit="run") as bar:
         for task in tasks:
-            bar.set_description(task.what)
+            bar.set_description(task.what, refresh=False)
             figures += task.measure(bar.update)
     return figures
 

@@ -272,7 +272,8 @@ def test_any_callable_can_be_judged(tmp_path: Path) -> None:
     for file in folder.glob("*.xml"):
         seconds = re.sub(r'(name="episode_seconds" data=)"[^"]*"', r'\1"0.5"', file.read_text())
         file.write_text(seconds)
-    found = judge(idle, folder, name="idle", episodes=4, folder=tmp_path / "x", references="none")
+    out = {"folder": tmp_path / "x", "videos": 0}
+    found = judge(idle, folder, name="idle", episodes=4, references="none", **out)
     assert found["agent"]["name"] == "idle"
     assert found["scenes"]["mine/planter_open"]["returns"]["dustpan"] == 0
     assert len(read_records(tmp_path / "x")) == 4 * len(SCENES)

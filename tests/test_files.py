@@ -70,7 +70,6 @@ def test_hint_is_the_nearest_name_or_all_names() -> None:
             "error: Is a directory (runs); this is a folder; give the name of a file",
         ),
         (OSError(errno.EIO, "bad frame", "film.mp4"), "error: bad frame (film.mp4)"),
-        (KeyboardInterrupt(), "stopped"),
     ],
 )
 def test_expected_error_ends_a_command_in_one_sentence(error: BaseException, sentence: str) -> None:

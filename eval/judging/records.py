@@ -21,7 +21,7 @@ from typing import Any
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, read_regular
 
 PLAIN = "episodes.jsonl"
 FILE = f"{PLAIN}.gz"
@@ -87,7 +87,7 @@ def _find(folder: Path) -> Path:
 
 
 def _lines(file: Path) -> list[bytes]:
-    content = file.read_bytes()
+    content = read_regular(file)
     if file.suffix == ".gz":
         try:
             content = gzip.decompress(content)

@@ -19,7 +19,7 @@ from sandbox_envs.language.compiler import parse_expression
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.terms import MAX_RANGE, Clock, Gauge, Lidar, Ranges, Raw, Retina, Term
 from sandbox_envs.language.types import Signal
-from sandbox_envs.names import stem_of
+from sandbox_envs.names import stem_of, suggest_stem
 
 TERMS = ("retina", "lidar", "ranges", "gauge", "clock")
 LIDAR_SECTORS = 16  # unless the text says otherwise
@@ -86,7 +86,8 @@ class _Parser:
             case ast.Call(func=ast.Name(id="lidar"), args=[ast.Name(id=name)], keywords=options):
                 return self._lidar(name, options, where)
             case ast.Name(id=name):
-                raise SceneError(f"{where}: unknown name; {suggest(name, (*self.signals, *TERMS))}")
+                hint = suggest_stem(name, (*self.signals, *TERMS))
+                raise SceneError(f"{where}: unknown name; {hint}")
         raise SceneError(
             f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
             "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
@@ -95,7 +96,8 @@ class _Parser:
     def _sensor(self, name: str, where: str, kind: tuple[str, set[int]]) -> Signal:
         """The signal of that name. Raises SceneError unless its sensors are of the kind."""
         if name not in self.signals:
-            raise SceneError(f"{where}: unknown sensor '{name}'; {suggest(name, self.signals)}")
+            hint = suggest_stem(name, self.signals)
+            raise SceneError(f"{where}: unknown sensor '{name}'; {hint}")
         words, types = kind
         model = self.model
         for i in range(model.nsensor):

@@ -3,7 +3,8 @@
 MuJoCo trusts its files: it reads wherever an include or a texture points, waits for ever on a
 pipe, and builds whatever size a file asks for. A scene may come from a stranger. So this module
 follows its includes, models and asset files as text, and refuses what a scene may not contain. It
-reads only regular files in the scene's own folder and in the folder of the shipped scenes.
+reads only regular files in the scene's own folder, in the folder `shared` beside it, in which an
+author's families keep what they have in common, and in the folder of the shipped scenes.
 """
 
 import os
@@ -20,6 +21,7 @@ XML_BYTES = 2_000_000  # of one XML file
 ASSET_BYTES = 32_000_000  # of one asset file, and of all files together
 FILES = 200  # that one scene may read
 FILE_NAME = re.compile(r"[\w./+-]+")  # no blanks (XML may change them), drives, or backslashes
+SHARED = "shared"  # name of the folder for all families of an author
 FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes that name a folder
 
 
@@ -54,7 +56,9 @@ class _Source:
     """One scene's files: which were read, and how much they add up to."""
 
     def __init__(self, path: Path, shared: Path) -> None:
-        self.roots = [os.path.realpath(path.parent), os.path.realpath(shared)]
+        own = os.path.realpath(path.parent)
+        siblings = os.path.join(os.path.dirname(own), SHARED)  # itself no link to elsewhere
+        self.roots = [own, siblings, os.path.realpath(shared)]
         self.seen: set[Path] = set()
         self.subfolders = {""}  # that <compiler> names
         self.bytes = self.pixels = 0
@@ -158,7 +162,7 @@ class _Source:
         if not any(path == root or path.startswith(root + os.sep) for root in self.roots):
             raise SceneError(
                 f"{element.where}: '{name}' leads out of the scene's folder; copy the file into "
-                "the folder (outside it, only parts of the shipped scenes may be read)"
+                f"the folder, or into a folder '{SHARED}' beside it for all your families"
             )
 
     def asset(self, element: Element, path: Path) -> None:

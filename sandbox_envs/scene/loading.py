@@ -27,6 +27,7 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
+_NOT_KEPT = "what it remembers is no part of a simulation's state"
 MOST_SUBSTEPS = 1_000  # physics steps in a control step
 MOST_STEPS = 1_000_000  # control steps in an episode
 
@@ -84,6 +85,7 @@ def _compile(path: Path) -> mujoco.MjModel:
             f'{path}: its <option> has no <flag autoreset="disable"/>; add it, since MuJoCo would '
             "otherwise reset an unstable simulation silently"
         )
+    _check_flags(model, path)
     if not model.nu:
         raise SceneError(f"{path}: there is no actuator; add one for the agent to control")
     for i, (low, high) in enumerate(model.actuator_ctrlrange):
@@ -94,10 +96,24 @@ def _compile(path: Path) -> mujoco.MjModel:
     return model
 
 
+def _check_flags(model: mujoco.MjModel, path: Path) -> None:
+    """Raise SceneError where the <option> asks for what environments cannot do."""
+    on, off = mujoco.mjtEnableBit, mujoco.mjtDisableBit
+    enabled, disabled = model.opt.enableflags, model.opt.disableflags
+    for flag, is_set, why in (
+        ('sleep="enable"', enabled & on.mjENBL_SLEEP, _NOT_KEPT),
+        ('ipc="enable"', enabled & on.mjENBL_IPC, _NOT_KEPT),
+        ('sensor="disable"', disabled & off.mjDSBL_SENSOR, "measures are made of sensors"),
+        ('actuation="disable"', disabled & off.mjDSBL_ACTUATION, "no action would do anything"),
+    ):
+        if is_set:
+            raise SceneError(f"{path}: its <option> has <flag {flag}/>; remove that, since {why}")
+
+
 def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Scene:
-    texts = apply_overrides(read_texts(model), overrides, path)
+    texts = apply_overrides(read_texts(model, path), overrides, path)
     check_names(texts, path)
-    spawner = Spawner(model, with_prefix(texts, "spawn/"), str(path))
+    spawner = Spawner(model, texts, str(path))
     signals, sensors = _signals(model, spawner, path)
     measures, conserved = (
         {
