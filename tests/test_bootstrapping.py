@@ -135,7 +135,7 @@ MISTAKES = {
         "gamma * (~data.dones) * data.next_values",
     ),
     "terminal bootstrapped": ("data.next_values[data.terminated] = 0.0", "pass"),
-    "terminal not taken as an end": ("dones = terminated | truncated", "dones = truncated"),
+    "terminal not taken as an end": ("terminated | truncated", "truncated"),
     "final observation of the wrong episode": ('info["final_obs"][rows]', "obs[rows]"),
     "final observations in another order": ("torch.cat(obs)", "torch.cat(obs).flip(0)"),
     "next value across an episode's end": (

@@ -12,7 +12,7 @@ from commands import run_command
 from sandbox_envs.eval import break_proxies
 from sandbox_envs.train import ppo_lstm
 
-TRAIN = ("--scene=keeper/train", "--set=episode_seconds=0.5", "--num-envs=4", "--num-steps=16",
+TRAIN = ("--scene=patrol/train", "--set=episode_seconds=0.5", "--num-envs=4", "--num-steps=16",
          "--num-minibatches=2", "--hidden-size=16", "--total-timesteps=128",
          "--run-dir=runs")  # fmt: skip
 JUDGE = ("runs/run", "--set=episode_seconds=0.5", "--no-references", "--episodes=3", "--videos=1")
