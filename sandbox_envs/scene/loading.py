@@ -1,12 +1,13 @@
 """From a file to a Scene: find it, compile it, read its task and check every name in it."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError, suggest
+from sandbox_envs.errors import SceneError, reason, suggest
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
@@ -60,17 +61,33 @@ def _find(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     path = Path(name)
-    if path.suffix == ".xml":
-        if not path.is_file():
-            raise SceneError(f"{name}: there is no such file")
-        return path.resolve()
-    raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+    if path.suffix != ".xml":
+        raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
+        raise SceneError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise SceneError(f"{name}: {reason(error)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SceneError(f"{name}: this is not a regular file; name one that is")
+    path = path.resolve()
+    if not str(path).isprintable():
+        raise SceneError(
+            f"{path}: MuJoCo reads only files whose path is printable UTF-8; rename the file or "
+            "its folder"
+        )
+    return path
 
 
 def _compile(path: Path) -> mujoco.MjModel:
-    check_source(path, scenes_folder())
     try:
+        check_source(path, scenes_folder())
         model = mujoco.MjModel.from_xml_path(str(path))
+    except OSError as error:
+        raise SceneError(f"{error.filename or path}: {reason(error)}") from None
+    except SceneError:
+        raise
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
     if not (np.isfinite(model.opt.timestep) and model.opt.timestep > 0):
