@@ -4,11 +4,13 @@
 of every case: it is refused in one sentence, or it runs and all its numbers are finite.
 """
 
+import copy
 import os
 import random
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,11 +21,20 @@ import mujoco
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
-from sandbox_envs.scene.catalog import SCENE_GLOB, files_in, scenes_folder
+from sandbox_envs.language.formula import Formula
+from sandbox_envs.language.parser import parse_terms
+from sandbox_envs.language.types import Inputs
+from sandbox_envs.names import stem_of
+from sandbox_envs.scene.catalog import files_in, scenes_folder
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import with_prefix
+from sandbox_envs.spawn.spawner import Spawner
 
 ENVS, STEPS = 2, 5  # of a scene that loads
 LONGEST = 2000  # characters of a refusal
 MALFORMED = Path(__file__).parent / "malformed"
+RICH = Path(__file__).parent / "rich.xml"  # many kinds of elements, so that changes reach them all
+Change = Callable[[random.Random, ElementTree.Element], None]
 
 NUMBERS = """inf -inf nan NaN infinity nan(1) 1e308 -1e308 1e400 1e-400 1e30 1e29 -1e29 1e-300 -0 -0.0
     0 1 2 3 5 16 0.5 -1 1e9 2147483647 2147483648 -2147483649 4294967297 9223372036854775808 0x10 0x1p99
@@ -42,7 +53,8 @@ SNIPPETS = [
     b"<?xml-stylesheet href='x'?>", b" xmlns:a='b'", b"<a:include file='x.xml'/>",
 ]  # fmt: skip
 WORDS = "mean sum min max abs sqrt exp clip count total ever since norm join gain level".split()
-SIGNAL = re.compile(r"[a-z_]+\w*")
+NUMBER = re.compile(r"[-+.\d]")
+FACTORS = [-1, 0, 1e-9, 1e-3, 0.1, 0.5, 2, 3, 10, 1e3, 1e6, 1e12, 1e25]
 
 
 @dataclass(frozen=True)
@@ -54,12 +66,24 @@ class Case:
     overrides: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Words:
+    """Hostile texts of a scene that is compiled already, which takes no time."""
+
+    kind: str
+    scene: str
+    texts: list[tuple[str, str]]
+    """name and text, each tried by itself"""
+
+
 class PropertyError(AssertionError):
     """A case broke what must hold of all."""
 
 
-def outcome(case: Case) -> str:
+def outcome(case: Case | Words) -> str:
     """Load and run a case: "refused" or "loaded". Any error but PropertyError is a finding, too."""
+    if isinstance(case, Words):
+        return outcome_of_words(case)
     try:
         scene = load_scene(case.scene, case.overrides)
         env = SandboxVectorEnv(scene, ENVS, num_threads=1)
@@ -71,12 +95,53 @@ def outcome(case: Case) -> str:
             observations, rewards, *_, info = env.step(actions)
             _check_finite("a step", observations, {**info, "reward": rewards})
     except UserError as error:
-        said = str(error)
-        if "\n" in said or len(said) > LONGEST or not said.isprintable():
-            raise PropertyError(f"a refusal is no sentence: {said[:LONGEST]!r}") from None
-        said.encode()  # a terminal can show it
+        _check_sentence(error)
         return "refused"
     return "loaded"
+
+
+def outcome_of_words(words: Words) -> str:
+    """Try each text as `load_scene` would: how many are refused does not matter."""
+    scene, accepted = _loaded(words.scene), 0
+    for name, said in words.texts:
+        try:
+            _try_words(scene, name, said)
+            accepted += 1
+        except UserError as error:
+            _check_sentence(error)
+        except Exception as error:
+            raise PropertyError(f"{name} = {said[:300]!r}") from error
+    return "loaded" if accepted else "refused"
+
+
+def _try_words(scene: Scene, name: str, said: str) -> None:
+    kind, _, stem = name.partition("/")
+    if kind == "spawn":
+        others = {k: v for k, v in with_prefix(scene.texts, "spawn/").items() if k != stem}
+        start = Spawner(scene.model, {**others, stem: said}, "x.xml").sample(0, np.arange(4))
+        if not (np.isfinite(start.qpos).all() and np.isfinite(start.mocap_pos).all()):
+            raise PropertyError(f"a start is not finite: {name} = {said[:300]!r}")
+    elif kind == "observe":
+        parse_terms(said, scene.model, scene.signals, scene.measures, "x.xml")
+    else:
+        formula = Formula(said, scene.signals, "x.xml")
+        rng = np.random.default_rng(0)
+        signals = {
+            k: rng.choice([0, 1, -1, 0.5, 1e30], (3, s.copies, s.dim))
+            for k, s in scene.signals.items()
+        }
+        present = {s.stem: np.ones((3, 1 + max(s.index))) for s in scene.signals.values() if s.stem}
+        registers = formula.registers(3)
+        for fresh in (True, False):
+            with np.errstate(all="ignore"):
+                formula(Inputs(signals, present, registers, fresh, 0.1), 3)
+
+
+def _check_sentence(error: UserError) -> None:
+    said = str(error)
+    if "\n" in said or len(said) > LONGEST or not said.isprintable():
+        raise PropertyError(f"a refusal is no sentence: {said[:LONGEST]!r}") from None
+    said.encode()  # a terminal can show it
 
 
 def _check_finite(when: str, observations: np.ndarray, info: dict[str, np.ndarray]) -> None:
@@ -86,12 +151,13 @@ def _check_finite(when: str, observations: np.ndarray, info: dict[str, np.ndarra
             raise PropertyError(f"{name} is not finite in {when}")
 
 
-def make_case(rng: random.Random, folder: Path) -> Case:
+def make_case(rng: random.Random, folder: Path) -> Case | Words:
     """Write one case, of a random kind, into an empty folder."""
-    kinds: dict[str, tuple[int, Callable[[random.Random, Path], Case]]] = {
+    kinds: dict[str, tuple[int, Callable[[random.Random, Path], Case | Words]]] = {
         "elements": (35, _elements),
         "schema": (20, _schema_elements),
-        "texts": (20, _texts),
+        "texts": (15, _texts),
+        "words": (10, _words),
         "bytes": (10, _bytes),
         "files": (15, _files),
     }
@@ -105,34 +171,62 @@ def make_case(rng: random.Random, folder: Path) -> Case:
 def _elements(rng: random.Random, folder: Path) -> Case:
     """A shipped or malformed scene with some elements or attributes changed."""
     scene, part = _copied(rng, folder)
-    tree = ElementTree.parse(part)
-    for _ in range(rng.choice([1, 1, 1, 2, 4])):
-        _mutate(rng, tree.getroot())
-    tree.write(part, encoding="utf-8")
-    return Case("elements", str(scene))
+    return Case("elements", str(_changed(rng, scene, part, [_mutate])))
 
 
 def _schema_elements(rng: random.Random, folder: Path) -> Case:
     """A scene with many kinds of elements, changed, and with others from MuJoCo's schema."""
-    root = ElementTree.fromstring(RICH)
-    for _ in range(rng.choice([1, 1, 2, 3])):
-        rng.choice([_mutate, _insert, _insert])(rng, root)
     hostile_files.write_assets(folder)
-    ElementTree.ElementTree(root).write(folder / "train.xml", encoding="utf-8")
-    return Case("schema", str(folder / "train.xml"))
+    scene = folder / "train.xml"
+    shutil.copy(RICH, scene)
+    return Case("schema", str(_changed(rng, scene, scene, [_mutate, _insert, _insert])))
+
+
+def _changed(rng: random.Random, scene: Path, part: Path, changes: list[Change]) -> Path:
+    """Change a part of a scene; half of the time in several steps, of which all but one load.
+
+    Most random changes are refused at once, so that without this nothing deeper would be reached.
+    """
+    tree = ElementTree.parse(part)
+    for _ in range(rng.choice([0, 0, 0, 2, 5, 10])):
+        tried = copy.deepcopy(tree)
+        rng.choice(changes)(rng, tried.getroot())
+        tried.write(part, encoding="utf-8")
+        try:
+            load_scene(scene)
+        except UserError:
+            continue
+        tree = tried
+    if rng.random() < 0.7:
+        rng.choice(changes)(rng, tree.getroot())
+    tree.write(part, encoding="utf-8")
+    return scene
 
 
 def _texts(rng: random.Random, folder: Path) -> Case:
     """A shipped scene with other texts: formulas, observations, spawns, names and numbers."""
-    del folder
     families = sorted({path.parent.name for path in scenes_folder().glob("*/train.xml")})
-    name = f"{rng.choice(families)}/train"
-    known = _known_texts(name)
+    name = rng.choice([*(f"{family}/train" for family in families), None])
+    if name is None:
+        hostile_files.write_assets(folder)
+        name = shutil.copy(RICH, folder / "train.xml").as_posix()
+    known, names = _known(_loaded(name) if name[0] != "/" else load_scene(name))
     overrides: dict[str, str] = {}
     for _ in range(rng.choice([1, 1, 2, 3])):
         key = rng.choice([*known, "measure/new", "reward", "observe", "range/new", "spawn/new"])
-        overrides[key] = text(rng, key, known)
+        overrides[key] = text(rng, key, known, names)
     return Case("texts", name, overrides)
+
+
+def _words(rng: random.Random, folder: Path) -> Words:
+    """Many formulas, observations and spawns for a shipped scene."""
+    del folder
+    families = sorted({path.parent.name for path in scenes_folder().glob("*/train.xml")})
+    name = f"{rng.choice(families)}/train"
+    known, names = _known(_loaded(name))
+    keys = [key for key in known if key.startswith(("spawn/", "measure/"))]
+    keys = rng.choices([*keys, "observe"], k=30)
+    return Words("words", name, [(key, text(rng, key, known, names)) for key in keys])
 
 
 def _bytes(rng: random.Random, folder: Path) -> Case:
@@ -148,11 +242,10 @@ def _bytes(rng: random.Random, folder: Path) -> Case:
 
 def _files(rng: random.Random, folder: Path) -> Case:
     """A scene in a hostile place, or with hostile files beside it."""
-    root = ElementTree.fromstring(RICH)
     place = hostile_files.hostile_place(rng, folder)
     hostile_files.write_assets(place)
     scene = place / "train.xml"
-    ElementTree.ElementTree(root).write(scene, encoding="utf-8")
+    shutil.copy(RICH, scene)
     scene = hostile_files.spoil(rng, place, scene)
     return Case("files", str(scene))
 
@@ -163,7 +256,9 @@ def _copied(rng: random.Random, folder: Path) -> tuple[Path, Path]:
     source = rng.choice([*families, *families, MALFORMED])
     scene = rng.choice([file.name for file in files_in(source)])
     shared = os.path.relpath(scenes_folder(), folder)
-    files = [file for file in sorted(source.iterdir()) if source != MALFORMED or file.name[0] == "_"]
+    files = [
+        file for file in sorted(source.iterdir()) if source != MALFORMED or file.name[0] == "_"
+    ]
     for file in dict.fromkeys([*files, source / "train.xml", source / scene]):
         shutil.copy(file, folder / file.name)
         if file.suffix == ".xml":
@@ -233,12 +328,19 @@ def _insert(rng: random.Random, root: ElementTree.Element) -> None:
 def value(rng: random.Random, root: ElementTree.Element, old: str, key: str) -> str:
     """A value for an attribute that has the value `old`."""
     words = old.split()
-    match rng.randrange(8):
+    match rng.randrange(12):
         case 0:
             return rng.choice(TEXTS)
         case 1 | 2 if words:  # one of the numbers
             words[rng.randrange(len(words))] = rng.choice(NUMBERS)
             return " ".join(words)
+        case 8 | 9 | 10 | 11 if NUMBER.match(old):  # another number of the same kind
+            at, factor = rng.randrange(len(words)), rng.choice(FACTORS)
+            with suppress(ValueError):
+                words[at] = f"{float(words[at]) * factor:.6g}"
+            return " ".join(words)
+        case 8 | 9 | 10 | 11:
+            return rng.choice(usual_values().get(key, NUMBERS))
         case 3:
             return " ".join(rng.choices(NUMBERS, k=rng.choice([1, 2, 3, 3, 4, 5, 6, 7, 20])))
         case 4 | 5:
@@ -248,6 +350,17 @@ def value(rng: random.Random, root: ElementTree.Element, old: str, key: str) -> 
         case 6:
             return rng.choice(KEYWORDS)
     return rng.choice(NUMBERS)
+
+
+@cache
+def usual_values() -> dict[str, list[str]]:
+    """Attribute -> the values that it has in shipped scenes and in the rich one."""
+    usual: dict[str, list[str]] = {}
+    for file in [RICH, *sorted(scenes_folder().glob("*/*.xml"))]:
+        for element in ElementTree.parse(file).iter():
+            for name, said in element.attrib.items():
+                usual.setdefault(name, []).append(said)
+    return usual
 
 
 @cache
@@ -286,14 +399,25 @@ def _attributes(tag: str) -> list[str]:
 # --- texts -----------------------------------------------------------------------------------
 
 
-@cache
-def _known_texts(name: str) -> dict[str, str]:
-    return dict(load_scene(name).texts)
+_loaded = cache(load_scene)
 
 
-def text(rng: random.Random, key: str, known: dict[str, str]) -> str:
+def _known(scene: Scene) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The texts of a scene, and the names that formulas, rewards and spawns may use."""
+    model = scene.model
+    sites = sorted({stem_of(model.site(i).name) for i in range(model.nsite)} - {""})
+    measures = [f"{word}({measure})" for word in ("gain", "level") for measure in scene.measures]
+    names = {"measure": [*scene.signals], "reward": measures, "spawn": sites}
+    names["observe"] = [*scene.signals, *scene.measures]
+    return dict(scene.texts), names
+
+
+def text(rng: random.Random, key: str, known: dict[str, str], names: dict[str, list[str]]) -> str:
     """A text of some name, in the manner of those that are known."""
+    kind = key.partition("/")[0]
     pool = sorted({w for text in known.values() for w in re.findall(r"[\w-]+", text)})
+    if rng.random() < 0.7:
+        pool = names.get(kind, pool)
     if rng.random() < 0.15:
         return rng.choice([*TEXTS, *NUMBERS])
     if rng.random() < 0.3:
@@ -311,8 +435,9 @@ def text(rng: random.Random, key: str, known: dict[str, str]) -> str:
 
 def formula(rng: random.Random, names: list[str], depth: int = 0) -> str:
     """A formula, most often one of the right grammar."""
-    if depth > rng.choice([1, 3, 6]):
-        return rng.choice([rng.choice(NUMBERS), *rng.choices(names, k=3), "effort", "1", "0"])
+    if depth > rng.choice([0, 1, 3, 6]):
+        named = rng.choices(names, k=6)
+        return rng.choice([rng.choice(NUMBERS), *named, *(f"sum(norm({x}))" for x in named), "1"])
     one, other, third = (formula(rng, names, depth + 1) for _ in range(3))
     match rng.randrange(12):
         case 0 | 1 | 2 | 3:
@@ -369,7 +494,3 @@ KEYWORDS = """box sphere capsule plane mesh hfield ellipsoid cylinder sdf free b
     gmsh ellipsoid curve s cos(s) muscle integrator filter filterexact user affine fixed dense sparse
     local global radian degree XYZ zyx com trilinear quadratic 2d full 1 2 3 depth rgb segmentation
     plate wedge supertorus prism cone hemisphere supersphere torus""".split()
-
-# As many kinds of elements as fit into a small scene, so that a change may reach each of them.
-RICH = (Path(__file__).parent / "rich.xml").read_text()
-assert SCENE_GLOB

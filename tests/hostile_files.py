@@ -220,7 +220,16 @@ def _include(rng: random.Random, folder: Path, scene: Path) -> Path:
 
 def _rename(rng: random.Random, folder: Path, scene: Path) -> Path:
     """Give the scene's file another name."""
-    names = [b"\xff.xml", b".xml", b"_x.xml", b"a\nb.xml", b"-.xml", b"x.XML", b"a b.xml", b"%s.xml"]
+    names = [
+        b"\xff.xml",
+        b".xml",
+        b"_x.xml",
+        b"a\nb.xml",
+        b"-.xml",
+        b"x.XML",
+        b"a b.xml",
+        b"%s.xml",
+    ]
     new = Path(os.fsdecode(os.fsencode(folder) + b"/" + rng.choice(names)))
     scene.rename(new)
     return new

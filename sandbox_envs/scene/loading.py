@@ -28,6 +28,7 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
+SHORTEST = 1e-9  # seconds of a physics step
 MOST_SUBSTEPS = 1_000  # physics steps in a control step
 MOST_STEPS = 1_000_000  # control steps in an episode
 
@@ -90,8 +91,11 @@ def _compile(path: Path) -> mujoco.MjModel:
         raise
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
-    if not (np.isfinite(model.opt.timestep) and model.opt.timestep > 0):
-        raise SceneError(f"{path}: timestep is {model.opt.timestep}; write a positive number")
+    if not (np.isfinite(model.opt.timestep) and model.opt.timestep >= SHORTEST):
+        least = f", at least {SHORTEST:g}" if model.opt.timestep > 0 else ""
+        raise SceneError(
+            f"{path}: timestep is {model.opt.timestep}; write a positive number{least}"
+        )
     for name in dir(model):
         values = getattr(model, name)
         if isinstance(values, np.ndarray) and not np.isfinite(values).all():

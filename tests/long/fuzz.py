@@ -106,7 +106,9 @@ def table(results: list[Result]) -> str:
         mine = [r for r in results if kind in (r.kind, "all")]
         counts = collections.Counter(r.outcome for r in mine)
         bad = len(mine) - counts["refused"] - counts["loaded"]
-        lines.append(f"{kind:<10} {len(mine):>6} {counts['refused']:>7} {counts['loaded']:>7} {bad:>8}")
+        lines.append(
+            f"{kind:<10} {len(mine):>6} {counts['refused']:>7} {counts['loaded']:>7} {bad:>8}"
+        )
     return "\n".join(lines)
 
 
