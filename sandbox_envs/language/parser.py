@@ -114,13 +114,17 @@ class _Parser:
                 f"{where}: lidar takes position sensors (3 numbers each) and the options where, "
                 "sectors and range"
             )
-        try:
-            sectors = int(ast.literal_eval(given.get("sectors", ast.Constant(LIDAR_SECTORS))))
-            reach = float(ast.literal_eval(given.get("range", ast.Constant(MAX_RANGE))))
-        except (ValueError, TypeError):
-            raise SceneError(f"{where}: sectors and range must be numbers") from None
+        numbers = []
+        for option in (given.get("sectors"), given.get("range", ast.Constant(MAX_RANGE))):
+            match option:
+                case None:
+                    numbers.append(LIDAR_SECTORS)
+                case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                    numbers.append(number)
+                case _:
+                    raise SceneError(f"{where}: sectors and range must be numbers of 0 or more")
         mask = self._mask(given["where"], signal, where) if "where" in given else None
-        return Lidar(self.model, name, mask, sectors, reach, where)
+        return Lidar(self.model, name, mask, *numbers, where)
 
     def _mask(self, option: ast.expr, signal: Signal, where: str) -> Formula:
         """The lidar's option `where`: one number per copy of its sensor, without memory."""

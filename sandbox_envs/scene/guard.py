@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.limits import PIXELS, check_attributes, check_size, pixels, weight
+from sandbox_envs.scene.pictures import decoded_pixels, is_png
 from sandbox_envs.scene.xml_tree import Element, parse_file
 
 XML_BYTES = 2_000_000  # of one XML file
@@ -169,10 +170,15 @@ class _Source:
         """Check a file that is not XML: its kind, its size, and a PNG's number of pixels."""
         self.count(path, ASSET_BYTES, element.where)
         with path.open("rb") as file:
-            head = file.read(24)
-        if head.startswith(b"\x89PNG"):
-            width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
-            self.add_pixels(element, width * height)
+            head = file.read(8)
+        if is_png(head):
+            try:
+                self.add_pixels(element, decoded_pixels(path, PIXELS))
+            except ValueError:
+                raise SceneError(
+                    f"{element.where}: {path.name} packs more pixels than its size says; save the "
+                    "picture again"
+                ) from None
 
     def count(self, path: Path, most: int, where: str) -> None:
         """Raise SceneError where a file is not regular, or files are too many or too large."""
@@ -195,5 +201,5 @@ class _Source:
         if self.pixels > PIXELS:
             raise SceneError(
                 f"{element.where}: pictures and height fields have {self.pixels} pixels in all, "
-                f"and the limit is {PIXELS}; use smaller ones"
+                f"and the limit is {PIXELS}; use smaller ones, without texts and colour profiles"
             )

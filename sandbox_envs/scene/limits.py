@@ -4,6 +4,7 @@ They are far above what a scene needs.
 """
 
 import math
+import re
 
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.xml_tree import Element
@@ -47,6 +48,13 @@ COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight per unit of
 NEVER_NEGATIVE = ("mass", "density")
 ENORMOUS = 1e30  # in any unit
 REFUSED = ("plugin", "extension")  # elements that load MuJoCo plugins
+_NUMBER = re.compile(
+    r"[+-]?(?P<name>nan|inf|infinity)(\(\w*\))?"
+    r"|[+-]?(?P<hexadecimal>0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?\d+)?)"
+    r"|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+    r"|(?P<whole>\d+)(?P<unit>[kmgtpe])",
+    re.ASCII | re.IGNORECASE,
+)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50, "E": 2**60}
 
 
@@ -108,12 +116,21 @@ def pixels(element: Element) -> int:
 
 
 def _numbers(text: str) -> list[float] | None:
-    """The numbers in an attribute, or None where it holds a word; a size may end in a unit."""
-    numbers = []
-    for word in text.split():
-        unit = _UNITS.get(word[-1], 1)
-        try:
-            numbers.append(float(word if unit == 1 else word[:-1]) * unit)
-        except ValueError:
-            return None
-    return numbers
+    """The numbers in an attribute, or None where it holds a word, which MuJoCo takes for none."""
+    numbers = [_number(word) for word in text.split()]
+    return None if None in numbers else [x for x in numbers if x is not None]
+
+
+def _number(word: str) -> float | None:
+    """A number as MuJoCo reads it: as C does, also a hexadecimal one, or a size with a unit."""
+    match = _NUMBER.fullmatch(word)
+    if match is None:
+        return None
+    if match["whole"]:
+        return float(match["whole"]) * _UNITS[match["unit"].upper()]
+    if match["name"]:
+        return math.nan if match["name"].lower() == "nan" else math.inf
+    try:
+        return float.fromhex(word) if match["hexadecimal"] else float(word)
+    except OverflowError:
+        return math.inf
