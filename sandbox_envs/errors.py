@@ -22,7 +22,7 @@ _ADVICE = {  # by the number of an error of the operating system
     errno.EACCES: _PERMISSIONS,
     errno.EPERM: _PERMISSIONS,
     errno.EROFS: "this place is read-only; choose another one",
-    errno.ELOOP: "links lead in a circle; remove one of them",
+    errno.ELOOP: "a symbolic link in this path leads back to itself; remove it",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
@@ -61,13 +61,6 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"valid: {', '.join(names)}" if names else "there is none to choose from"
 
 
-def reason(error: OSError) -> str:
-    """What is wrong with a file, and, where the cause is known, what to do."""
-    advice = _ADVICE.get(error.errno or 0)
-    said = (error.strerror or str(error)).lower()
-    return said + (f"; {advice}" if advice else "")
-
-
 def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
     """Wrap a command's `main(args)`: an expected error ends it with one sentence and status 1.
 
@@ -83,14 +76,14 @@ def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
         except (UserError, OSError) as error:
             if getattr(args, "debug", False):
                 raise
-            sys.exit(f"error: {_sentence(error)}")
+            sys.exit(f"error: {sentence_of(error)}")
         except KeyboardInterrupt:
             sys.exit("stopped")
 
     return wrapped
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
     """What is wrong, where, and, where the cause is known, what to do."""
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""

@@ -65,15 +65,24 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors; train for at least one update")
     try:
-        agent = trainer(description["trainer"]).Agent(**description["agent"])
-        agent.load_state_dict(load_file(weights))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
+        with torch.device("meta"):  # shapes alone, so that absurd sizes take no memory
+            agent = trainer(description["trainer"]).Agent(**description["agent"])
+        _assign(agent, load_file(weights))
+    except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
         ) from None
     if not all(values.isfinite().all() for values in agent.state_dict().values()):
         raise UserError(f"{weights}: not all of its numbers are finite; train again")
     return Policy(agent.to(device).eval(), device)
+
+
+def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Give an agent its weights; raises RuntimeError or ValueError where they are of another."""
+    for name, needed in agent.state_dict().items():
+        if name in weights and weights[name].dtype != needed.dtype:
+            raise ValueError
+    agent.load_state_dict(weights, assign=True)
 
 
 class Memory(NamedTuple):
@@ -113,12 +122,27 @@ class Policy:
         memory = self._begin(observations) if state is None else state
         with torch.inference_mode():
             obs = torch.as_tensor(observations, device=self.device)
-            distribution, _, agent = self.agent.act(obs, memory.agent)
-            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            mean, std, agent = self._act(obs, memory.agent)
         block, step = divmod(memory.step, NOISE_STEPS)
         noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
         actions = np.clip(mean + std * noise[step], -1, 1)
         return actions, Memory(agent, memory.keys, memory.step + 1, noise)
+
+    def _act(self, obs: torch.Tensor, state: State) -> tuple[np.ndarray, np.ndarray, State]:
+        """Mean and standard deviation of the actions, (n, actuators) each, and the next state."""
+        try:
+            distribution, _, state = self.agent.act(obs, state)
+            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            finite = bool(np.isfinite(mean).all() and np.isfinite(std).all())
+        except ValueError:  # torch's distributions refuse parameters that are no numbers
+            finite = False
+        if not finite:
+            raise UserError(
+                "the policy's actions are not finite numbers: its policy.safetensors is damaged or "
+                "its training diverged, or it was given observations that are not finite; train "
+                "again, or look at the scene"
+            )
+        return mean, std, state
 
     def _begin(self, observations: np.ndarray) -> Memory:
         rows = observations + np.float32(0)  # so that -0.0 is 0.0

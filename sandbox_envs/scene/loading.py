@@ -7,7 +7,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError, reason, suggest
+from sandbox_envs.errors import SceneError, sentence_of, suggest
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
@@ -69,7 +69,7 @@ def _find(name: str) -> Path:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
         raise SceneError(f"{name}: there is no such file") from None
     except OSError as error:
-        raise SceneError(f"{name}: {reason(error)}") from None
+        raise SceneError(f"{name}: {sentence_of(error)}") from None
     if not stat.S_ISREG(status.st_mode):
         raise SceneError(f"{name}: this is not a regular file; name one that is")
     path = path.resolve()
@@ -86,7 +86,7 @@ def _compile(path: Path) -> mujoco.MjModel:
         check_source(path, scenes_folder())
         model = mujoco.MjModel.from_xml_path(str(path))
     except OSError as error:
-        raise SceneError(f"{error.filename or path}: {reason(error)}") from None
+        raise SceneError(f"{path}: {sentence_of(error)}") from None
     except SceneError:
         raise
     except (ValueError, RuntimeError) as error:
