@@ -72,13 +72,6 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"valid: {', '.join(names)}" if names else "there is none to choose from"
 
 
-def reason(error: OSError) -> str:
-    """What is wrong with a file, and, where the cause is known, what to do."""
-    advice = _ADVICE.get(error.errno or 0)
-    said = (error.strerror or str(error)).lower()
-    return said + (f"; {advice}" if advice else "")
-
-
 def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
     """Wrap a command's `main(args, ...)`: an expected error ends it with a sentence and status 1.
 

@@ -80,7 +80,7 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     try:
         with torch.device("meta"):  # shapes alone, so that absurd sizes take no memory
             agent = trainer(description["trainer"]).Agent(**description["agent"])
-        agent.load_state_dict(load_file(weights), assign=True)
+        _assign(agent, load_file(weights))
     except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
@@ -88,6 +88,14 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     if not all(values.isfinite().all() for values in agent.state_dict().values()):
         raise UserError(f"{weights}: not all of its numbers are finite; train again")
     return Policy(agent.to(device).eval(), device)
+
+
+def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Give an agent its weights; raises RuntimeError or ValueError where they are of another."""
+    for name, needed in agent.state_dict().items():
+        if name in weights and weights[name].dtype != needed.dtype:
+            raise ValueError
+    agent.load_state_dict(weights, assign=True)
 
 
 class Memory(NamedTuple):
@@ -138,8 +146,7 @@ class Policy:
             )
         with torch.inference_mode():
             obs = torch.as_tensor(_filled_up(rows), device=self.device)
-            distribution, _, agent = self.agent.act(obs, memory.agent)
-            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            mean, std, agent = self._act(obs, memory.agent)
         mean, std = mean[: len(rows)], std[: len(rows)]
         block, step = divmod(memory.step, NOISE_STEPS)
         noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
@@ -166,6 +173,22 @@ class Policy:
                 f"{read.shape[-1]}; it was trained on another family or observation"
             )
         return read
+
+    def _act(self, obs: torch.Tensor, state: State) -> tuple[np.ndarray, np.ndarray, State]:
+        """Mean and standard deviation of the actions, (n, actuators) each, and the next state."""
+        try:
+            distribution, _, state = self.agent.act(obs, state)
+            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            finite = bool(np.isfinite(mean).all() and np.isfinite(std).all())
+        except ValueError:  # torch's distributions refuse parameters that are no numbers
+            finite = False
+        if not finite:
+            raise UserError(
+                "the policy's actions are not finite numbers: its policy.safetensors is damaged or "
+                "its training diverged, or it was given observations that are not finite; train "
+                "again, or look at the scene"
+            )
+        return mean, std, state
 
     def _begin(self, observations: np.ndarray) -> Memory:
         rows = observations + np.float32(0)  # so that -0.0 is 0.0

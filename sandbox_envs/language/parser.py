@@ -11,6 +11,7 @@ gauge(cleanliness), clock      a measure's value; the share of the episode that 
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 import mujoco
 
@@ -114,7 +115,7 @@ class _Parser:
                 f"{where}: lidar takes position sensors (3 numbers each) and the options where, "
                 "sectors and range"
             )
-        numbers = []
+        numbers: list[Any] = []
         for option in (given.get("sectors"), given.get("range", ast.Constant(MAX_RANGE))):
             match option:
                 case None:
@@ -124,7 +125,8 @@ class _Parser:
                 case _:
                     raise SceneError(f"{where}: sectors and range must be numbers of 0 or more")
         mask = self._mask(given["where"], signal, where) if "where" in given else None
-        return Lidar(self.model, name, mask, *numbers, where)
+        sectors, reach = numbers
+        return Lidar(self.model, name, mask, sectors, reach, where)
 
     def _mask(self, option: ast.expr, signal: Signal, where: str) -> Formula:
         """The lidar's option `where`: one number per copy of its sensor, without memory."""

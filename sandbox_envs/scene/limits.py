@@ -5,6 +5,7 @@ They are far above what a scene needs.
 
 import math
 import re
+from collections.abc import Iterable
 
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.xml_tree import Element
@@ -45,6 +46,9 @@ LARGEST = {
     **{("size", f"nuser_{kind}"): 1e3 for kind in ("tendon", "actuator", "sensor")},
 }
 COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight per unit of their count
+# what a sensor may have that names nothing which it measures
+_NAMES_NOTHING = {"name", "objtype", "reftype", "dim", "needstage", "datatype", "num", "data"}
+_NAMES_NOTHING |= {"reduce", "cutoff", "noise", "user", "nsample", "interp", "delay", "interval"}
 NEVER_NEGATIVE = ("mass", "density")
 ENORMOUS = 1e30  # in any unit
 REFUSED = ("plugin", "extension")  # elements that load MuJoCo plugins
@@ -93,6 +97,30 @@ def check_size(root: Element, size: float) -> None:
             f"{where}: with this the scene has {size:.0f} elements once all copies are made, and "
             f"the limit is {WEIGHT}; lower the counts or remove something"
         )
+
+
+def copies(element: Element) -> float:
+    """How many copies a <replicate> makes of its content; 0 for other elements."""
+    if element.tag != "replicate":
+        return 0
+    return math.prod(_numbers(element.attributes.get("count", "")) or [1])
+
+
+def check_sensors(roots: Iterable[Element]) -> None:
+    """Raise SceneError where sensors that measure nothing in particular would be too many.
+
+    MuJoCo doubles a sensor such as <clock/>, which names no object, with every copy of every
+    <replicate> of the model.
+    """
+    elements = [element for root in roots for element in root.walk()]
+    made = sum(map(copies, elements))
+    for section in elements:
+        for sensor in section.children if section.tag == "sensor" else ():
+            if sensor.attributes.keys() <= _NAMES_NOTHING and made > math.log2(WEIGHT):
+                raise SceneError(
+                    f"{sensor.where}: MuJoCo doubles a sensor that names no object with every copy "
+                    f"of a <replicate>, and there are {made:.0f} copies; remove this sensor"
+                )
 
 
 def weight(element: Element, attached: float = 0) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError, reason, suggest
+from sandbox_envs.errors import SceneError, sentence_of, suggest
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
@@ -72,7 +72,7 @@ def _find(name: str) -> Path:
         wrong = link if path.is_symlink() else "there is no such file"
         raise SceneError(f"{name}: {wrong}") from None
     except OSError as error:
-        raise SceneError(f"{name}: {reason(error)}") from None
+        raise SceneError(f"{name}: {sentence_of(error)}") from None
     if not stat.S_ISREG(status.st_mode):
         raise SceneError(f"{name}: this is not a regular file; name one that is")
     path = path.resolve()
@@ -89,7 +89,7 @@ def _compile(path: Path) -> mujoco.MjModel:
         check_source(path, scenes_folder())
         model = mujoco.MjModel.from_xml_path(str(path))
     except OSError as error:
-        raise SceneError(f"{error.filename or path}: {reason(error)}") from None
+        raise SceneError(f"{path}: {sentence_of(error)}") from None
     except SceneError:
         raise
     except (ValueError, RuntimeError) as error:

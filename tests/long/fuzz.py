@@ -10,11 +10,13 @@ number, and its files are kept. The exit status is 1 where there is a finding.
 
 import collections
 import contextlib
+import math
 import multiprocessing
 import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +37,7 @@ HARMLESS = ("refused", "loaded")
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["hostile"])
 REPORT_EVERY = 500  # cases
+WAITING = 600.0  # seconds of wall time, after which a case waits for something for ever
 
 
 @dataclass
@@ -49,14 +52,16 @@ class Args:
     """number of the first case"""
     only: int | None = None
     """run this case alone, in this process"""
+    plant: bool = False
+    """instead run a crash, a hang and an error, which must be found"""
     workers: int = 1
     """processes at a time"""
-    seconds: float = 60.0
-    """wall time for a case, after which it counts as hanging"""
+    seconds: int = 60
+    """processor time for a case, after which it counts as hanging"""
     gigabytes: float = 4.0
     """memory that a case may take beyond that of an empty process"""
-    keep: Path = Path("fuzz-findings")
-    """folder for the files of findings"""
+    keep: Path = Path(tempfile.gettempdir(), "sandbox-envs-fuzz")
+    """folder for the files of the case that runs, which stay if it is a finding"""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,11 @@ class Result:
 
 def main(args: Args) -> None:
     """Run the cases and print a table of how they ended."""
+    args.keep = args.keep.absolute()
+    if args.plant:
+        args.cases, args.seconds = 3, 1
+    args.keep.mkdir(parents=True, exist_ok=True)
     if args.only is not None:
-        args.keep.mkdir(parents=True, exist_ok=True)
         folder = args.keep / str(args.only)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -85,7 +93,7 @@ def main(args: Args) -> None:
     for result in run_cases(args):
         results.append(result)
         if result.outcome not in HARMLESS:
-            _keep(args, result)
+            print(f"case {result.number} ({result.kind}): {result.outcome}", flush=True)
         if len(results) % REPORT_EVERY == 0:
             print(f"{len(results)} cases", flush=True)
     print(table(results))
@@ -110,16 +118,6 @@ def table(results: list[Result]) -> str:
             f"{kind:<10} {len(mine):>6} {counts['refused']:>7} {counts['loaded']:>7} {bad:>8}"
         )
     return "\n".join(lines)
-
-
-def _keep(args: Args, result: Result) -> None:
-    """Print a finding, and write its case's files again, to be looked at."""
-    print(f"case {result.number} ({result.kind}): {result.outcome}", flush=True)
-    folder = args.keep / str(result.number)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    case = hostile.make_case(_generator(args.seed, result.number), folder)
-    (folder / "FINDING.txt").write_text(f"{case}\n{result.outcome}\n", errors="surrogateescape")
 
 
 def _generator(seed: int, number: int) -> random.Random:
@@ -169,9 +167,9 @@ class _Worker:
                 return result
             assert self.process is not None
             self.process.join()
-            return self._lost(f"the process died with status {self.process.exitcode}")
-        if time.monotonic() - self.began > self.args.seconds:
-            return self._lost(f"it hung: no end after {self.args.seconds:g} s")
+            return self._lost(_death(self.process.exitcode, self.args.seconds))
+        if time.monotonic() - self.began > WAITING:
+            return self._lost("it waited for ever")
         return None
 
     def _lost(self, what: str) -> Result:
@@ -189,8 +187,7 @@ class _Worker:
             return
         if self.process is None:
             self.pipe, theirs = CONTEXT.Pipe()
-            arguments = theirs, self.args.seed, self.args.gigabytes
-            self.process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
+            self.process = CONTEXT.Process(target=_work, args=(theirs, self.args), daemon=True)
             self.process.start()
             theirs.close()
         self.pipe.send(self.number)
@@ -202,12 +199,18 @@ class _Worker:
             self.process = None
 
 
-def _work(pipe: Connection, seed: int, gigabytes: float) -> None:
+def _death(status: int | None, seconds: float) -> str:
+    if status == -signal.SIGXCPU:
+        return f"it hung: no end after {seconds:g} s of processor time"
+    return f"the process died: {signal.Signals(-status).name if status and status < 0 else status}"
+
+
+def _work(pipe: Connection, args: Args) -> None:
     """Run the cases whose numbers arrive; runs in a process of its own."""
     with tempfile.TemporaryDirectory() as home:
         os.chdir(home)  # where MuJoCo may leave its log
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + int(gigabytes * 2**30)
+        most = pages * resource.getpagesize() + int(args.gigabytes * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 1)
@@ -217,22 +220,38 @@ def _work(pipe: Connection, seed: int, gigabytes: float) -> None:
                 number = pipe.recv()
             except EOFError:
                 return
-            pipe.send(_run(seed, number, Path(home) / str(number)))
+            used = math.ceil(time.process_time())
+            resource.setrlimit(resource.RLIMIT_CPU, (used + args.seconds, resource.RLIM_INFINITY))
+            pipe.send(_run(args, number, args.keep / str(number)))
 
 
-def _run(seed: int, number: int, folder: Path) -> Result:
+def _run(args: Args, number: int, folder: Path) -> Result:
+    """Run a case; its files stay in the folder unless it ends well."""
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     began, kind = time.monotonic(), "unmade"
     try:
-        case = hostile.make_case(_generator(seed, number), folder)
+        if args.plant:
+            _planted(number)
+        case = hostile.make_case(_generator(args.seed, number), folder)
         kind = case.kind
         ended = hostile.outcome(case)
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         ended = f"{words} ({Path(last.filename).name}, line {last.lineno})"
-    shutil.rmtree(folder, ignore_errors=True)
+    if ended in HARMLESS:
+        shutil.rmtree(folder, ignore_errors=True)
     return Result(number, kind, ended, time.monotonic() - began)
+
+
+def _planted(number: int) -> None:
+    """A crash, a hang or an error."""
+    if number == 0:
+        os.abort()
+    while number == 1:
+        hash(number)
+    raise RuntimeError("planted")
 
 
 if __name__ == "__main__":
