@@ -30,6 +30,21 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     return int(value)
 
 
+def most_steps(max_episode_steps: int | None) -> int | None:
+    """A limit of control steps; Gymnasium's -1 is none."""
+    if max_episode_steps in (None, -1):
+        return None
+    return whole_number("max_episode_steps", max_episode_steps, 1)
+
+
+def numbers(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of float64. Raises UserError where it is none."""
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{name} must be an array of numbers, not {value!r:.60}") from None
+
+
 def checked_seed(seed: Any) -> int | None:
     """A seed as an int, or None.
 

@@ -31,8 +31,8 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         scene: "family/stem" of a shipped scene, the path of an MJCF file, or a Scene.
         overrides: texts and numerics of the scene to replace, by name.
         render_mode: None, "rgb_array", or "human" for an interactive window.
-        camera: name of a camera of the scene; None is "overhead" where there is one, and else
-            one that shows the whole scene.
+        camera: name or number of a camera of the scene; None is "overhead" where there is one, and
+            else one that shows the whole scene.
         width, height: of a frame, in pixels.
         max_episode_steps: control steps after which an episode ends, if not before; -1 and None
             set no such limit.
@@ -49,7 +49,7 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         scene: str | Path | Scene | None = None,
         overrides: Mapping[str, str | float] | None = None,
         render_mode: str | None = None,
-        camera: str | None = None,
+        camera: str | int | None = None,
         width: int = 640,
         height: int = 480,
         max_episode_steps: int | None = None,
@@ -85,10 +85,11 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance by one control step; episodes end as truncations."""
-        shape = np.shape(action)
+        action = arguments.numbers("the action", action)
+        shape = action.shape
         if shape != self.action_space.shape:
             raise UserError(f"the action has shape {shape}, not {self.action_space.shape}")
-        observations, rewards, _, over, info = self._vector.step(np.asarray(action)[None])
+        observations, rewards, _, over, info = self._vector.step(action[None])
         self._show()
         return observations[0], float(rewards[0]), False, bool(over[0]), _first(info)
 

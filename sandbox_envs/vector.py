@@ -85,7 +85,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
-        camera: str | None = None,
+        camera: str | int | None = None,
         width: int = 640,
         height: int = 480,
         render_envs: int | None = None,
@@ -101,7 +101,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         parts = np.array_split(np.arange(n), len(self.scenes))
         self._parts = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
         threads = arguments.whole_number("num_threads", num_threads, 0, arguments.MOST_THREADS)
-        limit = _limit(max_episode_steps)
+        limit = arguments.most_steps(max_episode_steps)
         self._groups = [
             Simulations(s, part, n, threads, limit)
             for s, part in zip(self.scenes, parts, strict=True)
@@ -186,7 +186,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """
         if self._seed is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        actions = np.asarray(actions, np.float64)
+        actions = arguments.numbers("actions", actions)
         if actions.shape != self.action_space.shape:
             raise UserError(f"actions have shape {actions.shape}, not {self.action_space.shape}")
         if not np.isfinite(actions).all():
@@ -289,13 +289,6 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _info(self) -> dict[str, Any]:
         infos = [group.info() for group in self._groups]
         return {key: np.concatenate([info[key] for info in infos]) for key in infos[0]}
-
-
-def _limit(max_episode_steps: int | None) -> int | None:
-    """A limit of control steps; Gymnasium's -1 is none."""
-    if max_episode_steps in (None, -1):
-        return None
-    return arguments.whole_number("max_episode_steps", max_episode_steps, 1)
 
 
 def observation_space(scene: Scene) -> gymnasium.spaces.Box:

@@ -235,7 +235,9 @@ def test_vector_environments_draw_their_first_simulations(write_scene: WriteScen
         ({"width": 320.5}, "a side of a frame is 320.5; give a whole number of pixels"),
         ({"width": "320"}, "a side of a frame is '320'; give a whole number of pixels"),
         ({"render_envs": 4}, "render_envs is 4; it must be 1 to 3"),
+        ({"width": None}, "a side of a frame is None; give a whole number of pixels"),
         ({"camera": "overheat"}, "unknown camera 'overheat'"),
+        ({"camera": 7}, "unknown camera '7'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_a_sentence(

@@ -530,6 +530,8 @@ def test_wrong_arguments_raise_one_sentence(write_scene: WriteScene) -> None:
         env.step(np.zeros(2))
     with pytest.raises(UserError, match=r"^actions have shape \(2, 3\), not \(2, 2\)$"):
         env.step(np.zeros((2, 3)))
+    with pytest.raises(UserError, match="^actions must be an array of numbers, not 'up'$"):
+        env.step("up")
     for wrong in (np.nan, np.inf):
         with pytest.raises(UserError, match="^an action is not a finite number$"):
             env.step(np.array([[0, 0], [0, wrong]]))

@@ -63,8 +63,10 @@ def find_view(
     return view_of(scene, aspect)
 
 
-def find_camera(model: mujoco.MjModel, name: str | None) -> mujoco.MjvCamera:
-    """The camera of this name; None means "overhead" or else a free one that shows everything.
+def find_camera(model: mujoco.MjModel, name: str | int | None) -> mujoco.MjvCamera:
+    """The camera of this name, or of this number as MuJoCo counts.
+
+    None means "overhead" or else a free one that shows everything.
 
     Raises:
         UserError: there is no such camera.
@@ -73,10 +75,11 @@ def find_camera(model: mujoco.MjModel, name: str | None) -> mujoco.MjvCamera:
     camera = free_camera(model)
     if name is None and DEFAULT_CAMERA not in names:
         return camera
-    name = name or DEFAULT_CAMERA
-    if name not in names:
-        raise UserError(f"unknown camera '{name}'; {suggest(name, filter(None, names))}")
-    camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED.value, names.index(name)
+    name = DEFAULT_CAMERA if name in (None, "") else name
+    numbers = [*range(len(names))] if isinstance(name, int | np.integer) else names
+    if name not in numbers:
+        raise UserError(f"unknown camera '{name}'; {suggest(str(name), filter(None, names))}")
+    camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED.value, numbers.index(name)
     return camera
 
 

@@ -14,6 +14,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any, Protocol
 
 import mujoco
@@ -32,8 +33,8 @@ class Renderer:
 
     Args:
         model: the compiled scene.
-        camera: name of a camera of the model; None means "overhead" where there is one, and
-            otherwise a free camera that shows the whole scene.
+        camera: name or number of a camera of the model; None means "overhead" where there is one,
+            and otherwise a free camera that shows the whole scene.
         width, height: of a frame, in pixels.
 
     Raises:
@@ -41,7 +42,11 @@ class Renderer:
     """
 
     def __init__(
-        self, model: mujoco.MjModel, camera: str | None = None, width: int = 640, height: int = 480
+        self,
+        model: mujoco.MjModel,
+        camera: str | int | None = None,
+        width: int = 640,
+        height: int = 480,
     ) -> None:
         self._size = _whole_pixels(width), _whole_pixels(height)
         if not all(1 <= side <= LARGEST_SIDE for side in self._size):
@@ -80,9 +85,9 @@ class Renderer:
             self.close()
 
 
-def _whole_pixels(side: float) -> int:
+def _whole_pixels(side: Any) -> int:
     """A side of a frame as a whole number, which 320.0 is, too."""
-    if isinstance(side, bool | str) or side != int(side):
+    if isinstance(side, bool) or not isinstance(side, Real) or not float(side).is_integer():
         raise UserError(f"a side of a frame is {side!r}; give a whole number of pixels")
     return int(side)
 

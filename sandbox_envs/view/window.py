@@ -28,7 +28,7 @@ class Viewer:
     Args:
         model: the compiled scene.
         key_callback: called with the GLFW code of each key pressed, in the window's thread.
-        camera: name of a camera of the model; None is a free one, which the mouse can move.
+        camera: name or number of a camera of the model; None is a free one, which the mouse moves.
         fps: calls of `show` per second, for which it waits; None does not wait.
 
     Raises:
@@ -39,10 +39,10 @@ class Viewer:
         self,
         model: mujoco.MjModel,
         key_callback: Callable[[int], None] | None = None,
-        camera: str | None = None,
+        camera: str | int | None = None,
         fps: float | None = None,
     ) -> None:
-        view = find_camera(model, camera) if camera else free_camera(model)
+        view = find_camera(model, camera) if camera not in (None, "") else free_camera(model)
         self._model, self._data = model, mujoco.MjData(model)
         self._handle, self._thread = _open_window(model, self._data, key_callback)
         atexit.register(self.close)
