@@ -89,7 +89,7 @@ def _whole_pixels(side: Any) -> int:
     """A side of a frame as a whole number, which 320.0 is, too."""
     if isinstance(side, bool) or not isinstance(side, Real) or not float(side).is_integer():
         raise UserError(f"a side of a frame is {side!r}; give a whole number of pixels")
-    return int(side)
+    return int(float(side))
 
 
 class _Painter(Protocol):
