@@ -3,7 +3,7 @@
 At each decision the agent plays random plans in exact copies of its simulation and follows the best
 one until the next decision (Howell et al. 2022, "Predictive Sampling: Real-time Behaviour Synthesis
 with MuJoCo", arXiv 2212.00541). It knows the physics and everything that is hidden from other
-agents, so it shows what an objective is worth, not what can be learned from the observation.
+agents, so it shows what an objective is worth, not what can be learned from the observation::
 
     play(scene, planned("dustpan"), episodes=4)
     play(scene, planned({"reward": 0.5, "dustpan": 0.5}), episodes=4)
