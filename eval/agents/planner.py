@@ -18,15 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from scipy.special import ndtri
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError, suggest
+from sandbox_envs.eval.agents.draws import episode_numbers, normal
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.rollouts.branching import play_from, replay, take_rows
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.snapshots import Snapshot
-from sandbox_envs.spawn.counter_rng import uniform
 
 MAX_PARALLEL = 1024  # simulations at a time: more are no faster, and take memory
 
@@ -120,11 +119,9 @@ class _Planner:
 
     def _decided(self, knots: np.ndarray, decision: int) -> np.ndarray:
         """The best of the plans tried around the given ones."""
-        nothing = np.zeros(self.envs.num_envs, bool)
-        _, info = self.envs.reset(options={"reset_mask": nothing})  # resets nothing, gives the info
-        snapshot = self.envs.get_state()
+        snapshot, episodes = self.envs.get_state(), episode_numbers(self.envs)
         for iteration in range(self.planning.iterations):
-            noise = self._noise(info["episode_index"], f"plan {decision} {iteration}", knots)
+            noise = self._noise(episodes, f"plan {decision} {iteration}", knots)
             tried = np.clip(knots[:, None] + noise, -1, 1)
             best = self._worth(snapshot, tried).argmax(1)
             knots = tried[np.arange(len(tried)), best]
@@ -133,8 +130,7 @@ class _Planner:
     def _noise(self, episodes: np.ndarray, purpose: str, knots: np.ndarray) -> np.ndarray:
         """(n, samples, knots, actuators); the first sample has none, so the old plan is tried."""
         shape = (self.planning.samples, *knots.shape[1:])
-        drawn = uniform(self.planning.seed, episodes, purpose, shape)
-        noise = self.planning.sd * ndtri(np.maximum(drawn, 2.0**-54))
+        noise = self.planning.sd * normal(self.planning.seed, episodes, purpose, shape)
         noise[:, 0] = 0
         return noise
 
