@@ -30,7 +30,8 @@ from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.verdict import behaviours, verdict
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import write_json
+from sandbox_envs.files import check_writable, check_writable_file, write_json
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 
 EPISODES = 128
@@ -59,6 +60,9 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Play, judge, print, and say whether it is enough."""
+    check_writable(args.out)  # before anything is computed
+    if args.json is not None:
+        check_writable_file(args.json)
     scenes = load_family(args.family)
     command = f"python eval/references.py {args.family}"
     references = load_complete(hashes(scenes), command, args.run_dir)
@@ -96,7 +100,7 @@ def _judged(conflict: Conflict, references: Mapping[str, Reference], args: Args)
     agents = list(planted_agents(conflict, args.quick))
     folder = args.out / conflict.scene.name.replace("/", "-")
     steps = sum(scene.episode_steps for scene in conflict.scenes)
-    with tqdm(total=steps * len(agents), unit="step", unit_scale=True) as bar:
+    with progress_bar(total=steps * len(agents), unit="step", unit_scale=True) as bar:
         return [_judge(agent, conflict, references, folder, bar) for agent in agents]
 
 
