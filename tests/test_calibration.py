@@ -9,10 +9,10 @@ import tyro
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import calibrate
-from sandbox_envs.eval.agents.altered import resting_outside
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import ANYWHERE, keeper
 from sandbox_envs.eval.calibration import planted
+from sandbox_envs.eval.calibration.altered import resting_outside
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged
 from sandbox_envs.eval.calibration.planted import PlantedAgent, conflicts, planted_agents
 from sandbox_envs.eval.judging.verdict import Verdict

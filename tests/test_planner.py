@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
-from sandbox_envs.eval.agents.planner import Objective, Planning, planned
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
+from sandbox_envs.eval.rollouts.planning import Objective, Planning, planned
 
 
 def played(objective: Objective, stem: str = "wide", episodes: int = 4, first: int = 0) -> Episodes:

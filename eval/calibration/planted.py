@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.altered import delayed, noisy, repeating, resting_outside
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.calibration.altered import delayed, noisy, repeating, resting_outside
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
 from sandbox_envs.scene.scene import Scene
