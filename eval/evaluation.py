@@ -44,7 +44,7 @@ def judge(
     name: str | None = None,
     episodes: int = 128,
     folder: str | Path | None = None,
-    references: How = "stored",
+    references: How | bool | None = "stored",
     budget: ReferenceBudget | None = None,
     scripted: bool = False,
     videos: int = 1,
@@ -67,7 +67,8 @@ def judge(
         folder: where to write; None writes nothing and films nothing.
         references: "stored" scores by the committed references, or those in the budget's folder;
             "compute" also computes missing ones, which trains agents; "none" scores by none, so
-            that there are mean returns and no verdict.
+            that there are mean returns and no verdict. True stands for "stored", False and None
+            for "none".
         budget: what computing may take, and where its results are kept.
         scripted: `policy` is a script, which reads the state of the simulations: a function that
             is called with the environment of each scene, a `SandboxVectorEnv`, and returns the
@@ -84,6 +85,8 @@ def judge(
     """
     episodes = whole_number("episodes", episodes, 2)
     videos = whole_number("videos", videos, 0, episodes)
+    if references is None or isinstance(references, bool):
+        references = "stored" if references else "none"
     _check_choice("references", references, get_args(How))
     _check_choice("films", films, get_args(Choice))
     scenes = load_family(family)

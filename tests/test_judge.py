@@ -112,6 +112,11 @@ def test_wrong_arguments_are_found_first(
     assert sentence in refusal(unplayed, family, **options)
 
 
+@pytest.mark.parametrize("no", [False, None])
+def test_references_may_be_left_out_in_the_usual_ways(family: Path, no: Any) -> None:
+    assert short(still, family, references=no) == short(still, family, references="none")
+
+
 def test_folder_is_made_only_once_there_is_something_to_write(family: Path, tmp_path: Path) -> None:
     refusal(lambda obs, state: None, family, folder=tmp_path / "new" / "deep")
     assert not (tmp_path / "new").exists()
