@@ -15,7 +15,12 @@ import pytest
 import tyro
 
 ROOT = Path(__file__).resolve().parents[1]
-HAND_WRITTEN = ("README.md", "CONTRIBUTING.md", "docs/api.md", "docs/training.md")  # authoring.md has its own test
+HAND_WRITTEN = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/api.md",
+    "docs/training.md",
+)  # authoring.md has its own test
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = {  # a smaller family with the same number of actions, and two episodes
     'judge(policy, "sweep")': 'judge(policy, "patrol", episodes=2)',
