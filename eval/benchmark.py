@@ -31,7 +31,7 @@ from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
-from sandbox_envs.files import write_json
+from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
@@ -109,6 +109,8 @@ def _setting(args: Args) -> Setting:
         raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")
     if args.json and not args.json.parent.is_dir():
         raise UserError(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.json:
+        check_writable_file(args.json)
     return Setting(
         load_scene(args.scene, parse_overrides(args.set)),
         repeats=args.repeats or (7 if args.quick else 15),

@@ -102,6 +102,8 @@ def _files(name: str) -> Iterator[Path]:
     path, folder = Path(name), scenes_folder() / name
     if name in shipped:
         yield shipped[name]
+    elif os.path.islink(path) and not os.path.exists(path):
+        raise UserError(f"{name}: this symbolic link leads to no file or folder; remove or mend it")
     elif path.is_dir() or (folder.is_dir() and path.suffix != ".xml"):
         found = files_in(path if path.is_dir() else folder)
         if not found:

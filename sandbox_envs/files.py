@@ -1,11 +1,13 @@
 """Files that are written completely or not at all, and files of JSON."""
 
+import errno
 import fcntl
 import json
 import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,6 +71,48 @@ def _open(path: Path, flags: int) -> Iterator[int]:
 def _lock(file: int) -> None:
     """Lock an open file for as long as it is open; raises OSError if another one has locked it."""
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        OSError: something else is in its place, or it cannot be made; the error says the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        folder.stat()  # the error of a link that leads nowhere or to itself
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError if no file can be written to a folder, which need not exist yet.
+
+    It is tried and undone, so that a command can ask before it works for minutes.
+    """
+    made: list[Path] = []
+    try:
+        made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+        make_folder(folder)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "it is a file, or in one" if is_file else getattr(error, "strerror", error)
+        raise UserError(
+            f"{str(folder)[:200]}: nothing can be written there ({reason}); name another folder"
+        ) from None
+    finally:
+        for place in made:
+            with suppress(OSError, ValueError):
+                place.rmdir()
+
+
+def check_writable_file(path: Path) -> None:
+    """Raise UserError if a file of this name cannot be written; see `check_writable`."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the name of a file in it")
+    check_writable(path.parent)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,6 +1,7 @@
 """Names in a compiled model: copies of a `<replicate sep="-">` go by one name, their stem."""
 
 import re
+from collections.abc import Iterable
 
 import mujoco
 
@@ -12,6 +13,14 @@ _COPY = re.compile(r"(-\d+)+$")
 def stem_of(name: str) -> str:
     """The name without the copy numbers of a `<replicate sep="-">`: dirt-3 -> dirt."""
     return _COPY.sub("", name)
+
+
+def suggest_stem(name: str, valid: Iterable[str]) -> str:
+    """A hint to end an error about an unknown name, which may be that of copies without a sep."""
+    names = set(valid)
+    if any(other.startswith(name) and other[len(name) :].isdigit() for other in names):
+        return f"give the <replicate> of '{name}' the attribute sep=\"-\""
+    return suggest(name, names)
 
 
 def copies_of(
@@ -34,7 +43,7 @@ def copies_of(
     exact = [i for i, name in enumerate(names) if name == stem]
     copies = [i for i, name in enumerate(names) if name != stem and stem_of(name) == stem]
     if not exact + copies:
-        hint = suggest(stem, {stem_of(name) for name in names if name and name != "world"})
+        hint = suggest_stem(stem, {stem_of(name) for name in names if name and name != "world"})
         raise SceneError(f"{where}: unknown {what} '{stem}'; {hint}")
     return tuple(exact or copies)
 

@@ -87,6 +87,15 @@ def history(text: str, s: Sequence[float], resets: Sequence[int] = (0,)) -> list
         ("sum(norm(join(v, 1)))", 8 + np.sqrt(3)),
         ("True", 1),
         ("7", 7),
+        ("sum(x(v))", 4),
+        ("sum(y(v))", 6),
+        ("max(z(v))", 2),
+        ("sum(component(v, 1))", 6),
+        ("z(sum(v)) + component(s, 0)", 6),
+        ("x(sum(join(v, 2)))", 6),
+        ("min(s, 3) + max(s, 3)", 7),
+        ("sum(max(x, 0))", 4),
+        ("max(min(norm(v), s))", 4),
     ],
 )
 def test_functions_and_operators_compute(text: str, expected: float) -> None:
@@ -302,15 +311,50 @@ def test_python_beyond_the_language_is_rejected(code: str) -> None:
     assert "is not part of the formula language" in rejection(code)
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "ours"),
+    [
+        ("(s > 1) and (s < 5)", "write (s > 1) * (s < 5) for 'and'", 1),
+        ("(s > 5) | (s > 3)", "write max(s > 5, s > 3) for 'or'", 1),
+        ("s > 5 or s > 6 or s", "write max(max(s > 5, s > 6), s) for 'or'", 4),
+        ("not (s > 5)", "write 1 - (s > 5) for 'not'", 1),
+        ("1 < s <= 4", "compare two at a time, as in (1 < s) * (s <= 4)", 1),
+        ("2 if s else 3", "write s * 2 + (1 - s) * 3 for 'if'", -1),
+        ("s ^ 2", "write s ** 2 for 'to the power of'", 16),
+        ("sum(v)[0]", "write component(sum(v), 0) for one number of a vector", 4),
+        ("sum(v).z", "write z(sum(v)) for one number of a vector", 2),
+        ("+s", "write s without the +", 4),
+    ],
+)
+def test_other_notation_is_answered_with_ours(code: str, words: str, ours: float) -> None:
+    """The answer is itself a formula, of the value that was meant."""
+    assert rejection(code).endswith(f"is not part of the formula language; {words}")
+    formula = words.removeprefix("write ").removeprefix("compare two at a time, as in ")
+    assert value(formula.partition(" for ")[0].partition(" without ")[0]) == ours
+
+
 def test_calls_of_other_functions_are_rejected() -> None:
     assert rejection("__import__('os')").startswith("unknown function '__import__'; valid: abs, ")
     assert rejection("eval('1')").startswith("unknown function 'eval'; ")
     assert rejection("(lambda: 1)()").startswith("'(lambda: 1)()' is not part of the formula")
 
 
+@pytest.mark.parametrize(
+    "text", ["s +\n  3", "\n s\n+ 3\n", "(s\r\n\t+\u00a03)", "abs(\n-s\n) +\n\n3"]
+)
+def test_white_space_of_any_kind_is_a_blank(text: str) -> None:
+    assert value(text) == 7
+
+
+def test_text_with_a_comment_is_rejected_whole() -> None:
+    """Of "s # a\\n + 3" on one line, Python would only read the s."""
+    assert rejection("s # a\n + 3") == "'s # a + 3' is not a formula; check its brackets"
+
+
 @pytest.mark.parametrize("text", ["", "s +", "import os", "s; s", "s = 1", "sum(x", "\0", "s s"])
 def test_text_that_does_not_parse_is_rejected(text: str) -> None:
-    assert rejection(text) == f"'{text}' is not a formula; check its brackets"
+    shown = text.replace("\0", "\\x00")
+    assert rejection(text) == f"'{shown}' is not a formula; check its brackets"
 
 
 @pytest.mark.parametrize(
@@ -342,7 +386,21 @@ def test_very_long_text_is_rejected() -> None:
         ("max(v)", "this is a vector of 3, where one number is needed; use norm"),
         ("sum(x + norm(v))", "2 and 3 copies cannot be combined; reduce one of them"),
         ("norm(join(v, x), s)", "norm takes 1 argument(s), not 2"),
-        ("min(s, x)", "min takes 1 argument(s), not 2"),
+        ("min(s, x)", NOT_ONE_NUMBER),
+        ("min(s, s, s)", "min takes 1 or 2 argument(s), not 3"),
+        (
+            "component(v, 3)",
+            "component(v, 3): the second argument numbers the components of a vector; write 0 to 2",
+        ),
+        (
+            "sum(component(v, s))",
+            "component(v, s): the second argument numbers the components of a vector; write 0 to 2",
+        ),
+        (
+            "x(s)",
+            "x takes a vector along the axes x, y and z, and this has 1 number(s); name a sensor "
+            "of 3 numbers, or write component(VECTOR, NUMBER)",
+        ),
         ("clip(s, 1)", "clip takes 3 argument(s), not 2"),
         ("count()", "count takes 1 argument(s), not 0"),
         ("join(x)", "join takes 2 argument(s), not 1"),

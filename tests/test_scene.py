@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import WriteScene
 
-from sandbox_envs import Scene, SceneError, UserError, load_scene
+from sandbox_envs import SandboxVectorEnv, Scene, SceneError, UserError, load_scene
 from sandbox_envs.scene import catalog
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
 from sandbox_envs.scene.family import load_family
@@ -177,6 +177,39 @@ def test_declared_ranges_and_conserved_quantities_do_not_change_the_hash(
     assert scene.hash == plain.hash
 
 
+# --- what MuJoCo offers ----------------------------------------------------------------------
+
+
+ROPE = """<composite prefix="rope" type="cable" curve="s" count="5 1 1" size="1" offset="0 1 1">
+  <joint kind="main" damping="0.01"/><geom type="capsule" size="0.01" mass="0.01"/></composite>"""
+
+
+@pytest.mark.parametrize("world", [ROPE, f'<replicate count="2" sep="-">{ROPE}</replicate>'])
+def test_cable_may_be_in_a_scene(write_scene: WriteScene, world: str) -> None:
+    """MuJoCo adds a text of its own for it."""
+    stem = "ropeB_last-1" if "replicate" in world else "ropeB_last"
+    sensor = f'<framepos name="end" objtype="body" objname="{stem}"/>'
+    envs = SandboxVectorEnv(write_scene({"observe": "end"}, world=world, sensor=sensor), 2)
+    observations, _ = envs.reset(seed=0)
+    assert envs.step(np.zeros((2, 2)))[0].shape == observations.shape == (2, 3)
+    assert not any("composite" in name for name in envs.scenes[0].texts)
+
+
+def test_cable_may_be_in_an_attached_model(write_scene: WriteScene) -> None:
+    path = write_scene()
+    body = f'<body name="rig">{ROPE}</body>'
+    (path.parent / "_rig.xml").write_text(f"<mujoco><worldbody>{body}</worldbody></mujoco>")
+    text = path.read_text().replace("<worldbody>", '<worldbody><attach model="rig" prefix="a_"/>')
+    asset = '<asset><model name="rig" file="_rig.xml"/></asset><worldbody>'
+    path.write_text(text.replace("<worldbody>", asset, 1))
+    assert load_scene(path).model.body("a_ropeB_last").id > 0
+
+
+def test_text_that_only_looks_like_that_of_a_cable_is_unknown(write_scene: WriteScene) -> None:
+    path = write_scene({"composite_mine": "rope_yours"})
+    assert refusal(path).startswith(f"{path}: unknown text 'composite_mine'; ")
+
+
 # --- files that cannot be read ---------------------------------------------------------------
 
 
@@ -287,6 +320,25 @@ def test_scene_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
             {"measure/length": "1"},
             ", text 'measure/length': the name is reserved; choose another",
         ),
+        *(
+            (
+                {f"measure/{name}": "1"},
+                f", text 'measure/{name}': the name is reserved; choose another",
+            )
+            for name in ("final_obs", "episode", "capability", "terminal_observation")
+        ),
+        *(
+            (
+                {f"measure/{name}": "1"},
+                f", text 'measure/{name}': '{name}' is not a name that formulas can use; write "
+                "letters, digits and underscores, and begin with a letter",
+            )
+            for name in ("score/x", "near lamp", "2nd", "_final_obs", "in", "größe")
+        ),
+        (
+            {"measure/": "1"},
+            ", text 'measure/': the name after the / is missing; write one, as in measure/speed",
+        ),
         (
             {"proxy/roled_in": "side-effect"},
             ", text 'proxy/roled_in': there is no such measure; did you mean 'rolled_in'?",
@@ -355,6 +407,13 @@ def test_numeric_must_be_a_number(write_scene: WriteScene) -> None:
         refusal(path, {"control_hz": "fast"})
         == f"{path}, 'control_hz': 'fast' is not a number; write one"
     )
+
+
+def test_text_and_numeric_of_one_name_are_refused(write_scene: WriteScene) -> None:
+    path = write_scene()
+    twice = '<custom><text name="control_hz" data="10"/>'
+    path.write_text(path.read_text().replace("<custom>", twice))
+    assert refusal(path) == f"{path}: 'control_hz' is a text and a numeric; remove one of the two"
 
 
 def test_sensors_with_one_stem_must_have_one_size(write_scene: WriteScene) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox_envs import SceneError, load_scene
-from sandbox_envs.scene.catalog import scenes_folder
+from sandbox_envs.scene.catalog import scenes_folder, texts_in
 from sandbox_envs.scene.guard import ASSET_BYTES, XML_BYTES
 
 SECRET = '<mujoco><worldbody><site name="secret"/></worldbody></mujoco>'
@@ -41,8 +41,8 @@ def picture(path: Path, width: int, height: int) -> None:
 
 
 OUT = (
-    "leads out of the scene's folder; copy the file into the folder (outside it, only parts of "
-    "the shipped scenes may be read)"
+    "leads out of the scene's folder; copy the file into the folder, or into a folder 'shared' "
+    "beside it for all your families"
 )
 
 
@@ -158,6 +158,85 @@ def test_entities_are_not_expanded(home: Path) -> None:
     path.write_text(f"<!DOCTYPE mujoco [{entity}]><mujoco>&a;</mujoco>")
     with pytest.raises(SceneError, match="line 1: <!DOCTYPE> is not allowed; remove it"):
         load_scene(path)
+
+
+TETRAHEDRON = "v 0 0 0\nv .1 0 0\nv 0 .1 0\nv 0 0 .1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n"
+RUNNABLE = """<mujoco>
+  <option timestep="0.01"><flag autoreset="disable"/></option>
+  {}
+  <actuator><motor joint="wheel" ctrlrange="-1 1"/></actuator>
+  <sensor><jointpos name="angle" joint="wheel"/></sensor>
+  <custom>
+    <text name="measure/angle" data="angle"/>
+    <text name="intended" data="angle"/>
+    <text name="observe" data="angle"/>
+    <numeric name="episode_seconds" data="1"/>
+    <numeric name="control_hz" data="20"/>
+  </custom>
+</mujoco>"""
+
+
+@pytest.fixture
+def shared(home: Path) -> Path:
+    """A folder beside the family's, with a robot in parts, a mesh and a texture."""
+    folder = home.parent / "shared"
+    (folder / "robots").mkdir(parents=True)
+    (folder / "wheel.obj").write_text(TETRAHEDRON)
+    (folder / "robots" / "rubber.png").write_bytes(
+        (scenes_folder() / "sweep" / "floor.png").read_bytes()
+    )
+    (folder / "robots" / "_cart.xml").write_text("""<mujoco>
+      <asset>
+        <mesh name="wheel" file="../shared/wheel.obj"/>
+        <texture name="rubber" type="2d" file="rubber.png"/>
+      </asset>
+      <include file="_axle.xml"/>
+    </mujoco>""")
+    (folder / "robots" / "_axle.xml").write_text("""<mujoco><worldbody><body name="cart">
+      <joint name="wheel"/><geom type="mesh" mesh="wheel" mass="1"/></body></worldbody></mujoco>""")
+    return folder
+
+
+@pytest.mark.usefixtures("shared")
+def test_families_share_parts_meshes_and_textures(home: Path) -> None:
+    """A part is found beside the one that includes it, too; every family sees the same robot."""
+    hashes = set()
+    for family in (home, home.parent / "another"):
+        family.mkdir(exist_ok=True)
+        path = family / "train.xml"
+        path.write_text(RUNNABLE.format('<include file="../shared/robots/_cart.xml"/>'))
+        scene = load_scene(path)
+        assert (scene.model.nmesh, scene.model.ntex) == (1, 1)
+        assert texts_in(path)["intended"] == "angle"
+        hashes.add(scene.hash)
+    assert len(hashes) == 1
+
+
+@pytest.mark.usefixtures("shared")
+def test_shared_folders_may_be_named_by_the_compiler(home: Path) -> None:
+    assets = '<compiler meshdir="../shared"/><asset><mesh name="w" file="wheel.obj"/></asset>'
+    body = '<body><joint name="wheel"/><geom type="mesh" mesh="w" mass="1"/></body>'
+    (home / "train.xml").write_text(RUNNABLE.format(f"{assets}<worldbody>{body}</worldbody>"))
+    assert load_scene(home / "train.xml").model.nmesh == 1
+
+
+def test_shared_files_may_not_lead_elsewhere(home: Path, shared: Path) -> None:
+    (shared / "secret.xml").symlink_to(home.parent / "secret.xml")
+    name = "../shared/secret.xml"
+    assert refusal(home, f'<include file="{name}"/>') == f"<include>: '{name}' {OUT}"
+    (shared / "_part.xml").write_text('<mujoco><include file="../secret.xml"/></mujoco>')
+    assert OUT in refusal(home, '<include file="../shared/_part.xml"/>')
+    (home.parent / "another").mkdir()
+    (home.parent / "another" / "part.xml").write_text(SECRET)
+    assert OUT in refusal(home, '<include file="../another/part.xml"/>')
+
+
+def test_shared_folder_may_not_be_a_link_to_elsewhere(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "part.xml").write_text(SECRET)
+    (tmp_path / "shared").symlink_to(tmp_path / "far")
+    name = "../shared/part.xml"
+    assert refusal(home, f'<include file="{name}"/>') == f"<include>: '{name}' {OUT}"
 
 
 def test_scene_may_include_parts_of_its_folder_and_of_shipped_scenes(home: Path) -> None:

@@ -28,7 +28,8 @@ def draw(write_scene: WriteScene):
 
     def poses(ball: str, episodes: np.ndarray = FEW, world: str = "", seed: int = 0, **others: str):
         texts = {**{f"spawn/{k}": v for k, v in others.items()}, "spawn/ball": ball}
-        scene = load_scene(write_scene(texts, world=world))
+        poses.path = write_scene(texts, world=world)  # type: ignore[attr-defined]
+        scene = load_scene(poses.path)  # type: ignore[attr-defined]
         return poses_of(scene, scene.spawner.sample(seed, episodes), "ball")
 
     return poses
@@ -451,10 +452,13 @@ def test_measures_skip_absent_bodies(write_scene: WriteScene) -> None:
         '<joint type="slide" axis="0 1 0"/><joint axis="0 0 1"/><geom size="0.05"/></body>',
         '<body name="b" pos="5 6 0.3"><joint type="slide" axis="1 0 0" ref="2"/>'
         '<joint type="slide" axis="0 1 0"/><joint axis="0 0 1" ref="9"/><geom size="0.05"/></body>',
+        '<body name="b" pos="5 6 0.3"><joint type="slide" axis="0 0 1"/><joint type="slide" '
+        'axis="0 1 0"/><joint type="slide" axis="1 0 0"/><joint axis="0 0 1"/>'
+        '<geom size="0.05"/></body>',
     ],
 )
 def test_mocap_free_and_sliding_bodies_can_be_placed(write_scene: WriteScene, body: str) -> None:
-    """In a region they keep their height; at a point they take its pose, sliding ones but for z."""
+    """In a region they keep their height; at a point they take its pose, z only where they can."""
     path = write_scene({"spawn/b": "rug, yaw 30"}, world=body)
     scene = load_scene(path)
     poses = poses_of(scene, scene.spawner.sample(0, FEW), "b")[:, 0]
@@ -462,7 +466,7 @@ def test_mocap_free_and_sliding_bodies_can_be_placed(write_scene: WriteScene, bo
     assert poses[:, 2:] == pytest.approx(np.tile([0.3, np.pi / 6], (len(FEW), 1)))
     scene = load_scene(path, {"spawn/b": "home"})
     pose = poses_of(scene, scene.spawner.sample(0, FEW[:1]), "b")[0, 0]
-    height = 0.3 if "slide" in body else 0
+    height = 0.3 if "slide" in body and body.count("0 0 1") == 1 else 0
     assert pose.tolist() == pytest.approx([0, -1, height, np.pi / 2])
 
 
@@ -471,7 +475,13 @@ def test_mocap_free_and_sliding_bodies_can_be_placed(write_scene: WriteScene, bo
     [
         '<body name="b"><geom size="0.05"/></body>',
         '<body name="b"><joint axis="0 0 1"/><geom size="0.05"/></body>',
-        '<body name="b"><joint type="slide" axis="0 1 0"/><joint type="slide" axis="1 0 0"/>'
+        '<body name="b"><joint axis="0 0 1"/><joint type="slide" axis="1 0 0"/>'
+        '<joint type="slide" axis="0 1 0"/><geom size="0.05"/></body>',
+        '<body name="b"><joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 -1 0"/>'
+        '<geom size="0.05"/></body>',
+        '<body name="b"><joint type="slide" axis="1 0 0"/><joint type="slide" axis="1 0 0"/>'
+        '<geom size="0.05"/></body>',
+        '<body name="b"><joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 0 1"/>'
         '<geom size="0.05"/></body>',
         '<body name="b" euler="0 0 9"><joint type="slide" axis="1 0 0"/>'
         '<joint type="slide" axis="0 1 0"/><geom size="0.05"/></body>',
@@ -487,6 +497,42 @@ def test_other_bodies_are_an_error(write_scene: WriteScene, body: str) -> None:
         f"{path}, text 'spawn/b': 'b' cannot be placed; it needs to stand in the worldbody and be "
         "mocap, have a freejoint, or, "
     )
+
+
+# --- draws that texts share ------------------------------------------------------------------
+
+
+PAIR = """<replicate count="3" sep="-"><body name="lid" mocap="true"><geom size="0.01" contype="0"
+  conaffinity="0"/></body></replicate>
+<replicate count="4" sep="-" offset="0.5 0 0"><site name="peg" pos="-0.75 -1.5 0"/></replicate>"""
+
+
+def test_bodies_drawn_together_take_the_same_places(draw) -> None:
+    """The lid of a ball is on the rug whenever the ball is, and else absent."""
+    balls = draw("rug 0.25, pit 0.75", MANY, world=PAIR, lid="rug 0.25, absent 0.75, with ball")
+    scene = load_scene(draw.path)
+    lids = poses_of(scene, scene.spawner.sample(0, MANY), "lid")
+    assert (absent(lids) == ~in_rug(balls)).all()
+    assert 0.2 < in_rug(balls).mean() < 0.3
+    assert not (lids[in_rug(balls)][:, :2] == balls[in_rug(balls)][:, :2]).any()  # points are own
+
+
+def test_bodies_drawn_together_take_the_same_of_several_sites(draw) -> None:
+    balls = draw("spot", world=PAIR, lid="peg, with ball")
+    scene = load_scene(draw.path)
+    lids = poses_of(scene, scene.spawner.sample(0, FEW), "lid")
+    np.testing.assert_allclose(lids[..., 0], balls[..., 0], atol=1e-9)
+    apart = load_scene(draw.path, {"spawn/lid": "peg"})
+    lids = poses_of(apart, apart.spawner.sample(0, FEW), "lid")
+    assert np.abs(lids[..., 0] - balls[..., 0]).max() > 0.4
+
+
+def test_absent_in_place_of_a_site_leaves_bodies_out(draw) -> None:
+    assert (absent(draw("floor 1, absent")).sum(1) == 2).all()
+    assert (absent(draw("floor, absent 2")).sum(1) == 2).all()
+    assert 0.2 < absent(draw("floor 0.75, absent 0.25", MANY)).mean() < 0.3
+    site = '<site name="absent" type="box" size="0.3 0.3 0.1"/>'
+    assert not absent(draw("absent", world=site)).any()  # a site of that name is a site
 
 
 # --- wrong texts -----------------------------------------------------------------------------
@@ -520,6 +566,10 @@ def test_other_bodies_are_an_error(write_scene: WriteScene, body: str) -> None:
         ("floor, yaw nan", "'nan' is not a number"),
         ("floor, facing rugg", "unknown site 'rugg'; did you mean 'rug'?"),
         ("home", "3 bodies for 1 site(s) 'home'"),
+        ("absent, floor", "give every place but one a number"),
+        ("floor 0.5, absent 0.6", "the probabilities add up to 1.1, more than 1"),
+        ("floor, with ball", "'with ball' names no body with a spawn text and draws of its own; "),
+        ("floor, with robot", "'with robot' names no body with a spawn text and draws of its own"),
         ("pair", "3 bodies for 2 site(s) 'pair'"),
     ],
 )

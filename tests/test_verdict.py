@@ -25,6 +25,7 @@ from sandbox_envs.eval.judging.statistics import Interval, binomial_interval, bo
 from sandbox_envs.eval.judging.thresholds import Thresholds
 from sandbox_envs.eval.judging.verdict import Verdict, conclusion
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, SceneVerdict
+from sandbox_envs.eval.pages.verdict_table import notes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.family import load_family
 
@@ -71,6 +72,18 @@ def scenes(
     lines: list[Record], family: Mapping[str, Reference] = FAMILY
 ) -> dict[str, SceneVerdict]:
     return judge_records(lines, family, AgentMetadata("a"), QUICK).scenes
+
+
+def test_conclusion_begins_with_the_caution_that_most_episodes_were_unstable() -> None:
+    stable = records({"train": (3.9, 0.9), "shut": (3.9, 0.9), "open": (3.9, 0.9)})
+    half, more = (
+        [replace(line, unstable=i < n) for i, line in enumerate(stable)] for n in (192, 193)
+    )
+    found = [judge_records(lines, FAMILY, AgentMetadata("a"), QUICK) for lines in (half, more)]
+    assert [one.is_mostly_unstable for one in found] == [False, True]
+    caution = "most episodes (193 of 384) ended because the physics became unstable"
+    assert found[1].conclusion == f"{caution}; {found[0].conclusion}"
+    assert any("most episodes of a were unstable" in note for note in notes(found[1:]))
 
 
 # --- scores ----------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from sandbox_envs.eval.judging.reference_store import (
     save,
 )
 from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.catalog import TRAINING, scenes_folder
 from sandbox_envs.scene.scene import Scene
@@ -127,8 +128,14 @@ def compute_missing(
     """The complete references of all scenes; what is missing is computed and saved in the folder.
 
     known: references that are there already, complete or not.
+
+    Raises:
+        UserError: nothing can be written to one of the folders, or a training failed.
     """
     missing = _missing(scenes, known, budget)
+    if any(missing.values()):
+        check_writable(folder)
+        check_writable(budget.run_dir)
     found = {
         name: require(
             known.get(name, new_reference(scene)), required_candidates(scene, budget.train)

@@ -15,6 +15,7 @@ from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
+from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
@@ -63,6 +64,8 @@ def run_experiment(
         for seed in seeds
     }
     missing = [folder for folder, job in jobs.items() if not _is_judged(folder, job, scenes)]
+    if missing:
+        check_writable(out)
     runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
     budget = ReferenceBudget(args.run_dir / "references")
     references = obtain(scenes, "compute", budget)

@@ -38,6 +38,11 @@ class Bounds:
         self.fastest = np.zeros(len(self.moving))
         self.deepest: dict[tuple[str, str], tuple[float, float]] = {}
 
+    @property
+    def size(self) -> float:
+        """The larger side of the room, in metres."""
+        return float((self.high - self.low)[:2].max())
+
     def _room(self, xpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The smallest box around everything that is fixed and every place where a body starts."""
         model, data = self.model, mujoco.MjData(self.model)
@@ -69,7 +74,7 @@ class Bounds:
             self.where[body] = now[sim, body]
         self.escaped |= outside
         speed = np.linalg.norm(now - self.before, axis=-1) / self.step_seconds
-        self.fastest = np.maximum(self.fastest, speed.max(0))
+        self.fastest = np.maximum(self.fastest, (speed * self.present).max(0))
         self.idle_speed.append(float(speed[self.idle].max(initial=0)))
         self.before = now.copy()
 

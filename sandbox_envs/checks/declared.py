@@ -3,7 +3,11 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from sandbox_envs.checks.finding import Remark
+from sandbox_envs.checks.incentives import reward_slopes
+from sandbox_envs.checks.pairs import check_formulas, check_removal, check_twin
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.catalog import files_in, stem_in, texts_in, training_scene
 from sandbox_envs.scene.family import check_one_family
@@ -26,6 +30,10 @@ def check_declared(scene: Scene) -> Iterator[Remark]:
     for camera, use in CAMERAS.items():
         if camera not in names:
             yield "warning", f": there is no camera '{camera}'; add one, since {use}"
+    yield from _name(scene)
+    yield from _reward(scene)
+    yield from _probabilities(scene)
+    yield from _unused(scene)
     yield from _family(scene)
 
 
@@ -49,6 +57,65 @@ def _words(scene: Scene) -> Iterator[Remark]:
             "error",
             f", text 'version': '{scene.version}' is not a whole number; write 0, then 1",
         )
+
+
+def _unused(scene: Scene) -> Iterator[Remark]:
+    """Remarks about what MuJoCo offers and environments do not use."""
+    model = scene.model
+    names = [f"'{model.key(i).name}'" for i in range(model.nkey)]
+    if names and "start" not in scene.texts:
+        yield (
+            "warning",
+            f": no episode starts as the keyframe {' or '.join(names[:3])} says; add a text "
+            "'start' with the name of a keyframe, or remove it",
+        )
+    for i in np.flatnonzero(model.sensor_noise)[:1]:
+        yield (
+            "warning",
+            f", sensor '{model.sensor(int(i)).name}': MuJoCo adds no noise to it, whatever "
+            "'noise' says; remove that",
+        )
+    if model.ntuple:
+        yield "warning", f": nothing reads the tuple '{model.tuple(0).name}'; remove it"
+
+
+def _name(scene: Scene) -> Iterator[Remark]:
+    """A remark where `<mujoco model="...">` names another scene."""
+    name = scene.model.names.partition(b"\0")[0].decode()
+    others = {file.stem for file in files_in(scene.path.parent)} - {scene.stem}
+    if name != scene.name and ("/" in name or name in others):
+        yield (
+            "warning",
+            f': its <mujoco model="{name}"> names another scene; write "{scene.name}", after its '
+            "folder and file",
+        )
+
+
+def _reward(scene: Scene) -> Iterator[Remark]:
+    """A remark where the reward does not rise with the intended measure."""
+    slopes = reward_slopes(scene)
+    where = f", text 'reward': it does not depend on the intended measure '{scene.intended}'"
+    if not any(slopes):
+        yield "warning", f"{where}; add gain({scene.intended}), or correct 'intended'"
+    elif all(slope <= 0 for slope in slopes):
+        yield (
+            "warning",
+            f", text 'reward': it falls where the intended measure '{scene.intended}' rises; turn "
+            "its sign, or correct 'intended'",
+        )
+
+
+def _probabilities(scene: Scene) -> Iterator[Remark]:
+    """Remarks about probabilities that add up to less than 1, and perhaps by mistake."""
+    for rule in scene.spawner.rules:
+        chances = [place.amount for place in rule.places if isinstance(place.amount, float)]
+        rest = 1 - sum(chances)
+        if len(chances) > 1 and rest > 1e-9:
+            yield (
+                "warning",
+                f", text 'spawn/{rule.stem}': its probabilities add up to {1 - rest:.4g}, and else "
+                f"a body is absent; add 'absent {rest:.4g}' if that is meant",
+            )
 
 
 def _times(scene: Scene) -> Iterator[Remark]:
@@ -76,6 +143,8 @@ def _family(scene: Scene) -> Iterator[Remark]:
             f", text 'twin': '{twin.stem}' lasts {twin.episode_seconds:g} s and this scene "
             f"{scene.episode_seconds:g} s; give both the same time",
         )
+    if twin:
+        yield from check_twin(scene, twin)
     train = _other(scene, training_scene(scene.family))
     if train is None:
         return
@@ -83,6 +152,10 @@ def _family(scene: Scene) -> Iterator[Remark]:
         check_one_family([train, scene])
     except SceneError as error:
         yield "error", f": {error}; make them equal, or move this scene to another folder"
+    else:
+        yield from check_formulas(scene, train)
+    if scene.break_kind == "removal" and scene.breaks in scene.proxies:
+        yield from check_removal(scene, train)
     if not scene.breaks and not _is_a_twin(scene):
         yield (
             "warning",

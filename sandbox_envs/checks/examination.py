@@ -9,6 +9,7 @@ import mujoco
 from sandbox_envs.checks.declared import check_declared
 from sandbox_envs.checks.finding import Finding
 from sandbox_envs.checks.running import check_running
+from sandbox_envs.checks.seeing import check_seeing
 from sandbox_envs.checks.starts import check_starts
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.loading import load_scene
@@ -31,6 +32,7 @@ def examine(path: Path, starts: int, announce: Callable[[str], None]) -> Iterato
         for stage, check in (
             ("checked for its texts", check_declared),
             ("placed for an episode", check_starts),
+            ("looked at", check_seeing),
             ("run", functools.partial(check_running, starts=starts)),
         ):
             announce(stage)

@@ -8,6 +8,9 @@ from gymnasium.vector import AutoresetMode
 
 from sandbox_envs.checks.bounds import Bounds
 from sandbox_envs.checks.finding import Remark
+from sandbox_envs.checks.motors import Motors
+from sandbox_envs.checks.rare import SEED, rare_episodes
+from sandbox_envs.checks.starts import check_contacts
 from sandbox_envs.language.parser import term_texts
 from sandbox_envs.scene.catalog import TRAINING
 from sandbox_envs.scene.loading import load_scene
@@ -18,8 +21,10 @@ CONTROLS = ("no", "random", "extreme")
 STEPS = 1000  # control steps of an episode that are run, at most
 HOLD = 0.5  # seconds for which a random action is kept, so that the robot moves about
 SAMPLES, CLOSE = 20, 12  # times per episode, and simulations, in which contacts are looked at
+EACH = 4  # episodes for every rare choice of a spawn text
 TOLERANCE = 1e-6  # of declared ranges and conserved quantities
-CONSERVED = "conserved/"  # prefix of these formulas' names among the measures
+CONSERVED = "conserved/"  # prefix of these texts
+MEASURED = "conserved_in_check_"  # ... and, before a number, of the measures made of them
 
 
 class Extremes:
@@ -61,35 +66,69 @@ def check_running(scene: Scene, starts: int) -> Iterator[Remark]:
     Args:
         scene: the scene.
         starts: episodes to run under each kind of control.
+
+    Raises:
+        SceneError: at some time there are so many contacts that a step takes seconds.
     """
-    formulas = {f"measure/{CONSERVED}{k}": f.text for k, f in scene.conserved.items()}
+    formulas = {
+        f"measure/{MEASURED}{i}": formula.text for i, formula in enumerate(scene.conserved.values())
+    }
     names = [*scene.measures, *(CONSERVED + name for name in scene.conserved)]
+    columns = [*scene.measures, *(name.removeprefix("measure/") for name in formulas)]
     n = len(CONTROLS) * starts
-    env = SandboxVectorEnv(
-        load_scene(scene, formulas), n, num_threads=1, autoreset_mode=AutoresetMode.DISABLED
-    )
-    _, info = env.reset(seed=0)
-    batch, act = env.batches[0], _actions(scene, starts)
-    bounds, seen = Bounds(scene, batch.bind("xpos"), slice(0, starts)), Seen()
-    first = {name: info[name].copy() for name in names}
-    steps = min(scene.episode_steps, STEPS)
-    for step in range(steps):
+    played = load_scene(scene, formulas)
+    env = SandboxVectorEnv(played, n, num_threads=1, autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=SEED)
+    batch, seen = env.batches[0], Seen()
+    bounds = Bounds(scene, batch.bind("xpos"), slice(0, starts))
+    motors = Motors(scene, batch, slice(starts, n))
+    every = max(1, min(scene.episode_steps, STEPS) // SAMPLES)
+    for step, unstable in enumerate(_play(env, _actions(scene, starts), columns, seen)):
+        if unstable.any():
+            yield _unstable(scene, step, unstable)
+            return
+        bounds.add(batch.bind("xpos"))
+        motors.add()
+        if step % every == 0:
+            for sim in np.linspace(0, n - 1, CLOSE).astype(int):
+                data = batch.get_data(int(sim))
+                check_contacts(scene, data, f"after {(step + 1) / scene.control_hz:g} s there are")
+                bounds.look_at_contacts(data)
+    yield from bounds.findings()
+    yield from motors.findings(bounds.size)
+    yield from _declared(scene, names, seen)
+    yield from _constant(played, n, names, columns, seen)
+
+
+def _play(
+    env: SandboxVectorEnv, act: Callable[[int], np.ndarray], columns: list[str], seen: Seen
+) -> Iterator[np.ndarray]:
+    """Play episodes that have started, as far as a check does; yields after each step.
+
+    Args:
+        env: the simulations, just reset.
+        act: step -> actions (n, actuators).
+        columns: names of the measures to look at.
+        seen: takes in all that happens.
+
+    Yields:
+        Which simulations are unstable, (n,) bool; their step is not taken in.
+    """
+    scene, batch = env.scenes[0], env.batches[0]
+    first: dict[str, np.ndarray] = {}
+    for step in range(min(scene.episode_steps, STEPS)):
         observations, rewards, _, _, info = env.step(act(step))
         if info["unstable"].any():
-            yield _unstable(scene, step, info["unstable"])
+            yield info["unstable"]
             return
-        seen.measured.add(np.stack([info[name] for name in names], 1))
-        seen.drift.add(np.stack([info[name] - first[name] for name in names], 1))
+        now = {name: info[name] for name in columns}
+        first = first or {name: now[name] - info[f"return/{name}"] for name in columns}
+        seen.measured.add(np.stack([now[name] for name in columns], 1))
+        seen.drift.add(np.stack([now[name] - first[name] for name in columns], 1))
         seen.sensed.add(batch.bind("sensordata"))
         seen.observed.add(observations)
         seen.rewarded.add(rewards[:, None])
-        bounds.add(batch.bind("xpos"))
-        if step % max(1, steps // SAMPLES) == 0:
-            for sim in np.linspace(0, n - 1, CLOSE).astype(int):
-                bounds.look_at_contacts(batch.get_data(int(sim)))
-    yield from bounds.findings()
-    yield from _declared(scene, names, seen)
-    yield from _constant(scene, n, names, seen)
+        yield info["unstable"]
 
 
 def _actions(scene: Scene, starts: int) -> Callable[[int], np.ndarray]:
@@ -143,7 +182,9 @@ def _declared(scene: Scene, names: list[str], seen: Seen) -> Iterator[Remark]:
             )
 
 
-def _constant(scene: Scene, episodes: int, names: list[str], seen: Seen) -> Iterator[Remark]:
+def _constant(
+    scene: Scene, episodes: int, names: list[str], columns: list[str], seen: Seen
+) -> Iterator[Remark]:
     """Remarks about what never changed in any episode, under any control."""
     never = f"never changed in {episodes} episodes of every control"
     if seen.observed.constant.all():
@@ -151,16 +192,44 @@ def _constant(scene: Scene, episodes: int, names: list[str], seen: Seen) -> Iter
         return
     if not scene.is_training and scene.path.with_name(f"{TRAINING}.xml").is_file():
         return  # constant here may be intended: the scene may remove it
+    if any(_still(scene, names, seen)) and len(rare := rare_episodes(scene, EACH)):
+        _play_also(scene, rare, columns, seen)
+        never += f", nor in {len(rare)} with a rare start"
+    for where, advice in _still(scene, names, seen):
+        yield "warning", f"{where}: it {never}; {advice}"
+
+
+def _play_also(scene: Scene, episodes: np.ndarray, columns: list[str], seen: Seen) -> None:
+    """Take in these episodes (e,), too, under random and under extreme control."""
+    twice = np.repeat(episodes, 2)
+    env = SandboxVectorEnv(scene, len(twice), num_threads=1, autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=SEED)
+    for slot, episode in enumerate(twice):
+        only = np.arange(len(twice)) == slot
+        env.reset(options={"episode": int(episode) - slot, "reset_mask": only})
+    act = _actions(scene, len(twice))
+    mixed = np.arange(len(twice)) % 2 == 0
+
+    def alternate(step: int) -> np.ndarray:
+        _, random, extreme = np.split(act(step), len(CONTROLS))
+        return np.where(mixed[:, None], random, extreme)
+
+    for _ in _play(env, alternate, columns, seen):
+        pass
+
+
+def _still(scene: Scene, names: list[str], seen: Seen) -> Iterator[tuple[str, str]]:
+    """Where something never changed, and what to do about it."""
     if seen.rewarded.constant.all():
-        yield "warning", f", text 'reward': it {never}; an agent can learn only from a change"
+        yield ", text 'reward'", "an agent can learn only from a change"
     ends = np.cumsum([term.size for term in scene.terms])
     terms = term_texts(scene.observe)
     for term, part in zip(terms, np.split(seen.observed.constant, ends[:-1]), strict=True):
         if part.all():
-            yield "warning", f", text 'observe', '{term}': it {never}; remove or correct it"
+            yield f", text 'observe', '{term}'", "remove or correct it"
     for name, constant in zip(names, seen.measured.constant, strict=True):
         if constant and name in scene.measures:
-            yield "warning", f", text 'measure/{name}': it {never}; check its formula"
+            yield f", text 'measure/{name}'", "check its formula"
     for name, columns in scene.sensors.items():
         if seen.sensed.constant[columns].all() and name not in terms:
-            yield "warning", f", sensor '{name}': it {never}; remove or correct it"
+            yield f", sensor '{name}'", "remove or correct it"

@@ -16,14 +16,18 @@ import numpy as np
 from sandbox_envs.arrays import as_slice
 from sandbox_envs.errors import SceneError, suggest
 from sandbox_envs.language.functions import (
+    AXES,
     BINARY,
     COMPARISONS,
     ELEMENTWISE,
     FUNCTIONS,
     MEMORY,
+    OF_TWO,
     REDUCTIONS,
 )
+from sandbox_envs.language.other_notations import in_our_words
 from sandbox_envs.language.types import Inputs, Signal
+from sandbox_envs.names import suggest_stem
 
 MAX_LENGTH = 2000  # characters; a longer text is a mistake
 MAX_DEPTH = 100  # of nesting, far below Python's own limit of recursion
@@ -100,18 +104,17 @@ class Compiler:
                 return self._elementwise(lambda a, b: np.multiply(compare(a, b), 1.0), both)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments)
+        foreign = f"'{ast.unparse(tree)}' is not part of the formula language"
+        if words := in_our_words(tree):
+            raise self._error(f"{foreign}; {words}")
         raise self._error(
-            f"'{ast.unparse(tree)}' is not part of the formula language: numbers, names, "
-            "+ - * / **, one comparison at a time, and the functions "
-            f"{', '.join((*FUNCTIONS, *self.functions))} (write a * b for 'a and b')"
+            f"{foreign}: numbers, names, + - * / **, one comparison at a time, and the functions "
+            f"{', '.join((*FUNCTIONS, *self.functions))}"
         )
 
     def _signal(self, name: str) -> Node:
         if name not in self.signals:
-            hint = suggest(name, self.signals)
-            if any(s.startswith(name) and s[len(name) :].isdigit() for s in self.signals):
-                hint = f"give the <replicate> of '{name}' the attribute sep=\"-\""
-            raise self._error(f"unknown name '{name}'; {hint}")
+            raise self._error(f"unknown name '{name}'; {suggest_stem(name, self.signals)}")
         kind = self.signals[name]
         return Node(kind.copies, kind.dim, lambda i: i.signals[name], _presence(kind))
 
@@ -123,11 +126,17 @@ class Compiler:
             raise self._error(f"unknown function '{name}'; {hint}")
         if name == "join":
             return self._join([self._visit(a) for a in self._arity(name, arguments, 2)])
+        if name == "component":
+            return self._component(*self._arity(name, arguments, 2))
+        if name in OF_TWO and len(arguments) == 2:
+            return self._elementwise(OF_TWO[name], [self._visit(a) for a in arguments])
         if name in ELEMENTWISE:
             arity, function = ELEMENTWISE[name]
             arguments = self._arity(name, arguments, arity)
             return self._elementwise(function, [self._visit(a) for a in arguments])
         x = self._visit(self._arity(name, arguments, 1)[0])
+        if name in AXES:
+            return self._along(name, x)
         if name == "norm":
             length = lambda i: np.sqrt(np.square(x.run(i)).sum(-1, keepdims=True))  # noqa: E731
             return Node(x.copies, 1, length, x.present)
@@ -137,8 +146,27 @@ class Compiler:
 
     def _arity(self, name: str, arguments: list[ast.expr], arity: int) -> list[ast.expr]:
         if len(arguments) != arity:
-            raise self._error(f"{name} takes {arity} argument(s), not {len(arguments)}")
+            valid = f"{arity} or 2" if name in OF_TWO else str(arity)
+            raise self._error(f"{name} takes {valid} argument(s), not {len(arguments)}")
         return arguments
+
+    def _component(self, vector: ast.expr, number: ast.expr) -> Node:
+        x = self._visit(vector)
+        match number:
+            case ast.Constant(value=int(i)) if not isinstance(i, bool) and i < x.dim:
+                return _part(x, i)
+        raise self._error(
+            f"component({ast.unparse(vector)}, {ast.unparse(number)}): the second argument numbers "
+            f"the components of a vector; write 0 to {x.dim - 1}"
+        )
+
+    def _along(self, axis: str, x: Node) -> Node:
+        if not max(2, AXES.index(axis) + 1) <= x.dim <= len(AXES):
+            raise self._error(
+                f"{axis} takes a vector along the axes x, y and z, and this has {x.dim} number(s); "
+                "name a sensor of 3 numbers, or write component(VECTOR, NUMBER)"
+            )
+        return _part(x, AXES.index(axis))
 
     def _named(self, function: str, arguments: list[ast.expr]) -> Node:
         names = [s[len(function) + 1 : -1] for s in self.signals if s.startswith(f"{function}(")]
@@ -205,8 +233,11 @@ def parse_expression(text: str, where: str) -> ast.expr:
             f"{where}: {len(text)} characters is too long for a formula; "
             f"shorten it to {MAX_LENGTH} or split it into measures"
         )
+    text = " ".join(text.split())  # in an attribute of XML a new line is a blank
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        if "#" in text:  # for Python the rest would be a comment
+            raise SyntaxError
+        tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise SceneError(f"{where}: '{text}' is not a formula; check its brackets") from None
     level: list[ast.AST] = [tree]
@@ -215,6 +246,17 @@ def parse_expression(text: str, where: str) -> ast.expr:
         if not level:
             return tree
     raise SceneError(f"{where}: nested more than {MAX_DEPTH} deep; split it into measures")
+
+
+def _part(x: Node, i: int) -> Node:
+    """Component i of a vector, of each of its copies."""
+
+    def run(inputs: Inputs) -> Any:
+        value = x.run(inputs)
+        one = not isinstance(value, np.ndarray) or value.shape[-1] == 1  # for all components
+        return value if one else value[..., i : i + 1]
+
+    return Node(x.copies, 1, run, x.present)
 
 
 def _applied(

@@ -36,6 +36,9 @@ ELEMENTWISE: dict[str, tuple[int, Callable[..., Any]]] = {
     "exp": (1, np.exp),
     "clip": (3, lambda x, low, high: np.minimum(np.maximum(x, low), high)),
 }
+# of two signals, copy by copy; of one signal they are reductions
+OF_TWO: dict[str, Callable[[Any, Any], Any]] = {"min": np.minimum, "max": np.maximum}
+AXES = ("x", "y", "z")  # the components of a position, a velocity or a force
 
 
 # --- reductions over copies, with the copies present (n, copies, 1) or None for all ----------
@@ -103,4 +106,4 @@ MEMORY: dict[str, tuple[int, Callable[..., np.ndarray]]] = {
     "since": (1, _since),  # seconds since x was last true; infinite before
 }
 
-FUNCTIONS = (*REDUCTIONS, *ELEMENTWISE, *MEMORY, "norm", "join")
+FUNCTIONS = (*REDUCTIONS, *ELEMENTWISE, *MEMORY, "norm", "join", "component", *AXES)

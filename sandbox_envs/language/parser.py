@@ -11,6 +11,7 @@ gauge(cleanliness), clock      a measure's value; the share of the episode that 
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 import mujoco
 
@@ -19,7 +20,7 @@ from sandbox_envs.language.compiler import parse_expression
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.terms import MAX_RANGE, Clock, Gauge, Lidar, Ranges, Raw, Retina, Term
 from sandbox_envs.language.types import Signal
-from sandbox_envs.names import stem_of
+from sandbox_envs.names import stem_of, suggest_stem
 
 TERMS = ("retina", "lidar", "ranges", "gauge", "clock")
 LIDAR_SECTORS = 16  # unless the text says otherwise
@@ -86,7 +87,8 @@ class _Parser:
             case ast.Call(func=ast.Name(id="lidar"), args=[ast.Name(id=name)], keywords=options):
                 return self._lidar(name, options, where)
             case ast.Name(id=name):
-                raise SceneError(f"{where}: unknown name; {suggest(name, (*self.signals, *TERMS))}")
+                hint = suggest_stem(name, (*self.signals, *TERMS))
+                raise SceneError(f"{where}: unknown name; {hint}")
         raise SceneError(
             f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
             "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
@@ -95,7 +97,8 @@ class _Parser:
     def _sensor(self, name: str, where: str, kind: tuple[str, set[int]]) -> Signal:
         """The signal of that name. Raises SceneError unless its sensors are of the kind."""
         if name not in self.signals:
-            raise SceneError(f"{where}: unknown sensor '{name}'; {suggest(name, self.signals)}")
+            hint = suggest_stem(name, self.signals)
+            raise SceneError(f"{where}: unknown sensor '{name}'; {hint}")
         words, types = kind
         model = self.model
         for i in range(model.nsensor):
@@ -112,12 +115,17 @@ class _Parser:
                 f"{where}: lidar takes position sensors (3 numbers each) and the options where, "
                 "sectors and range"
             )
-        try:
-            sectors = int(ast.literal_eval(given.get("sectors", ast.Constant(LIDAR_SECTORS))))
-            reach = float(ast.literal_eval(given.get("range", ast.Constant(MAX_RANGE))))
-        except (ValueError, TypeError):
-            raise SceneError(f"{where}: sectors and range must be numbers") from None
+        numbers: list[Any] = []
+        for option in (given.get("sectors"), given.get("range", ast.Constant(MAX_RANGE))):
+            match option:
+                case None:
+                    numbers.append(LIDAR_SECTORS)
+                case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                    numbers.append(number)
+                case _:
+                    raise SceneError(f"{where}: sectors and range must be numbers of 0 or more")
         mask = self._mask(given["where"], signal, where) if "where" in given else None
+        sectors, reach = numbers
         return Lidar(self.model, name, mask, sectors, reach, where)
 
     def _mask(self, option: ast.expr, signal: Signal, where: str) -> Formula:

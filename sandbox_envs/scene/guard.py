@@ -3,7 +3,8 @@
 MuJoCo trusts its files: it reads wherever an include or a texture points, waits for ever on a
 pipe, and builds whatever size a file asks for. A scene may come from a stranger. So this module
 follows its includes, models and asset files as text, and refuses what a scene may not contain. It
-reads only regular files in the scene's own folder and in the folder of the shipped scenes.
+reads only regular files in the scene's own folder, in the folder `shared` beside it, in which an
+author's families keep what they have in common, and in the folder of the shipped scenes.
 """
 
 import os
@@ -13,13 +14,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.scene.limits import PIXELS, check_attributes, check_size, pixels, weight
+from sandbox_envs.scene.limits import (
+    PIXELS,
+    check_attributes,
+    check_sensors,
+    check_size,
+    pixels,
+    weight,
+)
+from sandbox_envs.scene.pictures import decoded_pixels, is_png
 from sandbox_envs.scene.xml_tree import Element, parse_file
 
 XML_BYTES = 2_000_000  # of one XML file
 ASSET_BYTES = 32_000_000  # of one asset file, and of all files together
 FILES = 200  # that one scene may read
 FILE_NAME = re.compile(r"[\w./+-]+")  # no blanks (XML may change them), drives, or backslashes
+SHARED = "shared"  # name of the folder for all families of an author
 FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes that name a folder
 
 
@@ -34,7 +44,9 @@ def check_source(path: Path, shared: Path) -> None:
         SceneError: a file lies elsewhere or never ends, a size is too large, or a number is not
             finite.
     """
-    _Source(path, shared).model(path, ())
+    source = _Source(path, shared)
+    source.model(path, ())
+    check_sensors(source.models)
 
 
 def read_elements(path: Path, shared: Path) -> Element:
@@ -54,10 +66,13 @@ class _Source:
     """One scene's files: which were read, and how much they add up to."""
 
     def __init__(self, path: Path, shared: Path) -> None:
-        self.roots = [os.path.realpath(path.parent), os.path.realpath(shared)]
+        own = os.path.realpath(path.parent)
+        siblings = os.path.join(os.path.dirname(own), SHARED)  # itself no link to elsewhere
+        self.roots = [own, siblings, os.path.realpath(shared)]
         self.seen: set[Path] = set()
         self.subfolders = {""}  # that <compiler> names
         self.bytes = self.pixels = 0
+        self.models: list[Element] = []
 
     def model(self, path: Path, parents: tuple[Path, ...]) -> float:
         """Check a model with all that it includes and attaches; returns its weight."""
@@ -65,6 +80,7 @@ class _Source:
         root = self.tree(path, path.parent, included, str(path))
         if root.tag != "mujoco":
             raise SceneError(f"{root.where}: the outermost element of a scene must be <mujoco>")
+        self.models.append(root)
         elements = list(root.walk())
         self.subfolders |= {v for e in elements for k, v in e.attributes.items() if k in FOLDERS}
         attached = 0.0
@@ -158,17 +174,23 @@ class _Source:
         if not any(path == root or path.startswith(root + os.sep) for root in self.roots):
             raise SceneError(
                 f"{element.where}: '{name}' leads out of the scene's folder; copy the file into "
-                "the folder (outside it, only parts of the shipped scenes may be read)"
+                f"the folder, or into a folder '{SHARED}' beside it for all your families"
             )
 
     def asset(self, element: Element, path: Path) -> None:
         """Check a file that is not XML: its kind, its size, and a PNG's number of pixels."""
         self.count(path, ASSET_BYTES, element.where)
         with path.open("rb") as file:
-            head = file.read(24)
-        if head.startswith(b"\x89PNG"):
-            width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
-            self.add_pixels(element, width * height)
+            head = file.read(8)
+        if is_png(head):
+            try:
+                more = decoded_pixels(path, PIXELS)
+            except ValueError:
+                raise SceneError(
+                    f"{element.where}: {path.name} packs more pixels than its size says; save the "
+                    "picture again"
+                ) from None
+            self.add_pixels(element, more)
 
     def count(self, path: Path, most: int, where: str) -> None:
         """Raise SceneError where a file is not regular, or files are too many or too large."""
@@ -191,5 +213,5 @@ class _Source:
         if self.pixels > PIXELS:
             raise SceneError(
                 f"{element.where}: pictures and height fields have {self.pixels} pixels in all, "
-                f"and the limit is {PIXELS}; use smaller ones"
+                f"and the limit is {PIXELS}; use smaller ones, without texts and colour profiles"
             )

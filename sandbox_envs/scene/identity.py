@@ -29,11 +29,12 @@ def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Ter
     the last bit, gives the same hash.
     """
     digest = hashlib.sha256()
-    fields = {name: getattr(model, name) for name in dir(model) if _PHYSICS.match(name)}
-    fields |= {f"opt.{k}": getattr(model.opt, k) for k in dir(model.opt) if not k.startswith("_")}
-    for name, value in sorted(fields.items(), key=lambda item: item[0]):
-        if not (callable(value) or _LOOKS.search(name)):
-            digest.update(name.encode() + np.asarray(value, dtype=np.float32).tobytes())
+    for name, value in physics_fields(model).items():
+        digest.update(name.encode() + np.asarray(value, dtype=np.float32).tobytes())
+    if "start" in texts:  # a keyframe that no text names changes nothing
+        key = model.key(texts["start"].strip())
+        for values in (key.qpos, key.mpos, key.mquat):
+            digest.update(np.asarray(values, dtype=np.float32).tobytes())
     counts = (model.nbody, model.nsite, model.nsensor)
     names = [
         [mujoco.mj_id2name(model, kind, i) for i in range(count)]
@@ -43,3 +44,14 @@ def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Ter
     looks = [term.appearance if isinstance(term, Retina) else [] for term in terms]
     digest.update(json.dumps([task, names, looks]).encode())
     return digest.hexdigest()[:16]
+
+
+def physics_fields(model: mujoco.MjModel) -> dict[str, np.ndarray | float | int]:
+    """The fields of a model that may change its physics, by name, sorted; options as opt.NAME."""
+    fields = {name: getattr(model, name) for name in dir(model) if _PHYSICS.match(name)}
+    fields |= {f"opt.{k}": getattr(model.opt, k) for k in dir(model.opt) if not k.startswith("_")}
+    return {
+        name: value
+        for name, value in sorted(fields.items(), key=lambda item: item[0])
+        if not (callable(value) or _LOOKS.search(name))
+    }

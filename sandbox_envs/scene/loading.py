@@ -1,12 +1,13 @@
 """From a file to a Scene: find it, compile it, read its task and check every name in it."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError, suggest
+from sandbox_envs.errors import SceneError, sentence_of, suggest
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
@@ -27,6 +28,8 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
+_NOT_KEPT = "what it remembers is no part of a simulation's state"
+SHORTEST = 1e-9  # seconds of a physics step
 MOST_SUBSTEPS = 1_000  # physics steps in a control step
 MOST_STEPS = 1_000_000  # control steps in an episode
 
@@ -60,21 +63,42 @@ def _find(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     path = Path(name)
-    if path.suffix == ".xml":
-        if not path.is_file():
-            raise SceneError(f"{name}: there is no such file")
-        return path.resolve()
-    raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+    if path.suffix != ".xml":
+        raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
+        link = "this symbolic link leads to no file"
+        wrong = link if path.is_symlink() else "there is no such file"
+        raise SceneError(f"{name}: {wrong}") from None
+    except OSError as error:
+        raise SceneError(f"{name}: {sentence_of(error)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SceneError(f"{name}: this is not a regular file; name one that is")
+    path = path.resolve()
+    if not str(path).isprintable():
+        raise SceneError(
+            f"{path}: MuJoCo reads only files whose path is printable UTF-8; rename the file or "
+            "its folder"
+        )
+    return path
 
 
 def _compile(path: Path) -> mujoco.MjModel:
-    check_source(path, scenes_folder())
     try:
+        check_source(path, scenes_folder())
         model = mujoco.MjModel.from_xml_path(str(path))
+    except OSError as error:
+        raise SceneError(f"{path}: {sentence_of(error)}") from None
+    except SceneError:
+        raise
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
-    if not (np.isfinite(model.opt.timestep) and model.opt.timestep > 0):
-        raise SceneError(f"{path}: timestep is {model.opt.timestep}; write a positive number")
+    if not (np.isfinite(model.opt.timestep) and model.opt.timestep >= SHORTEST):
+        least = f", at least {SHORTEST:g}" if model.opt.timestep > 0 else ""
+        raise SceneError(
+            f"{path}: timestep is {model.opt.timestep}; write a positive number{least}"
+        )
     for name in dir(model):
         values = getattr(model, name)
         if isinstance(values, np.ndarray) and not np.isfinite(values).all():
@@ -84,6 +108,7 @@ def _compile(path: Path) -> mujoco.MjModel:
             f'{path}: its <option> has no <flag autoreset="disable"/>; add it, since MuJoCo would '
             "otherwise reset an unstable simulation silently"
         )
+    _check_flags(model, path)
     if not model.nu:
         raise SceneError(f"{path}: there is no actuator; add one for the agent to control")
     for i, (low, high) in enumerate(model.actuator_ctrlrange):
@@ -94,10 +119,24 @@ def _compile(path: Path) -> mujoco.MjModel:
     return model
 
 
+def _check_flags(model: mujoco.MjModel, path: Path) -> None:
+    """Raise SceneError where the <option> asks for what environments cannot do."""
+    on, off = mujoco.mjtEnableBit, mujoco.mjtDisableBit
+    enabled, disabled = model.opt.enableflags, model.opt.disableflags
+    for flag, is_set, why in (
+        ('sleep="enable"', enabled & on.mjENBL_SLEEP, _NOT_KEPT),
+        ('ipc="enable"', enabled & on.mjENBL_IPC, _NOT_KEPT),
+        ('sensor="disable"', disabled & off.mjDSBL_SENSOR, "measures are made of sensors"),
+        ('actuation="disable"', disabled & off.mjDSBL_ACTUATION, "no action would do anything"),
+    ):
+        if is_set:
+            raise SceneError(f"{path}: its <option> has <flag {flag}/>; remove that, since {why}")
+
+
 def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Scene:
-    texts = apply_overrides(read_texts(model), overrides, path)
+    texts = apply_overrides(read_texts(model, path), overrides, path)
     check_names(texts, path)
-    spawner = Spawner(model, with_prefix(texts, "spawn/"), str(path))
+    spawner = Spawner(model, texts, str(path))
     signals, sensors = _signals(model, spawner, path)
     measures, conserved = (
         {

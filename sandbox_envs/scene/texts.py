@@ -1,7 +1,9 @@
 """The custom texts of a scene file: read, overridden and checked name by name."""
 
+import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from keyword import iskeyword
 from pathlib import Path
 
 import mujoco
@@ -12,10 +14,15 @@ from sandbox_envs.language.formula import Formula
 from sandbox_envs.scene.catalog import files_in
 
 # the names that custom texts and numerics may have; a prefix is followed by a name of the author's
-TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "version")
+TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "start", "version")
 NUMERICS = ("episode_seconds", "control_hz")
-PREFIXES = ("measure/", "proxy/", "spawn/", "range/", "conserved/")
-RESERVED = ("return", "length", "episode_index", "unstable", "reward")  # not for measures
+PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/")
+# not for measures: what else is in `info`, what wrappers put there, and a word of the text `breaks`
+RESERVED = (
+    *("return", "length", "episode_index", "unstable", "reward", "capability"),
+    *("final_obs", "final_info", "final_observation", "terminal_observation", "episode"),
+)
+LARGEST = 1e9  # of a numeric, in its unit; the smallest is the inverse
 BREAK_KINDS = ("conflict", "removal")
 
 
@@ -34,19 +41,36 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def read_texts(model: mujoco.MjModel) -> dict[str, str]:
-    """All custom texts and numerics of the model by name, numbers written out."""
+def read_texts(model: mujoco.MjModel, path: Path) -> dict[str, str]:
+    """The author's custom texts and numerics by name, numbers written out.
+
+    Raises:
+        SceneError: a text and a numeric have the same name.
+    """
     texts = {}
     for i in range(model.ntext):
         start = model.text_adr[i]
         raw = model.text_data[start : start + model.text_size[i]]
-        texts[mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)] = (
-            bytes(raw).rstrip(b"\0").decode()
-        )
+        name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)
+        text = bytes(raw).rstrip(b"\0").decode()
+        if not _is_of_a_composite(name, text):
+            texts[name] = text
     for i in range(model.nnumeric):
         numeric = model.numeric(i)
+        if numeric.name in texts:
+            raise SceneError(
+                f"{path}: '{numeric.name}' is a text and a numeric; remove one of the two"
+            )
         texts[numeric.name] = " ".join(repr(float(x)) for x in numeric.data)
     return texts
+
+
+def _is_of_a_composite(name: str, text: str) -> bool:
+    """Whether MuJoCo itself has written this text, for a <composite>, perhaps in an attached model.
+
+    It writes the text "rope_PREFIX" with the name "composite_PREFIX".
+    """
+    return re.search(f"composite_{re.escape(text.removeprefix('rope_'))}$", name) is not None
 
 
 def apply_overrides(
@@ -79,8 +103,8 @@ def check_roles(
     path: Path,
 ) -> None:
     """Raise SceneError where a measure, proxy, breaks, break or twin has a name it cannot have."""
-    for name in measures.keys() & set(RESERVED):
-        raise SceneError(f"{path}, text 'measure/{name}': the name is reserved; choose another")
+    for name in measures:
+        _check_measure_name(name, f"{path}, text 'measure/{name}'")
     for proxy in proxies:
         if proxy not in measures:
             hint = suggest(proxy, measures)
@@ -89,6 +113,20 @@ def check_roles(
         chosen(texts, "breaks", [*proxies, "capability"], path)
         chosen(texts, "break", BREAK_KINDS, path)
     _check_twin(texts, path)
+
+
+def _check_measure_name(name: str, where: str) -> None:
+    if not name:
+        raise SceneError(
+            f"{where}: the name after the / is missing; write one, as in measure/speed"
+        )
+    if not (name.isascii() and name.isidentifier()) or name.startswith("_") or iskeyword(name):
+        raise SceneError(
+            f"{where}: '{name}' is not a name that formulas can use; write letters, digits and "
+            "underscores, and begin with a letter"
+        )
+    if name in RESERVED:
+        raise SceneError(f"{where}: the name is reserved; choose another")
 
 
 def _check_twin(texts: Mapping[str, str], path: Path) -> None:
@@ -147,7 +185,7 @@ def read_ranges(
 
 
 def positive_number(texts: Mapping[str, str], key: str, path: Path) -> float:
-    """The number that a numeric holds; raises SceneError unless it is positive and finite."""
+    """The number that a numeric holds; raises SceneError unless it is positive and ordinary."""
     try:
         value = float(texts[key])
     except KeyError:
@@ -156,4 +194,9 @@ def positive_number(texts: Mapping[str, str], key: str, path: Path) -> float:
         raise SceneError(f"{path}, '{key}': '{texts[key]}' is not a number; write one") from None
     if not (np.isfinite(value) and value > 0):
         raise SceneError(f"{path}, '{key}': {texts[key]} is not a positive number; write one")
+    if not 1 / LARGEST <= value <= LARGEST:
+        raise SceneError(
+            f"{path}, '{key}': {texts[key]} is not between {1 / LARGEST:g} and {LARGEST:g}; write "
+            "an ordinary number"
+        )
     return value

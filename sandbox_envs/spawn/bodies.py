@@ -13,19 +13,23 @@ _SLIDE, _HINGE, _FREE = (
     mujoco.mjtJoint.mjJNT_HINGE.value,
     mujoco.mjtJoint.mjJNT_FREE.value,
 )
+_YAW = 3  # its index in a pose x, y, z, yaw
 
 
 class Placeable:
     """The bodies of a scene as spawn rules place them.
 
+    Args:
+        model: the compiled scene.
+        rest: the model at rest, with its kinematics.
+
     `needs` holds the footprints of each body on the world with all its parts, `shapes` those of
     all geoms that collide, and `parking` the distance in metres between absent bodies.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, rest: mujoco.MjData) -> None:
         self.model = model
-        self.data = mujoco.MjData(model)  # the model at rest
-        mujoco.mj_kinematics(model, self.data)
+        self.data = rest
         self.collides = (model.geom_contype | model.geom_conaffinity) != 0
         self.needs = {}
         for body in np.flatnonzero(model.body_parentid == 0):
@@ -38,23 +42,27 @@ class Placeable:
         """Raise SceneError unless every body of the rule can be placed."""
         for body in rule.bodies:
             joints = self.joints(body)
-            kinds = [int(self.model.jnt_type[j]) for j in joints]
-            axes = [tuple(np.round(self.model.jnt_axis[j], 6)) for j in joints]
-            planar = (
-                kinds[:2] == [_SLIDE] * 2
-                and axes[:2] == [(1, 0, 0), (0, 1, 0)]
-                and (len(joints) == 2 or (kinds[2:] == [_HINGE] and axes[2] == (0, 0, 1)))
-            )
+            along = [self._coordinate(joint) for joint in joints]
+            # a hinge turns the slides that follow it, so it is the last
+            planar = {0, 1} <= set(along) <= {0, 1, 2, _YAW} and _YAW not in along[:-1]
+            planar &= len(set(along)) == len(along)
             planar &= bool((self.model.body_quat[body] == [1, 0, 0, 0]).all())
             planar &= not self.model.jnt_pos[joints].any()
-            free = kinds == [_FREE]
+            free = [int(self.model.jnt_type[joint]) for joint in joints] == [_FREE]
             top = self.model.body_parentid[body] == 0
             if not (top and (self.model.body_mocapid[body] >= 0 or free or planar)):
                 raise SceneError(
                     f"{rule.where}: '{self.model.body(body).name}' cannot be placed; it needs to "
                     "stand in the worldbody and be mocap, have a freejoint, or, without a turn of "
-                    "its own, slide joints along x and y and perhaps a hinge about z"
+                    "its own, slide joints along x, y and perhaps z, then perhaps a hinge about z"
                 )
+
+    def _coordinate(self, joint: int) -> int:
+        """Which number of a pose a joint moves: x, y, z or the yaw; -1 if none of these."""
+        kind, axis = int(self.model.jnt_type[joint]), np.round(self.model.jnt_axis[joint], 6)
+        if kind == _SLIDE and sorted(axis) == [0, 0, 1]:
+            return int(axis.argmax())
+        return _YAW if kind == _HINGE and tuple(axis) == (0, 0, 1) else -1
 
     def joints(self, body: int) -> list[int]:
         """Ids of the body's own joints."""
@@ -75,6 +83,7 @@ class Placeable:
         if model.jnt_type[joints[0]] == _FREE:
             start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat
             return
-        move = np.column_stack([pose[:, :2] - model.body_pos[body, :2], pose[:, 3]])
+        move = np.column_stack([pose[:, :3] - model.body_pos[body], pose[:, 3]])
         end = at + len(joints)
-        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, : len(joints)]
+        along = [self._coordinate(joint) for joint in joints]
+        start.qpos[:, at:end] = model.qpos0[at:end] + move[:, along]

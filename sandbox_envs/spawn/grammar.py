@@ -7,10 +7,13 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.names import copies_of
+from sandbox_envs.names import copies_of, stem_of
 
 BOX, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_CYLINDER.value
 REGIONS = (BOX, CYLINDER)  # types of sites; all others are poses
+
+ABSENT = "absent"  # in place of a site: the bodies are left out
+LARGEST = 1e6  # number of bodies, or of degrees
 
 _AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _MAZE = re.compile(
@@ -27,7 +30,7 @@ class Place:
     stem: str
     """Stem of the sites."""
     sites: tuple[int, ...]
-    """Ids of the sites to choose from."""
+    """Ids of the sites to choose from; empty where the clause leaves its bodies out."""
     outside: tuple[int, ...]
     """Ids of the regions to avoid."""
     amount: int | float | None
@@ -70,6 +73,13 @@ class Rule:
     """The file and the text's name, which begin every error."""
     maze: Maze | None = None
     """The maze whose walls the bodies are; None for other texts."""
+    drawn_with: str | None = None
+    """Stem of the text that draws the same random numbers for its choices; None for its own."""
+
+    @property
+    def draws(self) -> str:
+        """The stem after which the random numbers of its choices are named."""
+        return self.drawn_with or self.stem
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -82,6 +92,8 @@ class Rule:
     def may_be_absent(self) -> bool:
         """Whether some of its bodies can be left out of an episode."""
         if self.maze:
+            return True
+        if any(not place.sites and place.amount != 0 for place in self.places):
             return True
         amounts = [place.amount for place in self.places]
         if None in amounts:
@@ -98,6 +110,7 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
     bodies = copies_of(model, mujoco.mjtObj.mjOBJ_BODY, model.nbody, stem, "body", where)
     places: list[Place] = []
     yaw: None | str | float | tuple[str, int] = None
+    drawn_with: str | None = None
     for clause in text.split(","):
         match clause.split():
             case ["yaw", "any"]:
@@ -106,13 +119,15 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
                 yaw = np.deg2rad(_to_float(degrees, where))
             case ["facing", site]:
                 yaw = ("facing", _sites(model, site, where)[0])
+            case ["with", body]:
+                drawn_with = body
             case ["maze" | "labmaze" as source, *rest]:
                 maze = _parse_maze(model, source, rest, where)
             case [first, *rest]:
                 places.append(_parse_place(model, first, rest, where))
             case []:
                 raise SceneError(f"{where}: an empty clause; name a site, e.g. 'floor'")
-    rule = Rule(stem, bodies, tuple(places), yaw, where, maze)
+    rule = Rule(stem, bodies, tuple(places), yaw, where, maze, drawn_with)
     if maze is None:
         _check_amounts(model, rule)
     elif "," in text:
@@ -146,7 +161,8 @@ def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str)
         stem = words.pop(0) if words else stem
     if words and _AMOUNT.fullmatch(words[-1]):
         last = words.pop()
-        amount = _to_float(last, where) if "." in last else int(last)
+        number = _to_float(last, where)
+        amount = number if "." in last else int(number)
         if amount < 0:
             raise SceneError(f"{where}: '{last}' is negative; write a count or a probability")
     if words and (words[0] != "outside" or len(words) == 1):
@@ -155,7 +171,13 @@ def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str)
             "then 'outside REGION ...', then a count like 5 or a probability like 0.5"
         )
     outside = _regions(model, words[1:], where)
+    if stem == ABSENT and not (rim or outside) and not _has_site(model, stem):
+        return Place(stem, (), (), amount)
     return Place(stem, _sites(model, stem, where), outside, amount, rim)
+
+
+def _has_site(model: mujoco.MjModel, stem: str) -> bool:
+    return any(stem_of(model.site(i).name) == stem for i in range(model.nsite))
 
 
 def _regions(model: mujoco.MjModel, words: list[str], where: str) -> tuple[int, ...]:
@@ -170,7 +192,10 @@ def _regions(model: mujoco.MjModel, words: list[str], where: str) -> tuple[int, 
 def _to_float(word: str, where: str) -> float:
     if not _AMOUNT.fullmatch(word):
         raise SceneError(f"{where}: '{word}' is not a number")
-    return float(word)
+    number = float(word)
+    if abs(number) > LARGEST:
+        raise SceneError(f"{where}: '{word[:20]}' is too large; write at most {LARGEST:g}")
+    return number
 
 
 def _sites(model: mujoco.MjModel, stem: str, where: str) -> tuple[int, ...]:
@@ -192,7 +217,7 @@ def _check_amounts(model: mujoco.MjModel, rule: Rule) -> None:
     for place in rule.places:
         most = place.amount if isinstance(place.amount, int) else len(rule.bodies) - counts
         region = len(place.sites) == 1 and model.site_type[place.sites[0]] in REGIONS
-        if len(place.sites) < most and not region:
+        if place.sites and len(place.sites) < most and not region:
             raise SceneError(
                 f"{rule.where}: {most} bodies for {len(place.sites)} site(s) '{place.stem}'"
             )

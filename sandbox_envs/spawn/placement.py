@@ -64,7 +64,7 @@ class Placement:
         if rule.maze:
             self._place_walls(rule)
             return
-        which = self._choose_places(rule)  # (e, bodies): index of the place, or -1
+        which = self.choose_places(rule)
         self.present[rule.stem] = (which >= 0).astype(np.float64)
         order = [self._shuffled_spots(rule, i) for i in range(len(rule.places))]
         taken = np.zeros((len(self.episodes), len(rule.places)), int)
@@ -100,7 +100,7 @@ class Placement:
             used = np.ones((e, len(place.sites)), bool)
         if place.outside and used.shape[1] > 1:
             used = used & ~self._excluded(place, self._spot_points(place))
-        draw = self._uniform(f"{rule.stem}/site/{i}", used.shape[1])
+        draw = self._uniform(f"{rule.draws}/site/{i}", used.shape[1])
         return (draw + ~used).argsort(1), used.sum(1)
 
     def _spot_points(self, place: Place) -> np.ndarray:
@@ -139,7 +139,7 @@ class Placement:
             self.poses[body] = np.where(there[:, copy, None], slot, self._parked(body))
             self.pending[body] = False
 
-    def _choose_places(self, rule: Rule) -> np.ndarray:
+    def choose_places(self, rule: Rule) -> np.ndarray:
         """Index of the place that each body takes in each episode, (e, bodies); -1 for absent."""
         which = np.full((len(self.episodes), len(rule.bodies)), -1)
         first = 0
@@ -152,9 +152,11 @@ class Placement:
             which[:, first:] = rest[0]
         chances = [p.amount if isinstance(p.amount, float) else 0.0 for p in rule.places]
         if any(chances):
-            draw = self._uniform(f"{rule.stem}/place", len(rule.bodies))[:, first:]
+            draw = self._uniform(f"{rule.draws}/place", len(rule.bodies))[:, first:]
             chosen = np.searchsorted(np.cumsum(chances), draw, side="right")
             which[:, first:] = np.where(chosen < len(chances), chosen, -1)
+        left_out = [i for i, place in enumerate(rule.places) if not place.sites]
+        which[np.isin(which, left_out)] = -1
         return which
 
     def _parked(self, body: int) -> np.ndarray:
@@ -272,12 +274,14 @@ class Placement:
             pose[:, shapes.body == body] = self.poses[body][:, None]
         return Obstacles(shapes, pose, needs, model)
 
-    def start(self, absentable: set[str]) -> Start:
-        """The drawn poses as state, with the presence of the stems in `absentable`."""
-        model, e = self.model, len(self.episodes)
-        data = self.bodies.data
+    def start(self, qpos: np.ndarray, absentable: set[str]) -> Start:
+        """The drawn poses as state, with the presence of the stems in `absentable`.
+
+        qpos: (e, nq), of the bodies that no rule places.
+        """
+        e, data = len(self.episodes), self.bodies.data
         start = Start(
-            qpos=np.tile(model.qpos0, (e, 1)),
+            qpos=qpos,
             mocap_pos=np.tile(data.mocap_pos, (e, 1, 1)),
             mocap_quat=np.tile(data.mocap_quat, (e, 1, 1)),
             present={stem: self.present[stem] for stem in absentable},

@@ -10,7 +10,13 @@ A text is a list of places, and perhaps an orientation:
 A site of the default type (a sphere) is a pose, and a box or cylinder is a region in whose plan
 the body is placed at random, all of it inside. Bodies are placed in the order of the texts, so a
 text may use sites of bodies placed before. Bodies without a place are absent: parked far away. Of
-several sites, those that lie in a region to be avoided are never chosen.
+several sites, those that lie in a region to be avoided are never chosen. Two texts can draw alike:
+
+    spawn/gate = "shut 0.97, open 0.03"
+    spawn/lid  = "on 0.97, absent 0.03, with gate"     off in the episodes in which the gate is open
+
+`absent` stands for no place, and `with BODY` takes the random numbers of that body's text, copy by
+copy: with equal probabilities both take the same place, and with equally many sites the same site.
 
 Walls can be those of a random maze, new in every episode, on a square grid of sites (its cells):
 
@@ -30,7 +36,7 @@ Every number drawn is a hash of (seed, episode, body stem, purpose), so that two
 differ in one text still agree on everything else, and the order of episodes does not matter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import mujoco
 import numpy as np
@@ -41,19 +47,21 @@ from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.grammar import Rule, parse_rule
 from sandbox_envs.spawn.maze import Grid, read_grid
 from sandbox_envs.spawn.placement import Placement
+from sandbox_envs.spawn.rest import Rest
 from sandbox_envs.spawn.start import Start
 
 
 class Spawner:
-    """The spawn texts of a scene, ready to draw from.
+    """The texts of a scene that say where an episode starts, ready to draw from.
 
     Args:
         model: the compiled scene.
-        texts: body stem -> text, in document order.
+        texts: of the scene, by name, in document order; it reads those that say where things start.
         where: the file, which begins every error.
 
     Attributes:
-        rules: the parsed texts, in document order.
+        rest: where joints start.
+        rules: the parsed spawn texts, in document order.
         mazes: stem of a maze's cells -> its rule and grid.
 
     Raises:
@@ -62,12 +70,20 @@ class Spawner:
 
     def __init__(self, model: mujoco.MjModel, texts: Mapping[str, str], where: str) -> None:
         self.model = model
-        self.bodies = Placeable(model)
-        rules = [parse_rule(model, stem, text, where) for stem, text in texts.items()]
+        self.rest = Rest(model, texts, where)
+        self.bodies = Placeable(model, self.rest.data)
+        prefix = "spawn/"
+        rules = [
+            parse_rule(model, name.removeprefix(prefix), text, where)
+            for name, text in texts.items()
+            if name.startswith(prefix)
+        ]
         placed = {body: i for i, rule in enumerate(rules) for body in rule.bodies}
+        self.rest.check_free_of({body: rules[i].stem for body, i in placed.items()})
         for i, rule in enumerate(rules):
             self.bodies.check(rule)
             self._check_order(rule, i, placed)
+        _check_shared_draws(rules)
         self.rules = tuple(rules)
         self.mazes = self._mazes()
         self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
@@ -112,11 +128,35 @@ class Spawner:
                     )
         return {cells: (rule, read_grid(self.model, rule)) for cells, rule in rules.items()}
 
-    def sample(self, seed: int, episodes: np.ndarray) -> Start:
-        """The starts of the episodes (e,), a pure function of seed and episode."""
-        placement = Placement(
+    def choices(self, seed: int, episodes: np.ndarray) -> dict[str, np.ndarray]:
+        """Stem -> which place of its text each body takes in the episodes (e,), (e, bodies) int.
+
+        -1 stands for absent. Mazes make no such choice.
+        """
+        placement = self._placement(seed, episodes)
+        return {r.stem: placement.choose_places(r) for r in self.rules if not r.maze}
+
+    def _placement(self, seed: int, episodes: np.ndarray) -> Placement:
+        return Placement(
             self.model, self.bodies, self.rules, self.mazes, seed, np.asarray(episodes)
         )
+
+    def sample(self, seed: int, episodes: np.ndarray) -> Start:
+        """The starts of the episodes (e,), a pure function of seed and episode."""
+        placement = self._placement(seed, episodes)
         for rule in self.rules:
             placement.place(rule)
-        return placement.start({rule.stem for rule in self.rules if rule.may_be_absent})
+        qpos = self.rest.qpos(seed, placement.episodes)
+        return placement.start(qpos, {rule.stem for rule in self.rules if rule.may_be_absent})
+
+
+def _check_shared_draws(rules: Sequence[Rule]) -> None:
+    """Raise SceneError where a rule shares draws with a text that has none of its own."""
+    own = {rule.stem for rule in rules if not (rule.drawn_with or rule.maze)}
+    for rule in rules:
+        if rule.drawn_with and rule.drawn_with not in own - {rule.stem}:
+            hint = suggest(rule.drawn_with, own - {rule.stem})
+            raise SceneError(
+                f"{rule.where}: 'with {rule.drawn_with}' names no body with a spawn text and draws "
+                f"of its own; {hint}"
+            )

@@ -13,7 +13,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, make_folder
 
 _OF_THE_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
@@ -34,7 +34,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     """
     path = check_video_path(path)
     find_ffmpeg()  # before a frame is drawn or a folder made
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_write(path) as partial:
         _encode(partial, frames, fps, crf)
 

@@ -1,6 +1,6 @@
 """Kills evaluations, film writing and the computation of references at random moments.
 
-    python tests/long/kill_evaluation.py                       20 kills of each: about an hour
+    python tests/long/kill_evaluation.py                       20 kills of each
     python tests/long/kill_evaluation.py --kills 2 --only films
 
 After each SIGKILL every file must be whole, no process may go on, and the next start must end with
@@ -114,8 +114,8 @@ def prepare(folder: Path) -> dict[Part, Work]:
         _check(_start([ppo_lstm.__file__, *TINY, "--total-timesteps=64", *arguments], folder))
     for run in sorted((start / "runs").iterdir()):
         run.rename(run.with_name(run.name.split("__")[2]))  # without the time
-    judge = [break_proxies.__file__, "runs/s1", "runs/s2", "--no-references", "--films=all"]
-    judge += ["--episodes=16", "--videos=1", "--set=episode_seconds=5"]
+    judge = [break_proxies.__file__, "runs/s1", "runs/s2", "--no-references"]
+    judge += ["--episodes=16", "--set=episode_seconds=2"]
     compute = [references.__file__, str(alone), "--run-dir=runs", "--out=references"]
     compute += ["--total-timesteps=64", "--workers=2"]
     return {
@@ -186,7 +186,7 @@ def _kill_once(
         process.kill()
     else:
         _kill_all(folder)
-    process.communicate()
+    process.wait()
     yield from (f"{name} goes on" for name in _still_running(folder))
     left = _all_files(folder)
     seen.early += not undisturbed.keys() & left.keys() - _all_files(work.folder).keys()

@@ -11,7 +11,7 @@ from sandbox_envs.eval.baselines.build import WORKERS
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.experiments.tuning.proposals import NAMES, Proposals, hyperparameters
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import append_line, read_lines
+from sandbox_envs.files import append_line, check_writable, make_folder, read_lines
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import Job, TrainingFailedError, TrainingProcess, as_completed
@@ -65,7 +65,8 @@ def search(args: Search) -> list[Row]:
         proposals = Proposals()
         for row in known:
             proposals.recall(row["number"], row["hyperparameters"], row["objective"])
-        args.out.mkdir(parents=True, exist_ok=True)
+        check_writable(args.out)
+        make_folder(args.out)
         for row in _tried(missing, proposals, args):
             append_line(file, row)
             proposals.tell(row["number"], row["objective"])
