@@ -75,7 +75,7 @@ def train_with_kills(folder: Path, kills: int, longest: float, rng: random.Rando
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """All that the files of a run say, without times, its place, and the state of the repository."""
+    """All that the files of a run say, without times, its place, and the repository's state."""
     names = Counter("events" if "tfevents" in f.name else f.name for f in folder.iterdir())
     described = json.loads((folder / "args.json").read_text())
     for part, name in ((described["args"], "run_dir"), (described, "commit"), (described, "dirty")):
