@@ -7,6 +7,7 @@ that was changed after it was saved, is refused before anything is done with it.
 
 import hashlib
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,9 +83,17 @@ def fitting(folder: Path) -> Iterator[None]:
 
 
 def _as_tensors(tree: Any) -> Any:
-    """The same nested dicts with tensors for arrays, which weights_only loading accepts."""
+    """The same tree with tensors for arrays, which weights_only loading accepts.
+
+    Equal texts are made one object: the bytes of the file tell them apart, and those of a resumed
+    training shall equal those of one that was never stopped.
+    """
     if isinstance(tree, Mapping):
-        return {key: _as_tensors(value) for key, value in tree.items()}
+        return {_as_tensors(key): _as_tensors(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_as_tensors(item) for item in tree)
+    if isinstance(tree, str):
+        return sys.intern(tree)
     if isinstance(tree, np.ndarray):
         return torch.from_numpy(tree.copy())
     return tree

@@ -21,9 +21,9 @@ Row = Mapping[str, float | None]
 
 
 class Log:
-    """The log of one training; `done`: environment steps that are logged already."""
+    """The log of one training; `done`: steps that a resumed one begins with, None for a new one."""
 
-    def __init__(self, folder: Path, done: int) -> None:
+    def __init__(self, folder: Path, done: int | None) -> None:
         self.file = folder / FILE
         self._waiting: list[bytes] = []
         self._hook, threading.excepthook = threading.excepthook, _quiet_about_files
@@ -83,9 +83,9 @@ class Log:
         self.write()
 
 
-def _writer(folder: Path, done: int) -> SummaryWriter:
+def _writer(folder: Path, done: int | None) -> SummaryWriter:
     """TensorBoard's writer; events of a killed process after the steps done are not shown."""
-    return SummaryWriter(str(folder), purge_step=done + 1 if done else None)
+    return SummaryWriter(str(folder), purge_step=None if done is None else done + 1)
 
 
 def append(file: Path, line: bytes) -> None:

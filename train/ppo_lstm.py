@@ -495,6 +495,9 @@ def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path 
         start, first = reset_envs(agent, envs, args), 0
         run = Run.create(args.run_dir, Path(__file__).stem, args, scenes, sizes, steps)
     with run:
+        if not folder:  # so that a run can be resumed, and its folder written, from the beginning
+            progress = {"update": 0, "step": 0}
+            run.checkpoint(agent, progress | snapshot(optimizer, generator, envs, start))
         for done in range(first + 1, updates + 1):
             optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
             episodes, losses, start = iterate(agent, optimizer, envs, start, args, generator)

@@ -53,7 +53,7 @@ class Run:
         self, folder: Path, scenes: Sequence[Scene], args: Any, saved: Mapping[str, Any]
     ) -> None:
         self.folder, self.scenes, self.args = folder, scenes, args
-        self._done: int = saved.get("step", 0)
+        self._resumed, self._done = bool(saved), int(saved.get("step", 0))
         self._step = self._saved_step = self._done
         self._episodes = deque(saved.get("episodes", ()), maxlen=CORRELATION_EPISODES)
         self._unstable = self._ended = 0
@@ -101,11 +101,11 @@ class Run:
     def __enter__(self) -> "Run":
         with ExitStack() as stack:
             stack.callback(os.close, lock(self.folder))
-            if self._done:
+            if self._resumed:
                 self._go_on()
             self.training = read_training(self.folder)
             self._start_tracking()
-            self._log = Log(self.folder, self._done)
+            self._log = Log(self.folder, self._done if self._resumed else None)
             stack.callback(self._log.close)
             total = self.training.total_steps
             self._bar = stack.enter_context(
@@ -132,7 +132,7 @@ class Run:
         try:
             start_tracking(self.args, self.folder, config)
         except UserError:
-            if not self._done:  # nothing is in it yet
+            if not self._resumed:  # nothing is in it yet
                 shutil.rmtree(self.folder)
             raise
 
@@ -148,10 +148,10 @@ class Run:
             stop_tracking(self.args, exit_code=int(kind is not None))
         if isinstance(error, DivergedError):
             step = self._step + (self.training.update_steps or 0)
-            kept = f"the policy of step {self._saved_step} is kept" if self._saved_step else ""
             raise DivergedError(
                 f"{self.folder}: the training ended at step {step} of "
-                f"{self.training.total_steps}: {error}; {kept or 'nothing was saved'}"
+                f"{self.training.total_steps}: {error}; "
+                f"the policy of step {self._saved_step} is kept"
             ) from None
 
     @property

@@ -18,21 +18,23 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal to get when the parent ends
 class StopRequests:
     """Notes Ctrl-C and SIGTERM while its block runs, so that a training can save before it ends.
 
-    The first one is noted in `number`; a second one acts as it would without this. If the
-    process does not come to note the first one in time, because it is deep in one call to the
-    physics, it ends without saving. Outside of the main thread, where Python cannot handle signals,
-    nothing is noted.
+    The first one is noted in `number`; a second one acts as it would without this, except in a job.
+    If the process does not come to note the first one in time, because it is deep in one call to
+    the physics, it ends without saving. Outside of the main thread, where Python cannot handle
+    signals, nothing is noted.
     """
 
     def __init__(self) -> None:
         self.number = 0
         self._handlers: dict[int, Any] = {}
+        self._is_job = False
 
     def __enter__(self) -> "StopRequests":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._note)
             self._watch()
+            self._is_job = PARENT in os.environ
             _end_with_parent()
         return self
 
@@ -44,7 +46,8 @@ class StopRequests:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: object) -> None:
-        signal.signal(number, self._handlers[number])  # a job may get both, one of each
+        if not self._is_job:  # a job gets several where its parent dies thread by thread
+            signal.signal(number, self._handlers[number])
         if not self.number:
             tqdm.write("finishing this update, then saving; press Ctrl-C again to stop at once")
         self.number = number
@@ -75,7 +78,7 @@ class StopRequests:
 
 
 def _end_with_parent() -> None:
-    """Get SIGTERM when the process that started this one as a job ends, however it ends (Linux)."""
+    """Let a process that was started as a job get SIGTERM when its parent ends (Linux)."""
     parent = int(os.environ.pop(PARENT, 0))
     if parent and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

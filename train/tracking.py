@@ -53,7 +53,9 @@ def stop_tracking(args: Any, exit_code: int) -> None:
 def _wandb() -> Any:
     try:
         return import_module("wandb")
-    except ImportError:
+    except ImportError as error:
+        known = not isinstance(error, ModuleNotFoundError) or error.name != "wandb"
+        why = f"cannot be imported ({error})" if known else "is not installed"
         raise UserError(
-            "--track: the package wandb is not installed; pip install wandb, or leave --track out"
+            f"--track: the package wandb {why}; pip install wandb, or leave --track out"
         ) from None

@@ -75,10 +75,11 @@ def train_with_kills(folder: Path, kills: int, longest: float, rng: random.Rando
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """All that the files of a run say, without times and the place where it lies."""
+    """All that the files of a run say, without times, its place, and the repository's state."""
     names = Counter("events" if "tfevents" in f.name else f.name for f in folder.iterdir())
     described = json.loads((folder / "args.json").read_text())
-    described["args"].pop("run_dir")
+    for part, name in ((described["args"], "run_dir"), (described, "commit"), (described, "dirty")):
+        part.pop(name)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return {
         "files": sorted(names),
