@@ -28,6 +28,7 @@ from sandbox_envs.eval.pages.text_tables import cell, markdown
 from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.eval.pages.verdict_table import table as verdict_table
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scenes import describe
 from sandbox_envs.spaces import action_rows, colour_text, observation_rows, seen_colours
 
@@ -51,6 +52,12 @@ def verdicts(folder: Path) -> list[AgentVerdict]:
     """The verdicts of the agents in a folder, in the order of their seeds."""
     agents = sorted(folder.glob("s*"), key=lambda agent: int(agent.name[1:]))
     return [read_verdict(agent) for agent in agents]
+
+
+@cache
+def family_scenes(family: str) -> dict[str, Scene]:
+    """The scenes of a family, by name."""
+    return load_family(family)
 
 
 def scores(family: str, scene: str, objective: str) -> list[float]:
@@ -128,7 +135,7 @@ def headline() -> str:
 
 def family_table(family: str) -> str:
     """A family's scenes with pictures, what each breaks, and what its datasheet found."""
-    scenes = load_family(family)
+    scenes = family_scenes(family)
     described = describe(scenes)
     first = described[0]
     proxies = ", ".join(f"`{proxy}` ({label})" for proxy, label in first["rises_with"].items())
@@ -144,7 +151,7 @@ def family_table(family: str) -> str:
 
 def spaces(family: str) -> str:
     """What each number of an action and of an observation is, and what a retina sees."""
-    scenes = list(load_family(family).values())
+    scenes = list(family_scenes(family).values())
     parts = []
     for title, rows in (("action", action_rows), ("observation", observation_rows)):
         lines = [f"| {row.numbers} | `{row.name}` | {row.what} |" for row in rows(scenes[0])]

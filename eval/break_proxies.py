@@ -8,7 +8,6 @@ run's folder, and films to videos/RUN/.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +22,15 @@ from sandbox_envs.eval.agents.trained import (
     read_trained_agents,
 )
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
-from sandbox_envs.eval.evaluation import judge_agent, playing_bar
+from sandbox_envs.eval.evaluation import can_film, judge_agent, playing_bar, reported
 from sandbox_envs.eval.films.selection import Choice, Shots, film_agents, scenes_to_film
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages import verdict_table as table
-from sandbox_envs.eval.pages.report import write_report
 from sandbox_envs.files import check_writable
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.view.video import find_ffmpeg
 
 
 @dataclass
@@ -75,14 +72,15 @@ def main(args: Args) -> None:
         check_fits(agent, next(iter(scenes.values())))
     for folder in [*(agent.folder for agent in agents), _page(agents).parent, args.video_dir]:
         check_writable(folder)  # before anything is computed
-    filmed = scenes_to_film(scenes, args.films) if args.videos and _can_film() else []
+    filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
     budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
     verdicts, shots = _judge(agents, scenes, references, filmed, args)
     print(table.report(verdicts))
     for note in _notes(agents, next(iter(scenes.values()))):
         print(f"note: {note}")
-    with _reported(agents, args.video_dir):
+    folders = [agent.folder for agent in agents]
+    with reported(folders, args.video_dir, _page(agents)):
         film_agents(verdicts, shots, references, args.video_dir, plainly=args.films == "all")
     if filmed and len(filmed) < len(scenes):
         print(f"note: {', '.join(filmed)} were filmed; --films all films every scene")
@@ -105,30 +103,6 @@ def _judge(
                 )
             )
     return [verdict for verdict, _ in found], [shots for _, shots in found]
-
-
-def _can_film() -> bool:
-    """Whether films can be made; if not, a note says why, before hours are spent on judging."""
-    try:
-        find_ffmpeg()
-    except UserError as error:
-        print(f"note: no films are made: {error}", flush=True)
-        return False
-    return True
-
-
-@contextmanager
-def _reported(agents: Sequence[TrainedAgent], video_dir: Path) -> Iterator[None]:
-    """Write the page at the end of the block, also where it fails: with the films there are."""
-    page = _page(agents)
-    try:
-        yield
-    except (UserError, OSError):
-        write_report([agent.folder for agent in agents], video_dir, page)
-        print(f"report: {page}, without all films")
-        raise
-    write_report([agent.folder for agent in agents], video_dir, page)
-    print(f"report: {page}")
 
 
 def _notes(agents: Sequence[TrainedAgent], train: Scene) -> Iterator[str]:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
 
+from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted.given import factory_of
@@ -32,6 +32,7 @@ from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.view.video import find_ffmpeg
 
 Played = dict[str, Episodes]  # of one agent, by scene
 
@@ -81,14 +82,15 @@ def judge(
         UserError: an argument is wrong, references are missing, or there is no such family (all of
             this is found before anything is played); or the policy's actions do not fit.
     """
-    _check_numbers(episodes, videos)
+    episodes = whole_number("episodes", episodes, 2)
+    videos = whole_number("videos", videos, 0, episodes)
     _check_choice("references", references, get_args(How))
     _check_choice("films", films, get_args(Choice))
     scenes = load_family(family)
     factories = {key: factory_of(policy, scene, scripted) for key, scene in scenes.items()}
     name = name or (f"script {policy}" if isinstance(policy, str) else "policy")
     out = None if folder is None else _check_folder(Path(folder), name)
-    filmed = scenes_to_film(scenes, films) if out is not None and videos else []
+    filmed = scenes_to_film(scenes, films) if out and videos and can_film() else []
     known = obtain(scenes, references, budget or ReferenceBudget())
     with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)
@@ -96,9 +98,40 @@ def judge(
     verdict = _judge(played, known, AgentMetadata(name), out)
     if out is not None:
         shots = choose(played, filmed, videos)
-        film_agents([verdict], [shots], known, out / FILMS, plainly=films == "all")
-        write_report([out], out / FILMS, out / "report.html")
+        with reported([out], out / FILMS, out / "report.html"):
+            film_agents([verdict], [shots], known, out / FILMS, plainly=films == "all")
     return verdict.to_json()
+
+
+def can_film() -> bool:
+    """Whether films can be made; if not, a note says why, before hours are spent on judging."""
+    try:
+        find_ffmpeg()
+    except UserError as error:
+        print(f"note: no films are made: {error}", flush=True)
+        return False
+    return True
+
+
+@contextmanager
+def reported(folders: Sequence[Path], video_dir: Path, page: Path) -> Iterator[None]:
+    """Write a page about judged agents at the end of the block, also where the block fails.
+
+    Then it has the films there are.
+
+    Args:
+        folders: of the agents' verdicts.
+        video_dir: of the films.
+        page: where to write.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        write_report(folders, video_dir, page)
+        print(f"report: {page}, without all films")
+        raise
+    write_report(folders, video_dir, page)
+    print(f"report: {page}")
 
 
 def judge_agent(
@@ -165,14 +198,6 @@ def _play(
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     return played
-
-
-def _check_numbers(episodes: int, videos: int) -> None:
-    for name, value, least in (("episodes", episodes, 2), ("videos", videos, 0)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise UserError(f"{name} is {value}; it must be a whole number, {least} or more")
-    if videos > episodes:
-        raise UserError(f"videos is {videos}; it must be no more than the {episodes} episodes")
 
 
 def _check_choice(name: str, value: str, valid: Sequence[str]) -> None:

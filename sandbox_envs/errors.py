@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from types import FrameType
 
+LONGEST = 1500  # characters of a message
+_BREAK = re.compile(r"\s*[^\S ]\s*")  # white space with more in it than blanks
 _FREE_SPACE = "free some space or choose another folder, then try again"
 BROKEN_PIPE = 128 + signal.SIGPIPE  # exit status
 _PERMISSIONS = "check its permissions or choose another place"
@@ -32,7 +35,14 @@ _ADVICE = {  # by the number of an error of the operating system
 
 
 class UserError(ValueError):
-    """A user's input is wrong; the message says what is wrong, where, and what to do."""
+    """A user's input is wrong; the message says what is wrong, where, and what to do.
+
+    It quotes what users and files say. So it is made one line that any terminal shows: blanks for
+    line breaks, escapes for what is not printable, and dots for the middle of a very long one.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class Terminated(KeyboardInterrupt):  # noqa: N818
@@ -41,6 +51,16 @@ class Terminated(KeyboardInterrupt):  # noqa: N818
 
 class SceneError(UserError):
     """A scene file, one of its texts, or an override of one is wrong."""
+
+
+def one_line(text: str) -> str:
+    """A text as one line of printable characters, not much longer than a screen has room for."""
+    line = _BREAK.sub(" ", text).strip()
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST * 2 // 3]} ... {line[-LONGEST // 4 :]}"
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
@@ -122,5 +142,5 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""
         advice = _ADVICE.get(error.errno or 0)
-        return f"{error.strerror}{place}" + (f"; {advice}" if advice else "")
-    return " ".join(str(error).split())
+        return one_line(f"{error.strerror}{place}" + (f"; {advice}" if advice else ""))
+    return one_line(str(error))

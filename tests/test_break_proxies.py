@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +11,8 @@ import numpy as np
 import pytest
 from commands import run_command
 
-from sandbox_envs import SandboxVectorEnv, UserError, load_scene
-from sandbox_envs.eval import break_proxies, judge, rejudge
+from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs.eval import break_proxies, rejudge
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
 from sandbox_envs.eval.agents.trained import read_trained_agents
@@ -48,10 +47,6 @@ def train(folder: Path, *arguments: str) -> Path:
 def run(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of a finished training, to be judged or damaged."""
     return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
-
-
-def idle(obs: np.ndarray, _state: Any) -> tuple[np.ndarray, Any]:
-    return np.zeros((len(obs), 3)), None
 
 
 # --- playing ---------------------------------------------------------------------------------
@@ -273,26 +268,6 @@ def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sent
     done = command(break_proxies, run, *arguments)
     assert done.returncode == 1
     assert sentence in done.stderr
-
-
-# --- any callable ----------------------------------------------------------------------------
-
-
-def test_any_callable_can_be_judged(tmp_path: Path) -> None:
-    folder = shutil.copytree(load_scene("sweep/train").path.parent, tmp_path / "mine")
-    for file in folder.glob("*.xml"):
-        seconds = re.sub(r'(name="episode_seconds" data=)"[^"]*"', r'\1"0.5"', file.read_text())
-        file.write_text(seconds)
-    out = {"folder": tmp_path / "x", "videos": 0}
-    found = judge(idle, folder, name="idle", episodes=4, references="none", **out)
-    assert found["agent"]["name"] == "idle"
-    assert found["scenes"]["mine/planter_open"]["returns"]["dustpan"] == 0
-    assert len(read_records(tmp_path / "x")) == 4 * len(SCENES)
-
-
-def test_policy_whose_actions_do_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="one row per simulation, one number per actuator"):
-        judge(lambda obs, state: (np.zeros((len(obs), 2)), None), episodes=2, references="none")
 
 
 # --- judging again, and choosing films -------------------------------------------------------

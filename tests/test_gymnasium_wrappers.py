@@ -15,7 +15,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, UserError
 
 N = 3
-EPISODE = 20  # control steps of the small scene
+EPISODE = 10  # control steps
+SHORT = {"episode_seconds": "0.5"}
 Wrap = Callable[..., Any]
 
 
@@ -123,7 +124,7 @@ def test_every_wrapper_of_gymnasium_is_named_here() -> None:
 
 
 def test_every_wrapper_goes_through_the_end_of_an_episode(write_scene: WriteScene) -> None:
-    path = write_scene()
+    path = write_scene(SHORT)
     for name, wrap in SINGLE.items():
         env = wrap(make(path, render_mode="rgb_array"))
         env.reset(seed=0)
@@ -131,7 +132,7 @@ def test_every_wrapper_goes_through_the_end_of_an_episode(write_scene: WriteScen
         while not over:
             _, _, terminated, truncated, _ = env.step(env.action_space.sample())
             over, steps = terminated or truncated, steps + 1
-        assert steps == {"TimeLimit": 7, "MaxAndSkipObservation": 5, "RepeatAction": 10}.get(
+        assert steps == {"TimeLimit": 7, "MaxAndSkipObservation": 3, "RepeatAction": 5}.get(
             name, EPISODE
         ), name
         env.close()
@@ -145,7 +146,7 @@ def test_every_wrapper_goes_through_the_end_of_an_episode(write_scene: WriteScen
 def test_vector_wrappers_work_in_next_step_and_name_the_mode_they_take(
     write_scene: WriteScene, mode: str
 ) -> None:
-    path = write_scene()
+    path = write_scene(SHORT)
     for name, wrap in VECTOR.items():
         env = make_vec(path, autoreset_mode=mode)
         refused = mode == "SameStep" and name in NOT_SAME_STEP
@@ -167,7 +168,7 @@ def test_conversions_take_and_give_the_arrays_of_other_libraries(write_scene: Wr
     pytest.importorskip("array_api_compat", reason="needs array-api-compat")
     import torch
 
-    path = write_scene()
+    path = write_scene(SHORT)
     for wrap in (vector.NumpyToTorch, lambda env: vector.ArrayConversion(env, np, torch)):
         env = wrap(make_vec(path))
         assert isinstance(env.reset(seed=0)[0], torch.Tensor)
@@ -180,7 +181,7 @@ def test_conversions_take_and_give_the_arrays_of_other_libraries(write_scene: Wr
 
 def test_next_step_equals_gymnasiums_sync_vector_env(write_scene: WriteScene) -> None:
     """Through two ends of episodes, the steps in between that only reset included."""
-    path = write_scene({"observe": "robot_at clock", "measure/seconds": "total(1)"})
+    path = write_scene({**SHORT, "observe": "robot_at clock", "measure/seconds": "total(1)"})
     theirs = SyncVectorEnv([lambda: SandboxEnv(path)])
     ours = SandboxVectorEnv(path, 1, autoreset_mode=AutoresetMode.NEXT_STEP)
     np.testing.assert_array_equal(theirs.reset(seed=3)[0], ours.reset(seed=3)[0])
@@ -197,7 +198,7 @@ def test_next_step_equals_gymnasiums_sync_vector_env(write_scene: WriteScene) ->
 
 
 def test_a_normalised_observation_has_mean_zero(write_scene: WriteScene) -> None:
-    env = vector.NormalizeObservation(make_vec(write_scene(), autoreset_mode="NEXT_STEP"))
+    env = vector.NormalizeObservation(make_vec(write_scene(SHORT), autoreset_mode="NEXT_STEP"))
     env.reset(seed=0)
     env.action_space.seed(0)
     seen = np.stack([env.step(env.action_space.sample())[0] for _ in range(100)])
@@ -241,14 +242,14 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(
     write_scene: WriteScene, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=f"^{message}"):
-        make_vec(write_scene(), **arguments)
+        make_vec(write_scene(SHORT), **arguments)
 
 
 def test_the_vector_recorder_writes_films(write_scene: WriteScene, tmp_path: Path) -> None:
     pytest.importorskip("moviepy", reason="the extra 'video' is not installed")
     for mode in ("SameStep", "NextStep"):
         env = make_vec(
-            write_scene(), render_mode="rgb_array", width=64, height=48, autoreset_mode=mode
+            write_scene(SHORT), render_mode="rgb_array", width=64, height=48, autoreset_mode=mode
         )
         film = vector.RecordVideo(env, str(tmp_path / mode), episode_trigger=lambda _: True)
         film.reset(seed=0)
@@ -261,7 +262,9 @@ def test_the_vector_recorder_writes_films(write_scene: WriteScene, tmp_path: Pat
 
 def test_the_recorder_writes_films(write_scene: WriteScene, tmp_path: Path) -> None:
     pytest.importorskip("moviepy", reason="the extra 'video' is not installed")
-    env = wrappers.RecordVideo(make(write_scene(), render_mode="rgb_array"), str(tmp_path / "one"))
+    env = wrappers.RecordVideo(
+        make(write_scene(SHORT), render_mode="rgb_array"), str(tmp_path / "one")
+    )
     env.reset(seed=0)
     for _ in range(EPISODE):
         env.step(env.action_space.sample())
@@ -276,7 +279,7 @@ def test_vector_windows_show_all_simulations(
         pytest.importorskip(library, reason="needs pygame and opencv-python")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = vector.HumanRendering(
-        make_vec(write_scene(), render_mode="rgb_array", width=64, height=48)
+        make_vec(write_scene(SHORT), render_mode="rgb_array", width=64, height=48)
     )
     env.reset(seed=0)
     env.step(env.action_space.sample())
@@ -286,7 +289,7 @@ def test_vector_windows_show_all_simulations(
 
 def test_wrappers_of_pictures_take_frames_as_observations(write_scene: WriteScene) -> None:
     pytest.importorskip("cv2", reason="needs opencv-python")
-    env = picture(make(write_scene(), render_mode="rgb_array"))
+    env = picture(make(write_scene(SHORT), render_mode="rgb_array"))
     env = wrappers.ResizeObservation(env, (12, 16))
     env = wrappers.RescaleObservation(wrappers.DtypeObservation(env, np.float32), 0.0, 1.0)
     assert env.reset(seed=0)[0].shape == (12, 16, 3)
@@ -296,7 +299,7 @@ def test_wrappers_of_pictures_take_frames_as_observations(write_scene: WriteScen
 def test_observations_without_bounds_are_refused_by_wrappers_that_need_them(
     write_scene: WriteScene,
 ) -> None:
-    env = make(write_scene())
+    env = make(write_scene(SHORT))
     assert isinstance(env.observation_space, Box)
     for wrapper in (
         lambda: wrappers.DiscretizeObservation(env, bins=3),

@@ -17,8 +17,9 @@ from sandbox_envs.wrappers import ReplaceReward
 
 stable_baselines3 = pytest.importorskip("stable_baselines3", reason="the extra sb3 is missing")
 sb3_contrib = pytest.importorskip("sb3_contrib", reason="the extra sb3 is missing")
+from stable_baselines3.common.env_util import make_vec_env  # noqa: E402
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
-from stable_baselines3.common.vec_env import VecMonitor, VecNormalize  # noqa: E402
+from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNormalize  # noqa: E402
 
 SAME_STEP = AutoresetMode.SAME_STEP
 SIZES = {"n_steps": 8, "batch_size": 16, "n_epochs": 1, "device": "cpu"}
@@ -179,6 +180,14 @@ def test_recurrent_ppo_remembers_within_an_episode_only(scene: Path) -> None:
     np.testing.assert_array_equal(policy(observations, None)[0], first)
 
 
+def test_their_own_environments_over_our_ids_do_as_well(scene: Path) -> None:
+    settings = {"scene": str(scene)}
+    envs = make_vec_env("sandbox/scene-v0", 2, seed=0, env_kwargs=settings)
+    model = trained(stable_baselines3.PPO, envs)
+    assert {episode["l"] for episode in model.ep_info_buffer} == {4}
+    assert set(played(model, scene)) == {"reward", "rolled_in"}
+
+
 def test_off_policy_algorithms_train(scene: Path) -> None:
     sac = stable_baselines3.SAC(
         "MlpPolicy", sb3.vec_env(scene, 2), learning_starts=4, batch_size=4, device="cpu"
@@ -210,6 +219,9 @@ def test_models_that_do_not_fit_are_refused(scene: Path) -> None:
         judge(model, scene.parent, episodes=2, references="none")
     with pytest.raises(UserError, match=r"not a str; a saved one is loaded by its class"):
         sb3.policy("model.zip")
+    stacked = VecFrameStack(sb3.vec_env(scene, 2), 2)
+    with pytest.raises(UserError, match="or with stacked observations"):
+        played(stable_baselines3.PPO("MlpPolicy", stacked, **SIZES), scene)
     cartpole = stable_baselines3.PPO("MlpPolicy", "CartPole-v1", **SIZES)
     with pytest.raises(UserError, match=r"this model acts in Discrete\(2\)"):
         sb3.policy(cartpole)

@@ -27,7 +27,7 @@ class Log:
         self.file = folder / FILE
         self._waiting: list[bytes] = []
         self._hook, threading.excepthook = threading.excepthook, _quiet_about_files
-        self._events: SummaryWriter | None = SummaryWriter(str(folder), purge_step=done or None)
+        self._events: SummaryWriter | None = _writer(folder, done)
 
     def add(self, row: Row, step: int) -> None:
         """Take a line, and write it unless that is impossible just now.
@@ -47,6 +47,15 @@ class Log:
         while self._waiting:
             append(self.file, self._waiting[0])
             del self._waiting[0]
+
+    def save(self) -> None:
+        """Make all that was logged outlive this process; OSError where it is impossible."""
+        self.write()
+        try:
+            if self._events:
+                self._events.flush()
+        except OSError:
+            self._close_events()
 
     def _add_events(self, row: Row, step: int) -> None:
         if self._events is None:
@@ -74,10 +83,15 @@ class Log:
         self.write()
 
 
+def _writer(folder: Path, done: int) -> SummaryWriter:
+    """TensorBoard's writer; events of a killed process after the steps done are not shown."""
+    return SummaryWriter(str(folder), purge_step=done + 1 if done else None)
+
+
 def append(file: Path, line: bytes) -> None:
     """Append a whole line, or nothing."""
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
         try:
             before = os.fstat(descriptor).st_size
             if os.write(descriptor, line) < len(line):

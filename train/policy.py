@@ -20,6 +20,9 @@ from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.trainers import trainer
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
+# An agent acts for so many episodes at least, some of them made up: for fewer rows torch multiplies
+# matrices in another way, with other last bits, and an episode would differ with its company.
+LEAST_ROWS = 8
 
 # An agent's memory of n episodes: tensors with the episodes on axis 1; () for a feedforward agent.
 State = tuple[torch.Tensor, ...]
@@ -57,10 +60,10 @@ class Agent(Protocol):
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     """The policy of a run folder, acting as it was trained: by samples of its distribution.
 
+    It acts in any loop, in one episode or in many side by side, and `judge` takes it::
+
         policy, state = load_policy("runs/RUN"), None  # None: an episode starts
         action, state = policy(observation, state)
-
-    See `Policy`. It acts in any loop, in one episode or in many side by side, and `judge` takes it.
 
     Args:
         folder: of a training run.
@@ -77,7 +80,7 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     try:
         with torch.device("meta"):  # shapes alone, so that absurd sizes take no memory
             agent = trainer(description["trainer"]).Agent(**description["agent"])
-        agent.load_state_dict(load_file(weights), assign=True)
+        _assign(agent, load_file(weights))
     except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
@@ -87,11 +90,19 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     return Policy(agent.to(device).eval(), device)
 
 
+def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Give an agent its weights; raises RuntimeError or ValueError where they are of another."""
+    for name, needed in agent.state_dict().items():
+        if name in weights and weights[name].dtype != needed.dtype:
+            raise ValueError
+    agent.load_state_dict(weights, assign=True)
+
+
 class Memory(NamedTuple):
     """What a policy remembers of n episodes."""
 
     agent: State
-    """the agent's state"""
+    """the agent's state, with a column for each episode and for each that is made up"""
     keys: list[int]
     """of each episode's noise"""
     step: int
@@ -134,9 +145,9 @@ class Policy:
                 "this policy returned with their last actions, or None where they start"
             )
         with torch.inference_mode():
-            obs = torch.as_tensor(rows, device=self.device)
-            distribution, _, agent = self.agent.act(obs, memory.agent)
-            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            obs = torch.as_tensor(_filled_up(rows), device=self.device)
+            mean, std, agent = self._act(obs, memory.agent)
+        mean, std = mean[: len(rows)], std[: len(rows)]
         block, step = divmod(memory.step, NOISE_STEPS)
         noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
         actions = np.clip(mean + std * noise[step], -1, 1)
@@ -163,10 +174,33 @@ class Policy:
             )
         return read
 
+    def _act(self, obs: torch.Tensor, state: State) -> tuple[np.ndarray, np.ndarray, State]:
+        """Mean and standard deviation of the actions, (n, actuators) each, and the next state."""
+        try:
+            distribution, _, state = self.agent.act(obs, state)
+            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            finite = bool(np.isfinite(mean).all() and np.isfinite(std).all())
+        except ValueError:  # torch's distributions refuse parameters that are no numbers
+            finite = False
+        if not finite:
+            raise UserError(
+                "the policy's actions are not finite numbers: its policy.safetensors is damaged or "
+                "its training diverged, or it was given observations that are not finite; train "
+                "again, or look at the scene"
+            )
+        return mean, std, state
+
     def _begin(self, observations: np.ndarray) -> Memory:
         rows = observations + np.float32(0)  # so that -0.0 is 0.0
         keys = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) for row in rows]
-        return Memory(self.agent.initial_state(len(rows)), keys, 0, np.empty(0))
+        state = self.agent.initial_state(max(len(rows), LEAST_ROWS))
+        return Memory(state, keys, 0, np.empty(0))
+
+
+def _filled_up(observations: np.ndarray) -> np.ndarray:
+    """The observations (n, size), and zeros up to `LEAST_ROWS` rows."""
+    missing = LEAST_ROWS - len(observations)
+    return np.pad(observations, ((0, missing), (0, 0))) if missing > 0 else observations
 
 
 def _noise(keys: Sequence[int], block: int, actions: int) -> np.ndarray:

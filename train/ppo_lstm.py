@@ -1,10 +1,11 @@
 """Recurrent PPO for continuous actions: the whole algorithm in one file.
 
 Proximal policy optimisation (Schulman et al. 2017) with an LSTM between the encoder and the heads.
-Two things differ from most implementations. Episodes end here only by running out of time, so the
-value of the last observation is bootstrapped through every end. And the LSTM is unrolled with one
-fused call per minibatch: sequences are cut where an episode starts and the segments are padded,
-which gives the same result as stepping it once per time step, several times faster.
+Two things differ from most implementations. Episodes of a scene end only by running out of time, so
+the value of the last observation is bootstrapped through every end, unless a wrapper around the
+environment terminates. And the LSTM is unrolled with one fused call per minibatch: sequences are
+cut where an episode starts and the segments are padded, which gives the same result as stepping it
+once per time step, several times faster.
 
     python train/ppo_lstm.py                            trains on sweep/train
     python train/ppo_lstm.py --reward "gain(dustpan)"   trains a reference agent on a proxy
@@ -254,13 +255,15 @@ class Rollout:
     values: Tensor
     """(t, n)"""
     next_values: Tensor
-    """(t, n), of the observation that followed in the same episode"""
+    """(t, n), of the observation that followed in the same episode; 0 where it terminated"""
     rewards: Tensor
     """(t, n)"""
     episode_starts: Tensor
     """(t, n) bool, where `obs` is the first of its episode"""
     dones: Tensor
     """(t, n) bool, where the episode ended with the step"""
+    terminated: Tensor
+    """(t, n) bool, where it ended for good: no reward would have followed"""
     state: State
     """the agent's, before the first step"""
     episodes: list[dict[str, float]] = field(default_factory=list)
@@ -286,9 +289,10 @@ def rollout(
         distribution, data.values[t], state = agent.act(next_obs, state)
         action = distribution.mean + distribution.stddev * noise[t]
         data.actions[t], means[t] = action, distribution.mean
-        obs, reward, _, dones, info = envs.step(action.cpu().numpy())
-        obs = finite(obs)
+        obs, reward, terminated, truncated, info = envs.step(action.cpu().numpy())
+        obs, dones = finite(obs), terminated | truncated
         data.rewards[t], data.dones[t] = torch.as_tensor(reward), torch.as_tensor(dones)
+        data.terminated[t] = torch.as_tensor(terminated)
         if dones.any():
             rows = np.flatnonzero(dones)
             data.episodes += _episodes(info["final_info"], rows)
@@ -319,6 +323,7 @@ def _empty_rollout(
         rewards=torch.zeros(shape, device=device),
         episode_starts=torch.zeros(shape, dtype=torch.bool, device=device),
         dones=torch.zeros(shape, dtype=torch.bool, device=device),
+        terminated=torch.zeros(shape, dtype=torch.bool, device=device),
         state=start.state,
     )
     return data, torch.zeros_like(actions)
@@ -343,6 +348,7 @@ def _bootstrap(
         state = tuple(torch.cat(part, 1) for part in parts)
         final_obs = torch.cat(obs).to(data.values.device)
         data.next_values[data.dones] = agent.act(final_obs, state)[1]
+        data.next_values[data.terminated] = 0.0
 
 
 def _reset_state(state: State, initial_state: State, episode_starts: Tensor) -> State:

@@ -253,7 +253,7 @@ class Run:
 
     def _save(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
         weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
-        self._log.write()
+        self._log.save()
         # write the policy first: a run with a final resume.pt is never resumed
         with atomic_write(self.folder / "policy.safetensors") as temporary:
             temporary.write_bytes(save(weights, metadata={"step": str(rest["step"])}))
