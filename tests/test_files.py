@@ -12,7 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
+from sandbox_envs.files import (
+    append_line,
+    atomic_write,
+    check_writable,
+    read_json,
+    read_lines,
+    write_json,
+)
 
 LEFT = ".film.0123abcd.unfinished.mp4"  # as a killed writer leaves it
 
@@ -36,6 +43,13 @@ def test_next_write_removes_what_a_killed_writer_left_and_nothing_that_is_being_
         assert not (tmp_path / LEFT).exists()
         assert a.exists()
     assert {file.name for file in tmp_path.iterdir()} == {"a.json", "b.json", ".film.mp4"}
+
+
+def test_link_to_itself_is_told_as_the_reason_why_nothing_can_be_written(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(UserError, match=r"loop: .*\(Too many levels of symbolic links\)"):
+        check_writable(loop)
 
 
 def test_longest_name_that_a_file_can_have_is_written(tmp_path: Path) -> None:
