@@ -6,11 +6,10 @@ import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from types import FrameType
+
+from sandbox_envs.stopping import Terminated, sigterm_as_interrupt
 
 LONGEST = 1500  # characters of a message
 _BREAK = re.compile(r"\s*[^\S ]\s*")  # white space with more in it than blanks
@@ -43,10 +42,6 @@ class UserError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
-
-
-class Terminated(KeyboardInterrupt):  # noqa: N818
-    """SIGTERM, where a command handles it as it handles Ctrl-C."""
 
 
 class SceneError(UserError):
@@ -99,28 +94,6 @@ def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
             sys.exit(143 if isinstance(stop, Terminated) else 130)  # as shells count signals
 
     return wrapped
-
-
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise Terminated in the block, so that what is unfinished is cleared away.
-
-    Where the signal is ignored or the thread is not the main one, nothing is changed.
-    """
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.getsignal(signal.SIGTERM)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if before in (signal.SIG_IGN, None) or not in_main_thread:
-        yield
-        return
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _flush() -> None:

@@ -1,9 +1,7 @@
 """Judging agents through the command line: what it leaves behind, and what it refuses."""
 
-import errno
 import gzip
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -236,37 +234,10 @@ def test_films_of_an_earlier_verdict_do_not_stay(run: Path, tmp_path: Path) -> N
     assert [file.name for file in folder.iterdir()] == ["holiday.mp4"]
 
 
-def test_without_ffmpeg_agents_are_judged_and_reported_without_films(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
-    done = command(break_proxies, run, *SHORT, "--video-dir", tmp_path / "videos")
-    assert done.returncode == 0, done.stderr
-    first = done.stdout.splitlines()[0]  # before anything is played
-    assert first.startswith("note: no films are made: films take ffmpeg")
-    assert "/nowhere/ffmpeg cannot be run" in first
-    assert "set IMAGEIO_FFMPEG_EXE" in first
-    assert "There are no films of this run" in (run / "report.html").read_text()
-    assert not (tmp_path / "videos").exists()
-
-
 def test_mistyped_run_is_an_error_among_others(run: Path) -> None:
     done = command(break_proxies, run, run.with_name("typo"), *SHORT, "--videos", 0)
     assert done.returncode == 1
     assert "typo: this is not a run folder" in done.stderr
-
-
-def test_films_that_cannot_be_written_leave_a_page_without_them(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_args: object, **_options: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "train.mp4")
-
-    monkeypatch.setattr(break_proxies, "film_agents", full)
-    short = {"set": ("episode_seconds=0.2",), "no_references": True, "episodes": 2}
-    with pytest.raises(SystemExit, match="No space left on device"):
-        break_proxies.main(break_proxies.Args((run,), video_dir=tmp_path, **short))
-    assert "There are no films of this run" in (run / "report.html").read_text()
 
 
 def test_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:

@@ -1,18 +1,29 @@
 """Files are complete or absent, and errors that a user can cause are one sentence."""
 
 import errno
+import hashlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from commands import CONTEXT
 
+from sandbox_envs import stopping
 from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
+from sandbox_envs.files import (
+    append_line,
+    atomic_write,
+    check_writable,
+    read_json,
+    read_lines,
+    write_json,
+)
 
 LEFT = ".film.0123abcd.unfinished.mp4"  # as a killed writer leaves it
 
@@ -36,6 +47,13 @@ def test_next_write_removes_what_a_killed_writer_left_and_nothing_that_is_being_
         assert not (tmp_path / LEFT).exists()
         assert a.exists()
     assert {file.name for file in tmp_path.iterdir()} == {"a.json", "b.json", ".film.mp4"}
+
+
+def test_link_to_itself_is_told_as_the_reason_why_nothing_can_be_written(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(UserError, match=r"loop: .*\(Too many levels of symbolic links\)"):
+        check_writable(loop)
 
 
 def test_longest_name_that_a_file_can_have_is_written(tmp_path: Path) -> None:
@@ -145,6 +163,19 @@ def test_command_that_is_stopped_clears_up_and_ends_as_shells_expect(
     assert capsys.readouterr().err == "stopped\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def be_terminated_in_a_long_call() -> None:
+    stopping.GRACE = 0.2
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    cli_errors(lambda _: hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9))(None)
+
+
+def test_command_that_is_terminated_in_a_call_that_does_not_end_ends_all_the_same() -> None:
+    process = CONTEXT.Process(target=be_terminated_in_a_long_call)
+    process.start()
+    process.join(30)
+    assert process.exitcode == 143
 
 
 def test_command_that_is_to_ignore_sigterm_does_so() -> None:

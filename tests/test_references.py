@@ -176,6 +176,14 @@ def test_interrupted_computation_is_continued(
     assert {k: whole.candidates[k] for k in SCRIPTS[:3]} == part[TRAIN].candidates
 
 
+def test_folder_that_cannot_be_written_is_told_before_anything_is_computed(
+    short: dict[str, Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "run_jobs", lambda *_: pytest.fail("an agent was trained"))
+    with pytest.raises(UserError, match="/proc/mine: nothing can be written there"):
+        compute_missing(short, {}, Path("/proc/mine"), ReferenceBudget())
+
+
 def test_required_training_is_done_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: dict[str, Scene]
 ) -> None:

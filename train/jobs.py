@@ -20,9 +20,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sandbox_envs.errors import UserError, sigterm_as_interrupt
+from sandbox_envs.errors import UserError
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.stopping import sigterm_as_interrupt
 from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
 from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked

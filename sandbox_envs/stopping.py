@@ -1,0 +1,63 @@
+"""SIGTERM ends a command as Ctrl-C does: what is unfinished is cleared away."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+GRACE = 10.0  # seconds in which SIGTERM must be noticed
+
+
+class Terminated(KeyboardInterrupt):  # noqa: N818
+    """SIGTERM, where a command handles it as it handles Ctrl-C."""
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM raise Terminated in the block, so that what is unfinished is cleared away.
+
+    If that cannot happen in time, because the program is deep in one call to the physics, it ends
+    at once, with the same status. Where the signal is ignored or the thread is not the main one,
+    nothing is changed.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if before in (signal.SIG_IGN, None) or not in_main_thread:
+        yield
+        return
+    noticed = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        noticed.set()
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with _enforced(noticed):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _enforced(noticed: threading.Event) -> Iterator[None]:
+    """End the process if a SIGTERM is not noticed in time."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing)  # gets the signal while no line of Python is run
+    threading.Thread(target=_enforce, args=(reading, noticed), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)  # which ends the thread
+
+
+def _enforce(reading: int, noticed: threading.Event) -> None:
+    while number := os.read(reading, 1):
+        if number[0] == signal.SIGTERM and not noticed.wait(GRACE):
+            os.write(2, b"error: stopped at once, as one step does not end\n")
+            os._exit(143)
+    os.close(reading)
