@@ -5,6 +5,8 @@ trained. Without this, scores of different runs could not be compared.
 """
 
 import functools
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import run_command
 from conftest import TINY
 
 from sandbox_envs import SandboxVectorEnv, Scene, load_scene
@@ -198,3 +201,42 @@ def test_trainings_of_one_seed_meet_the_same_rooms_in_every_arm(
     assert all(arms[0][number] == arms[1][number] for number in both)
     other = rooms_of_a_training(name, {**same, "seed": 2}, monkeypatch)
     assert all(other[number] != arms[0][number] for number in both)
+
+
+# --- random steps ----------------------------------------------------------------------------
+
+RANDOM_STEPS = Path(__file__).parent / "long" / "random_steps.py"
+
+
+def random_steps(*arguments: object) -> str:
+    """What the command prints, except for its last line, which tells the speed."""
+    given = ("--scene", "keeper/train", "--num-envs", 4, *arguments)
+    done = run_command(RANDOM_STEPS, *given)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rpartition("\n4")[0]
+
+
+def test_random_steps_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+    """An episode has 60 steps; `test_scenes.py` takes some random steps in every scene."""
+    state = ("--state", tmp_path / "figures.json")
+    random_steps("--steps", 240, *state)
+    assert random_steps("--steps", 480, *state) == random_steps("--steps", 480)
+    assert "480         8" in random_steps("--steps", 480, *state)
+
+
+def test_random_steps_find_a_number_that_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(SandboxVectorEnv):
+        def step(self, actions: np.ndarray) -> Any:
+            observations, *rest = super().step(actions)
+            observations[1, 2] = np.nan
+            return observations, *rest
+
+    spec = importlib.util.spec_from_file_location("random_steps", RANDOM_STEPS)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "random_steps", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "SandboxVectorEnv", Broken)
+    with pytest.raises(SystemExit) as end:
+        module.main(module.Args(steps=100, scene=("keeper/train",), num_envs=4))
+    assert end.value.code == "not finite: keeper/train: observation after 0 steps (round 0)"
