@@ -9,12 +9,12 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from commands import run_command
 from conftest import TINY
 
 from sandbox_envs import SandboxVectorEnv, Scene, load_scene
@@ -205,38 +205,46 @@ def test_trainings_of_one_seed_meet_the_same_rooms_in_every_arm(
 
 # --- random steps ----------------------------------------------------------------------------
 
-RANDOM_STEPS = Path(__file__).parent / "long" / "random_steps.py"
+
+@pytest.fixture
+def random_steps(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The command of the long form, as a module."""
+    file = Path(__file__).parent / "long" / "random_steps.py"
+    spec = importlib.util.spec_from_file_location("random_steps", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "random_steps", module)  # where its dataclasses look
+    spec.loader.exec_module(module)
+    return module
 
 
-def random_steps(*arguments: object) -> str:
-    """What the command prints, except for its last line, which tells the speed."""
-    given = ("--scene", "keeper/train", "--num-envs", 4, *arguments)
-    done = run_command(RANDOM_STEPS, *given)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.rpartition("\n4")[0]
+def table(module: ModuleType, capsys: pytest.CaptureFixture[str], steps: int, **given: Any) -> str:
+    """What the command prints for one scene, except for its last line, which tells the speed."""
+    module.main(module.Args(steps=steps, scene=("keeper/train",), num_envs=4, **given))
+    return capsys.readouterr().out.rpartition("\n480 steps")[0]
 
 
-def test_random_steps_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+def test_random_steps_go_on_where_they_were_stopped(
+    random_steps: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An episode has 60 steps; `test_scenes.py` takes some random steps in every scene."""
-    state = ("--state", tmp_path / "figures.json")
-    random_steps("--steps", 240, *state)
-    assert random_steps("--steps", 480, *state) == random_steps("--steps", 480)
-    assert "480         8" in random_steps("--steps", 480, *state)
+    state = tmp_path / "figures.json"
+    table(random_steps, capsys, 240, state=state)
+    whole = table(random_steps, capsys, 480)
+    assert table(random_steps, capsys, 480, state=state) == whole
+    assert "480         8         0" in whole
 
 
-def test_random_steps_find_a_number_that_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_steps_find_a_number_that_is_not_finite(
+    random_steps: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Broken(SandboxVectorEnv):
         def step(self, actions: np.ndarray) -> Any:
             observations, *rest = super().step(actions)
             observations[1, 2] = np.nan
             return observations, *rest
 
-    spec = importlib.util.spec_from_file_location("random_steps", RANDOM_STEPS)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "random_steps", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "SandboxVectorEnv", Broken)
+    monkeypatch.setattr(random_steps, "SandboxVectorEnv", Broken)
     with pytest.raises(SystemExit) as end:
-        module.main(module.Args(steps=100, scene=("keeper/train",), num_envs=4))
+        random_steps.main(random_steps.Args(steps=100, scene=("keeper/train",), num_envs=4))
     assert end.value.code == "not finite: keeper/train: observation after 0 steps (round 0)"
