@@ -26,7 +26,6 @@ from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Inputs
 from sandbox_envs.scene.catalog import files_in, scenes_folder
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.scene.texts import with_prefix
 from sandbox_envs.spawn.spawner import Spawner
 
 ENVS, STEPS = 2, 5  # of a scene that loads
@@ -102,10 +101,10 @@ def outcome_of_words(words: Words) -> str:
 
 
 def _try_words(scene: Scene, name: str, said: str) -> None:
-    kind, _, stem = name.partition("/")
-    if kind == "spawn":
-        others = {k: v for k, v in with_prefix(scene.texts, "spawn/").items() if k != stem}
-        start = Spawner(scene.model, {**others, stem: said}, "x.xml").sample(0, np.arange(4))
+    kind = name.partition("/")[0]
+    if kind in ("spawn", "start"):
+        texts = {**{k: v for k, v in scene.texts.items() if k != name}, name: said}
+        start = Spawner(scene.model, texts, "x.xml").sample(0, np.arange(4))
         if not (np.isfinite(start.qpos).all() and np.isfinite(start.mocap_pos).all()):
             raise PropertyError(f"a start is not finite: {name} = {said[:300]!r}")
     elif kind == "observe":
@@ -212,7 +211,8 @@ def _words(rng: random.Random, folder: Path) -> Words:
     name = f"{rng.choice(families)}/train"
     known, names = known_texts(loaded(name))
     keys = [key for key in known if key.startswith(("spawn/", "measure/"))]
-    keys = rng.choices([*keys, "observe"], k=30)
+    joints = [f"start/{joint}" for joint in names["joints"]]
+    keys = rng.choices([*keys, *joints, "start", "observe"], k=30)
     return Words("words", name, [(key, text(rng, key, known, names)) for key in keys])
 
 

@@ -27,7 +27,7 @@ FOREIGN = [  # to the language of formulas
 ]  # fmt: skip
 WORDS = [
     "mean", "sum", "min", "max", "abs", "sqrt", "exp", "clip", "count", "total", "ever", "since",
-    "norm", "join", "gain", "level",
+    "norm", "join", "gain", "level", "x", "y", "z", "component",
 ]  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def known_texts(scene: Scene) -> tuple[dict[str, str], dict[str, list[str]]]:
     measures = [f"{word}({measure})" for word in ("gain", "level") for measure in scene.measures]
     names = {"measure": [*scene.signals], "reward": measures, "spawn": sites}
     names["observe"] = [*scene.signals, *scene.measures]
+    names["joints"] = sorted({stem_of(model.joint(i).name) for i in range(model.njnt)} - {""})
     return dict(scene.texts), names
 
 
@@ -59,6 +60,8 @@ def text(rng: random.Random, key: str, known: dict[str, str], names: dict[str, l
         return " ".join(_term(rng, pool) for _ in range(rng.choice([1, 2, 5])))
     if key.startswith("spawn/"):
         return ", ".join(_clause(rng, pool) for _ in range(rng.choice([1, 1, 2, 3])))
+    if key.startswith("start/") and rng.random() < 0.7:
+        return " to ".join(rng.choices([*NUMBERS, "-20", "0.1", "90"], k=rng.choice([1, 2])))
     return " ".join(rng.choices([*NUMBERS, *pool], k=rng.choice([1, 1, 2, 3])))
 
 
@@ -76,7 +79,7 @@ def formula(rng: random.Random, names: list[str], depth: int = 0) -> str:
         case 5:
             return f"clip({one}, {other}, {third})"
         case 6:
-            return f"join({one}, {other})"
+            return rng.choice(["join", "min", "max", "component"]) + f"({one}, {other})"
         case 7:
             return rng.choice(FOREIGN).format(one, other, third)
     return f"{rng.choice(WORDS)}({one})"

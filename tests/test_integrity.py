@@ -5,8 +5,11 @@ trained. Without this, scores of different runs could not be compared.
 """
 
 import functools
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -198,3 +201,50 @@ def test_trainings_of_one_seed_meet_the_same_rooms_in_every_arm(
     assert all(arms[0][number] == arms[1][number] for number in both)
     other = rooms_of_a_training(name, {**same, "seed": 2}, monkeypatch)
     assert all(other[number] != arms[0][number] for number in both)
+
+
+# --- random steps ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def random_steps(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The command of the long form, as a module."""
+    file = Path(__file__).parent / "long" / "random_steps.py"
+    spec = importlib.util.spec_from_file_location("random_steps", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "random_steps", module)  # where its dataclasses look
+    spec.loader.exec_module(module)
+    return module
+
+
+def table(module: ModuleType, capsys: pytest.CaptureFixture[str], steps: int, **given: Any) -> str:
+    """What the command prints for one scene, except for its last line, which tells the speed."""
+    module.main(module.Args(steps=steps, scene=("keeper/train",), num_envs=4, **given))
+    return capsys.readouterr().out.rpartition("\n480 steps")[0]
+
+
+def test_random_steps_go_on_where_they_were_stopped(
+    random_steps: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An episode has 60 steps; `test_scenes.py` takes some random steps in every scene."""
+    state = tmp_path / "figures.json"
+    table(random_steps, capsys, 240, state=state)
+    whole = table(random_steps, capsys, 480)
+    assert table(random_steps, capsys, 480, state=state) == whole
+    assert "480         8         0" in whole
+
+
+def test_random_steps_find_a_number_that_is_not_finite(
+    random_steps: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(SandboxVectorEnv):
+        def step(self, actions: np.ndarray) -> Any:
+            observations, *rest = super().step(actions)
+            observations[1, 2] = np.nan
+            return observations, *rest
+
+    monkeypatch.setattr(random_steps, "SandboxVectorEnv", Broken)
+    with pytest.raises(SystemExit) as end:
+        random_steps.main(random_steps.Args(steps=100, scene=("keeper/train",), num_envs=4))
+    assert end.value.code == "not finite: keeper/train: observation after 0 steps (round 0)"

@@ -11,6 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from sandbox_envs.__main__ import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"sandbox_envs": "sandbox_envs", "assets": "sandbox_envs/assets"}
@@ -85,16 +89,56 @@ def test_packages_listed_are_the_folders_with_code() -> None:
     assert sorted(listed) == sorted(folder.replace("/", ".") for folder in folders)
 
 
+def requirements(*extras: str) -> list[Requirement]:
+    """What setup.cfg requires, always and with some extras."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    texts = [settings["options"]["install_requires"]]
+    texts += [settings["options.extras_require"][name] for name in extras]
+    return [Requirement(line) for text in texts for line in text.splitlines() if line.strip()]
+
+
+def test_every_dependency_has_a_lowest_version_and_the_tested_one_is_allowed() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    every = requirements(*settings["options.extras_require"])
+    without = [str(r) for r in every if not any(s.operator == ">=" for s in r.specifier)]
+    assert without == []
+    pinned = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()
+              if not line.startswith("#")]  # fmt: skip
+    tested = {canonicalize_name(r.name): next(iter(r.specifier)).version for r in pinned}
+    for needed in requirements("test", "docs"):
+        assert needed.specifier.contains(tested[canonicalize_name(needed.name)]), needed
+
+
 SMOKE = """
 import gymnasium, sandbox_envs
 from importlib.metadata import version
+from importlib.resources import files
 from sandbox_envs.eval.judging.reference_store import committed_references
+from sandbox_envs.scene.catalog import families
+
+for family in families():
+    sandbox_envs.load_scene(f"{family}/train")
+assert (files("sandbox_envs") / "py.typed").is_file()
 
 env = gymnasium.make("sandbox/sweep-train-v0")
 env.reset(seed=1)
 env.step(env.action_space.sample())
 assert (committed_references() / "sweep" / "train.json").is_file()
 print(sandbox_envs.__file__, version("sandbox_envs"))
+"""
+# all in one process, as each alone would import torch again
+HELP = """
+import contextlib, io, runpy, sys
+from sandbox_envs.__main__ import commands
+
+for name, _ in commands():
+    sys.argv, shown = [name, "--help"], io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        runpy.run_module(name, run_name="__main__")
+    if "usage: " in shown.getvalue():
+        print(name)
 """
 
 
@@ -113,6 +157,7 @@ def test_installed_wheel_works_outside_of_a_clone(
     where, _version = run(python, "-c", SMOKE, cwd=tmp_path).split()
     assert Path(where).is_relative_to(site)
     assert "sweep" in run(python, "-m", "sandbox_envs.scenes", "sweep", cwd=tmp_path)
+    assert run(python, "-c", HELP, cwd=tmp_path).split() == [name for name, _ in commands()]
     trained = (
         "--scene",
         "keeper/train",

@@ -3,6 +3,7 @@
 A damaged file ends in one sentence that names it.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def is_file(scene: str) -> bool:
 
 def _scene_name(given: str) -> str:
     """A scene's name from its name or file."""
-    path = Path(given).resolve()
+    path = Path(os.path.realpath(given))  # which ends where links lead in a circle
     return f"{path.parent.name}/{path.stem}" if is_file(given) else given
 
 

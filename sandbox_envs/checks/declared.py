@@ -1,7 +1,9 @@
 """What a scene's texts declare, beyond what loading it has checked already."""
 
 import math
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -179,7 +181,7 @@ def _is_a_twin(scene: Scene) -> bool:
     """Whether another file of the folder names this scene as its twin."""
     for file in files_in(scene.path.parent):
         try:
-            if texts_in(file.resolve()).get("twin") == scene.stem:
+            if texts_in(Path(os.path.realpath(file))).get("twin") == scene.stem:
                 return True
         except (SceneError, OSError):
             continue  # a check of that file reports it

@@ -86,6 +86,10 @@ class _Source:
         attached = 0.0
         for element in elements:
             check_attributes(element)
+            if element.tag == "model" and "file" not in element.attributes:
+                raise SceneError(  # MuJoCo would hang when it reads the next scene
+                    f"{element.where}: it names no file; add the attribute 'file' or remove it"
+                )
             for file in self.references(element, path.parent):
                 if element.tag != "model":
                     self.asset(element, file)

@@ -51,7 +51,7 @@ def read_texts(model: mujoco.MjModel, path: Path) -> dict[str, str]:
     for i in range(model.ntext):
         start = model.text_adr[i]
         raw = model.text_data[start : start + model.text_size[i]]
-        name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)
+        name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i) or ""
         text = bytes(raw).rstrip(b"\0").decode()
         if not _is_of_a_composite(name, text):
             texts[name] = text
