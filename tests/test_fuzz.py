@@ -170,6 +170,15 @@ def test_model_that_names_no_file_is_refused(write_scene: WriteScene) -> None:
         load_scene(path)
 
 
+@pytest.mark.parametrize("attribute", ["class", "name", "material"])
+def test_format_in_an_attribute_is_refused(write_scene: WriteScene, attribute: str) -> None:
+    """MuJoCo prints the name of an unknown class as a format, which can write to memory."""
+    path = write_scene(world=f'<geom size="1" {attribute}="%s%n"/>')
+    with pytest.raises(SceneError, match=f'<geom>: {attribute}="%s%n" has a %, which MuJoCo takes'):
+        load_scene(path)
+    assert load_scene(write_scene({"about": "90 % of it"})).about == "90 % of it"
+
+
 def test_text_without_a_name_is_refused(write_scene: WriteScene) -> None:
     path = write_scene(world='</worldbody><custom><text name="" data="a"/></custom><worldbody>')
     with pytest.raises(SceneError, match="unknown text ''"):

@@ -20,7 +20,6 @@ from sandbox_envs.scene.limits import (
     check_sensors,
     check_size,
     pixels,
-    weight,
 )
 from sandbox_envs.scene.pictures import decoded_pixels, is_png
 from sandbox_envs.scene.xml_tree import Element, parse_file
@@ -104,8 +103,7 @@ class _Source:
                 else:
                     attached = max(attached, self.model(file, (*parents, path)))
             self.add_pixels(element, pixels(element))
-        check_size(root, size := weight(root, attached))
-        return size
+        return check_size(root, attached)
 
     def tree(self, path: Path, folder: Path, included: set[Path], where: str) -> Element:
         """The elements of a file of the model in `folder`, with those of files it includes."""

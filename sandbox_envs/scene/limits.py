@@ -72,6 +72,11 @@ def check_attributes(element: Element) -> None:
             f"{element.where}: plugins keep state that snapshots do not hold; remove this element"
         )
     for name, text in element.attributes.items():
+        if tag != "text" and "%" in text:
+            raise SceneError(  # an unknown class would write to memory
+                f'{element.where}: {name}="{text[:80]}" has a %, which MuJoCo takes for a format; '
+                "write it without"
+            )
         if tag == "text" or (numbers := _numbers(text)) is None:
             continue
         if not all(abs(x) < ENORMOUS for x in numbers):
@@ -90,16 +95,23 @@ def check_attributes(element: Element) -> None:
             raise SceneError(f'{element.where}: count="{text[:80]}" is too small; write 1 or more')
 
 
-def check_size(root: Element, size: float) -> None:
-    """Raise SceneError if a model of weight `size` is too large; names a very heavy element."""
+def check_size(root: Element, attached: float) -> float:
+    """The weight of a model whose <attach> count as `attached` elements each.
+
+    Raises SceneError if it is too large; names a very heavy element.
+    """
+    size = weight(root, attached)
     if size > WEIGHT:
-        weights = [(weight(e) if e.tag in COUNTED else _own(e), e.where) for e in root.walk()]
+        weights = [
+            (weight(e, attached) if e.tag in COUNTED else _own(e), e.where) for e in root.walk()
+        ]
         heaviest, place = max(weights)
         where = place if heaviest > size / 10 else str(root.file)
         raise SceneError(
             f"{where}: with this the scene has {size:.0f} elements once all copies are made, and "
             f"the limit is {WEIGHT}; lower the counts or remove something"
         )
+    return size
 
 
 def copies(element: Element) -> float:
