@@ -197,7 +197,7 @@ class _Source:
                     f"{element.where}: {path.name} packs more pixels than its size says; save the "
                     "picture again"
                 ) from None
-            self.add_pixels(element, more)
+            self.add_pixels(element, more, ", without texts and colour profiles in them")
 
     def check_distance_fields(self) -> None:
         """Raise SceneError where a mesh is too large for a geom of type "sdf"."""
@@ -225,11 +225,11 @@ class _Source:
                 f"and {FILES} files"
             )
 
-    def add_pixels(self, element: Element, more: int) -> None:
+    def add_pixels(self, element: Element, more: int, hint: str = "") -> None:
         """Count pixels; raises SceneError where the scene has too many."""
         self.pixels += more
         if self.pixels > PIXELS:
             raise SceneError(
                 f"{element.where}: pictures and height fields have {self.pixels} pixels in all, "
-                f"and the limit is {PIXELS}; use smaller ones, without texts and colour profiles"
+                f"and the limit is {PIXELS}; use smaller ones{hint}"
             )

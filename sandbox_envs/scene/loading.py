@@ -29,6 +29,7 @@ from sandbox_envs.scene.texts import (
 from sandbox_envs.spawn.spawner import Spawner
 
 _NOT_KEPT = "what it remembers is no part of a simulation's state"
+SINGLE = float(np.finfo(np.float32).max)  # what counts as finite: it has to fit into the hash
 SHORTEST = 1e-9  # seconds of a physics step
 MOST_SUBSTEPS = 1_000  # physics steps in a control step
 MOST_ITERATIONS = 1_000_000  # of the solver in a control step
@@ -102,7 +103,7 @@ def _compile(path: Path) -> mujoco.MjModel:
         )
     for name in dir(model):
         values = getattr(model, name)
-        if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+        if isinstance(values, np.ndarray) and not (np.abs(values) < SINGLE).all():
             raise SceneError(f"{path}: {name} is not finite once compiled; check for huge numbers")
     if not model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_AUTORESET.value:
         raise SceneError(
