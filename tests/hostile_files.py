@@ -5,6 +5,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -77,13 +78,18 @@ def spoil(rng: random.Random, folder: Path, scene: Path) -> Path:
     return rng.choice(spoilers)(rng, folder, scene)
 
 
-BOMB = zlib.compress(bytes(300_000_000), 9)  # 300 kB that become 300 MB
+@cache
+def bomb() -> bytes:
+    """300 kB that become 300 MB."""
+    return zlib.compress(bytes(300_000_000), 9)
+
+
 PICTURES: list[Callable[[], bytes]] = [
     lambda: png(30_000, 30_000, rows=b""),
-    lambda: png(1, 1, chunk(b"zTXt", b"a\0\0" + BOMB)),
-    lambda: png(1, 1, chunk(b"iCCP", b"a\0\0" + BOMB)),
-    lambda: png(1, 1, chunk(b"iTXt", b"a\0\1\0\0\0" + BOMB)),
-    lambda: png(1, 1, chunk(b"zTXt", b"a\0\0" + BOMB) * 20),
+    lambda: png(1, 1, chunk(b"zTXt", b"a\0\0" + bomb())),
+    lambda: png(1, 1, chunk(b"iCCP", b"a\0\0" + bomb())),
+    lambda: png(1, 1, chunk(b"iTXt", b"a\0\1\0\0\0" + bomb())),
+    lambda: png(1, 1, chunk(b"zTXt", b"a\0\0" + bomb()) * 20),
     lambda: png(1, 1, rows=bytes(300_000_000)),
     lambda: png(0, 0),
     lambda: png(2**31, 1, rows=b""),

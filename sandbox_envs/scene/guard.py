@@ -20,13 +20,13 @@ from sandbox_envs.scene.limits import (
     check_sensors,
     check_size,
     pixels,
-    weight,
 )
 from sandbox_envs.scene.pictures import decoded_pixels, is_png
 from sandbox_envs.scene.xml_tree import Element, parse_file
 
 XML_BYTES = 2_000_000  # of one XML file
 ASSET_BYTES = 32_000_000  # of one asset file, and of all files together
+SDF_BYTES = 250_000  # of a mesh file, where some geom is a signed distance field: it takes seconds
 FILES = 200  # that one scene may read
 FILE_NAME = re.compile(r"[\w./+-]+")  # no blanks (XML may change them), drives, or backslashes
 SHARED = "shared"  # name of the folder for all families of an author
@@ -46,6 +46,7 @@ def check_source(path: Path, shared: Path) -> None:
     """
     source = _Source(path, shared)
     source.model(path, ())
+    source.check_distance_fields()
     check_sensors(source.models)
 
 
@@ -73,6 +74,7 @@ class _Source:
         self.subfolders = {""}  # that <compiler> names
         self.bytes = self.pixels = 0
         self.models: list[Element] = []
+        self.meshes: list[tuple[Element, Path]] = []
 
     def model(self, path: Path, parents: tuple[Path, ...]) -> float:
         """Check a model with all that it includes and attaches; returns its weight."""
@@ -101,8 +103,7 @@ class _Source:
                 else:
                     attached = max(attached, self.model(file, (*parents, path)))
             self.add_pixels(element, pixels(element))
-        check_size(root, size := weight(root, attached))
-        return size
+        return check_size(root, attached)
 
     def tree(self, path: Path, folder: Path, included: set[Path], where: str) -> Element:
         """The elements of a file of the model in `folder`, with those of files it includes."""
@@ -184,6 +185,8 @@ class _Source:
     def asset(self, element: Element, path: Path) -> None:
         """Check a file that is not XML: its kind, its size, and a PNG's number of pixels."""
         self.count(path, ASSET_BYTES, element.where)
+        if element.tag == "mesh":
+            self.meshes.append((element, path))
         with path.open("rb") as file:
             head = file.read(8)
         if is_png(head):
@@ -194,7 +197,18 @@ class _Source:
                     f"{element.where}: {path.name} packs more pixels than its size says; save the "
                     "picture again"
                 ) from None
-            self.add_pixels(element, more)
+            self.add_pixels(element, more, ", without texts and colour profiles in them")
+
+    def check_distance_fields(self) -> None:
+        """Raise SceneError where a mesh is too large for a geom of type "sdf"."""
+        elements = (element for model in self.models for element in model.walk())
+        if any(element.attributes.get("type") == "sdf" for element in elements):
+            for element, path in self.meshes:
+                if path.stat().st_size > SDF_BYTES:
+                    raise SceneError(
+                        f"{element.where}: {path.name} has more than {SDF_BYTES} bytes, and some "
+                        'geom has type="sdf", which takes long for large meshes; use another type'
+                    )
 
     def count(self, path: Path, most: int, where: str) -> None:
         """Raise SceneError where a file is not regular, or files are too many or too large."""
@@ -211,11 +225,11 @@ class _Source:
                 f"and {FILES} files"
             )
 
-    def add_pixels(self, element: Element, more: int) -> None:
+    def add_pixels(self, element: Element, more: int, hint: str = "") -> None:
         """Count pixels; raises SceneError where the scene has too many."""
         self.pixels += more
         if self.pixels > PIXELS:
             raise SceneError(
                 f"{element.where}: pictures and height fields have {self.pixels} pixels in all, "
-                f"and the limit is {PIXELS}; use smaller ones, without texts and colour profiles"
+                f"and the limit is {PIXELS}; use smaller ones{hint}"
             )

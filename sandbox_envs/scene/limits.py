@@ -36,7 +36,7 @@ LARGEST = {
     ("quality", "numstacks"): 1000,
     ("quality", "numquads"): 1000,
     ("camera", "resolution"): 4096,
-    ("mesh", "params"): 1000,
+    ("mesh", "params"): 100,
     ("numeric", "size"): 1e4,
     ("user", "dim"): 1e4,
     ("contact", "num"): 1e4,
@@ -45,6 +45,8 @@ LARGEST = {
     **{("size", f"nuser_{kind}"): 1e3 for kind in ("body", "jnt", "geom", "site", "cam")},
     **{("size", f"nuser_{kind}"): 1e3 for kind in ("tendon", "actuator", "sensor")},
 }
+NUMBERS = {"dim": 1, "num": 17, "nsample": 1, "actdim": 1}  # that one unit of these stands for ...
+PER_ELEMENT = 100  # ... of which so many weigh as much as one more element
 COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight per unit of their count
 # what a sensor may have that names nothing which it measures
 _NAMES_NOTHING = {"name", "objtype", "reftype", "dim", "needstage", "datatype", "num", "data"}
@@ -70,6 +72,11 @@ def check_attributes(element: Element) -> None:
             f"{element.where}: plugins keep state that snapshots do not hold; remove this element"
         )
     for name, text in element.attributes.items():
+        if tag != "text" and "%" in text:
+            raise SceneError(  # an unknown class would write to memory
+                f'{element.where}: {name}="{text[:80]}" has a %, which MuJoCo takes for a format; '
+                "write it without"
+            )
         if tag == "text" or (numbers := _numbers(text)) is None:
             continue
         if not all(abs(x) < ENORMOUS for x in numbers):
@@ -88,15 +95,23 @@ def check_attributes(element: Element) -> None:
             raise SceneError(f'{element.where}: count="{text[:80]}" is too small; write 1 or more')
 
 
-def check_size(root: Element, size: float) -> None:
-    """Raise SceneError if a model of weight `size` is too large; names its heaviest element."""
+def check_size(root: Element, attached: float) -> float:
+    """The weight of a model whose <attach> count as `attached` elements each.
+
+    Raises SceneError if it is too large; names a very heavy element.
+    """
+    size = weight(root, attached)
     if size > WEIGHT:
-        heaviest = max(root.walk(), key=lambda e: weight(e) if e.tag in COUNTED else 0)
-        where = heaviest.where if heaviest.tag in COUNTED else str(root.file)
+        weights = [
+            (weight(e, attached) if e.tag in COUNTED else _own(e), e.where) for e in root.walk()
+        ]
+        heaviest, place = max(weights)
+        where = place if heaviest > size / 10 else str(root.file)
         raise SceneError(
             f"{where}: with this the scene has {size:.0f} elements once all copies are made, and "
             f"the limit is {WEIGHT}; lower the counts or remove something"
         )
+    return size
 
 
 def copies(element: Element) -> float:
@@ -125,11 +140,20 @@ def check_sensors(roots: Iterable[Element]) -> None:
 
 def weight(element: Element, attached: float = 0) -> float:
     """How many elements MuJoCo makes of this one; an <attach> counts as `attached` elements."""
-    own = 1 + sum(map(len, element.attributes.values())) // CHARACTERS
     inside = sum(weight(child, attached) for child in element.children)
     numbers = _numbers(element.attributes.get("count", "")) if element.tag in COUNTED else None
-    copies = math.prod(numbers or [1]) * COUNTED.get(element.tag, 1)
-    return copies * (own + inside + (attached if element.tag == "attach" else 0))
+    times = math.prod(numbers or [1]) * COUNTED.get(element.tag, 1)
+    return times * (_own(element) + inside + (attached if element.tag == "attach" else 0))
+
+
+def _own(element: Element) -> float:
+    """What an element weighs for itself, without what it holds and without copies."""
+    own = 1.0 + sum(map(len, element.attributes.values())) // CHARACTERS
+    for name in NUMBERS.keys() & element.attributes.keys():
+        own += (
+            NUMBERS[name] * max([0.0, *(_numbers(element.attributes[name]) or [])]) // PER_ELEMENT
+        )
+    return own
 
 
 def pixels(element: Element) -> int:

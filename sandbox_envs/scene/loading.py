@@ -29,8 +29,10 @@ from sandbox_envs.scene.texts import (
 from sandbox_envs.spawn.spawner import Spawner
 
 _NOT_KEPT = "what it remembers is no part of a simulation's state"
+SINGLE = float(np.finfo(np.float32).max)  # what counts as finite: it has to fit into the hash
 SHORTEST = 1e-9  # seconds of a physics step
 MOST_SUBSTEPS = 1_000  # physics steps in a control step
+MOST_ITERATIONS = 1_000_000  # of the solver in a control step
 MOST_STEPS = 1_000_000  # control steps in an episode
 
 
@@ -101,7 +103,7 @@ def _compile(path: Path) -> mujoco.MjModel:
         )
     for name in dir(model):
         values = getattr(model, name)
-        if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+        if isinstance(values, np.ndarray) and not (np.abs(values) < SINGLE).all():
             raise SceneError(f"{path}: {name} is not finite once compiled; check for huge numbers")
     if not model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_AUTORESET.value:
         raise SceneError(
@@ -186,6 +188,13 @@ def _check_times(scene: Scene) -> None:
         raise SceneError(
             f"{scene.path}: a control step has {scene.substeps} physics steps, and the limit is "
             f"{MOST_SUBSTEPS}; make timestep longer or control_hz larger"
+        )
+    opt = scene.model.opt
+    iterations = scene.substeps * (opt.iterations + opt.noslip_iterations)
+    if iterations > MOST_ITERATIONS:
+        raise SceneError(
+            f"{scene.path}: a control step has up to {iterations} iterations of the solver, and "
+            f"the limit is {MOST_ITERATIONS}; lower 'iterations' in <option> or lengthen timestep"
         )
     if scene.episode_steps < 1:
         raise SceneError(
