@@ -28,7 +28,9 @@ from sandbox_envs.eval.pages.text_tables import cell, markdown
 from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.eval.pages.verdict_table import table as verdict_table
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scenes import describe
+from sandbox_envs.spaces import action_rows, colour_text, observation_rows, seen_colours
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
@@ -50,6 +52,12 @@ def verdicts(folder: Path) -> list[AgentVerdict]:
     """The verdicts of the agents in a folder, in the order of their seeds."""
     agents = sorted(folder.glob("s*"), key=lambda agent: int(agent.name[1:]))
     return [read_verdict(agent) for agent in agents]
+
+
+@cache
+def family_scenes(family: str) -> dict[str, Scene]:
+    """The scenes of a family, by name."""
+    return load_family(family)
 
 
 def scores(family: str, scene: str, objective: str) -> list[float]:
@@ -127,7 +135,7 @@ def headline() -> str:
 
 def family_table(family: str) -> str:
     """A family's scenes with pictures, what each breaks, and what its datasheet found."""
-    scenes = load_family(family)
+    scenes = family_scenes(family)
     described = describe(scenes)
     first = described[0]
     proxies = ", ".join(f"`{proxy}` ({label})" for proxy, label in first["rises_with"].items())
@@ -139,6 +147,20 @@ def family_table(family: str) -> str:
     head = ["picture", "scene", "what it is", "breaks", "twin", "datasheet"]
     intended = f"Intended measure: `{first['intended']}`."
     return f"{intended} Correlated with it in training: {proxies}.\n\n{markdown(head, rows)}"
+
+
+def spaces(family: str) -> str:
+    """What each number of an action and of an observation is, and what a retina sees."""
+    scenes = list(family_scenes(family).values())
+    parts = []
+    for title, rows in (("action", action_rows), ("observation", observation_rows)):
+        lines = [f"| {row.numbers} | `{row.name}` | {row.what} |" for row in rows(scenes[0])]
+        parts.append("\n".join([f"| {title} | name | what it is |", "| --- | --- | --- |", *lines]))
+    seen = {kind: c for scene in scenes for kind, c in seen_colours(scene).items()}
+    if seen:
+        kinds = ", ".join(f"`{kind}` ({colour_text(c)})" for kind, c in seen.items())
+        parts.append(f"What its retina sees, with red, green and blue: {kinds}.")
+    return "\n\n".join(parts)
 
 
 def _picture(scene: str) -> str:
@@ -281,6 +303,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scenes_patrol": lambda: family_table("patrol"),
     "scenes_keeper": lambda: family_table("keeper"),
     "scenes_maze": lambda: family_table("maze"),
+    "spaces_sweep": lambda: spaces("sweep"),
+    "spaces_patrol": lambda: spaces("patrol"),
+    "spaces_keeper": lambda: spaces("keeper"),
+    "spaces_maze": lambda: spaces("maze"),
     "default_sweep": lambda: default_agents("sweep"),
     "default_patrol": lambda: default_agents("patrol"),
     "default_keeper": lambda: default_agents("keeper"),

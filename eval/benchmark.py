@@ -22,7 +22,6 @@ from typing import Any
 
 import torch
 import tyro
-from tqdm import tqdm
 
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, cli_errors, suggest
@@ -32,7 +31,8 @@ from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
-from sandbox_envs.files import write_json
+from sandbox_envs.files import check_writable_file, write_json
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
@@ -109,6 +109,8 @@ def _setting(args: Args) -> Setting:
         raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")
     if args.json and not args.json.parent.is_dir():
         raise UserError(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.json:
+        check_writable_file(args.json)
     return Setting(
         load_scene(args.scene, parse_overrides(args.set)),
         repeats=args.repeats or (7 if args.quick else 15),
@@ -124,9 +126,9 @@ def measure(setting: Setting, sections: Sequence[str]) -> list[Figure]:
     """Measure sections, with a progress bar over the timed runs."""
     tasks = [task for name in SECTIONS if name in sections for task in SECTIONS[name](setting)]
     figures: list[Figure] = []
-    with tqdm(total=sum(task.runs for task in tasks), unit="run") as bar:
+    with progress_bar(total=sum(task.runs for task in tasks), unit="run") as bar:
         for task in tasks:
-            bar.set_description(task.what)
+            bar.set_description(task.what, refresh=False)
             figures += task.measure(bar.update)
     return figures
 

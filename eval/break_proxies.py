@@ -7,14 +7,14 @@ table, and films the conflicts. It writes episodes.jsonl.gz, verdict.json and re
 run's folder, and films to videos/RUN/.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.agents.trained import (
     TrainedAgent,
     check_fits,
@@ -22,10 +22,12 @@ from sandbox_envs.eval.agents.trained import (
     read_trained_agents,
 )
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
-from sandbox_envs.eval.evaluation import judge_agent, progress_bar
-from sandbox_envs.eval.films.selection import Choice, film_agents, scenes_to_film
+from sandbox_envs.eval.evaluation import can_film, judge_agent, playing_bar, reported
+from sandbox_envs.eval.films.selection import Choice, Shots, film_agents, scenes_to_film
+from sandbox_envs.eval.judging.reference import Reference
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages import verdict_table as table
-from sandbox_envs.eval.pages.report import write_report
+from sandbox_envs.files import check_writable
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
@@ -36,7 +38,8 @@ class Args:
     """Break the correlations, judge, and film."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """run folders of trained agents, all of one family; several give one table with counts"""
+    """run folders of trained agents, all of one family; several give one table with counts, and
+    runs/* may name other things as well"""
     episodes: int = 128
     """episodes of each agent in each scene; fewer than 128 give no verdict"""
     videos: int = 1
@@ -51,6 +54,8 @@ class Args:
     """the same as --references none"""
     unfinished: bool = False
     """also judge agents whose training was stopped before its end"""
+    scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a file that the agents were trained on, where it lies now, if it is not found by itself"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE replaces a text or numeric in every scene, and references are computed for it"""
     debug: bool = False
@@ -61,32 +66,43 @@ class Args:
 def main(args: Args) -> None:
     """Judge, print, film and report."""
     _check(args)
-    agents = read_trained_agents(args.runs, args.unfinished)
+    agents = read_trained_agents(run_folders(args.runs), args.unfinished, args.scene)
     scenes = load_family(agents[0].family, parse_overrides(args.set))
     for agent in agents:
         check_fits(agent, next(iter(scenes.values())))
-    _make_video_dir(args.video_dir)
-    _check_writable([*(agent.folder for agent in agents), args.video_dir])
+    for folder in [*(agent.folder for agent in agents), _page(agents).parent, args.video_dir]:
+        check_writable(folder)  # before anything is computed
+    filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
     budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
-    filmed = scenes_to_film(scenes, args.films) if args.videos else []
-    verdicts, shots = [], []
-    with progress_bar(scenes, args.episodes, len(agents)) as bar:
-        for agent in agents:
-            found, chosen = judge_agent(
-                agent, scenes, references, args.episodes, None, args.videos, filmed, bar.update
-            )
-            verdicts.append(found)
-            shots.append(chosen)
+    verdicts, shots = _judge(agents, scenes, references, filmed, args)
     print(table.report(verdicts))
     for note in _notes(agents, next(iter(scenes.values()))):
         print(f"note: {note}")
-    film_agents(verdicts, shots, references, args.video_dir, plainly=args.films == "all")
+    folders = [agent.folder for agent in agents]
+    with reported(folders, args.video_dir, _page(agents)):
+        film_agents(verdicts, shots, references, args.video_dir, plainly=args.films == "all")
     if filmed and len(filmed) < len(scenes):
         print(f"note: {', '.join(filmed)} were filmed; --films all films every scene")
-    page = _page(agents)
-    write_report([agent.folder for agent in agents], args.video_dir, page)
-    print(f"report: {page}")
+
+
+def _judge(
+    agents: Sequence[TrainedAgent],
+    scenes: Mapping[str, Scene],
+    references: Mapping[str, Reference],
+    filmed: Sequence[str],
+    args: Args,
+) -> tuple[list[AgentVerdict], list[Shots]]:
+    """The verdict on each agent, written to its folder, and its episodes to film."""
+    found = []
+    with playing_bar(scenes, args.episodes, len(agents)) as bar:
+        for agent in agents:
+            found.append(
+                judge_agent(
+                    agent, scenes, references, args.episodes, None, args.videos, filmed, bar.update
+                )
+            )
+    return [verdict for verdict, _ in found], [shots for _, shots in found]
 
 
 def _notes(agents: Sequence[TrainedAgent], train: Scene) -> Iterator[str]:
@@ -111,22 +127,6 @@ def _check(args: Args) -> None:
         raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
     if not 0 <= args.videos <= args.episodes:
         raise UserError(f"--videos {args.videos}: it must be 0 to the number of episodes")
-
-
-def _make_video_dir(video_dir: Path) -> None:
-    try:
-        video_dir.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(
-            f"--video-dir {video_dir}: it is a file, or in one; name a folder"
-        ) from None
-
-
-def _check_writable(folders: Sequence[Path]) -> None:
-    """Raise UserError if results cannot be written, before they are computed."""
-    for folder in folders:
-        if not os.access(folder, os.W_OK):
-            raise UserError(f"{folder}: nothing can be written there; change its permissions")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from sandbox_envs.eval.cards.played_scenes import PlayedScenes, with_relatives
 from sandbox_envs.eval.cards.show import show, summary
 from sandbox_envs.eval.judging.reference_store import committed_references, family_folder
 from sandbox_envs.eval.rollouts.episodes import SEED
-from sandbox_envs.files import write_json
+from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.scene.catalog import families
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.loading import load_scene
@@ -87,6 +87,10 @@ def _check(args: Args) -> None:
         raise UserError(f"--training-steps {args.training_steps}: it must be 1 or more")
     if _is_family(args.scene) and args.set and args.out is None:
         raise UserError("--set makes other scenes; say with --out where to keep their cards")
+    if args.json:
+        check_writable_file(args.json)
+    if args.out:
+        check_writable(args.out)
 
 
 def _is_family(name: str) -> bool:

@@ -12,8 +12,10 @@ import tyro
 from matplotlib.figure import Figure
 
 from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.pages.curves import plot
 from sandbox_envs.files import atomic_write
+from sandbox_envs.train.metrics import FILE as METRICS
 from sandbox_envs.train.metrics import learning_curves
 
 
@@ -34,7 +36,7 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Plot the curves and write the picture."""
-    curves = [learning_curves(run) for run in args.runs]
+    curves = [learning_curves(run) for run in run_folders(args.runs, ("args.json", METRICS))]
     names = list(curves[0].returns)
     figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(names)))

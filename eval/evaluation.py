@@ -1,68 +1,137 @@
 """A policy, played in all scenes of a family and judged."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
-from tqdm import tqdm
 
+from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.scripted.given import factory_of
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
-from sandbox_envs.eval.films.selection import Shots, choose, scenes_to_record
+from sandbox_envs.eval.films.selection import (
+    Choice,
+    Shots,
+    choose,
+    film_agents,
+    scenes_to_film,
+    scenes_to_record,
+)
 from sandbox_envs.eval.judging.judge import judge_records
 from sandbox_envs.eval.judging.records import write_records
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, AgentVerdict, write_verdict
+from sandbox_envs.eval.pages.report import write_report
+from sandbox_envs.eval.pages.run import FILMS
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, play
+from sandbox_envs.files import check_writable
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.view.video import find_ffmpeg
 
 Played = dict[str, Episodes]  # of one agent, by scene
 
 
 def judge(
-    policy: Policy,
+    policy: Policy | PolicyFactory | str,
     family: str | Path = "sweep",
     *,
-    name: str = "policy",
+    name: str | None = None,
     episodes: int = 128,
     folder: str | Path | None = None,
     references: How = "stored",
     budget: ReferenceBudget | None = None,
+    scripted: bool = False,
+    videos: int = 1,
+    films: Choice = "conflicts",
 ) -> dict[str, Any]:
     """Play any policy in all scenes of a family and judge it. Trains nothing unless asked to.
 
+    With a folder it leaves behind what `eval/break_proxies.py` does: episodes.jsonl.gz,
+    verdict.json, report.html and films, and `eval/report.py` takes such folders.
+
     Args:
         policy: `(observations, state) -> (actions, state)`. Observations are (n, size) float32,
-            actions (n, actuators) in [-1, 1]; state is None where episodes begin, and then
-            whatever the policy returned. It may be called with any n.
+            actions (n, actuators) in [-1, 1], as an array or a list; state is None where episodes
+            begin, and then whatever the policy returned. It may be called with any n. Or the name
+            of a script that comes with the family: "idle", "random", "intended", or a proxy.
         family: a shipped family, or a folder with a train.xml.
-        name: what the policy is called in the records.
+        name: what the policy is called in the records, and the folder of its films; by default
+            "policy", or "script NAME".
         episodes: in each scene; fewer than 128 give no verdict.
-        folder: where to write episodes.jsonl.gz and verdict.json; None writes nothing.
+        folder: where to write; None writes nothing and films nothing.
         references: "stored" scores by the committed references, or those in the budget's folder;
             "compute" also computes missing ones, which trains agents; "none" scores by none, so
             that there are mean returns and no verdict.
         budget: what computing may take, and where its results are kept.
+        scripted: `policy` is a script, which reads the state of the simulations: a function that
+            is called with the environment of each scene, a `SandboxVectorEnv`, and returns the
+            policy that acts there.
+        videos: films of each filmed scene, in folder/videos; 0 makes none.
+        films: the scenes to film: "conflicts" (without any, the training scene) or "all".
 
     Returns:
         The content of verdict.json; `eval/judging/verdict_file.py` documents its fields.
 
     Raises:
-        UserError: references are missing, the policy's actions do not fit, or there is no such
-            family.
+        UserError: an argument is wrong, references are missing, or there is no such family (all of
+            this is found before anything is played); or the policy's actions do not fit.
     """
-    if episodes < 2:
-        raise UserError(f"episodes is {episodes}; it must be 2 or more")
+    episodes = whole_number("episodes", episodes, 2)
+    videos = whole_number("videos", videos, 0, episodes)
+    _check_choice("references", references, get_args(How))
+    _check_choice("films", films, get_args(Choice))
     scenes = load_family(family)
+    factories = {key: factory_of(policy, scene, scripted) for key, scene in scenes.items()}
+    name = name or (f"script {policy}" if isinstance(policy, str) else "policy")
+    out = None if folder is None else _check_folder(Path(folder), name)
+    filmed = scenes_to_film(scenes, films) if out and videos and can_film() else []
     known = obtain(scenes, references, budget or ReferenceBudget())
-    with progress_bar(scenes, episodes, 1) as bar:
-        played = play_all(policy, scenes, episodes, (), bar.update)
-    return _judge(played, known, AgentMetadata(name), folder).to_json()
+    with playing_bar(scenes, episodes, 1) as bar:
+        recorded = scenes_to_record(scenes, filmed)
+        played = _play(factories, scenes, episodes, recorded, bar.update)
+    verdict = _judge(played, known, AgentMetadata(name), out)
+    if out is not None:
+        shots = choose(played, filmed, videos)
+        with reported([out], out / FILMS, out / "report.html"):
+            film_agents([verdict], [shots], known, out / FILMS, plainly=films == "all")
+    return verdict.to_json()
+
+
+def can_film() -> bool:
+    """Whether films can be made; if not, a note says why, before hours are spent on judging."""
+    try:
+        find_ffmpeg()
+    except UserError as error:
+        print(f"note: no films are made: {error}", flush=True)
+        return False
+    return True
+
+
+@contextmanager
+def reported(folders: Sequence[Path], video_dir: Path, page: Path) -> Iterator[None]:
+    """Write a page about judged agents at the end of the block, also where the block fails.
+
+    Then it has the films there are.
+
+    Args:
+        folders: of the agents' verdicts.
+        video_dir: of the films.
+        page: where to write.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        write_report(folders, video_dir, page)
+        print(f"report: {page}, without all films")
+        raise
+    write_report(folders, video_dir, page)
+    print(f"report: {page}")
 
 
 def judge_agent(
@@ -109,33 +178,58 @@ def play_all(
     on_step: Callable[[], object],
 ) -> Played:
     """A policy's episodes in every scene. record: the scenes where poses are kept, for films."""
+    factories = dict.fromkeys(scenes, lambda _: policy)
+    return _play(factories, scenes, episodes, record, on_step)
+
+
+def _play(
+    factories: Mapping[str, PolicyFactory],
+    scenes: Mapping[str, Scene],
+    episodes: int,
+    record: Collection[str],
+    on_step: Callable[[], object],
+) -> Played:
+    """The same of what the factory of each scene makes."""
     played = {}
     for name, scene in scenes.items():
         keep = ("poses",) if name in record else ()
         try:
-            played[name] = play(scene, lambda _: policy, episodes, keep=keep, on_step=on_step)
+            played[name] = play(scene, factories[name], episodes, keep=keep, on_step=on_step)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     return played
+
+
+def _check_choice(name: str, value: str, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise UserError(f"{name} is {value!r}; it must be {' or '.join(map(repr, valid))}")
+
+
+def _check_folder(folder: Path, name: str) -> Path:
+    """The folder, if results can be written there, and films to a folder of that name in it."""
+    if Path(name).name != name or name in (".", ".."):
+        raise UserError(f"name is '{name}', and films go to a folder of that name; leave out '/'")
+    check_writable(folder)
+    return folder
 
 
 def _judge(
     played: Played,
     references: Mapping[str, Reference],
     agent: AgentMetadata,
-    folder: str | Path | None,
+    folder: Path | None,
 ) -> AgentVerdict:
     """The verdict on one agent, written to its folder together with the records."""
     records = [record for part in played.values() for record in part.records(agent.name)]
     verdict = judge_records(records, references, agent)
     if folder is not None:
-        write_records(Path(folder), records)
-        write_verdict(Path(folder), verdict)
+        write_records(folder, records)
+        write_verdict(folder, verdict)
     return verdict
 
 
-def progress_bar(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
+def playing_bar(scenes: Mapping[str, Scene], episodes: int, agents: int) -> Any:
     """A bar over the control steps of all episodes of all agents in all scenes."""
     rounds = -(-episodes // MAX_PARALLEL)
     steps = agents * rounds * sum(scene.episode_steps for scene in scenes.values())
-    return tqdm(total=steps, desc="playing", unit="step", unit_scale=True)
+    return progress_bar(total=steps, desc="playing", unit="step", unit_scale=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.agents.run_folders import run_folders
+from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.pages.report import write_report
 
 
@@ -32,10 +34,10 @@ def main(args: Args) -> None:
     """Write the page and print where it is."""
     if not args.runs:
         raise UserError("name at least one run folder")
-    first = args.runs[0]
-    folder = first if len(args.runs) == 1 else first.resolve().parent
+    runs = run_folders(args.runs, ("args.json", VERDICT))
+    folder = runs[0] if len(runs) == 1 else runs[0].resolve().parent
     out = args.out or folder / "report.html"
-    write_report(args.runs, args.video_dir, out)
+    write_report(runs, args.video_dir, out)
     print(out)
 
 

@@ -15,12 +15,13 @@ from sandbox_envs.lazy import lazy_names
 from sandbox_envs.scene.catalog import scene_files, version_of
 
 if TYPE_CHECKING:
-    from sandbox_envs import dm_control
+    from sandbox_envs import dm_control, sb3
     from sandbox_envs.env import SandboxEnv
     from sandbox_envs.scene.family import load_family
     from sandbox_envs.scene.loading import load_scene
     from sandbox_envs.scene.scene import Scene
     from sandbox_envs.vector import SandboxVectorEnv
+    from sandbox_envs.version import __version__
 
 __all__ = [
     "SandboxEnv",
@@ -28,9 +29,11 @@ __all__ = [
     "Scene",
     "SceneError",
     "UserError",
+    "__version__",
     "dm_control",
     "load_family",
     "load_scene",
+    "sb3",
 ]
 
 __getattr__ = lazy_names(
@@ -38,10 +41,12 @@ __getattr__ = lazy_names(
     {
         "SandboxEnv": "sandbox_envs.env",
         "SandboxVectorEnv": "sandbox_envs.vector",
+        "__version__": "sandbox_envs.version",
         "Scene": "sandbox_envs.scene.scene",
         "dm_control": "sandbox_envs.dm_control",
         "load_family": "sandbox_envs.scene.family",
         "load_scene": "sandbox_envs.scene.loading",
+        "sb3": "sandbox_envs.sb3",
     },
 )
 

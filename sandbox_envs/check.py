@@ -8,8 +8,9 @@ Errors make results wrong or impossible, and the exit status 1; warnings are wor
 file is examined in a separate process, so that a file that crashes MuJoCo ends only that process.
 """
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ import tyro
 
 from sandbox_envs.checks.finding import Finding
 from sandbox_envs.checks.isolation import examine_apart
-from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.errors import UserError, cli_errors, sentence_of, suggest
 from sandbox_envs.scene.catalog import families, files_in, scene_files, scenes_folder
 
 
@@ -43,16 +44,38 @@ def main(args: Args) -> None:
     """Print all findings and a table; exits with status 1 if there is an error."""
     if not (args.starts > 0 and args.seconds > 0 and args.gigabytes > 0):
         raise UserError("--starts, --seconds and --gigabytes: give numbers greater than 0")
-    files = list(dict.fromkeys(file for name in args.files for file in _files(name)))
     results: dict[Path, list[Finding]] = {}
-    for file in files or scene_files().values():
+    asked = list(_asked(args.files))
+    for file, why in asked:
         results[file] = []
-        for finding in examine_apart(file.resolve(), args.starts, args.seconds, args.gigabytes):
+        for finding in [Finding("error", why)] if why else _examine(file, args):
             results[file].append(finding)
             print(f"{finding.kind}: {finding.text}", flush=True)
-    print(summary_table(results))
+    if not all(why for _, why in asked):
+        print(summary_table(results))
     if any(finding.kind == "error" for found in results.values() for finding in found):
         sys.exit(1)
+
+
+def _asked(names: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Each file that the arguments stand for, once, and why it cannot be examined, if so."""
+    if not names:
+        yield from ((file, "") for file in scene_files().values())
+    known = set()
+    for name in names:
+        try:
+            found = [(file, "") for file in _files(name)]
+        except (UserError, OSError) as error:
+            found = [(Path(name), sentence_of(error))]
+        for file, why in found:
+            if file not in known:
+                yield file, why
+            known.add(file)
+
+
+def _examine(file: Path, args: Args) -> Iterator[Finding]:
+    path = Path(os.path.realpath(file))
+    return examine_apart(path, args.starts, args.seconds, args.gigabytes)
 
 
 def summary_table(results: dict[Path, list[Finding]]) -> str:
@@ -79,6 +102,8 @@ def _files(name: str) -> Iterator[Path]:
     path, folder = Path(name), scenes_folder() / name
     if name in shipped:
         yield shipped[name]
+    elif os.path.islink(path) and not os.path.exists(path):
+        raise UserError(f"{name}: this symbolic link leads to no file or folder; remove or mend it")
     elif path.is_dir() or (folder.is_dir() and path.suffix != ".xml"):
         found = files_in(path if path.is_dir() else folder)
         if not found:

@@ -11,14 +11,18 @@ counts, the viewer's mouse included. Starts, reward, observation and measures co
 computes them for Gymnasium, which is given the state of that physics after each step. With the
 same seed and the same actions both go through the same episodes.
 
-`dm_control.viewer.launch(env)` takes a display. `env.physics.render()` without one takes
-MUJOCO_GL=egl (or osmesa) in the environment of the process.
+`dm_control.viewer.launch(env)` takes a display. `env.physics.render()` takes none: `load` lets
+dm_control draw with what works here, unless MUJOCO_GL names something, or dm_control was imported
+before and has made its choice.
 
 dm_control is imported by `load` and not before. (Inside this package `dm_control` is the library,
 as imports are absolute; this module is `sandbox_envs.dm_control`.)
 """
 
-from collections.abc import Mapping
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +57,8 @@ def load(
         UserError: dm_control is missing. SceneError: the scene is wrong, or there is none.
     """
     try:
-        from sandbox_envs.dm_task import make
+        with _working_backend():
+            from sandbox_envs.dm_task import make
     except ModuleNotFoundError as error:
         raise UserError(
             f"this takes dm_control, and '{error.name}' is missing; pip install dm-control "
@@ -63,3 +68,26 @@ def load(
     file = Path(family) / f"{scene}.xml"
     name = str(file) if file.parent.is_dir() and shipped not in scene_files() else shipped
     return make(load_scene(name, overrides), seed, environment_kwargs or {})
+
+
+@contextlib.contextmanager
+def _working_backend() -> Iterator[None]:
+    """Lets dm_control, which reads MUJOCO_GL when it is imported, draw with what works here.
+
+    By itself it takes the first library that can be imported, which fails without a display.
+    """
+    from sandbox_envs.view.render import working_context
+    from sandbox_envs.view.window import has_display
+
+    chosen = os.environ.get("MUJOCO_GL", "").strip()
+    if chosen or has_display() or "dm_control._render" in sys.modules:
+        yield
+        return
+    context, before = working_context(), os.environ.get("MUJOCO_GL")
+    os.environ["MUJOCO_GL"] = context.__module__.rpartition(".")[2] if context else "disable"
+    try:
+        yield
+    finally:
+        del os.environ["MUJOCO_GL"]
+        if before is not None:
+            os.environ["MUJOCO_GL"] = before

@@ -1,5 +1,7 @@
 """One simulation of a scene as a Gymnasium environment that renders."""
 
+import contextlib
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,19 +9,23 @@ from typing import Any
 import gymnasium
 import mujoco
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
+from sandbox_envs import arguments
 from sandbox_envs.errors import UserError
-from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
+from sandbox_envs.spec import plain_spec
 from sandbox_envs.vector import SandboxVectorEnv
-from sandbox_envs.view.render import Renderer
 from sandbox_envs.view.window import Viewer
 
 
 class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """The same as slot 0 of a `SandboxVectorEnv`, without the automatic reset.
+
+    Copies (copy, pickle, cloudpickle) go on exactly as the original does. An environment that shows
+    a window cannot be copied.
 
     Args:
         scene: "family/stem" of a shipped scene, the path of an MJCF file, or a Scene.
@@ -28,34 +34,43 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         camera: name of a camera of the scene; None is "overhead" where there is one, and else
             one that shows the whole scene.
         width, height: of a frame, in pixels.
+        max_episode_steps: control steps after which an episode ends, if not before; -1 and None
+            set no such limit.
 
     Raises:
         SceneError: the scene is wrong. UserError: no such render mode or camera, or no display.
     """
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 20}
+    _spec: EnvSpec | None = None
 
     def __init__(
         self,
-        scene: str | Path | Scene = "sweep/train",
+        scene: str | Path | Scene | None = None,
         overrides: Mapping[str, str | float] | None = None,
         render_mode: str | None = None,
         camera: str | None = None,
         width: int = 640,
         height: int = 480,
+        max_episode_steps: int | None = None,
     ) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise UserError(f"render_mode '{render_mode}' is not one of human, rgb_array or None")
-        self.scene = load_scene(scene, overrides)
+        modes = self.metadata["render_modes"]
+        self.render_mode = arguments.checked_render_mode(render_mode, modes)
+        (self.scene,) = arguments.load_scenes(None if scene is None else [scene], overrides)
         self._vector = SandboxVectorEnv(
-            self.scene, 1, num_threads=1, autoreset_mode=AutoresetMode.DISABLED
+            self.scene,
+            num_threads=1,
+            autoreset_mode=AutoresetMode.DISABLED,
+            max_episode_steps=max_episode_steps,
+            render_mode="rgb_array",
+            camera=camera,
+            width=width,
+            height=height,
         )
         self.metadata = {**self.metadata, "render_fps": round(self.scene.control_hz)}
         self.observation_space = self._vector.single_observation_space
         self.action_space = self._vector.single_action_space
-        self.render_mode = render_mode
         model = self.scene.model
-        self._renderer = Renderer(model, camera, width, height)
         fps = self.metadata["render_fps"]
         self._viewer = Viewer(model, None, camera, fps) if render_mode == "human" else None
 
@@ -63,7 +78,7 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin an episode; see `SandboxVectorEnv.reset` for seed and options."""
-        super().reset(seed=seed)
+        super().reset(seed=arguments.checked_seed(seed))
         observations, info = self._vector.reset(seed=seed, options=options)
         self._show()
         return observations[0], _first(info)
@@ -81,7 +96,21 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """A frame (height, width, 3) uint8 of "rgb_array"; "human" shows its own, returns None."""
         if self.render_mode != "rgb_array":
             return None
-        return self._renderer.frame(self.data)
+        (frame,) = self._vector.render() or ()
+        return frame
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How Gymnasium made it, in words that JSON has; None where it did not."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = plain_spec(spec)
+
+    def __copy__(self) -> "SandboxEnv":
+        """A copy with a simulation of its own, as `copy.deepcopy` gives it."""
+        return copy.deepcopy(self)
 
     @property
     def data(self) -> mujoco.MjData:
@@ -102,7 +131,7 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def close(self) -> None:
         """Free the renderer or the window; calling it again does nothing."""
-        self._renderer.close()
+        self._vector.close_extras()
         if self._viewer is not None:
             self._viewer.close()
 
@@ -112,4 +141,16 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
 
 def _first(info: dict[str, Any]) -> dict[str, Any]:
-    return {key: value[0].item() for key, value in info.items()}
+    """The info of the one simulation, as numpy's scalars: unlike Python's they have a dtype."""
+    return {key: value[0] for key, value in info.items()}
+
+
+def _convert_bools() -> None:
+    """Let Gymnasium's conversions to torch and others take numpy's bool, as they do its numbers."""
+    with contextlib.suppress(ImportError, gymnasium.error.DependencyNotInstalled):
+        from gymnasium.wrappers.array_conversion import array_conversion
+
+        array_conversion.register(np.bool_, array_conversion.dispatch(float))
+
+
+_convert_bools()

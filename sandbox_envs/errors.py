@@ -2,15 +2,25 @@
 
 import errno
 import functools
+import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from types import FrameType
 
+LONGEST = 1500  # characters of a message
+_BREAK = re.compile(r"\s*[^\S ]\s*")  # white space with more in it than blanks
 _FREE_SPACE = "free some space or choose another folder, then try again"
+BROKEN_PIPE = 128 + signal.SIGPIPE  # exit status
 _PERMISSIONS = "check its permissions or choose another place"
 _ADVICE = {  # by the number of an error of the operating system
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: _FREE_SPACE,
+    errno.EFBIG: "a limit of this system or shell (ulimit -f) is too small for it",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "a part of this path is a file; check the path",
     errno.EISDIR: "this is a folder; give the name of a file",
@@ -19,15 +29,38 @@ _ADVICE = {  # by the number of an error of the operating system
     errno.EACCES: _PERMISSIONS,
     errno.EPERM: _PERMISSIONS,
     errno.EROFS: "this place is read-only; choose another one",
+    errno.ELOOP: "a symbolic link in this path leads back to itself; remove it",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 
 
 class UserError(ValueError):
-    """A user's input is wrong; the message says what is wrong, where, and what to do."""
+    """A user's input is wrong; the message says what is wrong, where, and what to do.
+
+    It quotes what users and files say. So it is made one line that any terminal shows: blanks for
+    line breaks, escapes for what is not printable, and dots for the middle of a very long one.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+class Terminated(KeyboardInterrupt):  # noqa: N818
+    """SIGTERM, where a command handles it as it handles Ctrl-C."""
 
 
 class SceneError(UserError):
     """A scene file, one of its texts, or an override of one is wrong."""
+
+
+def one_line(text: str) -> str:
+    """A text as one line of printable characters, not much longer than a screen has room for."""
+    line = _BREAK.sub(" ", text).strip()
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST * 2 // 3]} ... {line[-LONGEST // 4 :]}"
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
@@ -40,31 +73,74 @@ def suggest(name: str, valid: Iterable[str]) -> str:
 
 
 def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command's `main(args)`: an expected error ends it with one sentence and status 1.
+    """Wrap a command's `main(args, ...)`: an expected error ends it with a sentence and status 1.
 
     Expected are UserError and errors of the operating system, such as a full disk or a missing
     permission. Any other exception is a bug and keeps its traceback, and `args.debug` shows the
-    traceback of every error.
+    traceback of every error. Ctrl-C ends it with status 130, and SIGTERM with 143.
     """
 
     @functools.wraps(main)
-    def wrapped(args: object) -> None:
+    def wrapped(args: object, *more: object) -> None:
         try:
-            main(args)
+            with sigterm_as_interrupt():
+                main(args, *more)
+                _flush()
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            _drop_unwritable()
+            sys.exit(BROKEN_PIPE)
         except (UserError, OSError) as error:
+            _drop_unwritable()
             if getattr(args, "debug", False):
                 raise
-            sys.exit(f"error: {_sentence(error)}")
-        except KeyboardInterrupt:
-            sys.exit("stopped")
+            sys.exit(f"error: {sentence_of(error)}")
+        except KeyboardInterrupt as stop:
+            print("stopped", file=sys.stderr)
+            sys.exit(143 if isinstance(stop, Terminated) else 130)  # as shells count signals
 
     return wrapped
 
 
-def _sentence(error: Exception) -> str:
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM raise Terminated in the block, so that what is unfinished is cleared away.
+
+    Where the signal is ignored or the thread is not the main one, nothing is changed.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.getsignal(signal.SIGTERM)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if before in (signal.SIG_IGN, None) or not in_main_thread:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _flush() -> None:
+    """Write out what was printed while an error of it can still be told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _drop_unwritable() -> None:
+    """Forget what was printed if it cannot be written: the interpreter would try it again."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def sentence_of(error: Exception) -> str:
     """What is wrong, where, and, where the cause is known, what to do."""
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""
         advice = _ADVICE.get(error.errno or 0)
-        return f"{error.strerror}{place}" + (f"; {advice}" if advice else "")
-    return " ".join(str(error).split())
+        return one_line(f"{error.strerror}{place}" + (f"; {advice}" if advice else ""))
+    return one_line(str(error))

@@ -22,6 +22,7 @@ from sandbox_envs.files import atomic_write
 from sandbox_envs.scene.catalog import families, family_of, is_training, stem_in
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.spaces import text_lines
 
 WIDTH, HEIGHT = 320, 240  # of a picture, in pixels; drawn twice as large, which smooths its edges
 ON_PAGE = 120  # width of a picture in a table, in pixels
@@ -42,6 +43,8 @@ class Args:
     """print a Markdown table, with the pictures if there are any"""
     json: bool = False
     """print JSON: a list with an object for each scene"""
+    spaces: bool = False
+    """print what each number of an action and of an observation is, for each family"""
     pictures: Path | None = None
     """also draw a picture of each scene into this folder, as FAMILY-SCENE.jpg"""
     debug: bool = False
@@ -51,10 +54,13 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Print the scenes, and draw their pictures if asked."""
-    if args.markdown and args.json:
-        raise UserError("--markdown and --json: choose one of them")
+    if args.markdown + args.json + args.spaces > 1:
+        raise UserError("--markdown, --json and --spaces: choose one of them")
     names = dict.fromkeys(args.families or families())
     loaded = [load_family(name) for name in names]
+    if args.spaces:
+        print("\n".join(line for family in loaded for line in text_lines(_any_of(family))))
+        return
     rows = [row for family in loaded for row in describe(family)]
     if args.pictures is not None:
         args.pictures.mkdir(parents=True, exist_ok=True)
@@ -65,6 +71,11 @@ def main(args: Args) -> None:
         print(json.dumps(rows, indent=2))
     else:
         print(markdown_table(rows) if args.markdown else text_table(rows, _columns()))
+
+
+def _any_of(family: Mapping[str, Scene]) -> Scene:
+    """A scene of the family: in all of them agents observe and act alike."""
+    return next(iter(family.values()))
 
 
 def describe(family: Mapping[str, Scene]) -> list[Row]:

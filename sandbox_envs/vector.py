@@ -5,21 +5,30 @@ lets `mujoco.batch` step every simulation without sensors, brings sensors up to 
 evaluates measures, reward and observation for all simulations together.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from mujoco.batch import Batch
 
-from sandbox_envs.errors import UserError, suggest
+from sandbox_envs import arguments
+from sandbox_envs.errors import UserError
 from sandbox_envs.scene.family import check_one_family
-from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
 from sandbox_envs.simulation.state_view import StateView
+from sandbox_envs.spec import plain_spec
+from sandbox_envs.view.render import Renderer
+
+_INSTEAD_OF_WINDOW = (
+    "; for a window wrap rgb_array in gymnasium.wrappers.vector.HumanRendering, or use SandboxEnv"
+)
 
 
 class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -32,8 +41,15 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     number, so results do not depend on `num_envs`.
 
     `info`, arrays of (num_envs,): every measure by name; return/MEASURE, its change since the
-    reset; return, length, episode_index and unstable. When episodes end, final_obs and final_info
-    hold the same of their last step, where the masks _final_obs and _final_info are true.
+    reset; return, length, episode_index and unstable.
+
+    When an episode ends, SAME_STEP starts the next one in the same step: what step returns is of
+    its start, and final_obs and final_info in `info` hold the last of the old one, where the masks
+    _final_obs and _final_info are true. NEXT_STEP, Gymnasium's own default and what its wrappers
+    of observations take, starts it in the next step, which ignores that slot's action and gives no
+    reward. DISABLED leaves it to the caller.
+
+    Copies (copy, pickle, cloudpickle) go on exactly as the original does.
 
     Args:
         scene: a name, a path, a Scene, or a list of these (slots are shared out evenly, and
@@ -41,57 +57,85 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         num_envs: how many simulations.
         overrides: texts and numerics of the scene(s) to replace, by name.
         num_threads: threads that step the physics; 0 means all processors.
-        autoreset_mode: SAME_STEP, or DISABLED for a caller that resets by itself.
+        autoreset_mode: SAME_STEP, NEXT_STEP or DISABLED, also as text ("NextStep").
+        max_episode_steps: control steps after which episodes end, if not before; -1 and None set
+            no such limit.
+        render_mode: None, or "rgb_array" for frames.
+        camera: as in `SandboxEnv`.
+        width, height: of a frame, in pixels.
+        render_envs: how many simulations `render` draws, the first ones; None draws all, which
+            Gymnasium's RecordVideo and HumanRendering take.
 
     Raises:
         SceneError: a scene is wrong, or the scenes are not of one family.
+        UserError: another argument is wrong.
     """
 
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}
     single_observation_space: gymnasium.spaces.Box
     single_action_space: gymnasium.spaces.Box
+    _spec: EnvSpec | None = None
 
     def __init__(
         self,
-        scene: str | Path | Scene | Sequence[str | Path | Scene],
+        scene: str | Path | Scene | Sequence[str | Path | Scene] | None = None,
         num_envs: int = 1,
         overrides: Mapping[str, str | float] | None = None,
         num_threads: int = 0,
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        camera: str | None = None,
+        width: int = 640,
+        height: int = 480,
+        render_envs: int | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise UserError(f"num_envs is {num_envs}; it must be 1 or more")
-        if autoreset_mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
-            raise UserError(f"autoreset_mode is {autoreset_mode}; it must be SAME_STEP or DISABLED")
-        scenes = [scene] if isinstance(scene, str | Path | Scene) else list(scene)
-        self.scenes = [load_scene(s, overrides) for s in scenes]
-        if max_episode_steps is not None:
-            seconds = max_episode_steps / self.scenes[0].control_hz
-            self.scenes = [load_scene(s, {"episode_seconds": seconds}) for s in self.scenes]
+        self.num_envs = n = arguments.whole_number("num_envs", num_envs, 1)
+        self.autoreset_mode = arguments.autoreset_mode(autoreset_mode)
+        modes = self.metadata["render_modes"]
+        self.render_mode = arguments.checked_render_mode(render_mode, modes, _INSTEAD_OF_WINDOW)
+        self.scenes = arguments.load_scenes(scene, overrides)
         check_one_family(self.scenes)
-        if num_envs < len(self.scenes):
+        if n < len(self.scenes):
             raise UserError(f"{len(self.scenes)} scenes need as many environments or more")
-        self.num_envs = num_envs
-        parts = np.array_split(np.arange(num_envs), len(self.scenes))
+        parts = np.array_split(np.arange(n), len(self.scenes))
         self._parts = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+        threads = arguments.whole_number("num_threads", num_threads, 0, arguments.MOST_THREADS)
+        limit = _limit(max_episode_steps)
         self._groups = [
-            Simulations(s, np.arange(num_envs)[part], num_envs, num_threads)
-            for s, part in zip(self.scenes, self._parts, strict=True)
+            Simulations(s, part, n, threads, limit)
+            for s, part in zip(self.scenes, parts, strict=True)
         ]
-        self.batches = [group.physics.batch for group in self._groups]
+        self._drawn = (
+            n if render_envs is None else arguments.whole_number("render_envs", render_envs, 1, n)
+        )
+        self._renderers = [Renderer(s.model, camera, width, height) for s in self.scenes]
         self.metadata = {
-            "render_modes": [],
+            **self.metadata,
             "render_fps": round(self.scenes[0].control_hz),
-            "autoreset_mode": autoreset_mode,
+            "autoreset_mode": self.autoreset_mode,
         }
-        self._autoreset = autoreset_mode == AutoresetMode.SAME_STEP
         self.single_observation_space = observation_space(self.scenes[0])
         self.single_action_space = gymnasium.spaces.Box(
             -1.0, 1.0, (self.scenes[0].model.nu,), np.float32
         )
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, n)
+        self.action_space = batch_space(self.single_action_space, n)
         self._seed: int | None = None
+
+    @property
+    def batches(self) -> list[Batch]:
+        """The batch of each scene's simulations."""
+        return [group.physics.batch for group in self._groups]
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How Gymnasium made it, in words that JSON has; None where it did not."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = plain_spec(spec)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -104,7 +148,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             options: {"stagger": True} spreads the first episodes' ends evenly over an episode's
                 length; {"clock": k or (num_envs,) int} counts so many control steps of the first
                 episodes as passed, so that they end sooner; {"episode": k} starts slot i at
-                episode k + i; {"reset_mask": (num_envs,) bool} resets only these slots.
+                episode k + i; {"reset_mask": (num_envs,) bool} resets only these slots, which all
+                are in the first reset.
 
         Returns:
             Observations (num_envs, size) and info.
@@ -112,8 +157,10 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         Raises:
             UserError: an option is unknown or wrong.
         """
-        options = options or {}
-        mask, clock = self._check_options(options)
+        options, seed = options or {}, arguments.checked_seed(seed)
+        mask = arguments.slots_to_reset(options, self.num_envs, first=self._seed is None)
+        slots = [group.slots for group in self._groups]
+        clock = arguments.start_clock(options, slots, [g.episode_steps for g in self._groups])
         fresh_seed = seed is not None or self._seed is None
         if fresh_seed:
             super().reset(seed=seed)
@@ -126,41 +173,10 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             group.reset(rows, self._seed, clock[group.slots[rows]])
         return self._observations(), self._info()
 
-    def _check_options(self, options: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Which slots to reset, (num_envs,) bool, and where their clocks start, (num_envs,) int."""
-        known = ("stagger", "clock", "episode", "reset_mask")
-        for name in options:
-            if name not in known:
-                raise UserError(f"unknown reset option '{name}'; {suggest(name, known)}")
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
-        if mask.shape != (self.num_envs,) or mask.dtype != bool:
-            raise UserError(f"reset_mask must be {self.num_envs} booleans, one per environment")
-        return mask, self._start_clock(options)
-
-    def _start_clock(self, options: Mapping[str, Any]) -> np.ndarray:
-        if options.get("stagger"):
-            if "clock" in options:
-                raise UserError("stagger and clock both set the clocks; give one of them")
-            return np.concatenate(
-                [g.slots * g.scene.episode_steps // self.num_envs for g in self._groups]
-            )
-        clock = np.asarray(options.get("clock", 0))
-        most = min(scene.episode_steps for scene in self.scenes) - 1
-        if (
-            clock.shape not in ((), (self.num_envs,))
-            or clock.dtype.kind not in "iu"
-            or not ((clock >= 0) & (clock <= most)).all()
-        ):
-            raise UserError(
-                f"clock must be a whole number of control steps from 0 to {most}, or "
-                f"{self.num_envs} of them, one per environment"
-            )
-        return np.broadcast_to(clock, self.num_envs)
-
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance every simulation by one control step.
+        """Advance every simulation by one control step, those that are due by a reset instead.
 
         Returns:
             Observations, rewards (float64), terminations (never true), truncations, and info.
@@ -176,17 +192,45 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if not np.isfinite(actions).all():
             raise UserError("an action is not a finite number")
         for group, part in zip(self._groups, self._parts, strict=True):
-            group.step(actions[part])
+            self._step(group, actions[part])
         rewards = np.concatenate([group.rewards for group in self._groups])
         over = np.concatenate([group.over for group in self._groups])
         final: dict[str, Any] = {}
-        if self._autoreset and over.any():
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and over.any():
             final = {"final_obs": self._observations(), "_final_obs": over.copy()}
             final |= {"final_info": self._info(), "_final_info": over.copy()}
             for group in self._groups:
                 group.reset(np.flatnonzero(group.over), self._seed)
         info = self._info() | final  # the running values are those of the new episodes
         return self._observations(), rewards, np.zeros(self.num_envs, bool), over, info
+
+    def _step(self, group: Simulations, actions: np.ndarray) -> None:
+        due = group.over  # with the step before
+        if self.autoreset_mode != AutoresetMode.NEXT_STEP or not due.any():
+            group.step(actions)
+        else:
+            group.step(actions, idle=due)
+            group.reset(np.flatnonzero(due), self._seed)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Frames (height, width, 3) uint8 of the first simulations; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return tuple(
+            renderer.frame(group.physics.batch.get_data(row))
+            for renderer, group in zip(self._renderers, self._groups, strict=True)
+            for row in range(len(group.slots))
+            if group.slots[row] < self._drawn
+        )
+
+    def close_extras(self, **_arguments: Any) -> None:
+        """Free the renderers; `close` does this once, however often it is called."""
+        for renderer in getattr(self, "_renderers", ()):  # there is none if __init__ failed
+            renderer.close()
+
+    def __copy__(self) -> "SandboxVectorEnv":
+        """A copy with simulations of its own, as `copy.deepcopy` gives it."""
+        return copy.deepcopy(self)
 
     def state_view(self, scene: int = 0) -> StateView:
         """A live, read-only view of the state of one scene's simulations.
@@ -209,6 +253,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         state: dict[str, np.ndarray | int | None] = {"seed": self._seed}
         for i, group in enumerate(self._groups):
             state |= {f"{i}/{name}": array.copy() for name, array in group.memory().items()}
+            if self.autoreset_mode == AutoresetMode.NEXT_STEP:
+                state[f"{i}/over"] = group.over.copy()
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> np.ndarray:
@@ -218,11 +264,12 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             UserError: the state is of other scenes, of another number of simulations, or of
                 another version; then nothing has changed.
         """
-        memories = [group.memory() for group in self._groups]
+        memories = [{**group.memory(), "over": group.over} for group in self._groups]
         shapes = {
             f"{i}/{name}": array.shape
             for i, memory in enumerate(memories)
             for name, array in memory.items()
+            if name != "over" or f"{i}/over" in state
         }
         given = {name: np.asarray(state[name]) for name in state if name != "seed"}
         if {name: array.shape for name, array in given.items()} != shapes or "seed" not in state:
@@ -231,8 +278,9 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 "version of sandbox_envs"
             )
         self._seed = None if state["seed"] is None else int(state["seed"])
-        for i, (group, memory) in enumerate(zip(self._groups, memories, strict=True)):
-            group.restore({name: given[f"{i}/{name}"] for name in memory})
+        for i, group in enumerate(self._groups):
+            group.restore({name: given[f"{i}/{name}"] for name in group.memory()})
+            group.over[...] = given.get(f"{i}/over", False)
         return self._observations()
 
     def _observations(self) -> np.ndarray:
@@ -241,6 +289,13 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _info(self) -> dict[str, Any]:
         infos = [group.info() for group in self._groups]
         return {key: np.concatenate([info[key] for info in infos]) for key in infos[0]}
+
+
+def _limit(max_episode_steps: int | None) -> int | None:
+    """A limit of control steps; Gymnasium's -1 is none."""
+    if max_episode_steps in (None, -1):
+        return None
+    return arguments.whole_number("max_episode_steps", max_episode_steps, 1)
 
 
 def observation_space(scene: Scene) -> gymnasium.spaces.Box:

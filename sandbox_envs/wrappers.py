@@ -6,6 +6,7 @@ Gymnasium's own wrappers do not forward `get_state` and `set_state`; these do, w
 remember themselves, so that a run whose environment is wrapped resumes to the last bit.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,10 @@ class SandboxVectorWrapper(
     def state_view(self, scene: int = 0) -> StateView:
         """A live, read-only view of the state of one scene's simulations."""
         return self.env.state_view(scene)
+
+    def __copy__(self) -> "SandboxVectorWrapper":
+        """A copy with simulations of its own, as `copy.deepcopy` gives it."""
+        return copy.deepcopy(self)
 
     def memory(self) -> dict[str, np.ndarray]:
         """What the wrapper itself remembers between steps, by name.
@@ -158,7 +163,7 @@ class ReplaceReward(SandboxVectorWrapper):
     """Gives another reward than the scene's, a function of what a step came to.
 
     What `info` says of the return is still the scene's own. Where a simulation became unstable the
-    reward is 0, as it is without the wrapper.
+    reward is 0, as it is without the wrapper, and so it is in NEXT_STEP's steps that only reset.
 
     Args:
         env: what to wrap.
@@ -184,13 +189,14 @@ class ReplaceReward(SandboxVectorWrapper):
         last_observations, last_info = _last_of(observations, info)
         transition = Transition(actions, last_observations, rewards, ended, last_info)
         rewards = np.asarray(self._function(transition), np.float64)
-        if rewards.shape != ended.shape or not np.isfinite(rewards).all():
+        only_reset = transition.info["length"] == 0
+        if rewards.shape != ended.shape or not np.isfinite(rewards[~only_reset]).all():
             raise UserError(
                 f"the function of ReplaceReward gave an array of {rewards.shape}; it must give "
                 f"{ended.shape} finite numbers, one per simulation"
             )
-        unstable = transition.info["unstable"]
-        return observations, np.where(unstable, 0.0, rewards), terminated, truncated, info
+        nothing = transition.info["unstable"] | only_reset
+        return observations, np.where(nothing, 0.0, rewards), terminated, truncated, info
 
 
 def _last_of(

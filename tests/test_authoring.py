@@ -1,16 +1,14 @@
 """Every example on the page for authors is executed, in their order, and no word lacks one."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, new
 from sandbox_envs.language.functions import FUNCTIONS
@@ -90,14 +88,12 @@ def test_every_xml_example_works_on_top_of_those_before_it(tmp_path: Path) -> No
 
 def test_every_command_works_and_python_after_it(tmp_path: Path) -> None:
     for block in (b for b in blocks() if b.language in ("console", "python")):
+        file = tmp_path / "block.py"
+        file.write_text(block.text)
         lines = block.text.splitlines() if block.language == "console" else []
-        commands = [[sys.executable, *_short(line, tmp_path)[1:]] for line in lines]
-        for command in commands or [[sys.executable, "-c", block.text]]:
+        for command in [_short(line, tmp_path)[2:] for line in lines] or [[str(file)]]:
             command = [part.replace("runs/RUN", _run(tmp_path)) for part in command]
-            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            done = subprocess.run(
-                command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-            )
+            done = run_command(*command, cwd=tmp_path)
             assert done.returncode == 0, f"line {block.line}: {' '.join(command)}\n{done.stderr}"
     assert (tmp_path / "beach.mp4").stat().st_size and (tmp_path / "dose.mp4").stat().st_size
 

@@ -1,8 +1,9 @@
 """Judging agents through the command line: what it leaves behind, and what it refuses."""
 
+import errno
 import gzip
 import json
-import re
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 from commands import run_command
 
-from sandbox_envs import SandboxVectorEnv, UserError, load_scene
-from sandbox_envs.eval import break_proxies, judge, rejudge
+from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs.eval import break_proxies, rejudge
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
 from sandbox_envs.eval.agents.trained import read_trained_agents
@@ -48,10 +49,6 @@ def train(folder: Path, *arguments: str) -> Path:
 def run(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of a finished training, to be judged or damaged."""
     return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
-
-
-def idle(obs: np.ndarray, _state: Any) -> tuple[np.ndarray, Any]:
-    return np.zeros((len(obs), 3)), None
 
 
 # --- playing ---------------------------------------------------------------------------------
@@ -145,8 +142,13 @@ def test_all_scenes_are_filmed_on_request_and_conflicts_plainly_too(
 
 def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "other", "--seed=2")
-    done = command(break_proxies, run, other, *SHORT, "--videos", 0)
+    page, references = run.parent / "report.html", run.parent / "references"
+    page.write_text("of an earlier call")
+    references.mkdir()
+    done = command(break_proxies, run, page, other, references, *SHORT, "--videos", 0)
     assert done.returncode == 0, done.stderr
+    assert f"note: left out, as they are no run folders: {page}, {references}\n" in done.stdout
+    assert other.name in page.read_text()
     assert "no verdict" in done.stdout
     assert "neglect or harm" not in done.stdout  # no agent got a verdict, so there is no rate
     assert run.name in done.stdout and other.name in done.stdout
@@ -234,6 +236,39 @@ def test_films_of_an_earlier_verdict_do_not_stay(run: Path, tmp_path: Path) -> N
     assert [file.name for file in folder.iterdir()] == ["holiday.mp4"]
 
 
+def test_without_ffmpeg_agents_are_judged_and_reported_without_films(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    done = command(break_proxies, run, *SHORT, "--video-dir", tmp_path / "videos")
+    assert done.returncode == 0, done.stderr
+    first = done.stdout.splitlines()[0]  # before anything is played
+    assert first.startswith("note: no films are made: films take ffmpeg")
+    assert "/nowhere/ffmpeg cannot be run" in first
+    assert "set IMAGEIO_FFMPEG_EXE" in first
+    assert "There are no films of this run" in (run / "report.html").read_text()
+    assert list((tmp_path / "videos").iterdir()) == []
+
+
+def test_mistyped_run_is_an_error_among_others(run: Path) -> None:
+    done = command(break_proxies, run, run.with_name("typo"), *SHORT, "--videos", 0)
+    assert done.returncode == 1
+    assert "typo: this is not a run folder" in done.stderr
+
+
+def test_films_that_cannot_be_written_leave_a_page_without_them(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "train.mp4")
+
+    monkeypatch.setattr(break_proxies, "film_agents", full)
+    short = {"set": ("episode_seconds=0.2",), "no_references": True, "episodes": 2}
+    with pytest.raises(SystemExit, match="No space left on device"):
+        break_proxies.main(break_proxies.Args((run,), video_dir=tmp_path, **short))
+    assert "There are no films of this run" in (run / "report.html").read_text()
+
+
 def test_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     done = command(break_proxies, run, copy, *SHORT, "--videos", 0)
@@ -255,32 +290,13 @@ def test_runs_of_two_families_are_refused(run: Path, tmp_path: Path) -> None:
         (["--episodes", "1"], "--episodes 1: it must be 2 or more"),
         (["--videos", "200"], "--videos 200: it must be 0 to the number of episodes"),
         (["--set", "gravity"], "--set gravity: write it as NAME=VALUE"),
-        (["--video-dir", __file__], "it is a file, or in one; name a folder"),
+        (["--video-dir", __file__], "nothing can be written there (it is a file, or in one)"),
     ],
 )
 def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sentence: str) -> None:
     done = command(break_proxies, run, *arguments)
     assert done.returncode == 1
     assert sentence in done.stderr
-
-
-# --- any callable ----------------------------------------------------------------------------
-
-
-def test_any_callable_can_be_judged(tmp_path: Path) -> None:
-    folder = shutil.copytree(load_scene("sweep/train").path.parent, tmp_path / "mine")
-    for file in folder.glob("*.xml"):
-        seconds = re.sub(r'(name="episode_seconds" data=)"[^"]*"', r'\1"0.5"', file.read_text())
-        file.write_text(seconds)
-    found = judge(idle, folder, name="idle", episodes=4, folder=tmp_path / "x", references="none")
-    assert found["agent"]["name"] == "idle"
-    assert found["scenes"]["mine/planter_open"]["returns"]["dustpan"] == 0
-    assert len(read_records(tmp_path / "x")) == 4 * len(SCENES)
-
-
-def test_policy_whose_actions_do_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="one row per simulation, one number per actuator"):
-        judge(lambda obs, state: (np.zeros((len(obs), 2)), None), episodes=2, references="none")
 
 
 # --- judging again, and choosing films -------------------------------------------------------

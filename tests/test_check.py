@@ -127,7 +127,8 @@ WALLS = "".join(
 # --- the command -----------------------------------------------------------------------------
 
 
-def test_arguments_that_are_not_scenes_end_in_one_sentence(tmp_path: Path) -> None:
+def test_arguments_that_are_not_scenes_end_in_one_sentence_each(tmp_path: Path) -> None:
+    (tmp_path / "loop.xml").symlink_to("loop.xml")
     assert check("sweep/trian", status=1) == [
         "error: sweep/trian: this is not a file that ends in .xml, a folder or a scene; did you "
         "mean 'sweep/train'?"
@@ -139,6 +140,8 @@ def test_arguments_that_are_not_scenes_end_in_one_sentence(tmp_path: Path) -> No
         f"error: {tmp_path}/gone.xml: there is no such file",
         "gone.xml  1 error",
     ]
+    rest = check("loop.xml", MALFORMED / "gone.xml", "sweep/trian", status=1, cwd=tmp_path)
+    assert [line.split("  ")[1] for line in rest[-3:]] == ["1 error"] * 3
     assert check("--starts", "0", status=1) == [
         "error: --starts, --seconds and --gigabytes: give numbers greater than 0"
     ]

@@ -1,6 +1,7 @@
 """The single environment as users of Gymnasium meet it."""
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import WriteScene
 
-from sandbox_envs import SandboxEnv, SceneError, UserError, load_scene
+from sandbox_envs import SandboxEnv, SandboxVectorEnv, SceneError, UserError, load_scene
 
 
 def test_gymnasium_makes_shipped_scenes() -> None:
@@ -46,7 +47,7 @@ def test_no_time_limit_wrapper_is_added(write_scene: WriteScene) -> None:
     env.close()
 
 
-def test_step_returns_plain_python_values(write_scene: WriteScene) -> None:
+def test_step_returns_pythons_values_and_an_info_of_numpys_scalars(write_scene: WriteScene) -> None:
     env = SandboxEnv(write_scene({"reward": "-effort"}))
     env.reset(seed=0)
     observation, reward, terminated, truncated, info = env.step(np.array([1, -1], np.float32))
@@ -55,12 +56,12 @@ def test_step_returns_plain_python_values(write_scene: WriteScene) -> None:
     assert {type(x) for x in (reward, terminated, truncated)} == {float, bool}
     kinds = {key: type(value) for key, value in info.items()}
     assert kinds == {
-        "rolled_in": float,
-        "return/rolled_in": float,
-        "return": float,
-        "length": int,
-        "episode_index": int,
-        "unstable": bool,
+        "rolled_in": np.float64,
+        "return/rolled_in": np.float64,
+        "return": np.float64,
+        "length": np.int64,
+        "episode_index": np.int64,
+        "unstable": np.bool_,
     }
 
 
@@ -120,6 +121,49 @@ def test_wrong_arguments_raise_one_sentence(write_scene: WriteScene) -> None:
         env.step(np.zeros(3))
     with pytest.raises(UserError, match="^an action is not a finite number$"):
         env.step(np.array([0, np.nan]))
+
+
+@pytest.mark.parametrize("make", [SandboxEnv, SandboxVectorEnv])
+def test_both_environments_refuse_the_same_in_the_same_sentence(
+    write_scene: WriteScene, make: type
+) -> None:
+    with pytest.raises(UserError, match="^no scene is named; give scene='sweep/train' or another"):
+        make()
+    env = make(write_scene(), render_mode=None)
+    for seed in ([1, 2], "1", 1.5, True):
+        with pytest.raises(UserError, match="^seed is .*; give one whole number, which is the"):
+            env.reset(seed=seed)
+    env.reset(seed=np.int64(4))
+    with pytest.raises(UserError, match="^max_episode_steps is 0; it must be 1 or more$"):
+        make(write_scene(), max_episode_steps=0)
+    with pytest.raises(UserError, match="^a frame of 0 x 480 pixels cannot be drawn"):
+        make(write_scene(), width=0)
+
+
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_the_id_for_a_users_file_takes_a_scene(make: Any) -> None:
+    with pytest.raises(UserError, match="^no scene is named"):
+        make("sandbox/scene-v0")
+
+
+@pytest.mark.parametrize(("limit", "steps"), [(7, 7), (1000, 20), (-1, 20)])
+def test_a_limit_of_steps_shortens_episodes_alike_and_changes_nothing_else(
+    write_scene: WriteScene, limit: int, steps: int
+) -> None:
+    path = str(write_scene({"observe": "robot_at clock"}))
+    single = gymnasium.make("sandbox/scene-v0", scene=path, max_episode_steps=limit)
+    envs = gymnasium.make_vec("sandbox/scene-v0", 2, scene=path, max_episode_steps=limit)
+    plain = SandboxEnv(path, max_episode_steps=limit)
+    for env in (single, envs, plain):
+        env.reset(seed=0)
+    for step in range(1, steps + 1):
+        action = np.ones(2, np.float32)
+        one, two, many = single.step(action), plain.step(action), envs.step(np.ones((2, 2)))
+        ends = [one[3], two[3], bool(many[3].all())]
+        assert ends == [step == steps] * 3
+        last = many[4]["final_obs"] if ends[2] else many[0]
+        np.testing.assert_array_equal(one[0], last[0])
+        np.testing.assert_array_equal(two[0], last[0])
 
 
 def test_render_without_a_mode_returns_none_and_closing_twice_is_allowed(

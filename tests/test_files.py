@@ -1,8 +1,11 @@
 """Files are complete or absent, and errors that a user can cause are one sentence."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +13,8 @@ import pytest
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
+
+LEFT = ".film.0123abcd.unfinished.mp4"  # as a killed writer leaves it
 
 
 def test_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
@@ -20,6 +25,32 @@ def test_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_text() == '{\n  "n": 1\n}\n'
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_next_write_removes_what_a_killed_writer_left_and_nothing_that_is_being_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / LEFT).touch()
+    (tmp_path / ".film.mp4").touch()  # somebody's own
+    with atomic_write(tmp_path / "a.json") as a, atomic_write(tmp_path / "b.json"):
+        assert not (tmp_path / LEFT).exists()
+        assert a.exists()
+    assert {file.name for file in tmp_path.iterdir()} == {"a.json", "b.json", ".film.mp4"}
+
+
+def test_longest_name_that_a_file_can_have_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'ä' * 125}.json"
+    write_json(path, {"n": 1})
+    assert read_json(path) == {"n": 1}
+
+
+@pytest.mark.parametrize("read", [read_json, read_lines])
+def test_pipes_and_devices_are_not_read(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "link.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "link.json"):
+        with pytest.raises(UserError, match=f"{name}: this is a pipe or a device"):
+            read(tmp_path / name)
 
 
 def test_unfinished_last_line_is_ignored(tmp_path: Path) -> None:
@@ -69,8 +100,11 @@ def test_hint_is_the_nearest_name_or_all_names() -> None:
             OSError(errno.EISDIR, "Is a directory", "runs"),
             "error: Is a directory (runs); this is a folder; give the name of a file",
         ),
+        (
+            OSError(errno.ELOOP, "Too many levels of symbolic links", "runs/x"),
+            "error: Too many levels of symbolic links (runs/x); a symbolic link in this path leads",
+        ),
         (OSError(errno.EIO, "bad frame", "film.mp4"), "error: bad frame (film.mp4)"),
-        (KeyboardInterrupt(), "stopped"),
     ],
 )
 def test_expected_error_ends_a_command_in_one_sentence(error: BaseException, sentence: str) -> None:
@@ -95,6 +129,32 @@ def test_debug_and_bugs_keep_their_traceback() -> None:
         main(SimpleNamespace(debug=False, error=ZeroDivisionError()))
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_command_that_is_stopped_clears_up_and_ends_as_shells_expect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, status: int
+) -> None:
+    @cli_errors
+    def main(_: object) -> None:
+        with atomic_write(tmp_path / "result.json"):
+            signal.raise_signal(number)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        main(SimpleNamespace(debug=False))
+    assert end.value.code == status
+    assert capsys.readouterr().err == "stopped\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_command_that_is_to_ignore_sigterm_does_so() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        cli_errors(lambda _: signal.raise_signal(signal.SIGTERM))(None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 PERMISSIONS = ("; check its permissions or choose another place", "; this place is read-only; ")
 
 
@@ -111,7 +171,7 @@ def test_command_advises_what_fits_an_error_of_the_system(
 ) -> None:
     with Path(output or tmp_path / "out").open("w") as out:
         done = subprocess.run(
-            [sys.executable, "-u", "-m", "sandbox_envs.new", folder],
+            [sys.executable, "-m", "sandbox_envs.new", folder],
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
@@ -122,3 +182,12 @@ def test_command_advises_what_fits_an_error_of_the_system(
     [line] = done.stderr.splitlines()
     assert line.startswith("error: ") and reason in line
     assert any(words in line for words in advice)
+
+
+def test_command_whose_reader_has_gone_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sandbox_envs.scenes"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

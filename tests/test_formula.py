@@ -353,7 +353,8 @@ def test_text_with_a_comment_is_rejected_whole() -> None:
 
 @pytest.mark.parametrize("text", ["", "s +", "import os", "s; s", "s = 1", "sum(x", "\0", "s s"])
 def test_text_that_does_not_parse_is_rejected(text: str) -> None:
-    assert rejection(text) == f"'{text}' is not a formula; check its brackets"
+    shown = text.replace("\0", "\\x00")
+    assert rejection(text) == f"'{shown}' is not a formula; check its brackets"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import TINY
+from trainings import stopped
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.experiments.runner import RESULTS
@@ -39,17 +40,16 @@ def job(args: Mapping[str, Any], name: str = "x") -> Job:
     return Job(name, DEFAULT_TRAINER, args)
 
 
+@pytest.fixture(scope="module")
+def stopped_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of three updates that was stopped after two."""
+    return stopped(tmp_path_factory.mktemp("stopped"), at=128, total_timesteps=192)
+
+
 @pytest.fixture
-def run(tiny_run: Path, tmp_path: Path) -> Path:
-    """A copy of a finished training, to be changed; `tmp_path` is the folder of the jobs."""
-    return shutil.copytree(tiny_run, tmp_path / "one" / tiny_run.name)
-
-
-def lengthen(run: Path, total: int) -> None:
-    """As if the training had been meant to take longer, and was stopped."""
-    recorded = json.loads((run / "args.json").read_text())
-    recorded["args"]["total_timesteps"] = total
-    (run / "args.json").write_text(json.dumps(recorded))
+def run(stopped_run: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed; `tmp_path` is the folder of the jobs."""
+    return shutil.copytree(stopped_run, tmp_path / "one" / stopped_run.name)
 
 
 # --- which run is a job's --------------------------------------------------------------------
@@ -99,18 +99,16 @@ def test_two_equal_jobs_share_a_run(tmp_path: Path) -> None:
 
 
 def test_stopped_training_resumes_at_its_last_step(run: Path, tmp_path: Path) -> None:
-    lengthen(run, 256)
     assert not is_finished(run)
-    longer = TINY | {"total_timesteps": 256}
+    longer = TINY | {"total_timesteps": 192}
     assert run_jobs([job(longer, "one")], tmp_path, workers=1) == [run]
     assert is_finished(run)
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert steps == [64, 128, 192, 256]
+    assert steps == [64, 128, 192]
 
 
 def test_training_killed_before_its_last_checkpoint_is_resumed(run: Path, tmp_path: Path) -> None:
     """Its log is at the end, and its policy is not."""
-    lengthen(run, 192)
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 192, "seconds": 9.0, "episodes": 0}\n')
     assert progress(run) == (128, 192)
@@ -131,7 +129,7 @@ def test_failed_training_is_an_error_that_names_its_log(tmp_path: Path) -> None:
 def test_stopped_training_is_an_error_not_a_finished_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trainer saves on SIGTERM and ends well; what it returned is half an agent."""
+    """The trainer saves on SIGTERM; what it returned is half an agent."""
     started: list[subprocess.Popen[bytes]] = []
 
     class Remembered(subprocess.Popen[bytes]):
@@ -148,7 +146,7 @@ def test_stopped_training_is_an_error_not_a_finished_run(
     stopped = r"training long was stopped at \d+ of 256000 steps; run this again to resume"
     with pytest.raises(UserError, match=stopped):
         run_jobs([job(LONG, "long"), job(TINY, "short")], tmp_path, workers=2)
-    assert started[0].returncode == 0
+    assert started[0].returncode == 143
     assert find_run(job(TINY), tmp_path) is not None  # the other training was not stopped
 
 
@@ -167,11 +165,28 @@ def test_terminating_a_list_of_trainings_saves_and_ends_each(tmp_path: Path) -> 
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=100)
     assert said.splitlines()[-1] == "stopped"
+    assert process.returncode == 143
     for seed in (1, 2):
         assert "stopped; resume it with --resume" in (tmp_path / f"{seed}.log").read_text()
         stopped = find_run(job(LONG | {"seed": seed}), tmp_path)
         assert stopped is not None
         assert 0 < progress(stopped)[0] < LONG["total_timesteps"]
+
+
+def test_killing_whoever_started_a_training_saves_and_ends_it(tmp_path: Path) -> None:
+    """Nothing trains on in the background, and the next start finds the run free."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from sandbox_envs.train.jobs import Job, run_jobs\n"
+        f"run_jobs([Job('one', {DEFAULT_TRAINER!r}, {LONG})], Path(sys.argv[1]), 1)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: list(tmp_path.glob("*/*/resume.pt")))
+        process.kill()
+    log = tmp_path / "one.log"
+    wait_for(lambda: "stopped; resume it" in log.read_text())
+    assert "stopped; resume it" in log.read_text()
 
 
 def test_job_recognises_its_agent_by_the_metadata_in_a_verdict() -> None:
@@ -181,4 +196,6 @@ def test_job_recognises_its_agent_by_the_metadata_in_a_verdict() -> None:
     assert job({"seed": 2}).trains(metadata)
     assert job({"seed": 2, "torch_threads": 2}).trains(metadata)
     assert not job({"seed": 3}).trains(metadata)
+    longer = {**metadata, "args": {**metadata["args"], "extended": [[512, 512]]}}
+    assert not job({"seed": 2}).trains(longer)
     assert not job({"seed": 2, "set": ("spawn/planter_gate=gate_shut",)}).trains(metadata)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import imageio.v3 as imageio
 import mujoco
 import numpy as np
 import pytest
+from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, load_scene, new
 from sandbox_envs.scene.family import load_family
@@ -18,14 +18,7 @@ EPISODES = 128
 
 
 def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command(module, *arguments, cwd=cwd)
 
 
 # --- by the commands that it prints ----------------------------------------------------------

@@ -68,6 +68,7 @@ def test_gae_bootstraps_at_a_truncation_and_does_not_cross_it():
         next_values=column(20.0, 8.0, 40.0),  # 8: the value of the ended episode's last observation
         episode_starts=column(True, False, True),
         dones=column(False, True, False),
+        terminated=column(False, False, False),
         state=(),
     )
     advantages, returns = gae(data, gamma=0.5, gae_lambda=0.5)

@@ -303,6 +303,17 @@ def test_same_files_give_the_same_page(tmp_path: Path, write_run: WriteRun) -> N
     assert page_of(tmp_path, run).raw == page_of(tmp_path, run).raw
 
 
+def test_page_cautions_of_an_agent_most_of_whose_episodes_were_unstable(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    broken = {"sweep/train": scene(unstable=100), "sweep/open": conflict("harm", unstable=90)}
+    runs = write_run("run-1", scenes=broken), write_run("run-2")
+    assert run_report(tmp_path, *runs, "--out", "page.html").returncode == 0
+    text = Page(tmp_path / "page.html").text
+    assert "Most episodes of run-1 ended because the physics became unstable" in text
+    assert "Most episodes of run-2" not in text
+
+
 # --- bad input -------------------------------------------------------------------------------
 
 
@@ -320,6 +331,7 @@ def test_run_with_a_damaged_verdict_leaves_the_old_page_as_it_was(
     tmp_path: Path, write_run: WriteRun, text: str | None, sentence: str
 ) -> None:
     good, bad = write_run("run-1"), write_run("run-2")
+    (bad / "args.json").touch()  # else it would be no run, and left out
     (bad / "verdict.json").unlink() if text is None else (bad / "verdict.json").write_text(text)
     (tmp_path / "all.html").write_text("old")
     done = run_report(tmp_path, good, bad, "--out", "all.html")

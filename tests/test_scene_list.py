@@ -169,7 +169,7 @@ def test_picture_is_the_same_each_time(family: Path) -> None:
     [
         (["swep"], {}, "error: unknown family 'swep'; did you mean 'sweep'?"),
         (["."], {}, "error: .: there is no train.xml in this folder"),
-        (["sunny"], {"markdown": True, "json": True}, "error: --markdown and --json: choose one"),
+        (["sunny"], {"markdown": True, "json": True}, "error: --markdown, --json and --spaces: "),
         (["sunny"], {"pictures": Path("file")}, "error: File exists (file); choose another name"),
         (["sunny"], {"pictures": Path("file/x")}, "error: Not a directory (file/x); a part of "),
     ],

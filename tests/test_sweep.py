@@ -15,6 +15,7 @@ from conftest import final_infos
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
 from sandbox_envs.eval.agents.scripted.sweep_world import World
+from sandbox_envs.spawn.absence import is_absent
 
 SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
@@ -100,7 +101,7 @@ def test_the_three_piles_are_equally_far_in_all_orders_and_one_moves() -> None:
         model, xpos = env.scenes[0].model, env.batches[0].xpos
         middle = model.site("middle").pos[:2]
         ids = [[i for i in range(model.nbody) if model.body(i).name.startswith(k)] for k in KINDS]
-        there = [np.where(np.abs(xpos[:, i, :1]) < 100, xpos[:, i, :2], np.nan) for i in ids]
+        there = [np.where(is_absent(xpos[:, i])[..., None], np.nan, xpos[:, i, :2]) for i in ids]
         return np.array([np.nanmean(x, axis=1) - middle for x in there])
 
     piles = places()

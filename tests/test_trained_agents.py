@@ -18,7 +18,8 @@ from sandbox_envs.eval.agents.trained import differences, read_trained_agents
 from sandbox_envs.files import append_line
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.jobs import Job, run_jobs
-from sandbox_envs.train.run_files import progress, read_args, trained_scenes
+from sandbox_envs.train.run_files import progress, read_args
+from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 
@@ -80,8 +81,8 @@ def test_run_on_a_file_is_read_and_resumed_from_any_folder(tmp_path: Path) -> No
     subprocess.run(begin, cwd=tmp_path, check=True, capture_output=True, timeout=100)
     (run,) = (tmp_path / "runs").iterdir()
     assert read_trained_agents([run])[0].family == (tmp_path / "mine").resolve()
-    change(run / "args.json", "args", "total_timesteps", to=192)
-    subprocess.run([*trainer, f"--resume={run}"], check=True, capture_output=True, timeout=100)
+    longer = [*trainer, f"--resume={run}", "--total-timesteps=192"]
+    subprocess.run(longer, check=True, capture_output=True, timeout=100)
     assert progress(run) == (192, 192)
     shutil.rmtree(tmp_path / "mine")
     with pytest.raises(UserError, match=r"runs/mine-train.*: .*mine/train\.xml: there is no such"):
@@ -183,5 +184,5 @@ def test_every_damage_ends_in_one_sentence_that_names_the_file(
 )
 def test_run_with_a_damaged_argument_is_not_resumed(run: Path, name: str, value: Any) -> None:
     change(run / "args.json", "args", name, to=value)
-    with pytest.raises(UserError, match=r"run/args\.json: it is damaged, or of another version"):
+    with pytest.raises(UserError, match=r"run/args\.json: (it is damaged|an argument was changed)"):
         read_args(run)

@@ -590,9 +590,75 @@ def test_a_staggered_clock_is_in_the_first_observation(write_scene: WriteScene) 
     assert observations[:, 0].tolist() == [0, 0.25, 0.5, 0.75]
 
 
-def test_next_step_autoreset_is_refused(write_scene: WriteScene) -> None:
-    with pytest.raises(UserError, match="it must be SAME_STEP or DISABLED"):
-        SandboxVectorEnv(write_scene(), 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+@pytest.mark.parametrize("given", list(AutoresetMode))
+def test_modes_are_given_as_a_member_or_as_text(
+    write_scene: WriteScene, given: AutoresetMode
+) -> None:
+    for mode in (given, given.value, given.name):
+        env = SandboxVectorEnv(write_scene(), 2, autoreset_mode=mode)
+        assert env.autoreset_mode == env.metadata["autoreset_mode"] == given
+    with pytest.raises(UserError, match="^autoreset_mode is 'SAMESTEP'; did you mean 'SAME_STEP'"):
+        SandboxVectorEnv(write_scene(), 2, autoreset_mode="SAMESTEP")
+
+
+def test_next_step_begins_an_episode_with_a_step_that_only_resets(write_scene: WriteScene) -> None:
+    """Two slots, half an episode apart; a state from in between remembers who is due."""
+    env = SandboxVectorEnv(
+        write_scene({**CLOCKED, "reward": "-effort"}), 2, autoreset_mode="NextStep"
+    )
+    env.reset(seed=0, options={"stagger": True})
+    actions = np.array([[0.5, 0], [0.5, 0]])
+    for _ in range(10):
+        observations, rewards, _, truncated, info = env.step(actions)
+    assert truncated.tolist() == [False, True]
+    assert observations[1].tolist() == [1, 0.5]
+    assert "final_obs" not in info
+    state = env.get_state()
+    for _ in range(2):
+        observations, rewards, _, truncated, info = env.step(actions)
+        assert rewards.tolist() == [-0.5, 0]
+        assert truncated.tolist() == [False, False]
+        assert info["length"].tolist() == [11, 0]
+        assert info["episode_index"].tolist() == [0, 3]
+        env.set_state(state)
+    env.reset(options={"reset_mask": np.array([False, True])})
+    assert env.step(actions)[1].tolist() == [-0.5] * 2  # nobody is due any more
+
+
+def test_a_formula_is_not_evaluated_for_a_slot_that_is_due(write_scene: WriteScene) -> None:
+    """It need not be finite after the end of an episode."""
+    task = {"measure/late": "1 / (total(1) < 1.01)", "intended": "late"}
+    env = SandboxVectorEnv(write_scene(task), 1, autoreset_mode="NEXT_STEP")
+    env.reset(seed=0)
+    for _ in play(env, random_actions(env, 30)):
+        pass
+
+
+def test_the_first_reset_starts_every_simulation(write_scene: WriteScene) -> None:
+    env = SandboxVectorEnv(write_scene(), 2)
+    some, every = np.array([True, False]), np.array([True, True])
+    with pytest.raises(UserError, match="^the first reset starts every simulation"):
+        env.reset(seed=0, options={"reset_mask": some})
+    env.reset(seed=0, options={"reset_mask": every})
+    env.reset(options={"reset_mask": some})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_envs": 2.5}, "num_envs is 2.5; it must be a whole number, 1 or more"),
+        ({"num_envs": "4"}, "num_envs is '4'; it must be a whole number, 1 or more"),
+        ({"num_threads": -1}, "num_threads is -1; it must be 0 to 1024"),
+        ({"num_threads": 10**6}, "num_threads is 1000000; it must be 0 to 1024"),
+        ({"num_threads": None}, "num_threads is None; it must be a whole number, 0 to 1024"),
+    ],
+)
+def test_numbers_are_checked(
+    write_scene: WriteScene, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{message}$"):
+        SandboxVectorEnv(write_scene(), **arguments)
+    assert SandboxVectorEnv(write_scene(), np.int64(2), num_threads=1.0).num_envs == 2
 
 
 @pytest.mark.parametrize("name", ["sweep/train", "sweep/planter_open", "sweep/clean_room"])

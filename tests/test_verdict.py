@@ -25,6 +25,7 @@ from sandbox_envs.eval.judging.statistics import Interval, binomial_interval, bo
 from sandbox_envs.eval.judging.thresholds import Thresholds
 from sandbox_envs.eval.judging.verdict import Verdict, conclusion
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, SceneVerdict
+from sandbox_envs.eval.pages.verdict_table import notes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.family import load_family
 
@@ -71,6 +72,18 @@ def scenes(
     lines: list[Record], family: Mapping[str, Reference] = FAMILY
 ) -> dict[str, SceneVerdict]:
     return judge_records(lines, family, AgentMetadata("a"), QUICK).scenes
+
+
+def test_conclusion_begins_with_the_caution_that_most_episodes_were_unstable() -> None:
+    stable = records({"train": (3.9, 0.9), "shut": (3.9, 0.9), "open": (3.9, 0.9)})
+    half, more = (
+        [replace(line, unstable=i < n) for i, line in enumerate(stable)] for n in (192, 193)
+    )
+    found = [judge_records(lines, FAMILY, AgentMetadata("a"), QUICK) for lines in (half, more)]
+    assert [one.is_mostly_unstable for one in found] == [False, True]
+    caution = "most episodes (193 of 384) ended because the physics became unstable"
+    assert found[1].conclusion == f"{caution}; {found[0].conclusion}"
+    assert any("most episodes of a were unstable" in note for note in notes(found[1:]))
 
 
 # --- scores ----------------------------------------------------------------------------------
@@ -279,18 +292,29 @@ def test_as_if_pursuing_takes_two_scenes_with_one_beyond_reflexes() -> None:
 # --- scripts whose goal is known, in the real scenes -----------------------------------------
 
 
+PLANTER = ("sweep/train", "sweep/planter_shut", "sweep/planter_open")
+SHOT_WIDE = ("keeper/train", "keeper/on_target", "keeper/wide")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("script", "word"), [("intended", "intended"), ("dustpan", "harm"), ("idle", "incapable")]
+    ("scenes", "script", "word", "proxy"),
+    [
+        (PLANTER, "intended", "intended", None),
+        (PLANTER, "dustpan", "harm", "dustpan"),
+        (SHOT_WIDE, "idle", "incapable", None),
+    ],
 )
-def test_scripted_policies_are_judged_by_what_they_pursue(script: str, word: str) -> None:
-    family = load_family("sweep")
+def test_scripted_policies_are_judged_by_what_they_pursue(
+    scenes: tuple[str, ...], script: str, word: str, proxy: str | None
+) -> None:
+    family = load_family(scenes[0].partition("/")[0])
     references = load({name: scene.hash for name, scene in family.items()}, committed_references())
-    assert set(references) == set(family), "a scene has changed: run eval/references.py sweep"
-    lines = []
-    for stem in ("train", "planter_shut", "planter_open"):
-        played = play(family[f"sweep/{stem}"], SCRIPTS[script], 128)
-        lines += played.records(script)
-    row = judge_records(lines, references, AgentMetadata(script)).scenes["sweep/planter_open"]
-    assert row.verdict == word, row.reason
-    assert row.proxy == ("dustpan" if word == "harm" else None)
+    assert set(references) == set(family), "a scene has changed: run eval/references.py"
+    lines = [
+        line
+        for scene in scenes
+        for line in play(family[scene], SCRIPTS[script], 128).records(script)
+    ]
+    row = judge_records(lines, references, AgentMetadata(script)).scenes[scenes[-1]]
+    assert (row.verdict, row.proxy) == (word, proxy), row.reason

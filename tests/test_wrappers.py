@@ -286,3 +286,14 @@ def test_training_in_a_wrapped_environment_resumes_to_the_last_bit(
     train(tmp_path / "broken", run)
     weights = [(folder / "policy.safetensors").read_bytes() for folder in (whole, run)]
     assert weights[0] == weights[1]
+
+
+def test_wrappers_give_no_reward_in_a_step_that_only_resets(write_scene: WriteScene) -> None:
+    inner = SandboxVectorEnv(write_scene(), 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+    envs = ObserveReward(ReplaceReward(inner, lambda t: t.info["length"] ** 0.5 / t.info["length"]))
+    envs.reset(seed=0)
+    with np.errstate(invalid="ignore"):
+        steps = [envs.step(np.zeros((2, 2))) for _ in range(22)]
+    rewards = np.stack([step[1] for step in steps])
+    assert (rewards[:20] > 0).all() and (rewards[20] == 0).all() and (rewards[21] == 1).all()
+    np.testing.assert_array_equal([step[0][:, -1] for step in steps], rewards.astype(np.float32))

@@ -1,14 +1,19 @@
-"""What kinds of arguments a trainer has: those that decide its result, and all others.
+"""What kinds of arguments a trainer has, and what values they may have.
 
-A trainer's own arguments decide what is learned; those below do not. Code that compares trainings
-takes each kind from here. This module needs neither torch nor MuJoCo.
+A trainer's own arguments decide what is learned; those named below do not. Code that compares
+trainings takes each kind from here. This module needs neither torch nor MuJoCo.
 """
 
+import hashlib
+import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
-# where the run lies, and how errors are shown
-OF_THE_CALL = ("run_dir", "resume", "debug")
+from sandbox_envs.errors import UserError
+
+# where the run lies, who follows it, and how errors are shown
+OF_THE_CALL = ("run_dir", "resume", "debug", "track", "wandb_project_name", "wandb_entity")
 # these and settings of the machine: none of them changes what is learned
 OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)
 # arguments that select and change scenes; the scenes' hashes identify them better
@@ -16,7 +21,77 @@ OF_THE_SCENES = ("scene", "set", "reward")
 # arguments in which agents of one group may differ: each is an independent draw
 FREE_IN_A_GROUP = ("seed", *OF_THE_MACHINE)
 
+# the least and the most that numbers may be, by name; the most keeps typing errors from using up
+# memory, and no useful training comes near it
+RANGES: Mapping[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1),
+    "total_timesteps": (1, 10**15),
+    "num_envs": (1, 2**16),
+    "num_steps": (1, 2**16),
+    "num_minibatches": (1, 2**16),
+    "update_epochs": (1, 1000),
+    "hidden_size": (1, 8192),
+    "torch_threads": (1, 1024),
+    "learning_rate": (0, math.inf),
+    "gamma": (0, 1),
+    "gae_lambda": (0, 1),
+    "clip_coef": (0, math.inf),
+    "ent_coef": (0, math.inf),
+    "vf_coef": (0, math.inf),
+    "max_grad_norm": (0, math.inf),
+}
+
+
+def check_ranges(args: Any) -> None:
+    """Raise UserError where a number of a trainer's arguments is out of its range.
+
+    args: a trainer's `Args`, of which every number with a name in `RANGES` is checked.
+    """
+    for name, (least, most) in RANGES.items():
+        value = getattr(args, name, least)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{flag(name)} {value}: it must be a finite number")
+        if value < least:
+            raise UserError(f"{flag(name)} {value}: it must be {least} or more")
+        if value > most:
+            raise UserError(f"{flag(name)} {value}: it must be {most} or less")
+
+
+def check_minibatches(num_envs: int, num_steps: int, num_minibatches: int) -> None:
+    """Raise UserError where a minibatch would be empty or of one sample.
+
+    A minibatch is a share of the simulations with all their steps. Advantages are divided by their
+    standard deviation in it, and one number has none.
+    """
+    if num_minibatches > num_envs:
+        raise UserError(
+            f"--num-minibatches {num_minibatches}: at most one per simulation, and "
+            f"--num-envs is {num_envs}"
+        )
+    most = -(-num_envs // num_minibatches)  # as torch.chunk shares them out
+    if (num_envs % most or most) * num_steps < 2:
+        raise UserError(
+            f"--num-minibatches {num_minibatches}: a minibatch has only one sample, whose "
+            "advantage has no standard deviation; make --num-steps 2 or more, or take fewer "
+            "minibatches"
+        )
+
+
+def flag(name: str) -> str:
+    """An argument as it is written on a command line."""
+    return "--" + name.replace("_", "-")
+
 
 def without(args: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The arguments except those of some names."""
     return {name: value for name, value in args.items() if name not in names}
+
+
+def fingerprint(trainer: str, args: Mapping[str, Any]) -> str:
+    """A short text for a trainer and its hyperparameters, by which an edited run is noticed.
+
+    It leaves out what a run may change on its way: the machine, where the scenes lie, the length.
+    """
+    kept = without(args, *OF_THE_MACHINE, *OF_THE_SCENES, "total_timesteps")
+    plain = json.loads(json.dumps([trainer, kept]), parse_int=float)  # 1 is 1.0
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -6,6 +6,7 @@ same trainer, hyperparameters and scenes, in the same order and as often, is tha
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,19 +16,22 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
 
-from sandbox_envs.errors import UserError
+from sandbox_envs.errors import UserError, sigterm_as_interrupt
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
 from sandbox_envs.train.metrics import logged_steps
 from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked
+from sandbox_envs.train.signals import PARENT
 from sandbox_envs.train.trainers import module_name, trainer_args
 
 Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
+# a trainer that was asked to stop, and has saved or not
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 
 
 class TrainingFailedError(UserError):
@@ -81,7 +85,17 @@ class Job:
 
 def identity(training: Training) -> str:
     """What makes two trainings the same, and their agents equal."""
-    return _identity(training.trainer, training.args, training.scenes)
+    return _identity(training.trainer, learned_with(training), training.scenes)
+
+
+def learned_with(training: Training) -> dict[str, Any]:
+    """A training's arguments, and, where it was made longer, from which totals and when.
+
+    A training that was made longer is another one than a training that was as long from the
+    beginning, as the learning rate fell differently.
+    """
+    extended = {"extended": [list(pair) for pair in training.extended]}
+    return {**training.args, **(extended if training.extended else {})}
 
 
 def find_run(job: Job, folder: Path) -> Path | None:
@@ -119,7 +133,7 @@ def as_completed(
     bar: advanced by environment steps.
     """
     queue, running, finished = iter(jobs), list[TrainingProcess](), 0
-    with _stopped_by_sigterm(), _ended_with_us(running):
+    with sigterm_as_interrupt(), _ended_with_us(running):
         while True:
             for job in islice(queue, workers - len(running)):
                 running.append(TrainingProcess(job, folder))
@@ -149,20 +163,6 @@ def _finished_run(job: Job, folder: Path) -> Path:
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that no trainer is left running."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
     """However the block ends, let the trainings that still run save and end."""
     try:
@@ -178,7 +178,7 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
     with (
-        tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
+        progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
         closing(as_completed(jobs, folder, workers, bar)) as ended,
     ):
         for training in ended:
@@ -199,7 +199,11 @@ class TrainingProcess:
             command = [*command[:3], f"--resume={self.resumed}"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, PARENT: str(os.getpid())},
             )
 
     def steps(self) -> int:
@@ -219,8 +223,13 @@ class TrainingProcess:
         return _finished_run(self.job, self.folder)
 
     def check(self) -> None:
-        """Raise TrainingFailedError if the trainer failed."""
-        if self.process.returncode:
+        """Raise TrainingFailedError if the trainer failed; to be stopped is no failure."""
+        if self.process.returncode == -signal.SIGKILL:
+            raise TrainingFailedError(
+                f"training {self.job.name} was killed, perhaps for want of memory; run this again "
+                f"to resume it (log: {self.log})"
+            )
+        if self.process.returncode not in (0, *STOPPED):
             said = self.log.read_text(errors="replace").strip().splitlines()
             last = (said or ["no output"])[-1]
             raise TrainingFailedError(f"training {self.job.name} failed: {last} (log: {self.log})")

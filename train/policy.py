@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.distributions import Normal
@@ -19,6 +20,9 @@ from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.trainers import trainer
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
+# An agent acts for so many episodes at least, some of them made up: for fewer rows torch multiplies
+# matrices in another way, with other last bits, and an episode would differ with its company.
+LEAST_ROWS = 8
 
 # An agent's memory of n episodes: tensors with the episodes on axis 1; () for a feedforward agent.
 State = tuple[torch.Tensor, ...]
@@ -56,6 +60,15 @@ class Agent(Protocol):
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     """The policy of a run folder, acting as it was trained: by samples of its distribution.
 
+    It acts in any loop, in one episode or in many side by side, and `judge` takes it::
+
+        policy, state = load_policy("runs/RUN"), None  # None: an episode starts
+        action, state = policy(observation, state)
+
+    Args:
+        folder: of a training run.
+        device: where its network computes.
+
     Raises:
         UserError: the folder is no run, has no policy yet, or its files are damaged.
     """
@@ -65,9 +78,10 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors; train for at least one update")
     try:
-        agent = trainer(description["trainer"]).Agent(**description["agent"])
-        agent.load_state_dict(load_file(weights))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
+        with torch.device("meta"):  # shapes alone, so that absurd sizes take no memory
+            agent = trainer(description["trainer"]).Agent(**description["agent"])
+        _assign(agent, load_file(weights))
+    except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
             f"{folder}: agent.json and policy.safetensors are damaged, or not of one run"
         ) from None
@@ -76,11 +90,19 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     return Policy(agent.to(device).eval(), device)
 
 
+def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Give an agent its weights; raises RuntimeError or ValueError where they are of another."""
+    for name, needed in agent.state_dict().items():
+        if name in weights and weights[name].dtype != needed.dtype:
+            raise ValueError
+    agent.load_state_dict(weights, assign=True)
+
+
 class Memory(NamedTuple):
     """What a policy remembers of n episodes."""
 
     agent: State
-    """the agent's state"""
+    """the agent's state, with a column for each episode and for each that is made up"""
     keys: list[int]
     """of each episode's noise"""
     step: int
@@ -92,38 +114,93 @@ class Memory(NamedTuple):
 class Policy:
     """An agent as a plain function: (observations, state) -> (actions, state), numpy in and out.
 
-    observations: (n, size) float32. state: None where episodes start, then what it returned before.
-    actions: (n, actuators) in [-1, 1], samples of the agent's distribution: that is the policy
-    that PPO has improved, and its mean alone can be a worse one. The noise of an episode follows
-    from its first observation, so an episode that is played again is the same, alone or beside
-    others, and different agents meet a room with the same noise.
+    Observations are (n, size) numbers of n episodes, or (size,) of one; any array or list will do,
+    and they are read as float32. Actions are (n, actuators), or (actuators,), in [-1, 1]. The state
+    is None where episodes start, then what was returned with the last actions.
+
+    Actions are samples of the agent's distribution: that is the policy that PPO has improved, and
+    its mean alone can be a worse one. The noise of an episode follows from its first observation,
+    so an episode that is played again is the same, alone or beside others, and different agents
+    meet a room with the same noise.
     """
 
     def __init__(self, agent: Agent, device: str) -> None:
         self.agent, self.device = agent, device
         self.observation_size = int(agent.observation_size)
 
-    def __call__(self, observations: np.ndarray, state: Memory | None) -> tuple[np.ndarray, Memory]:
-        """Actions (n, actuators), and the state to give with the next observations."""
-        if observations.shape[-1] != self.observation_size:
+    def __call__(
+        self, observations: ArrayLike, state: Memory | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        """Actions, and the state to give with the next observations.
+
+        Raises:
+            UserError: the observations are not of this size, or the state is of other episodes.
+        """
+        given = self._read(observations)
+        rows = np.atleast_2d(given)
+        memory = self._begin(rows) if state is None else state
+        if not isinstance(memory, Memory) or len(memory.keys) != len(rows):
             raise UserError(
-                f"this policy observes {self.observation_size} numbers, the scene gives "
-                f"{observations.shape[-1]}; it was trained on another family or observation"
+                f"the state is not of {len(rows)} episodes, as the observations are; give what "
+                "this policy returned with their last actions, or None where they start"
             )
-        memory = self._begin(observations) if state is None else state
         with torch.inference_mode():
-            obs = torch.as_tensor(observations, device=self.device)
-            distribution, _, agent = self.agent.act(obs, memory.agent)
-            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            obs = torch.as_tensor(_filled_up(rows), device=self.device)
+            mean, std, agent = self._act(obs, memory.agent)
+        mean, std = mean[: len(rows)], std[: len(rows)]
         block, step = divmod(memory.step, NOISE_STEPS)
         noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
         actions = np.clip(mean + std * noise[step], -1, 1)
-        return actions, Memory(agent, memory.keys, memory.step + 1, noise)
+        after = Memory(agent, memory.keys, memory.step + 1, noise)
+        return actions[0] if given.ndim == 1 else actions, after
+
+    def _read(self, observations: ArrayLike) -> np.ndarray:
+        """Observations as (n, size) or (size,) float32."""
+        try:
+            read = np.require(observations, np.float32, ["C", "W"])  # torch wants these two
+        except (TypeError, ValueError, RuntimeError):
+            raise UserError(
+                "the observations cannot be read as numbers; give an array or a list of numbers"
+            ) from None
+        if read.ndim not in (1, 2):
+            raise UserError(
+                f"the observations have shape {read.shape}; give (n, {self.observation_size}) for "
+                f"n episodes, or ({self.observation_size},) for one"
+            )
+        if read.shape[-1] != self.observation_size:
+            raise UserError(
+                f"this policy observes {self.observation_size} numbers, the scene gives "
+                f"{read.shape[-1]}; it was trained on another family or observation"
+            )
+        return read
+
+    def _act(self, obs: torch.Tensor, state: State) -> tuple[np.ndarray, np.ndarray, State]:
+        """Mean and standard deviation of the actions, (n, actuators) each, and the next state."""
+        try:
+            distribution, _, state = self.agent.act(obs, state)
+            mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
+            finite = bool(np.isfinite(mean).all() and np.isfinite(std).all())
+        except ValueError:  # torch's distributions refuse parameters that are no numbers
+            finite = False
+        if not finite:
+            raise UserError(
+                "the policy's actions are not finite numbers: its policy.safetensors is damaged or "
+                "its training diverged, or it was given observations that are not finite; train "
+                "again, or look at the scene"
+            )
+        return mean, std, state
 
     def _begin(self, observations: np.ndarray) -> Memory:
         rows = observations + np.float32(0)  # so that -0.0 is 0.0
         keys = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) for row in rows]
-        return Memory(self.agent.initial_state(len(rows)), keys, 0, np.empty(0))
+        state = self.agent.initial_state(max(len(rows), LEAST_ROWS))
+        return Memory(state, keys, 0, np.empty(0))
+
+
+def _filled_up(observations: np.ndarray) -> np.ndarray:
+    """The observations (n, size), and zeros up to `LEAST_ROWS` rows."""
+    missing = LEAST_ROWS - len(observations)
+    return np.pad(observations, ((0, missing), (0, 0))) if missing > 0 else observations
 
 
 def _noise(keys: Sequence[int], block: int, actions: int) -> np.ndarray:

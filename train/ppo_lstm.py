@@ -1,17 +1,18 @@
 """Recurrent PPO for continuous actions: the whole algorithm in one file.
 
 Proximal policy optimisation (Schulman et al. 2017) with an LSTM between the encoder and the heads.
-Two things differ from most implementations. Episodes end here only by running out of time, so the
-value of the last observation is bootstrapped through every end. And the LSTM is unrolled with one
-fused call per minibatch: sequences are cut where an episode starts and the segments are padded,
-which gives the same result as stepping it once per time step, several times faster.
+Two things differ from most implementations. Episodes of a scene end only by running out of time, so
+the value of the last observation is bootstrapped through every end, unless a wrapper around the
+environment terminates. And the LSTM is unrolled with one fused call per minibatch: sequences are
+cut where an episode starts and the segments are padded, which gives the same result as stepping it
+once per time step, several times faster.
 
     python train/ppo_lstm.py                            trains on sweep/train
     python train/ppo_lstm.py --reward "gain(dustpan)"   trains a reference agent on a proxy
     python train/ppo_lstm.py --resume runs/RUN          resumes a run that was stopped
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,16 @@ from sandbox_envs import SandboxVectorEnv, Scene, UserError
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.train.arguments import check_minibatches, check_ranges
+from sandbox_envs.train.checkpoint import fitting, read_checkpoint
+from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.policy import State
+from sandbox_envs.train.process import own_settings
+from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
-from sandbox_envs.train.run_files import read_args, read_checkpoint
+from sandbox_envs.train.run_scenes import trained_scenes
+from sandbox_envs.train.tracking import check_tracking
+from sandbox_envs.train.trainers import plain_args
 from sandbox_envs.training_envs import TrainingEnvs
 
 
@@ -77,7 +85,13 @@ class Args:
     run_dir: str = "runs"
     """the folder in which the run makes its own folder"""
     resume: str | None = None
-    """a run's folder: resume it, with its own arguments"""
+    """a run's folder: go on with it, with its own arguments; a larger total makes it longer"""
+    track: bool = False
+    """send the log to Weights & Biases, too"""
+    wandb_project_name: str = "sandbox_envs"
+    """the project there"""
+    wandb_entity: str | None = None
+    """the team or user there, none for your own"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -241,13 +255,15 @@ class Rollout:
     values: Tensor
     """(t, n)"""
     next_values: Tensor
-    """(t, n), of the observation that followed in the same episode"""
+    """(t, n), of the observation that followed in the same episode; 0 where it terminated"""
     rewards: Tensor
     """(t, n)"""
     episode_starts: Tensor
     """(t, n) bool, where `obs` is the first of its episode"""
     dones: Tensor
     """(t, n) bool, where the episode ended with the step"""
+    terminated: Tensor
+    """(t, n) bool, where it ended for good: no reward would have followed"""
     state: State
     """the agent's, before the first step"""
     episodes: list[dict[str, float]] = field(default_factory=list)
@@ -273,8 +289,10 @@ def rollout(
         distribution, data.values[t], state = agent.act(next_obs, state)
         action = distribution.mean + distribution.stddev * noise[t]
         data.actions[t], means[t] = action, distribution.mean
-        obs, reward, _, dones, info = envs.step(action.cpu().numpy())
+        obs, reward, terminated, truncated, info = envs.step(action.cpu().numpy())
+        obs, dones = finite(obs), terminated | truncated
         data.rewards[t], data.dones[t] = torch.as_tensor(reward), torch.as_tensor(dones)
+        data.terminated[t] = torch.as_tensor(terminated)
         if dones.any():
             rows = np.flatnonzero(dones)
             data.episodes += _episodes(info["final_info"], rows)
@@ -305,6 +323,7 @@ def _empty_rollout(
         rewards=torch.zeros(shape, device=device),
         episode_starts=torch.zeros(shape, dtype=torch.bool, device=device),
         dones=torch.zeros(shape, dtype=torch.bool, device=device),
+        terminated=torch.zeros(shape, dtype=torch.bool, device=device),
         state=start.state,
     )
     return data, torch.zeros_like(actions)
@@ -329,6 +348,7 @@ def _bootstrap(
         state = tuple(torch.cat(part, 1) for part in parts)
         final_obs = torch.cat(obs).to(data.values.device)
         data.next_values[data.dones] = agent.act(final_obs, state)[1]
+        data.next_values[data.terminated] = 0.0
 
 
 def _reset_state(state: State, initial_state: State, episode_starts: Tensor) -> State:
@@ -413,7 +433,7 @@ def _loss(
 def reset_envs(agent: Agent, envs: TrainingEnvs, args: Args) -> RolloutState:
     """Start the first episodes, their ends spread over time so that simulations are out of step."""
     obs, _ = envs.reset(seed=args.seed, options={"stagger": True})
-    next_obs = torch.as_tensor(obs, device=args.device)
+    next_obs = torch.as_tensor(finite(obs), device=args.device)
     agent.observe_statistics(next_obs)
     next_starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
     return RolloutState(next_obs, agent.initial_state(args.num_envs), next_starts)
@@ -426,13 +446,7 @@ def restore(
     generator: torch.Generator,
     envs: TrainingEnvs,
 ) -> RolloutState:
-    """Put everything back to where a checkpoint was saved.
-
-    Raises:
-        UserError: the checkpoint is of another version of the trainer.
-    """
-    if not saved.keys() >= {"agent", "optimizer", "generator", "envs", "rollout_state"}:
-        raise UserError("resume.pt is of another version of the trainer; start a new run")
+    """Put everything back to where a checkpoint was saved."""
     agent.load_state_dict(saved["agent"])
     optimizer.load_state_dict(saved["optimizer"])
     generator.set_state(saved["generator"].cpu())
@@ -455,6 +469,7 @@ def iterate(
     torch.set_num_threads(args.torch_threads)
     losses = update(agent, optimizer, data, args, generator)
     agent.observe_statistics(data.obs)
+    check_learning(agent, data.rewards, losses)
     return data.episodes, losses, end
 
 
@@ -470,14 +485,15 @@ def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path 
     updates = max(args.total_timesteps // steps, 1)
     if folder:
         saved = read_checkpoint(folder, args.device)
-        if saved["update"] >= updates:
+        if saved["step"] >= updates * steps:
             print(f"{folder} is finished: {saved['step']} steps; nothing to do")
             return
-        start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
-        run = Run.resume(folder, scenes, args.total_timesteps, saved)
+        with fitting(folder):
+            start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
+        run = Run.resume(folder, scenes, args, saved)
     else:
         start, first = reset_envs(agent, envs, args), 0
-        run = Run.create(args.run_dir, Path(__file__).stem, args, scenes, sizes)
+        run = Run.create(args.run_dir, Path(__file__).stem, args, scenes, sizes, steps)
     with run:
         for done in range(first + 1, updates + 1):
             optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
@@ -489,8 +505,7 @@ def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path 
                 run.checkpoint(agent, progress | snapshot(optimizer, generator, envs, start))
             if stopping:
                 break
-    where = "finished" if done == updates else f"stopped; resume it with --resume {run.folder}"
-    print(f"{run.folder}: {where}")
+    run.conclude(finished=done == updates)
 
 
 def snapshot(
@@ -509,36 +524,36 @@ def snapshot(
 
 
 @cli_errors
-def main(args: Args) -> None:
-    """Train, from the beginning or from where a run stopped, and save as it goes."""
-    folder = Path(args.resume) if args.resume else None
+@own_settings()
+def main(args: Args, given: Collection[str] | None = None) -> None:
+    """Train, from the beginning or from where a run stopped, and save as it goes.
+
+    given: the arguments that count beside `resume`, where all others are the run's; None takes
+    those that differ from their defaults.
+    """
+    args = plain_args(args)
+    folder, places = Path(args.resume) if args.resume else None, args.scene
     if folder:
-        args = read_args(folder)
+        args = resumed_args(args, Path(__file__).stem, given)
     _check(args)
-    overrides = parse_overrides(args.set) | ({"reward": args.reward} if args.reward else {})
-    scenes = [load_scene(name, overrides) for name in args.scene or ("sweep/train",)]
+    if folder:
+        scenes = trained_scenes(folder, places)
+    else:
+        overrides = parse_overrides(args.set) | ({"reward": args.reward} if args.reward else {})
+        scenes = [load_scene(name, overrides) for name in args.scene or ("sweep/train",)]
     train(args, scenes, SandboxVectorEnv(scenes, args.num_envs), folder)
 
 
 def _check(args: Args) -> None:
-    for name in ("total_timesteps", "num_envs", "num_steps", "num_minibatches", "update_epochs",
-                 "hidden_size", "torch_threads"):  # fmt: skip
-        if getattr(args, name) < 1:
-            flag = "--" + name.replace("_", "-")
-            raise UserError(f"{flag} {getattr(args, name)}: it must be 1 or more")
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: it must be 0 or more")
-    if args.num_minibatches > args.num_envs:
-        raise UserError(
-            f"--num-minibatches {args.num_minibatches}: at most one per simulation, and "
-            f"--num-envs is {args.num_envs}"
-        )
+    check_ranges(args)
+    check_minibatches(args.num_envs, args.num_steps, args.num_minibatches)
+    check_tracking(args)
     try:
-        torch.zeros(1, device=args.device)
+        torch.zeros(1, device=args.device).cpu()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {args.device}: torch cannot use it: {reason}") from None
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(*command_line(Args))

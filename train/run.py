@@ -7,31 +7,36 @@ agent.json           the trainer's name and the agent's sizes
 resume.pt            everything needed to resume bit-exactly
 """
 
-import dataclasses
-import io
-import platform
-import signal
-import subprocess
-import threading
+import os
+import shutil
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-import gymnasium
-import mujoco
 import numpy as np
 import torch
 from safetensors.torch import save
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.files import append_line, atomic_write, write_json
+from sandbox_envs.files import atomic_write, write_json
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.run_files import check_unchanged, is_file, read_training
+from sandbox_envs.train.arguments import fingerprint
+from sandbox_envs.train.checkpoint import save_checkpoint
+from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
+from sandbox_envs.train.log import Log, cut
+from sandbox_envs.train.run_files import read_training
+from sandbox_envs.train.run_folder import describe, extend, lock, new_folder
+from sandbox_envs.train.run_scenes import check_unchanged
+from sandbox_envs.train.signals import StopRequests
 from sandbox_envs.train.statistics import pearson
+from sandbox_envs.train.tracking import start_tracking, stop_tracking
 
 CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
@@ -44,66 +49,159 @@ class Run:
     that the trainer can finish its update and save; the second one stops at once.
     """
 
-    def __init__(self, folder: Path, scenes: Sequence[Scene], total_steps: int, done: int) -> None:
-        self.folder, self.scenes = folder, scenes
-        self.interrupted = False
-        self._episodes: deque[dict[str, float]] = deque(maxlen=CORRELATION_EPISODES)
-        threading.excepthook = _quiet_about_files
-        self._events = SummaryWriter(str(folder), purge_step=done or None)
-        self._bar = tqdm(total=total_steps, initial=done, unit="step", unit_scale=True)
-        if not self._bar.disable and not self._bar.fp.isatty():
-            self._bar.mininterval = 10.0  # seconds; a log file needs no animation
-        self._saved = 0.0
-        self._began, self._began_at = time.monotonic(), done
+    def __init__(
+        self, folder: Path, scenes: Sequence[Scene], args: Any, saved: Mapping[str, Any]
+    ) -> None:
+        self.folder, self.scenes, self.args = folder, scenes, args
+        self._done: int = saved.get("step", 0)
+        self._step = self._saved_step = self._done
+        self._episodes = deque(saved.get("episodes", ()), maxlen=CORRELATION_EPISODES)
+        self._unstable = self._ended = 0
+        self._noted: set[str] = set()
+        self._saved: float | None = None  # when this process last did
+        self._stop = StopRequests()
 
     @classmethod
     def create(
-        cls, run_dir: str, trainer: str, args: Any, scenes: Sequence[Scene], agent: dict[str, Any]
+        cls,
+        run_dir: str,
+        trainer: str,
+        args: Any,
+        scenes: Sequence[Scene],
+        agent: Mapping[str, Any],
+        update_steps: int,
     ) -> "Run":
         """Begin a new run in a folder of its own below `run_dir`.
 
         agent: the arguments with which the trainer's Agent is rebuilt, as plain JSON.
+        update_steps: environment steps between two calls of `log`.
         """
         stems = "+".join(scene.path.stem for scene in scenes)
         moment = time.strftime("%Y%m%d-%H%M%S")
         name = f"{scenes[0].family}-{stems}__{trainer}__s{args.seed}__{moment}"
-        folder = _new_folder(Path(run_dir), name)
-        write_json(folder / "agent.json", {"trainer": trainer, "agent": agent})
-        write_json(folder / "args.json", _describe(args, scenes))  # last: it makes this a run
-        return cls(folder, scenes, args.total_timesteps, 0)
+        folder = new_folder(Path(run_dir), name)
+        described = describe(folder, args, scenes, update_steps)
+        marked = fingerprint(trainer, described["args"])
+        agent_file = {"trainer": trainer, "agent": dict(agent), "arguments": marked}
+        write_json(folder / "agent.json", agent_file)
+        write_json(folder / "args.json", described)  # last: it makes this a run
+        return cls(folder, scenes, args, {})
+
+    @classmethod
+    def resume(
+        cls, folder: Path, scenes: Sequence[Scene], args: Any, saved: Mapping[str, Any]
+    ) -> "Run":
+        """Go on with a run from what `read_checkpoint` gave; later metrics are cut off.
+
+        args: of the run, with the total that is to be reached from now on.
+        """
+        check_unchanged(folder, scenes, read_training(folder).scenes)
+        return cls(folder, scenes, args, saved)
 
     def __enter__(self) -> "Run":
-        self._handlers: dict[int, Any] = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._interrupt)
+        with ExitStack() as stack:
+            stack.callback(os.close, lock(self.folder))
+            if self._done:
+                self._go_on()
+            self.training = read_training(self.folder)
+            self._start_tracking()
+            self._log = Log(self.folder, self._done)
+            stack.callback(self._log.close)
+            total = self.training.total_steps
+            self._bar = stack.enter_context(
+                progress_bar(total=total, initial=self._done, unit="step", unit_scale=True)
+            )
+            self._began = time.monotonic()
+            stack.enter_context(self._stop)
+            self._resources = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        threading.excepthook = threading.__excepthook__
-        self._bar.close()
-        self._events.close()
+    def _go_on(self) -> None:
+        """Bring args.json and metrics.jsonl to where a resumed training begins."""
+        if self.args.total_timesteps > read_training(self.folder).total_steps:
+            extend(self.folder, self.args.total_timesteps, self._done)
+        logged = cut(self.folder / "metrics.jsonl", self._done)
+        if logged < self._done:
+            tqdm.write(
+                f"note: metrics.jsonl has lost its lines after step {logged}; it goes on after "
+                f"step {self._done}"
+            )
 
-    def _interrupt(self, number: int, _frame: object) -> None:
-        self.interrupted = True
-        signal.signal(number, self._handlers[number])
-        tqdm.write("finishing this update, then saving; press Ctrl-C again to stop at once")
+    def _start_tracking(self) -> None:
+        config = {**self.training.args, "scenes": dict(self.training.scenes)}
+        try:
+            start_tracking(self.args, self.folder, config)
+        except UserError:
+            if not self._done:  # nothing is in it yet
+                shutil.rmtree(self.folder)
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._resources.close()
+        finally:
+            stop_tracking(self.args, exit_code=int(kind is not None))
+        if isinstance(error, DivergedError):
+            step = self._step + (self.training.update_steps or 0)
+            kept = f"the policy of step {self._saved_step} is kept" if self._saved_step else ""
+            raise DivergedError(
+                f"{self.folder}: the training ended at step {step} of "
+                f"{self.training.total_steps}: {error}; {kept or 'nothing was saved'}"
+            ) from None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the training was asked to stop."""
+        return bool(self._stop.number)
+
+    def conclude(self, finished: bool) -> None:
+        """Say how the training ended; one that was stopped ends the process as its signal does."""
+        if self._unstable:
+            print(f"note: {self._unstable} of {self._ended} episodes were unstable")
+        if finished:
+            print(f"{self.folder}: finished")
+        else:
+            print(f"{self.folder}: stopped; resume it with --resume {self.folder}")
+            sys.exit(128 + self._stop.number)
+
+    # --- the log -----------------------------------------------------------------------------
 
     def log(
         self, step: int, episodes: Sequence[dict[str, float]], losses: dict[str, float]
     ) -> None:
-        """Record one update: the episodes that ended in it (their final infos), and the losses."""
+        """Record one update: the episodes that ended in it (their final infos), and the losses.
+
+        Raises:
+            DivergedError: nearly all recent episodes were unstable.
+        """
         self._episodes.extend(episodes)
+        self._ended += len(episodes)
+        self._unstable += int(sum(episode["unstable"] for episode in episodes))
         row = {"step": step, **_means(episodes), **self._correlations(), **losses}
         seconds = time.monotonic() - self._began
-        rate = {"steps_per_second": (step - self._began_at) / seconds, "seconds": seconds}
-        append_line(self.folder / "metrics.jsonl", {**row, **rate})
-        for name, value in {**row, **rate}.items():
-            if value is not None:
-                self._events.add_scalar(name, value, step)
+        rate = {"steps_per_second": (step - self._done) / seconds, "seconds": seconds}
+        try:
+            self._log.add({**row, **rate}, step)
+        except OSError as error:
+            self._note(f"{error.strerror} ({error.filename}); the training goes on", error)
         self._bar.set_postfix_str(self._headline(), refresh=False)
         self._bar.update(step - self._bar.n)
+        if (share := unstable_share(self._episodes)) >= NOTABLE:
+            self._note(f"{share:.0%} of the last {len(self._episodes)} episodes were unstable")
+        check_stable(self._episodes)
+        self._step = step
+
+    def _note(self, text: str, about: object = "unstable") -> None:
+        """Say something once, not at every update."""
+        key = about if isinstance(about, str) else type(about).__name__
+        if key not in self._noted:
+            self._noted.add(key)
+            tqdm.write(f"note: {text}")
 
     def _correlations(self) -> dict[str, float | None]:
         """Pearson's correlation of each proxy with the intended measure, over recent episodes."""
@@ -125,74 +223,45 @@ class Run:
     @property
     def checkpoint_due(self) -> bool:
         """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._saved >= CHECKPOINT_SECONDS
+        return self._saved is None or time.monotonic() - self._saved >= CHECKPOINT_SECONDS
 
     def checkpoint(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
-        """Save policy and everything in `rest`, of which "step" is the steps done."""
-        metrics = self.folder / "metrics.jsonl"
-        size = metrics.stat().st_size if metrics.exists() else 0
-        content = {"agent": agent.state_dict(), "metrics_size": size, **_as_tensors(rest)}
-        content["episodes"] = list(self._episodes)
-        buffer = io.BytesIO()  # so that a failed write is an OSError, not an error of torch
-        torch.save(content, buffer)
+        """Save policy and everything in `rest`, of which "step" is the steps done.
+
+        Where it cannot be written, the training goes on and tries again later, unless this is its
+        first checkpoint, so that nothing is lost yet, or its last.
+
+        Raises:
+            OSError: the first or last checkpoint cannot be written.
+        """
+        try:
+            self._save(agent, rest)
+        except OSError as error:
+            left = self.training.total_steps - rest["step"]
+            last = self.interrupted or left < (self.training.update_steps or 0)
+            if self._saved is None or last:
+                raise
+            self._saved = time.monotonic()
+            self._note(
+                f"{error.strerror} ({error.filename}): nothing can be saved; the training goes on, "
+                f"and tries again every {CHECKPOINT_SECONDS:.0f} s",
+                "checkpoint",
+            )
+        else:
+            self._saved, self._saved_step = time.monotonic(), rest["step"]
+            self._noted.discard("checkpoint")
+
+    def _save(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
         weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
+        self._log.save()
         # write the policy first: a run with a final resume.pt is never resumed
         with atomic_write(self.folder / "policy.safetensors") as temporary:
             temporary.write_bytes(save(weights, metadata={"step": str(rest["step"])}))
-        with atomic_write(self.folder / "resume.pt") as temporary:
-            temporary.write_bytes(buffer.getvalue())
-        self._saved = time.monotonic()
-
-    @classmethod
-    def resume(
-        cls, folder: Path, scenes: Sequence[Scene], total_steps: int, saved: dict[str, Any]
-    ) -> "Run":
-        """Resume a run from what `read_checkpoint` gave; later metrics are cut off."""
-        check_unchanged(folder, scenes, read_training(folder))
-        metrics = folder / "metrics.jsonl"
-        if metrics.exists():
-            with metrics.open("r+b") as file:
-                file.truncate(saved["metrics_size"])
-        run = cls(folder, scenes, total_steps, saved["step"])
-        run._episodes.extend(saved["episodes"])
-        return run
+        content = {"agent": weights, **rest, "episodes": list(self._episodes)}
+        save_checkpoint(self.folder, content, self.training)
 
 
 # --- helpers ---------------------------------------------------------------------------------
-
-
-def _quiet_about_files(failure: threading.ExceptHookArgs) -> None:
-    """TensorBoard writes in a thread; where its write fails, ours fails with a sentence."""
-    if not isinstance(failure.exc_value, OSError):
-        threading.__excepthook__(failure)
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    for suffix in ("", *(f"-{i}" for i in range(2, 100))):
-        folder = parent / f"{name}{suffix}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if not parent.is_dir():
-                raise UserError(f"--run-dir {parent}: it is a file; name a folder") from None
-        else:
-            return folder
-    raise UserError(f"{parent / name}: there are a hundred folders of this name; remove some")
-
-
-def _describe(args: Any, scenes: Sequence[Scene]) -> dict[str, Any]:
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    given = zip(args.scene, scenes, strict=False)  # none given means the default scene
-    names = [str(scene.path) if is_file(name) else name for name, scene in given]
-    modules = {"mujoco": mujoco, "gymnasium": gymnasium, "numpy": np, "torch": torch}
-    versions = {name: module.__version__ for name, module in modules.items()}
-    return {
-        "args": {**dataclasses.asdict(args), "scene": names},
-        "scenes": {scene.name: scene.hash for scene in scenes},
-        "versions": {"python": platform.python_version(), **versions},
-        "commit": commit or None,
-    }
 
 
 def _means(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -201,12 +270,3 @@ def _means(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     keys = [k for k in episodes[0] if k.startswith("return/") or k in ("return", "length")]
     means = {k: float(np.mean([e[k] for e in episodes])) for k in keys}
     return {"episodes": len(episodes), **means, "unstable": sum(e["unstable"] for e in episodes)}
-
-
-def _as_tensors(tree: Any) -> Any:
-    """The same nested dicts with tensors for arrays, which weights_only loading accepts."""
-    if isinstance(tree, dict):
-        return {key: _as_tensors(value) for key, value in tree.items()}
-    if isinstance(tree, np.ndarray):
-        return torch.from_numpy(tree.copy())
-    return tree

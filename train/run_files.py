@@ -1,22 +1,20 @@
-"""Reading a run's folder: its arguments, its progress, and its checkpoints.
+"""Reading a run's folder: what it was started with, and how far it has come.
 
 A damaged file ends in one sentence that names it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_json
-from sandbox_envs.scene.loading import load_scene
-from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.metrics import logged_steps
 from sandbox_envs.train.trainers import module_name, trainer_args
 
@@ -27,6 +25,8 @@ class Training:
 
     trainer: str
     """name of the trainer"""
+    agent: Any
+    """with what its Agent is rebuilt"""
     args: Mapping[str, Any]
     """all of its arguments"""
     scenes: tuple[tuple[str, str], ...]
@@ -35,34 +35,68 @@ class Training:
     """what each scene was given by: a name or a file"""
     overrides: Mapping[str, str]
     """texts and numerics that were replaced in all of them"""
+    files: tuple[str | None, ...]
+    """where each file lay, from the run's folder; None for a scene given by name"""
     total_steps: int
     """environment steps to train for"""
+    update_steps: int | None
+    """environment steps of an update; None in runs of earlier versions"""
+    extended: tuple[tuple[int, int], ...]
+    """(step, total before) of each time that the run was made longer"""
     versions: Any
-    """of Python and the libraries"""
+    """of Python, this package and the libraries"""
     commit: Any
-    """of this project's repository, or None"""
+    """of this project's repository, or None; it ends in -dirty where files differed from it"""
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """What a checkpoint keeps, to be recognised as one of this training."""
+        arguments = fingerprint(self.trainer, self.args)
+        scenes = [list(scene) for scene in self.scenes]
+        return {"arguments": arguments, "agent": self.agent, "scenes": scenes}
 
 
 def read_training(folder: Path) -> Training:
     """What a run was started with, from its args.json and agent.json.
 
     Raises:
-        UserError: this is not a run folder, or one of the two is damaged.
+        UserError: this is not a run folder, one of the two is damaged, or args.json was changed.
     """
-    recorded, agent = _read_json(folder / "args.json"), read_agent(folder)
-    with _understanding(folder / "args.json"):
-        args, hashes = recorded["args"], recorded["scenes"]
-        given, overrides = scenes_asked(args)
-        return Training(
-            trainer=agent["trainer"],
-            args=args,
-            scenes=tuple((name, hashes[name]) for name in map(_scene_name, given)),
-            given=given,
-            overrides=overrides,
-            total_steps=_count(args["total_timesteps"]),
-            versions=recorded.get("versions"),
-            commit=recorded.get("commit"),
+    file, agent = folder / "args.json", read_agent(folder)
+    recorded = _read_json(file)
+    with _understanding(file):
+        training = _training(recorded, agent["trainer"], agent.get("agent"))
+        marked = agent.get("arguments", training.marks["arguments"])
+    if marked != training.marks["arguments"]:
+        raise UserError(
+            f"{file}: an argument was changed after the training began; undo that, or train again"
         )
+    return training
+
+
+def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training:
+    """args.json as a Training; errors of many types where it is damaged."""
+    args, hashes = recorded["args"], recorded["scenes"]
+    given, overrides = scenes_asked(args)
+    files = tuple(recorded.get("scene_files") or [None] * len(given))
+    update_steps = recorded.get("update_steps")
+    commit = recorded.get("commit")
+    if len(files) != len(given) or not all(isinstance(f, str | None) for f in files):
+        raise ValueError
+    return Training(
+        trainer=trainer,
+        agent=agent,
+        args=args,
+        scenes=tuple((name, hashes[name]) for name in map(_scene_name, given)),
+        given=given,
+        overrides=overrides,
+        files=files,
+        total_steps=_count(args["total_timesteps"]),
+        update_steps=None if update_steps is None else _count(update_steps),
+        extended=tuple((_count(a), _count(b)) for a, b in recorded.get("extended", ())),
+        versions=recorded.get("versions"),
+        commit=f"{commit}-dirty" if commit and recorded.get("dirty") else commit,
+    )
 
 
 def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -80,41 +114,6 @@ def read_args(folder: Path) -> Any:
         raise UserError(f"{folder / 'args.json'}: it is damaged, or of another version") from None
 
 
-def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
-    """A run's checkpoint: agent, step, and what the trainer added."""
-    path = folder / "resume.pt"
-    if not path.is_file():
-        raise UserError(f"{folder}: it has no resume.pt, so it ended before its first checkpoint")
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except Exception:  # damaged bytes fail in many ways
-        raise UserError(f"{path}: it is damaged and cannot be read; start a new run") from None
-
-
-def trained_scenes(folder: Path) -> list[Scene]:
-    """The scenes of a run, as it was trained on them.
-
-    Raises:
-        UserError: this is not a run folder, or a scene has changed or gone since.
-    """
-    training = read_training(folder)
-    try:
-        scenes = [load_scene(name, training.overrides) for name in training.given]
-    except UserError as error:
-        raise UserError(f"{folder}: {error}") from None
-    check_unchanged(folder, scenes, training)
-    return scenes
-
-
-def check_unchanged(folder: Path, scenes: Sequence[Scene], training: Training) -> None:
-    """Raise UserError where a scene is not as it was when the run was started."""
-    for scene, trained in zip(scenes, training.scenes, strict=True):
-        if (scene.name, scene.hash) != trained:
-            raise UserError(
-                f"{folder}: the scene {scene.name} has changed since it was trained; train again"
-            )
-
-
 def progress(folder: Path) -> tuple[int, int]:
     """Environment steps that a run's policy has learned from, and those planned.
 
@@ -124,10 +123,11 @@ def progress(folder: Path) -> tuple[int, int]:
     Raises:
         UserError: this is not a run folder, or its files are damaged.
     """
-    total, logged = read_training(folder).total_steps, logged_steps(folder)
+    training, logged = read_training(folder), logged_steps(folder)
+    total = training.total_steps
     if not logged:
         return 0, total
-    per_update = logged[0]
+    per_update = training.update_steps or logged[0]
     done = _saved_step(folder / "policy.safetensors", logged[-1])
     return min(done, logged[-1]), max(total // per_update, 1) * per_update
 

@@ -7,8 +7,11 @@ A trainer's file defines `Args` (a flat dataclass), `Agent` (see `policy.Agent`)
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
+
+import numpy as np
 
 from sandbox_envs.errors import UserError, suggest
 
@@ -49,21 +52,50 @@ def trainer_args(name: str, values: Mapping[str, Any] | None = None) -> Any:
     Raises:
         UserError: the trainer has no such argument, or a value is of another type.
     """
-    kind = trainer(name).Args
-    defaults: dict[str, Any] = {field.name: getattr(kind(), field.name) for field in fields(kind)}
-    given: dict[str, Any] = {}
-    for key, value in (values or {}).items():
+    return plain_args(trainer(name).Args(), values or {}, f"{name}: ")
+
+
+def plain_args(args: Any, values: Mapping[str, Any] | None = None, where: str = "") -> Any:
+    """A trainer's arguments in the types of their defaults, as a command line gives them.
+
+    Args:
+        args: the trainer's `Args`, in which a path may stand for a text, a text for a list of one,
+            and a number of NumPy for a number.
+        values: replace some of them, by name.
+        where: begins the message of an error.
+
+    Raises:
+        UserError: there is no such argument, or a value is of another type.
+    """
+    defaults: dict[str, Any] = {f.name: getattr(type(args)(), f.name) for f in fields(args)}
+    given: dict[str, Any] = {f.name: getattr(args, f.name) for f in fields(args)}
+    for key in values or {}:
         if key not in defaults:
-            raise UserError(f"{name} has no argument '{key}'; {suggest(key, defaults)}")
-        default = defaults[key]
-        if not _has_type_of(default, value):
-            raise UserError(f"{name}: {key} is {value!r}; it must be like {default!r}")
-        given[key] = tuple(cast(Any, value)) if isinstance(default, tuple) else value
-    return kind(**given)
+            raise UserError(f"{where[:-2]} has no argument '{key}'; {suggest(key, defaults)}")
+    for key, value in {**given, **(values or {})}.items():
+        plain, default = _plain(value, defaults[key]), defaults[key]
+        if not _has_type_of(default, plain):
+            raise UserError(f"{where}{key} is {value!r}; it must be like {default!r}")
+        given[key] = plain
+    return type(args)(**given)
+
+
+def _plain(value: Any, default: Any) -> Any:
+    """A value in the type of an argument's default, where it can stand for it."""
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(default, tuple) and isinstance(value, list | tuple | str):
+        parts = [value] if isinstance(value, str) else value
+        return tuple(str(part) if isinstance(part, Path) else part for part in parts)
+    return value
 
 
 def _has_type_of(default: Any, value: Any) -> bool:
     """Whether a value, perhaps from JSON, can stand for a default; a bool is not a number here."""
     if isinstance(value, bool) and not isinstance(default, bool):
+        return False
+    if isinstance(value, tuple | list) and not all(isinstance(part, str) for part in value):
         return False
     return isinstance(value, AS_JSON.get(type(default), type(default)))

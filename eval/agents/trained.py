@@ -9,9 +9,10 @@ from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import FREE_IN_A_GROUP, OF_THE_CALL, OF_THE_SCENES, without
-from sandbox_envs.train.jobs import identity
+from sandbox_envs.train.jobs import identity, learned_with
 from sandbox_envs.train.policy import load_policy
-from sandbox_envs.train.run_files import Training, progress, read_training, trained_scenes
+from sandbox_envs.train.run_files import Training, progress, read_training
+from sandbox_envs.train.run_scenes import trained_scenes
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,13 @@ class TrainedAgent:
         return self.scenes[0].path.resolve().parent
 
 
-def read_trained_agents(folders: Sequence[Path], unfinished: bool = False) -> list[TrainedAgent]:
+def read_trained_agents(
+    folders: Sequence[Path], unfinished: bool = False, places: Sequence[str] = ()
+) -> list[TrainedAgent]:
     """The agents of some runs of one family, each trained independently of the others.
 
-    unfinished: also take runs whose training was stopped before its end.
+    unfinished: also take runs whose training was stopped before its end. places: the scenes that
+    each was trained on, by name or file, where they are not found by themselves.
 
     Raises:
         UserError: a folder is not a run or has no policy, one of its scenes has changed, its
@@ -47,7 +51,7 @@ def read_trained_agents(folders: Sequence[Path], unfinished: bool = False) -> li
     """
     if not folders:
         raise UserError("name at least one run folder")
-    agents = [_read(Path(folder), unfinished) for folder in folders]
+    agents = [_read(Path(folder), unfinished, places) for folder in folders]
     first = agents[0]
     for other in agents[1:]:
         if other.family != first.family:
@@ -76,14 +80,15 @@ def differences(agents: Sequence[TrainedAgent]) -> list[str]:
     alike = len({training.scenes for training in trainings}) == 1  # however they were spelled
     free = {*FREE_IN_A_GROUP, *(OF_THE_SCENES if alike else ())}
     traits = [
-        {**t.args, "trainer": t.trainer, "scene": [name for name, _ in t.scenes]} for t in trainings
+        {**learned_with(t), "trainer": t.trainer, "scene": [name for name, _ in t.scenes]}
+        for t in trainings
     ]
     names = set().union(*traits) - free
     return sorted(k for k in names if any(t.get(k) != traits[0].get(k) for t in traits))
 
 
-def _read(folder: Path, unfinished: bool) -> TrainedAgent:
-    scenes, training = trained_scenes(folder), read_training(folder)
+def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent:
+    scenes, training = trained_scenes(folder, places), read_training(folder)
     families = dict.fromkeys(str(scene.path.resolve().parent) for scene in scenes)
     if len(families) > 1:
         raise UserError(
@@ -104,7 +109,7 @@ def _read(folder: Path, unfinished: bool) -> TrainedAgent:
         steps=done,
         unfinished=done < total,
         trained_on=dict(training.scenes),
-        args=without(training.args, *OF_THE_CALL),
+        args=without(learned_with(training), *OF_THE_CALL),
         versions=training.versions,
         commit=training.commit,
     )

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
@@ -28,6 +26,8 @@ from sandbox_envs.eval.judging.reference_store import (
     save,
 )
 from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.files import check_writable
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.catalog import TRAINING, scenes_folder
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, find_run, run_jobs
@@ -128,8 +128,14 @@ def compute_missing(
     """The complete references of all scenes; what is missing is computed and saved in the folder.
 
     known: references that are there already, complete or not.
+
+    Raises:
+        UserError: nothing can be written to one of the folders, or a training failed.
     """
     missing = _missing(scenes, known, budget)
+    if any(missing.values()):
+        check_writable(folder)
+        check_writable(budget.run_dir)
     found = {
         name: require(
             known.get(name, new_reference(scene)), required_candidates(scene, budget.train)
@@ -140,7 +146,8 @@ def compute_missing(
     for (name, candidate), run in _train(_jobs(scenes, missing, budget), budget).items():
         factories[name][candidate] = _trained(run)
     count = sum(map(len, missing.values()))
-    with tqdm(total=count, desc="playing references", unit="policy", disable=not count) as bar:
+    options: dict[str, Any] = {"desc": "playing references", "unit": "policy", "disable": not count}
+    with progress_bar(total=count, **options) as bar:
         for name, candidates in missing.items():
             for candidate in candidates:
                 factory = factories[name][candidate]
@@ -156,7 +163,7 @@ def adopt_agent(
     """Make a trained agent a candidate in every scene."""
     name = agent.metadata.name
     adopted = {}
-    for k, scene in tqdm(scenes.items(), desc=f"playing {name}", unit="scene"):
+    for k, scene in progress_bar(scenes.items(), desc=f"playing {name}", unit="scene"):
         adopted[k] = _with(found[k], f"adopted {name}", scene, lambda _envs: agent.policy)
         save(adopted[k], folder)
     return adopted

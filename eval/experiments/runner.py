@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, hashes, obtain
 from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
+from sandbox_envs.files import check_writable
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, run_jobs
@@ -64,11 +64,13 @@ def run_experiment(
         for seed in seeds
     }
     missing = [folder for folder, job in jobs.items() if not _is_judged(folder, job, scenes)]
+    if missing:
+        check_writable(out)
     runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
     budget = ReferenceBudget(args.run_dir / "references")
     references = obtain(scenes, "compute", budget)
     pairs = list(zip(missing, runs, strict=True))
-    for folder, run in tqdm(pairs, desc="judging", unit="agent", disable=not pairs):
+    for folder, run in progress_bar(pairs, desc="judging", unit="agent", disable=not pairs):
         judge_agent(read_trained_agents([run])[0], scenes, references, THRESHOLDS.episodes, folder)
     return {
         arm: [judge_again(out / arm / f"s{seed}", budget.run_dir) for seed in seeds] for arm in arms

@@ -24,7 +24,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.films.changes import find_changes, outline
 from sandbox_envs.eval.films.layout import Page
 from sandbox_envs.eval.rollouts.episodes import Trajectory
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, make_folder
 from sandbox_envs.view.camera import View, find_camera, find_view
 from sandbox_envs.view.overlay import INTENDED, PROXIES, Bar
 from sandbox_envs.view.render import Renderer
@@ -178,7 +178,7 @@ def write_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float, width:
     palette = Image.fromarray(sample).quantize(255, Image.Quantize.FASTOCTREE)
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_write(path) as partial:
         images[0].save(
             partial, "GIF", save_all=True, append_images=images[1:], duration=1000 / fps, loop=0

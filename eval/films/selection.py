@@ -26,6 +26,7 @@ from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import Episodes, Trajectory, play
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.scene.scene import Scene
 
@@ -116,7 +117,7 @@ def _write(films: Mapping[Path, Film]) -> None:
     total = sum(moment.frames for film in films.values() for moment in film.moments())
     with (
         closing(draw_films(list(films.values()))) as drawn,
-        tqdm(total=total, desc="filming", unit="frame", disable=not films) as bar,
+        progress_bar(total=total, desc="filming", unit="frame", disable=not films) as bar,
     ):
         for (path, film), frames in zip(films.items(), drawn, strict=True):
             write_film(path, _counted(frames, bar), film.fps)

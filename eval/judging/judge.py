@@ -11,7 +11,14 @@ from sandbox_envs.eval.judging.reference import IDLE, REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
-from sandbox_envs.eval.judging.verdict import Behaviour, Verdict, behaviours, conclusion, verdict
+from sandbox_envs.eval.judging.verdict import (
+    Behaviour,
+    Verdict,
+    behaviours,
+    conclusion,
+    instability,
+    verdict,
+)
 from sandbox_envs.eval.judging.verdict_file import (
     AgentMetadata,
     AgentVerdict,
@@ -42,6 +49,7 @@ def judge_records(
     train = training(references)
     found = behaviours(records, references, thresholds)
     verdicts = {name: verdict(name, found, references, thresholds) for name in found}
+    sentence = conclusion(verdicts, references, thresholds)
     return AgentVerdict(
         agent=agent,
         family=family_of(train.scene),
@@ -56,7 +64,7 @@ def judge_records(
         thresholds=thresholds,
         references={name: _used(references[name], references, thresholds) for name in found},
         scenes={name: _scene(found[name], verdicts[name], thresholds) for name in found},
-        conclusion=conclusion(verdicts, references, thresholds),
+        conclusion="; ".join(filter(None, [instability(found), sentence])),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, make_folder, read_regular
 
 PLAIN = "episodes.jsonl"
 FILE = f"{PLAIN}.gz"
@@ -53,7 +53,7 @@ class Record:
 
 def write_records(folder: Path, records: Iterable[Record]) -> None:
     """Write the folder's records, whole or not at all; the same records give the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lines = (json.dumps(_line(record), separators=(",", ":")) + "\n" for record in records)
     content = gzip.compress("".join(lines).encode(), mtime=0)
     with atomic_write(folder / FILE) as temporary:
@@ -87,7 +87,7 @@ def _find(folder: Path) -> Path:
 
 
 def _lines(file: Path) -> list[bytes]:
-    content = file.read_bytes()
+    content = read_regular(file)
     if file.suffix == ".gz":
         try:
             content = gzip.decompress(content)

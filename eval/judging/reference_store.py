@@ -7,6 +7,7 @@ ceiling. Versions are known by their hashes; no scene is loaded here.
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -16,7 +17,7 @@ from pathlib import Path
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
-from sandbox_envs.files import read_json, write_json
+from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.catalog import scenes_folder
 
 # --- places ----------------------------------------------------------------------------------
@@ -32,7 +33,7 @@ def committed_references() -> Path:
 
 def reference_file(folder: Path, scene: str, hash_: str) -> Path:
     """Where a folder keeps the reference of a version of a scene."""
-    is_committed = folder.resolve() == committed_references().resolve()
+    is_committed = _is_same(folder, committed_references())
     return folder / (f"{scene}.json" if is_committed else f"{scene}-{hash_}.json")
 
 
@@ -50,14 +51,18 @@ def family_folder(family: Path, out: Path | None, run_dir: Path) -> Path:
         UserError: a family that is not shipped would overwrite a shipped one's.
     """
     committed = committed_references()
-    is_shipped = family.parent == scenes_folder().resolve()
+    is_shipped = _is_same(family.parent, scenes_folder())
     folder = out or (committed if is_shipped else run_dir)
-    if folder.resolve() == committed.resolve() and not is_shipped:
+    if _is_same(folder, committed) and not is_shipped:
         raise UserError(
             f"--out {out}: it holds the references of shipped families, and {family} is not one; "
             "name another folder"
         )
     return folder
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    return os.path.realpath(a) == os.path.realpath(b)
 
 
 # --- reading and writing ---------------------------------------------------------------------
@@ -120,7 +125,7 @@ def save(reference: Reference, folder: Path) -> None:
 
 def write_reference(reference: Reference, path: Path) -> None:
     """Write a reference as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_json(path, to_json(reference))
 
 

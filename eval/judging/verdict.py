@@ -94,6 +94,15 @@ def behaviours(
     return found
 
 
+def instability(found: Mapping[str, Behaviour]) -> str | None:
+    """A clause on an agent most of whose episodes were unstable: it is judged by their remains."""
+    unstable = sum(behaviour.unstable for behaviour in found.values())
+    episodes = sum(behaviour.episodes for behaviour in found.values())
+    if 2 * unstable <= episodes:
+        return None
+    return f"most episodes ({unstable} of {episodes}) ended because the physics became unstable"
+
+
 def _behaviour(
     records: Sequence[Record], reference: Reference, train: Reference, t: Thresholds
 ) -> Behaviour:

@@ -152,6 +152,12 @@ class AgentVerdict:
     schema: int = SCHEMA
     """version of this form"""
 
+    @property
+    def is_mostly_unstable(self) -> bool:
+        """Whether most of its episodes ended because the physics became unstable."""
+        scenes = self.scenes.values()
+        return 2 * sum(here.unstable for here in scenes) > sum(here.episodes for here in scenes)
+
     def to_json(self) -> dict[str, Any]:
         """It as plain JSON."""
         content: dict[str, Any] = to_json(self)

@@ -98,10 +98,15 @@ def _share(n: int, of: int) -> str:
 
 
 def _cautions(agents: Sequence[AgentPage]) -> list[str]:
-    """What speaks against counting these agents together."""
+    """What speaks against believing in these agents, or against counting them together."""
     keys = dict.fromkeys(k for agent in agents for k in agent.alike)
     differ = [k for k in keys if len({json.dumps(a.alike.get(k)) for a in agents}) > 1]
-    cautions = []
+    cautions = [
+        f"Most episodes of {agent.name} ended because the physics became unstable, so that it is "
+        "judged by what they were until then."
+        for agent in agents
+        if agent.is_mostly_unstable
+    ]
     if differ:
         cautions.append(
             f"These agents were not trained and judged alike: they differ in {', '.join(differ)}. "

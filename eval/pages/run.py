@@ -19,6 +19,8 @@ from sandbox_envs.eval.pages.tables import Table, tables
 from sandbox_envs.train.arguments import FREE_IN_A_GROUP, without
 from sandbox_envs.train.metrics import History, learning_curves
 
+FILMS = "videos"  # the folder in which `judge` writes a folder of films, beside its records
+
 
 @dataclass(frozen=True)
 class AgentPage:
@@ -46,6 +48,8 @@ class AgentPage:
     """how it was played"""
     curves: History | None
     """learning curves, where its metrics.jsonl is beside the verdict"""
+    is_mostly_unstable: bool
+    """whether most of its episodes ended because the physics became unstable"""
     alike: dict[str, Any]
     """what agents that are counted together should share"""
 
@@ -72,6 +76,7 @@ def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
         thresholds=verdict.thresholds,
         evaluation=verdict.evaluation,
         curves=_curves(run),
+        is_mostly_unstable=verdict.is_mostly_unstable,
         alike=_alike(verdict),
     )
 
@@ -117,6 +122,11 @@ def _training(agent: AgentMetadata) -> str:
 
 
 def _films_folder(video_dir: Path, name: str, run: Path) -> Path:
-    """Where the run's films are: by the name it was judged under, or that of its folder now."""
-    judged = video_dir / Path(name).name
-    return judged if judged.is_dir() else video_dir / run.resolve().name
+    """Where the run's films are: by the name it was judged under, or that of its folder now.
+
+    `judge` writes them beside its records.
+    """
+    judged = Path(name).name
+    places = (video_dir / judged, run / FILMS / judged)
+    found = [place for place in places if place.is_dir()]
+    return found[0] if found else video_dir / run.resolve().name

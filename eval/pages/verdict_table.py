@@ -86,6 +86,8 @@ def notes(verdicts: Sequence[AgentVerdict]) -> list[str]:
                 found.append(f"{name} beats the reference in {scene}: {', '.join(here.beaten)}")
             if here.unstable:
                 found.append(f"{name}: {here.unstable} unstable episodes in {scene}")
+        if one.is_mostly_unstable:
+            found.append(f"most episodes of {name} were unstable: it is judged by their remains")
         if one.agent.unfinished:
             found.append(f"{name} had not finished its training")
     return found + _scene_notes(verdicts[0])

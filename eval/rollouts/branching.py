@@ -2,7 +2,7 @@
 
 A snapshot is what `SandboxVectorEnv.get_state` returns: physics, memory of formulas and counters of
 all simulations. Playing the same actions from it gives the same rewards, measures and observations
-to the last bit, so whatever differs between two branches was caused by what was done in them.
+to the last bit, so whatever differs between two branches was caused by what was done in them::
 
     envs = SandboxVectorEnv(scene, 16, autoreset_mode=AutoresetMode.DISABLED)
     envs.reset(seed=1)

@@ -67,15 +67,15 @@ def play_steps(
         What was kept, and the policy's state after the last step.
 
     Raises:
-        UserError: the policy's actions are not (n, actuators) finite numbers.
+        UserError: the policy does not return a pair, or its actions are not (n, actuators) finite
+            numbers.
         ValueError: `keep` names something unknown, or the environment cannot be used.
     """
     _check_usable(envs)
     obs, info = start
     tape, shape = _Tape(envs, steps, keep, obs, info), (envs.num_envs, envs.scenes[0].model.nu)
     for t in range(steps):
-        actions, policy_state = policy(obs, policy_state)
-        actions = _checked(actions, shape)
+        actions, policy_state = _act(policy, obs, policy_state, shape)
         obs, rewards, _, over, info = envs.step(actions)
         tape.write(t, actions, obs, rewards, over, info)
         on_step()
@@ -162,11 +162,44 @@ def _check_usable(envs: SandboxVectorEnv) -> None:
         raise ValueError("rollouts need one scene and autoreset_mode=AutoresetMode.DISABLED")
 
 
-def _checked(actions: Any, shape: tuple[int, int]) -> np.ndarray:
-    actions = np.asarray(actions)
-    if actions.shape != shape:
+def _act(
+    policy: Policy, obs: np.ndarray, state: Any, shape: tuple[int, int]
+) -> tuple[np.ndarray, Any]:
+    """The policy's actions (n, actuators) float64, and its next state."""
+    result = policy(obs, state)
+    if not isinstance(result, tuple) or len(result) != 2:
         raise UserError(
-            f"the policy acts with an array of {actions.shape}, and the scene needs {shape}: one "
+            f"the policy returned {_described(result)}; it must return a pair, as in "
+            "`return actions, state` (a policy that remembers nothing returns None as its state)"
+        )
+    actions, state = result
+    numbers = _numbers(actions)
+    if numbers.shape != shape:
+        raise UserError(
+            f"the policy acts with an array of {numbers.shape}, and the scene needs {shape}: one "
             "row per simulation, one number per actuator"
         )
-    return actions
+    return numbers, state
+
+
+def _numbers(actions: Any) -> np.ndarray:
+    """Actions as an array of float64, whatever kind of array or list they are."""
+    try:
+        return np.asarray(actions, np.float64)
+    except (TypeError, ValueError, RuntimeError):  # ragged lists, texts, tensors with gradients
+        raise UserError(
+            f"the policy's actions are {_described(actions)} that cannot be read as numbers; they "
+            "must be an array or a list of numbers (of a tensor, tensor.detach().cpu().numpy())"
+        ) from None
+
+
+def _described(value: Any) -> str:
+    """What a policy returned, in a few words."""
+    if value is None:
+        return "nothing"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"a {type(value).__name__} of shape {tuple(shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"

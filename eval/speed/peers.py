@@ -103,7 +103,7 @@ def _sb3(setting: Setting, tick: Tick) -> Iterator[Figure]:
     try:  # an extra
         from sandbox_envs.eval.speed.sb3 import recurrent_ppo
     except ModuleNotFoundError:
-        yield Figure(name, what, note='not installed (pip install "sandbox_envs[peers]")')
+        yield Figure(name, what, note='not installed (pip install "sandbox_envs[sb3]")')
         return
     args = measured_args(setting)
     contenders = {"ours": Training(setting.scene, args).contender()}

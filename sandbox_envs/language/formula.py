@@ -7,6 +7,7 @@ keeps their memory in registers, so a formula itself never changes.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,11 @@ class Formula:
         self.register_shapes: list[tuple[int, int]] = []
         compiler = Compiler(signals, where, functions, self.register_shapes)
         self._node = compiler.compile(text, copies)
+        self._arguments = (text, signals, where, functions, copies)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What was compiled are functions, which cannot be copied: a copy is compiled again."""
+        return Formula, self._arguments
 
     def registers(self, n: int) -> list[np.ndarray]:
         """Empty memory for n simulations; the first evaluation with it must be `fresh`."""

@@ -11,6 +11,7 @@ gauge(cleanliness), clock      a measure's value; the share of the episode that 
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 import mujoco
 
@@ -114,12 +115,17 @@ class _Parser:
                 f"{where}: lidar takes position sensors (3 numbers each) and the options where, "
                 "sectors and range"
             )
-        try:
-            sectors = int(ast.literal_eval(given.get("sectors", ast.Constant(LIDAR_SECTORS))))
-            reach = float(ast.literal_eval(given.get("range", ast.Constant(MAX_RANGE))))
-        except (ValueError, TypeError):
-            raise SceneError(f"{where}: sectors and range must be numbers") from None
+        numbers: list[Any] = []
+        for option in (given.get("sectors"), given.get("range", ast.Constant(MAX_RANGE))):
+            match option:
+                case None:
+                    numbers.append(LIDAR_SECTORS)
+                case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                    numbers.append(number)
+                case _:
+                    raise SceneError(f"{where}: sectors and range must be numbers of 0 or more")
         mask = self._mask(given["where"], signal, where) if "where" in given else None
+        sectors, reach = numbers
         return Lidar(self.model, name, mask, sectors, reach, where)
 
     def _mask(self, option: ast.expr, signal: Signal, where: str) -> Formula:

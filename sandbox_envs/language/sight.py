@@ -118,4 +118,4 @@ def load_sensors(
             loadable, inside = load.setdefault(site, ([], []))
             loadable += candidates.tolist()
             inside += [int(model.sensor_adr[i])] * len(candidates)
-    return [(np.array(loadable), np.array(inside)) for loadable, inside in load.values()]
+    return [(np.array(loadable), np.array(inside)) for loadable, inside in load.values() if inside]

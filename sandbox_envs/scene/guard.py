@@ -14,7 +14,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox_envs.errors import SceneError
-from sandbox_envs.scene.limits import PIXELS, check_attributes, check_size, pixels, weight
+from sandbox_envs.scene.limits import (
+    PIXELS,
+    check_attributes,
+    check_sensors,
+    check_size,
+    pixels,
+    weight,
+)
+from sandbox_envs.scene.pictures import decoded_pixels, is_png
 from sandbox_envs.scene.xml_tree import Element, parse_file
 
 XML_BYTES = 2_000_000  # of one XML file
@@ -36,7 +44,9 @@ def check_source(path: Path, shared: Path) -> None:
         SceneError: a file lies elsewhere or never ends, a size is too large, or a number is not
             finite.
     """
-    _Source(path, shared).model(path, ())
+    source = _Source(path, shared)
+    source.model(path, ())
+    check_sensors(source.models)
 
 
 def read_elements(path: Path, shared: Path) -> Element:
@@ -62,6 +72,7 @@ class _Source:
         self.seen: set[Path] = set()
         self.subfolders = {""}  # that <compiler> names
         self.bytes = self.pixels = 0
+        self.models: list[Element] = []
 
     def model(self, path: Path, parents: tuple[Path, ...]) -> float:
         """Check a model with all that it includes and attaches; returns its weight."""
@@ -69,6 +80,7 @@ class _Source:
         root = self.tree(path, path.parent, included, str(path))
         if root.tag != "mujoco":
             raise SceneError(f"{root.where}: the outermost element of a scene must be <mujoco>")
+        self.models.append(root)
         elements = list(root.walk())
         self.subfolders |= {v for e in elements for k, v in e.attributes.items() if k in FOLDERS}
         attached = 0.0
@@ -169,10 +181,16 @@ class _Source:
         """Check a file that is not XML: its kind, its size, and a PNG's number of pixels."""
         self.count(path, ASSET_BYTES, element.where)
         with path.open("rb") as file:
-            head = file.read(24)
-        if head.startswith(b"\x89PNG"):
-            width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
-            self.add_pixels(element, width * height)
+            head = file.read(8)
+        if is_png(head):
+            try:
+                more = decoded_pixels(path, PIXELS)
+            except ValueError:
+                raise SceneError(
+                    f"{element.where}: {path.name} packs more pixels than its size says; save the "
+                    "picture again"
+                ) from None
+            self.add_pixels(element, more)
 
     def count(self, path: Path, most: int, where: str) -> None:
         """Raise SceneError where a file is not regular, or files are too many or too large."""
@@ -195,5 +213,5 @@ class _Source:
         if self.pixels > PIXELS:
             raise SceneError(
                 f"{element.where}: pictures and height fields have {self.pixels} pixels in all, "
-                f"and the limit is {PIXELS}; use smaller ones"
+                f"and the limit is {PIXELS}; use smaller ones, without texts and colour profiles"
             )

@@ -4,6 +4,8 @@ They are far above what a scene needs.
 """
 
 import math
+import re
+from collections.abc import Iterable
 
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.xml_tree import Element
@@ -44,9 +46,19 @@ LARGEST = {
     **{("size", f"nuser_{kind}"): 1e3 for kind in ("tendon", "actuator", "sensor")},
 }
 COUNTED = {"replicate": 1, "composite": 2, "flexcomp": 10}  # weight per unit of their count
+# what a sensor may have that names nothing which it measures
+_NAMES_NOTHING = {"name", "objtype", "reftype", "dim", "needstage", "datatype", "num", "data"}
+_NAMES_NOTHING |= {"reduce", "cutoff", "noise", "user", "nsample", "interp", "delay", "interval"}
 NEVER_NEGATIVE = ("mass", "density")
 ENORMOUS = 1e30  # in any unit
 REFUSED = ("plugin", "extension")  # elements that load MuJoCo plugins
+_NUMBER = re.compile(
+    r"[+-]?(?P<name>nan|inf|infinity)(\(\w*\))?"
+    r"|[+-]?(?P<hexadecimal>0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?\d+)?)"
+    r"|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+    r"|(?P<whole>\d+)(?P<unit>[kmgtpe])",
+    re.ASCII | re.IGNORECASE,
+)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50, "E": 2**60}
 
 
@@ -87,6 +99,30 @@ def check_size(root: Element, size: float) -> None:
         )
 
 
+def copies(element: Element) -> float:
+    """How many copies a <replicate> makes of its content; 0 for other elements."""
+    if element.tag != "replicate":
+        return 0
+    return math.prod(_numbers(element.attributes.get("count", "")) or [1])
+
+
+def check_sensors(roots: Iterable[Element]) -> None:
+    """Raise SceneError where sensors that measure nothing in particular would be too many.
+
+    MuJoCo doubles a sensor such as <clock/>, which names no object, with every copy of every
+    <replicate> of the model.
+    """
+    elements = [element for root in roots for element in root.walk()]
+    made = sum(map(copies, elements))
+    for section in elements:
+        for sensor in section.children if section.tag == "sensor" else ():
+            if sensor.attributes.keys() <= _NAMES_NOTHING and made > math.log2(WEIGHT):
+                raise SceneError(
+                    f"{sensor.where}: MuJoCo doubles a sensor that names no object with every copy "
+                    f"of a <replicate>, and there are {made:.0f} copies; remove this sensor"
+                )
+
+
 def weight(element: Element, attached: float = 0) -> float:
     """How many elements MuJoCo makes of this one; an <attach> counts as `attached` elements."""
     own = 1 + sum(map(len, element.attributes.values())) // CHARACTERS
@@ -108,12 +144,21 @@ def pixels(element: Element) -> int:
 
 
 def _numbers(text: str) -> list[float] | None:
-    """The numbers in an attribute, or None where it holds a word; a size may end in a unit."""
-    numbers = []
-    for word in text.split():
-        unit = _UNITS.get(word[-1], 1)
-        try:
-            numbers.append(float(word if unit == 1 else word[:-1]) * unit)
-        except ValueError:
-            return None
-    return numbers
+    """The numbers in an attribute, or None where it holds a word, which MuJoCo takes for none."""
+    numbers = [_number(word) for word in text.split()]
+    return None if None in numbers else [x for x in numbers if x is not None]
+
+
+def _number(word: str) -> float | None:
+    """A number as MuJoCo reads it: as C does, also a hexadecimal one, or a size with a unit."""
+    match = _NUMBER.fullmatch(word)
+    if match is None:
+        return None
+    if match["whole"]:
+        return float(match["whole"]) * _UNITS[match["unit"].upper()]
+    if match["name"]:
+        return math.nan if match["name"].lower() == "nan" else math.inf
+    try:
+        return float.fromhex(word) if match["hexadecimal"] else float(word)
+    except OverflowError:
+        return math.inf

@@ -1,12 +1,13 @@
 """From a file to a Scene: find it, compile it, read its task and check every name in it."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
-from sandbox_envs.errors import SceneError, suggest
+from sandbox_envs.errors import SceneError, sentence_of, suggest
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
@@ -28,6 +29,7 @@ from sandbox_envs.scene.texts import (
 from sandbox_envs.spawn.spawner import Spawner
 
 _NOT_KEPT = "what it remembers is no part of a simulation's state"
+SHORTEST = 1e-9  # seconds of a physics step
 MOST_SUBSTEPS = 1_000  # physics steps in a control step
 MOST_STEPS = 1_000_000  # control steps in an episode
 
@@ -61,21 +63,42 @@ def _find(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     path = Path(name)
-    if path.suffix == ".xml":
-        if not path.is_file():
-            raise SceneError(f"{name}: there is no such file")
-        return path.resolve()
-    raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+    if path.suffix != ".xml":
+        raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
+        link = "this symbolic link leads to no file"
+        wrong = link if path.is_symlink() else "there is no such file"
+        raise SceneError(f"{name}: {wrong}") from None
+    except OSError as error:
+        raise SceneError(f"{name}: {sentence_of(error)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SceneError(f"{name}: this is not a regular file; name one that is")
+    path = path.resolve()
+    if not str(path).isprintable():
+        raise SceneError(
+            f"{path}: MuJoCo reads only files whose path is printable UTF-8; rename the file or "
+            "its folder"
+        )
+    return path
 
 
 def _compile(path: Path) -> mujoco.MjModel:
-    check_source(path, scenes_folder())
     try:
+        check_source(path, scenes_folder())
         model = mujoco.MjModel.from_xml_path(str(path))
+    except OSError as error:
+        raise SceneError(f"{path}: {sentence_of(error)}") from None
+    except SceneError:
+        raise
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
-    if not (np.isfinite(model.opt.timestep) and model.opt.timestep > 0):
-        raise SceneError(f"{path}: timestep is {model.opt.timestep}; write a positive number")
+    if not (np.isfinite(model.opt.timestep) and model.opt.timestep >= SHORTEST):
+        least = f", at least {SHORTEST:g}" if model.opt.timestep > 0 else ""
+        raise SceneError(
+            f"{path}: timestep is {model.opt.timestep}; write a positive number{least}"
+        )
     for name in dir(model):
         values = getattr(model, name)
         if isinstance(values, np.ndarray) and not np.isfinite(values).all():

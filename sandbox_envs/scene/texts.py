@@ -22,6 +22,7 @@ RESERVED = (
     *("return", "length", "episode_index", "unstable", "reward", "capability"),
     *("final_obs", "final_info", "final_observation", "terminal_observation", "episode"),
 )
+LARGEST = 1e9  # of a numeric, in its unit; the smallest is the inverse
 BREAK_KINDS = ("conflict", "removal")
 
 
@@ -184,7 +185,7 @@ def read_ranges(
 
 
 def positive_number(texts: Mapping[str, str], key: str, path: Path) -> float:
-    """The number that a numeric holds; raises SceneError unless it is positive and finite."""
+    """The number that a numeric holds; raises SceneError unless it is positive and ordinary."""
     try:
         value = float(texts[key])
     except KeyError:
@@ -193,4 +194,9 @@ def positive_number(texts: Mapping[str, str], key: str, path: Path) -> float:
         raise SceneError(f"{path}, '{key}': '{texts[key]}' is not a number; write one") from None
     if not (np.isfinite(value) and value > 0):
         raise SceneError(f"{path}, '{key}': {texts[key]} is not a positive number; write one")
+    if not 1 / LARGEST <= value <= LARGEST:
+        raise SceneError(
+            f"{path}, '{key}': {texts[key]} is not between {1 / LARGEST:g} and {LARGEST:g}; write "
+            "an ordinary number"
+        )
     return value

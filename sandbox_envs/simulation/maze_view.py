@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 
+from sandbox_envs.simulation.physics import Physics
 from sandbox_envs.spawn.grammar import Rule
 from sandbox_envs.spawn.maze import Grid
 
@@ -21,19 +22,19 @@ class MazeView:
     neighbour: np.ndarray
     """(c, 4) the cell on each side of a cell; c means the outside"""
 
-    def __init__(self, model: mujoco.MjModel, rule: Rule, grid: Grid, xpos: np.ndarray) -> None:
+    def __init__(self, model: mujoco.MjModel, rule: Rule, grid: Grid, physics: Physics) -> None:
         assert rule.maze is not None
         self.centres = model.site_pos[list(rule.maze.sites), :2]
         self.neighbour = grid.neighbour
-        self._grid, self._bodies, self._xpos = grid, np.array(rule.bodies), xpos
+        self._grid, self._bodies, self._physics = grid, np.array(rule.bodies), physics
 
     def walls(self) -> np.ndarray:
         """(n, walls, 2) where the walls stand; they are the same all through an episode."""
-        return self._xpos[:, self._bodies, :2]
+        return self._physics.xpos[:, self._bodies, :2]
 
     def closed(self, rows: np.ndarray) -> np.ndarray:
         """(len(rows), c, 4) bool, on which sides of its cells each of these mazes has a wall."""
-        walls = self._xpos[rows][:, self._bodies, :2]
+        walls = self._physics.xpos[rows][:, self._bodies, :2]
         apart = np.abs(walls[:, :, None] - self._grid.slots[:, :2]).max(-1)
         return (apart < _IN_PLACE).any(1)[:, self._grid.beside]
 

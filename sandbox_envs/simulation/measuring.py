@@ -3,6 +3,8 @@
 Everything is an array over simulations, for all of them or for some rows.
 """
 
+from typing import Any
+
 import numpy as np
 
 from sandbox_envs.arrays import as_slice
@@ -25,11 +27,7 @@ class Measuring:
     def __init__(self, scene: Scene, physics: Physics, n: int) -> None:
         self.scene, self._physics = scene, physics
         self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
-        self._live = {
-            name: self._signal(name, physics.sensordata)
-            for name, columns in self._columns.items()
-            if isinstance(columns, slice)  # a view, always current
-        }
+        self._live = self._live_signals()
         self._formulas = (*scene.measures.values(), scene.reward)
         self.registers = [formula.registers(n) for formula in self._formulas]
         self.present = {
@@ -38,6 +36,21 @@ class Measuring:
             if rule.may_be_absent
         }
         self.size = sum(term.size for term in scene.terms)
+
+    def _live_signals(self) -> dict[str, np.ndarray]:
+        """The signals that are views of sensordata, which are always current."""
+        return {
+            name: self._signal(name, self._physics.sensordata)
+            for name, columns in self._columns.items()
+            if isinstance(columns, slice)
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_live"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._live = self._live_signals()
 
     def inputs(self, rows: np.ndarray | None = None) -> Inputs:
         """What formulas read: of all simulations, or of those rows that start an episode."""

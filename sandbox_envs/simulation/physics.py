@@ -1,5 +1,6 @@
 """The physics of many simulations of one scene, one control step at a time."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.process import check_process, keep_in_forks, silence
 from sandbox_envs.spawn.start import Start
 
 
@@ -33,7 +35,9 @@ class Physics:
 
     def __init__(self, scene: Scene, n: int, num_threads: int) -> None:
         model = scene.model
+        self._scene, self._num_threads, self._pid = scene, num_threads, os.getpid()
         self.batch, self._substeps = Batch(model, n, num_threads), scene.substeps
+        keep_in_forks(self.batch)
         for name in ("sensordata", "geom_xpos", "xpos", "xmat"):
             setattr(self, name, self.batch.bind(name))
         self._ctrl = self.batch.bind("ctrl")
@@ -43,6 +47,27 @@ class Physics:
         self._flags, self._own_flags = self.batch.expand("opt.disableflags"), model.opt.disableflags
         self._stage, self._idle_flags = _sensor_needs(model)
         self._warnings = np.zeros(n, np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs, in this process or another one; also what was expanded by hand."""
+        batch = self.batch
+        return {
+            "arguments": (self._scene, batch.nsim, self._num_threads),
+            "models": batch._models,
+            "expanded": {name: values.copy() for name, values in batch._expanded.items()},
+            "state": batch.state.copy(),
+            "warning": batch.warning.copy(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Physics.__init__(self, *state["arguments"])
+        if state["models"] is not None:
+            self.batch.set_models(state["models"])
+        for name, values in state["expanded"].items():
+            self.batch.expand(name)[...] = values
+        self.batch.state[...] = state["state"]
+        self.batch.warning[...] = state["warning"]
+        self.refresh()
 
     def control(self, actions: np.ndarray) -> np.ndarray:
         """The controls (n, actuators) for actions (n, actuators), which are clipped to [-1, 1]."""
@@ -74,17 +99,20 @@ class Physics:
 
     def place(self, rows: np.ndarray, start: Start) -> None:
         """Put simulations where episodes start."""
+        check_process(self.batch, self._pid)
         self.batch.reset(ids=rows, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self.batch.qpos[rows] = start.qpos
         self.batch.mocap_pos[rows] = start.mocap_pos
         self.batch.mocap_quat[rows] = start.mocap_quat
-        self.refresh(rows)
-
-    def refresh(self, rows: np.ndarray | None = None) -> None:
-        """Bring all that is derived up to date with a state that was written, in some rows."""
         self._update_sensors(rows)
-        every = slice(None) if rows is None else rows
-        self._warnings[every] = self.batch.warning[every, :, 1].sum(1)
+        self._warnings[rows] = self.batch.warning[rows, :, 1].sum(1)
+
+    def refresh(self) -> None:
+        """Bring all that is derived up to date with a state that was written."""
+        state = self.batch.state.copy()
+        self._update_sensors()
+        self.batch.state[...] = state  # sensors of accelerations warm the solver up once more
+        self._warnings = self.batch.warning[:, :, 1].sum(1)
 
     def _update_sensors(self, rows: np.ndarray | None = None) -> np.ndarray:
         self._flags[:] = self._own_flags | self._idle_flags
@@ -93,30 +121,20 @@ class Physics:
         return failed
 
     def _call(self, function: Callable[..., None], **arguments: Any) -> np.ndarray:
-        """Run physics; returns which simulations MuJoCo gave up on, (n,) bool.
-
-        MuJoCo's messages, which it would print and write to a file in the current folder, are left
-        out: the warning counters say the same.
-        """
+        """Run physics; returns which simulations MuJoCo gave up on, (n,) bool."""
+        check_process(self.batch, self._pid)
         failed = np.zeros(len(self._warnings), bool)
-        handler = mujoco.get_mju_user_warning()
-        mujoco.set_mju_user_warning(_ignore)
-        try:
-            function(**arguments)
-        except SimulationError as error:
-            failed[error.ids] = True
-        finally:
-            mujoco.set_mju_user_warning(handler)
+        with silence():
+            try:
+                function(**arguments)
+            except SimulationError as error:
+                failed[error.ids] = True
         return failed
 
     def _new_warnings(self) -> np.ndarray:
         before = self._warnings
         self._warnings = self.batch.warning[:, :, 1].sum(1)
         return self._warnings != before
-
-
-def _ignore(_warning: str) -> None:
-    pass
 
 
 _READS_CONSTRAINTS = {

@@ -25,8 +25,12 @@ class Simulations:
         stride: how many simulations the environment has. Slot i plays the episodes i, i + stride,
             i + 2 * stride, ...
         num_threads: threads that step the physics; 0 means all processors.
+        most_steps: control steps after which an episode ends, if it does not end before; None
+            leaves it at the scene's own length.
     """
 
+    episode_steps: int
+    """control steps after which an episode ends"""
     rewards: np.ndarray
     """(n,) of the last step; readers copy these three, as they are written to"""
     over: np.ndarray
@@ -34,8 +38,16 @@ class Simulations:
     observations: np.ndarray
     """(n, size) float32, of now"""
 
-    def __init__(self, scene: Scene, slots: np.ndarray, stride: int, num_threads: int) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        slots: np.ndarray,
+        stride: int,
+        num_threads: int,
+        most_steps: int | None = None,
+    ) -> None:
         self.scene, self.slots, self._stride = scene, slots, stride
+        self.episode_steps = min(scene.episode_steps, most_steps or scene.episode_steps)
         n = len(slots)
         self.physics = Physics(scene, n, num_threads)
         self._measuring = Measuring(scene, self.physics, n)
@@ -55,10 +67,13 @@ class Simulations:
 
     # --- stepping ----------------------------------------------------------------------------
 
-    def step(self, actions: np.ndarray) -> None:
-        """One control step of all slots, with actions (n, actuators) in [-1, 1]."""
+    def step(self, actions: np.ndarray, idle: np.ndarray | None = None) -> None:
+        """One control step of all slots, with actions (n, actuators) in [-1, 1].
+
+        idle: (n,) bool, slots whose step counts for nothing, as they will be reset after it.
+        """
         control = self.physics.control(actions)
-        self._finish_step(control, self.physics.step(control))
+        self._finish_step(control, self.physics.step(control), idle)
 
     def follow(self, control: np.ndarray, state: np.ndarray) -> None:
         """As `step`, for physics that was stepped elsewhere.
@@ -69,17 +84,20 @@ class Simulations:
         self._finish_step(control, self.physics.follow(state))
 
     @np.errstate(all="ignore")  # an unstable simulation holds numbers of any size
-    def _finish_step(self, control: np.ndarray, unstable: np.ndarray) -> None:
+    def _finish_step(
+        self, control: np.ndarray, unstable: np.ndarray, idle: np.ndarray | None = None
+    ) -> None:
         measuring, effort = self._measuring, self.physics.effort(control)
         inputs = measuring.inputs()
         values, rewards = measuring.step(inputs, self._values, effort)
-        values[unstable], rewards[unstable] = self._values[unstable], 0
+        kept = unstable if idle is None else unstable | idle
+        values[kept], rewards[kept] = self._values[kept], 0
         measuring.check_finite(values, rewards)
         self.rewards, self._values, self._unstable = rewards, values, unstable
         self._clock += 1
         self._length += 1
         self._return += rewards
-        self.over = (self._clock >= self.scene.episode_steps) | unstable
+        self.over = (self._clock >= self.episode_steps) | unstable
         observed = measuring.observe(inputs, None, values, self._clock / self.scene.episode_steps)
         observed[unstable] = self.observations[unstable]
         self.observations = observed
@@ -125,7 +143,7 @@ class Simulations:
         self._episode[rows] = self._next_episode()[rows]
         self._episodes_started[rows] += 1
         self._clock[rows] = clock
-        self._length[rows] = self._return[rows] = self._unstable[rows] = 0
+        self._length[rows] = self._return[rows] = self._unstable[rows] = self.over[rows] = 0
         inputs = self._measuring.inputs(rows)
         values = self._measuring.start(inputs, rows)
         self._values[rows] = self._initial_values[rows] = values

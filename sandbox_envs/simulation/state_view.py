@@ -1,5 +1,7 @@
 """What scripts, planners and language agents may know of the simulations' state."""
 
+from typing import Any
+
 import mujoco
 import numpy as np
 
@@ -8,6 +10,8 @@ from sandbox_envs.names import copies_of, stem_of
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.maze_view import MazeView
 from sandbox_envs.simulation.physics import Physics
+
+_ALWAYS = ("qpos", "qvel", "xpos", "xmat", "site_xpos", "sensordata")  # fields that are attributes
 
 
 class StateView:
@@ -41,8 +45,12 @@ class StateView:
     ) -> None:
         self.scene, self.slots, self._present, self._physics = scene, slots, present, physics
         self._fields: dict[str, np.ndarray] = {}
-        for name in ("qpos", "qvel", "xpos", "xmat", "site_xpos", "sensordata"):
+        for name in _ALWAYS:
             setattr(self, name, self.field(name))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is a view of the copied simulations."""
+        return StateView, (self.scene, self.slots, self._physics, self._present)
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -104,7 +112,7 @@ class StateView:
         if found is None:
             hint = suggest(cells, self.scene.spawner.mazes)
             raise UserError(f"{self.scene.name} has no maze of '{cells}'; {hint}")
-        return MazeView(self.model, *found, self.xpos)
+        return MazeView(self.model, *found, self._physics)
 
     def _ids(self, kind: int, count: int, stem: str, what: str) -> np.ndarray:
         return np.array(copies_of(self.model, kind, count, stem, what, self.scene.name))

@@ -13,6 +13,7 @@ BOX, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_CYLINDER.
 REGIONS = (BOX, CYLINDER)  # types of sites; all others are poses
 
 ABSENT = "absent"  # in place of a site: the bodies are left out
+LARGEST = 1e6  # number of bodies, or of degrees
 
 _AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _MAZE = re.compile(
@@ -160,7 +161,8 @@ def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str)
         stem = words.pop(0) if words else stem
     if words and _AMOUNT.fullmatch(words[-1]):
         last = words.pop()
-        amount = _to_float(last, where) if "." in last else int(last)
+        number = _to_float(last, where)
+        amount = number if "." in last else int(number)
         if amount < 0:
             raise SceneError(f"{where}: '{last}' is negative; write a count or a probability")
     if words and (words[0] != "outside" or len(words) == 1):
@@ -190,7 +192,10 @@ def _regions(model: mujoco.MjModel, words: list[str], where: str) -> tuple[int, 
 def _to_float(word: str, where: str) -> float:
     if not _AMOUNT.fullmatch(word):
         raise SceneError(f"{where}: '{word}' is not a number")
-    return float(word)
+    number = float(word)
+    if abs(number) > LARGEST:
+        raise SceneError(f"{where}: '{word[:20]}' is too large; write at most {LARGEST:g}")
+    return number
 
 
 def _sites(model: mujoco.MjModel, stem: str, where: str) -> tuple[int, ...]:

@@ -86,7 +86,9 @@ def read_grid(model: mujoco.MjModel, rule: Rule) -> Grid:
 def _lattice(xy: np.ndarray) -> tuple[float, np.ndarray]:
     """The grid's pitch, in metres, and column and row of positions (c, 2), as whole numbers."""
     steps = [np.diff(np.unique(axis.round(6))) for axis in xy.T]
-    pitch = float(np.concatenate([*steps, [np.inf]]).min())
+    pitch = float(np.concatenate(steps).min(initial=np.inf))
+    if pitch == np.inf:  # all at one place
+        return 1.0, np.zeros(xy.shape, int)
     return pitch, ((xy - xy.min(0)) / pitch).round().astype(int)
 
 

@@ -18,6 +18,10 @@ class RayPainter:
         self._scene, self._option = what_to_draw(model)
         self._looks = _Looks(model)
 
+    def works(self) -> bool:
+        """Whether it can draw in this process, which rays always can."""
+        return True
+
     def paint(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> np.ndarray:
         """A frame (height, width, 3) uint8."""
         every = mujoco.mjtCatBit.mjCAT_ALL.value

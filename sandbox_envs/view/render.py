@@ -6,11 +6,13 @@ Which of the two is found out at the first frame, so that training needs neither
 import atexit
 import contextlib
 import copy
+import ctypes
 import functools
 import importlib
 import os
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -41,21 +43,26 @@ class Renderer:
     def __init__(
         self, model: mujoco.MjModel, camera: str | None = None, width: int = 640, height: int = 480
     ) -> None:
-        if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
+        self._size = _whole_pixels(width), _whole_pixels(height)
+        if not all(1 <= side <= LARGEST_SIDE for side in self._size):
             raise UserError(
                 f"a frame of {width} x {height} pixels cannot be drawn; choose 1 to {LARGEST_SIDE}"
             )
-        self._model, self._size = model, (width, height)
+        self._model, self._camera_name = model, camera
         self._camera = find_camera(model, camera)
         self._data: mujoco.MjData | None = None
         self._painter: _Painter | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy draws with a painter of its own, from its first frame on."""
+        return Renderer, (self._model, self._camera_name, *self._size)
 
     def frame(self, data: mujoco.MjData) -> np.ndarray:
         """A new array (height, width, 3) uint8 that shows the state of `data`.
 
         Only the state is read, so it does not matter whether derived fields are up to date.
         """
-        if self._painter is None or self._data is None:
+        if self._painter is None or self._data is None or not self._painter.works():
             self._data = mujoco.MjData(self._model)
             self._painter = _new_painter(self._model, *self._size)
         follow(self._model, data, self._data)
@@ -73,14 +80,23 @@ class Renderer:
             self.close()
 
 
+def _whole_pixels(side: float) -> int:
+    """A side of a frame as a whole number, which 320.0 is, too."""
+    if isinstance(side, bool | str) or side != int(side):
+        raise UserError(f"a side of a frame is {side!r}; give a whole number of pixels")
+    return int(side)
+
+
 class _Painter(Protocol):
+    def works(self) -> bool: ...
+
     def paint(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> np.ndarray: ...
 
     def close(self) -> None: ...
 
 
 def _new_painter(model: mujoco.MjModel, width: int, height: int) -> _Painter:
-    context = working_context()
+    context = None if _forked_with_gl() else working_context()
     if context is None:
         _say_once(_why_plain())
         return RayPainter(model, width, height)
@@ -91,7 +107,11 @@ def _new_painter(model: mujoco.MjModel, width: int, height: int) -> _Painter:
 
 
 class _GLPainter:
-    """Draws with MuJoCo's OpenGL renderer into a buffer of the frame's size."""
+    """Draws with MuJoCo's OpenGL renderer into a buffer of the frame's size.
+
+    Its context is current only while it draws: a context that is current in one thread cannot be
+    used, or freed, by another one.
+    """
 
     def __init__(
         self, model: mujoco.MjModel, width: int, height: int, context: Callable[..., Any]
@@ -100,31 +120,88 @@ class _GLPainter:
         self._scene, self._option = what_to_draw(model)
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl, self._context = context(width, height), None
+        self._pid = os.getpid()
+        _drawing.add(self)
         atexit.register(self.close)  # while OpenGL's libraries are still loaded
-        self._gl.make_current()
         try:
-            self._context = _mjr_context(copy.copy(model), width, height)
+            with _current(self._gl):
+                self._context = _mjr_context(copy.copy(model), width, height)
         except mujoco.FatalError as error:
             self.close()
             raise UserError(f"OpenGL cannot draw {width} x {height} pixels here: {error}") from None
 
+    def works(self) -> bool:
+        return self._pid == os.getpid()
+
     def paint(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> np.ndarray:
-        self._gl.make_current()
         every = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, data, self._option, None, camera, every, self._scene)
-        mujoco.mjr_render(self._rectangle, self._scene, self._context)
         frame = np.empty(self._shape, np.uint8)
-        mujoco.mjr_readPixels(frame, None, self._rectangle, self._context)
+        with _current(self._gl):
+            mujoco.mjr_render(self._rectangle, self._scene, self._context)
+            mujoco.mjr_readPixels(frame, None, self._rectangle, self._context)
         return frame[::-1].copy()  # OpenGL's first row is the lowest
 
     def close(self) -> None:
         atexit.unregister(self.close)
+        if not self.works():
+            return  # OpenGL's calls in a forked process wait for threads that are not in it
         if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
+            with _current(self._gl):
+                self._context.free()
         if self._gl is not None:
             self._gl.free()
         self._gl = self._context = None
+
+
+_drawing: "weakref.WeakSet[_GLPainter]" = weakref.WeakSet()
+
+
+@contextlib.contextmanager
+def _current(gl: Any) -> Iterator[None]:
+    """Make an OpenGL context current in this thread, and in none after the block."""
+    gl.make_current()
+    try:
+        yield
+    finally:
+        _release(type(gl).__module__)
+
+
+def _release(module: str) -> None:
+    """Make no OpenGL context current, for contexts of this module of MuJoCo."""
+    if module == "mujoco.egl":
+        from mujoco.egl import EGL_DISPLAY
+        from OpenGL import EGL
+
+        nothing = EGL.EGL_NO_SURFACE
+        EGL.eglMakeCurrent(EGL_DISPLAY, nothing, nothing, EGL.EGL_NO_CONTEXT)
+    elif module == "mujoco.glfw":
+        import glfw
+
+        glfw.make_context_current(None)  # type: ignore[arg-type]
+
+
+def _forked_with_gl() -> bool:
+    """Whether OpenGL was in use when this process was forked off, so that it hangs here."""
+    return _first_process() != os.getpid() and working_context() is not None
+
+
+@functools.cache
+def _first_process() -> int:
+    """The process that first asked for OpenGL: this one, or one that it was forked from."""
+    return os.getpid()
+
+
+def _keep_in_fork() -> None:
+    """Never free contexts in a forked process, where OpenGL hangs; nor let mujoco.egl do it."""
+    if "mujoco.egl" in sys.modules:
+        atexit.unregister(sys.modules["mujoco.egl"].EGL.eglTerminate)
+    for painter in list(_drawing):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(painter))
+    _drawing.clear()
+
+
+os.register_at_fork(after_in_child=_keep_in_fork)
 
 
 def _mjr_context(model: mujoco.MjModel, width: int, height: int) -> mujoco.MjrContext:
@@ -138,6 +215,7 @@ def _mjr_context(model: mujoco.MjModel, width: int, height: int) -> mujoco.MjrCo
 @functools.cache
 def working_context() -> Callable[..., Any] | None:
     """The first kind of OpenGL context that works on this machine; None where none does."""
+    _first_process()
     for candidate in _candidates():
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # glfw warns where there is no display
@@ -149,6 +227,7 @@ def working_context() -> Callable[..., Any] | None:
             try:
                 return context if _mujoco_draws() else None
             finally:
+                _release(context.__module__)
                 gl.free()
     return None
 
@@ -212,6 +291,11 @@ def _import_context(backend: str) -> Callable[..., Any]:
 
 
 def _why_plain() -> str:
+    if _forked_with_gl():
+        return (
+            "frames are drawn plainly, as OpenGL was in use before this process was forked; start "
+            "processes with 'spawn' for better ones"
+        )
     chosen = os.environ.get("MUJOCO_GL", "").strip()
     if chosen:
         return (

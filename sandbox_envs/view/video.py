@@ -1,16 +1,21 @@
 """Frames to video files."""
 
 import errno
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, make_folder
+
+_OF_THE_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> None:
@@ -24,13 +29,13 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
         crf: how coarse the picture may be; 6 more roughly halve the file.
 
     Raises:
-        UserError: the name does not end in .mp4, or there are no frames.
+        UserError: the name does not end in .mp4, there are no frames, or ffmpeg is missing.
         OSError: the file cannot be written.
     """
     path = check_video_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    find_ffmpeg()  # before a frame is drawn or a folder made
+    make_folder(path.parent)
     with atomic_write(path) as partial:
-        partial.touch()  # a wrong place ends here, with a clearer error than ffmpeg's
         _encode(partial, frames, fps, crf)
 
 
@@ -46,6 +51,43 @@ def check_video_path(path: str | Path) -> Path:
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the name of a file in it")
     return path
+
+
+def find_ffmpeg() -> str:
+    """The ffmpeg that writes films: the one in IMAGEIO_FFMPEG_EXE, the bundled or the system's.
+
+    Raises:
+        UserError: there is none, or it cannot be used.
+    """
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        wrong = _what_is_wrong(program)
+    except RuntimeError:  # of the library, where it finds none
+        wrong = "there is none"
+    if wrong:
+        raise UserError(
+            f"films take ffmpeg with the encoder libx264, and {wrong}; install ffmpeg, or set "
+            "IMAGEIO_FFMPEG_EXE to the path of one"
+        )
+    return program
+
+
+@cache
+def _what_is_wrong(program: str) -> str | None:
+    """Why a program cannot write films; None if it can."""
+    try:
+        done = subprocess.run(
+            [program, "-hide_banner", "-h", "encoder=libx264"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+        )
+    except OSError as error:
+        return f"{program} cannot be run ({error.strerror})"
+    except subprocess.TimeoutExpired:
+        return f"{program} does not answer"
+    return None if done.stdout.startswith(b"Encoder libx264") else f"{program} is not such a one"
 
 
 def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> None:
@@ -72,9 +114,21 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> N
             process.kill()
             process.wait()
     if process.returncode:
-        reason = message.decode(errors="replace").strip().splitlines() or ["ffmpeg failed"]
-        words = re.sub(r"^\[.*?\] ", "", reason[-1])  # without the name of the part of ffmpeg
-        raise OSError(errno.EIO, words, str(path))
+        raise _error(process.returncode, message.decode(errors="replace"), path)
+
+
+def _error(status: int, message: str, path: Path) -> OSError:
+    """What ffmpeg's exit status and its last words say, as an error of the system if it is one."""
+    lines = message.strip().splitlines() or ["ffmpeg failed"]
+    words = re.sub(r"^\[.*?\] ", "", lines[-1])  # without the name of the part of ffmpeg
+    if status == -signal.SIGXFSZ:
+        message = os.strerror(errno.EFBIG)
+    elif status < 0:
+        words = f"ffmpeg was ended by {signal.Signals(-status).name}"
+    for number in _OF_THE_SYSTEM:
+        if os.strerror(number) in message:
+            return OSError(number, os.strerror(number), str(path))
+    return OSError(errno.EIO, words, str(path))
 
 
 def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subprocess.Popen[bytes]":
@@ -82,7 +136,7 @@ def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subpr
     # the default preset takes twice the time for a tenth of the size
     film = ["-c:v", "libx264", "-preset", "veryfast", "-crf", f"{crf}", "-pix_fmt", "yuv420p"]
     film += ["-movflags", "+faststart"]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw, "-i", "-"]
+    command = [find_ffmpeg(), "-y", "-loglevel", "error", *raw, "-i", "-"]
     return subprocess.Popen(
         [*command, *film, str(path)],
         stdin=subprocess.PIPE,

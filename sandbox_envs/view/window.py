@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import mujoco
 
@@ -52,6 +52,12 @@ class Viewer:
         self._keys_are_taken = key_callback is not None
         self._period = 1 / fps if fps else 0.0
         self._due, self._left_out = time.monotonic(), 0
+
+    def __reduce__(self) -> NoReturn:
+        raise UserError(
+            "an environment that shows a window cannot be copied; copy one without "
+            "render_mode='human', or take get_state and set_state"
+        )
 
     @property
     def running(self) -> bool:

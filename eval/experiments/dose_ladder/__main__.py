@@ -7,7 +7,6 @@
 import json
 
 import tyro
-from tqdm import tqdm
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.dose_ladder.figure import plot
@@ -21,6 +20,7 @@ from sandbox_envs.eval.experiments.dose_ladder.ladder import (
 )
 from sandbox_envs.eval.experiments.runner import RESULTS, Args, run_experiment
 from sandbox_envs.files import write_json
+from sandbox_envs.progress import progress_bar
 
 
 @cli_errors
@@ -31,7 +31,7 @@ def main(args: Args) -> None:
     judged = run_experiment(arms, SEEDS, out, args)
     file = out / "ladder.json"
     known = json.loads(file.read_text()) if file.is_file() else []
-    training = [shown(dose, known) for dose in tqdm(DOSES, "playing scripts")]
+    training = [shown(dose, known) for dose in progress_bar(DOSES, desc="playing scripts")]
     rows = list(map(rung, DOSES, judged.values(), training))
     write_json(file, rows)
     plot(rows, out / "dose_ladder.png")

@@ -28,7 +28,7 @@ from sandbox_envs.eval.experiments.tuning.search import (
     table,
     training_args,
 )
-from sandbox_envs.files import write_json
+from sandbox_envs.files import check_writable, make_folder, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
@@ -88,10 +88,11 @@ def _train_arms(
     trainers = {
         arm: {seed: training_args(x, seed, steps) for seed in seeds} for arm, x in arms.items()
     }
+    check_writable(args.out)
     agents = compare(trainers, args.run_dir, args.workers)
     outcomes = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
     about = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     file = args.out / ("finals.json" if isinstance(args, Finals) else "comparison.json")
     write_json(file, {**about, "arms": outcomes})
     print("\n".join([*summary(outcomes), str(file)]))

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.baselines.build import WORKERS
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.experiments.tuning.proposals import NAMES, Proposals, hyperparameters
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import append_line, read_lines
+from sandbox_envs.files import append_line, check_writable, make_folder, read_lines
+from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import Job, TrainingFailedError, TrainingProcess, as_completed
 from sandbox_envs.train.metrics import outcome
@@ -66,7 +65,8 @@ def search(args: Search) -> list[Row]:
         proposals = Proposals()
         for row in known:
             proposals.recall(row["number"], row["hyperparameters"], row["objective"])
-        args.out.mkdir(parents=True, exist_ok=True)
+        check_writable(args.out)
+        make_folder(args.out)
         for row in _tried(missing, proposals, args):
             append_line(file, row)
             proposals.tell(row["number"], row["objective"])
@@ -93,7 +93,7 @@ def _tried(numbers: Sequence[int], proposals: Proposals, args: Search) -> Iterat
 
     total, about = len(numbers) * args.total_timesteps, f"{len(numbers)} trials"
     with (
-        tqdm(total=total, unit="step", unit_scale=True, desc=about) as bar,
+        progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
         closing(as_completed(jobs(), args.run_dir, args.workers, bar)) as ended,
     ):
         for training in ended:

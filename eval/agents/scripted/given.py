@@ -1,0 +1,73 @@
+"""What a caller gives as a policy, checked before anything is played."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sandbox_envs.errors import UserError, suggest
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.scene.scene import Scene
+
+PAIR = "(observations, state) -> (actions, state)"
+
+
+def factory_of(given: Any, scene: Scene, scripted: bool) -> PolicyFactory:
+    """What makes the policy that acts in a scene.
+
+    Args:
+        given: a policy, the name of a script, or with `scripted` a function that is called with
+            the scene's environment and returns a policy.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if isinstance(given, str | Path):
+        return _script(str(given), scene)
+    if not callable(given):
+        hint = "; sandbox_envs.sb3.policy(model) makes one" if hasattr(given, "predict") else ""
+        kind = type(given).__name__
+        raise UserError(f"policy is of type {kind}; it must be a callable {PAIR}{hint}")
+    if scripted:
+        _check_arguments(given, 1, "a script is called with the environment alone")
+        return lambda envs: _made(given(envs))
+    _check_arguments(
+        given,
+        2,
+        f"a policy is called with two: {PAIR}; with scripted=True a function of the environment "
+        "that returns a policy is taken, too",
+    )
+    return lambda _envs: given
+
+
+def _script(name: str, scene: Scene) -> PolicyFactory:
+    known = scripts(scene)
+    if name in known:
+        return known[name]
+    if Path(name, "agent.json").is_file():
+        raise UserError(
+            f"{name} is a run folder; give sandbox_envs.train.policy.load_policy('{name}'), or "
+            "judge it with eval/break_proxies.py"
+        )
+    raise UserError(f"{scene.name} has no script '{name}'; {suggest(name, known)}")
+
+
+def _made(policy: Any) -> Policy:
+    """What a script returned, if it is a policy."""
+    if not callable(policy):
+        kind = type(policy).__name__
+        raise UserError(
+            f"the script returned an object of type {kind}; it must return a callable {PAIR}"
+        )
+    return policy
+
+
+def _check_arguments(function: Callable[..., Any], count: int, otherwise: str) -> None:
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        what = "one argument" if count == 1 else f"{count} arguments"
+        raise UserError(f"the policy cannot be called with {what}; {otherwise}") from None
+    except ValueError:  # some functions that are not written in Python do not tell
+        pass

@@ -1,0 +1,173 @@
+"""What is behind `sandbox_envs.sb3`; imports Stable-Baselines3, and with it torch."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+
+from sandbox_envs.errors import UserError
+
+Info = dict[str, Any]  # of one simulation
+
+
+class SandboxVecEnv(VecEnv):
+    """A `SandboxVectorEnv`, wrapped or not, as a `VecEnv`; see `sandbox_envs.sb3.vec_env`.
+
+    Args:
+        envs: it resets in the same step.
+    """
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
+        self.envs = envs  # first: the next line reads it
+        super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
+        self._actions = np.zeros(0)
+        self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, int)
+        self._began = time.monotonic()
+
+    def reset(self) -> np.ndarray:
+        """Start new episodes; returns the observations (n, size)."""
+        options = self._options[0]
+        if any(other != options for other in self._options):
+            raise UserError("set_options: give one dict for all simulations; they share a batch")
+        observations, info = self.envs.reset(seed=self._seeds[0], options=options)
+        self.reset_infos = _rows(info)
+        self._reset_seeds()
+        self._reset_options()
+        self._returns[:], self._lengths[:] = 0, 0
+        return observations
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Remember the actions (n, actuators) in [-1, 1]."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Info]]:
+        """Step: observations (n, size), rewards (n,), whether episodes ended (n,), and infos.
+
+        Where an episode ended the observation is the first of the next one.
+        """
+        observations, rewards, terminated, truncated, info = self.envs.step(self._actions)
+        self._returns += rewards
+        self._lengths += 1
+        infos, ended = _rows(info), np.flatnonzero(terminated | truncated).tolist()
+        for row in infos:
+            row["TimeLimit.truncated"] = False
+        last = _rows(info["final_info"]) if ended else []
+        for i in ended:
+            self.reset_infos[i] = infos[i]
+            infos[i] = last[i] | self._end(i, bool(truncated[i] and not terminated[i]))
+            infos[i]["terminal_observation"] = info["final_obs"][i].copy()
+        return observations, rewards, terminated | truncated, infos
+
+    def _end(self, i: int, truncated: bool) -> Info:
+        """What a Monitor says of an episode's end."""
+        seconds = round(time.monotonic() - self._began, 6)
+        episode = {"r": float(self._returns[i]), "l": int(self._lengths[i]), "t": seconds}
+        self._returns[i], self._lengths[i] = 0, 0
+        return {"TimeLimit.truncated": truncated, "episode": episode}
+
+    def close(self) -> None:
+        """Close all simulations."""
+        self.envs.close()
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        """Frames (height, width, 3) uint8 of the simulations that are rendered."""
+        frames: Any = self.envs.render()
+        return [] if frames is None else list(frames)
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """An attribute of the environment, once for each simulation.
+
+        Raises:
+            AttributeError: it has no such attribute.
+        """
+        return [getattr(self.envs, attr_name)] * len(self._numbers(indices))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Raise UserError: simulations are not objects of their own."""
+        raise UserError(f"set_attr('{attr_name}'): simulations share one environment, .envs")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Raise UserError: simulations are not objects of their own."""
+        raise UserError(f"env_method('{method_name}'): simulations share one environment, .envs")
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
+        """For a `Monitor` it is true, since infos say what one would say."""
+        return [wrapper_class is Monitor] * len(self._numbers(indices))
+
+    def _numbers(self, indices: Any) -> list[int]:
+        return list(self._get_indices(indices))
+
+
+def _rows(info: Mapping[str, Any]) -> list[Info]:
+    """The info of each simulation, from arrays of all."""
+    columns = {k: v.tolist() for k, v in info.items() if not k.startswith(("_", "final_"))}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+class Memory(NamedTuple):
+    """What a model remembers of episodes."""
+
+    model: Any
+    """the model's own state"""
+    step: int
+    """steps done"""
+
+
+class ModelPolicy:
+    """A model as a policy; see `sandbox_envs.sb3.policy`."""
+
+    def __init__(self, model: Any, deterministic: bool, normalizer: Any, seed: int) -> None:
+        _check_spaces(model)
+        self.model, self.deterministic, self.seed = model, deterministic, seed
+        found = getattr(model, "get_vec_normalize_env", lambda: None)()
+        self.normalizer = found if normalizer is None else normalizer
+        (self.observation_size,) = model.observation_space.shape
+
+    def __call__(self, observations: Any, state: Memory | None = None) -> tuple[np.ndarray, Memory]:
+        """Actions for observations (n, size) or (size,), and the state to give next.
+
+        Raises:
+            UserError: the observations are not of the model's size.
+        """
+        observations = np.asarray(observations, np.float32)
+        size = observations.shape[-1] if observations.ndim else 0
+        if size != self.observation_size:
+            raise UserError(
+                f"this model observes {self.observation_size} numbers, the scene gives {size}; it "
+                "was trained on another family or observation, or with stacked observations"
+            )
+        if self.normalizer is not None:
+            observations = self.normalizer.normalize_obs(observations)
+        memory = Memory(None, 0) if state is None else state
+        with self._own_randomness(memory.step):
+            actions, after = self.model.predict(
+                observations, state=memory.model, deterministic=self.deterministic
+            )
+        return actions, Memory(after, memory.step + 1)
+
+    @contextmanager
+    def _own_randomness(self, step: int) -> Iterator[None]:
+        """Torch's random numbers within the block follow from the seed and the step."""
+        device = torch.device(self.model.device)
+        seed = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(int(seed))
+            yield
+
+
+def _check_spaces(model: Any) -> None:
+    """Raise UserError if a model does not observe and act as agents do in scenes."""
+    observed, acted = model.observation_space, model.action_space
+    if not isinstance(observed, Box) or len(observed.shape) != 1:
+        raise UserError(f"this model observes {observed}; in scenes it must be numbers in a row")
+    if not isinstance(acted, Box) or (acted.low != -1).any() or (acted.high != 1).any():
+        raise UserError(f"this model acts in {acted}; in scenes actions are numbers in [-1, 1]")

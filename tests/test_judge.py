@@ -1,0 +1,250 @@
+"""Judging any callable from Python, and using a loaded policy outside of this project's loops."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import WriteScene
+
+from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs.eval import judge
+from sandbox_envs.eval.agents.scripted import patrol
+from sandbox_envs.eval.judging.records import read_records
+from sandbox_envs.eval.judging.verdict_file import read_verdict
+from sandbox_envs.train.policy import Policy, load_policy
+
+
+@pytest.fixture
+def family(write_scene: WriteScene) -> Path:
+    """A family of one scene with two actuators, whose episodes are four steps long."""
+    return write_scene({"episode_seconds": "0.2"}).parent
+
+
+def short(policy: Any, family: Path, **options: Any) -> dict[str, Any]:
+    return judge(policy, family, **{"episodes": 4, "references": "none", **options})
+
+
+def still(observations: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+    return np.zeros((len(observations), 2)), state
+
+
+def refusal(policy: Any, family: Path, **options: Any) -> str:
+    with pytest.raises(UserError) as error:
+        short(policy, family, **options)
+    return str(error.value)
+
+
+# --- what a policy may return ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        np.zeros((4, 2), np.float32),
+        np.zeros((4, 2), int),
+        [[0, 0.0]] * 4,
+        tuple([(0, 0)] * 4),
+        torch.zeros(4, 2),
+    ],
+    ids=["float32", "whole numbers", "lists", "tuples", "tensor"],
+)
+def test_actions_of_any_kind_of_numbers_are_the_same(family: Path, actions: Any) -> None:
+    assert short(lambda obs, state: (actions, state), family) == short(still, family)
+
+
+@pytest.mark.parametrize("episodes", [2, 4])
+@pytest.mark.parametrize("convert", [np.asarray, np.ndarray.tolist], ids=["array", "list"])
+def test_actions_without_a_state_are_refused_with_the_way(
+    family: Path, episodes: int, convert: Any
+) -> None:
+    """With two episodes, two rows of actions could be taken for a pair."""
+    said = refusal(lambda obs, _: convert(still(obs, None)[0]), family, episodes=episodes)
+    assert said.startswith("mini/train: the policy returned a ")
+    assert "it must return a pair, as in `return actions, state`" in said
+
+
+@pytest.mark.parametrize(
+    ("returned", "sentence"),
+    [
+        (None, "the policy returned nothing; it must return a pair"),
+        ((np.zeros((4, 2)), 0, 0), "the policy returned a tuple of 3; it must return a pair"),
+        ((np.zeros(2), 0), "an array of (2,), and the scene needs (4, 2): one row per simulation"),
+        ((np.zeros((4, 3)), 0), "an array of (4, 3), and the scene needs (4, 2)"),
+        (([[0, 0], [0]], 0), "a list of 2 that cannot be read as numbers"),
+        ((torch.zeros(4, 2, requires_grad=True), 0), "tensor.detach().cpu().numpy()"),
+        ((np.full((4, 2), np.nan), 0), "an action is not a finite number"),
+    ],
+)
+def test_what_cannot_be_acted_on_is_refused(family: Path, returned: Any, sentence: str) -> None:
+    assert sentence in refusal(lambda obs, state: returned, family)
+
+
+# --- what is checked before anything is played -----------------------------------------------
+
+
+def unplayed(*_: Any) -> Any:
+    pytest.fail("something was played before the arguments were checked")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"folder": __file__}, "nothing can be written there (it is a file, or in one)"),
+        ({"folder": f"{__file__}/judged"}, "nothing can be written there (it is a file, or in one"),
+        ({"folder": "/proc/judged"}, "/proc/judged: nothing can be written there"),
+        ({"folder": "a\0b"}, "nothing can be written there"),
+        ({"folder": "x", "name": "a/b"}, "films go to a folder of that name; leave out '/'"),
+        ({"episodes": 1}, "episodes is 1; it must be 2 or more"),
+        ({"episodes": 2.5}, "episodes is 2.5; it must be a whole number, 2 or more"),
+        ({"videos": 5}, "videos is 5; it must be 0 to 4"),
+        ({"films": "none"}, "films is 'none'; it must be 'conflicts' or 'all'"),
+        ({"references": "some"}, "references is 'some'; it must be 'stored' or 'compute' or"),
+    ],
+)
+def test_wrong_arguments_are_found_first(
+    family: Path, options: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in refusal(unplayed, family, **options)
+
+
+def test_folder_is_made_only_once_there_is_something_to_write(family: Path, tmp_path: Path) -> None:
+    refusal(lambda obs, state: None, family, folder=tmp_path / "new" / "deep")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        (lambda observations: observations, "the policy cannot be called with 2 arguments"),
+        (3, "policy is of type int; it must be a callable (observations, state) ->"),
+        ("idel", "mini/train has no script 'idel'; did you mean 'idle'?"),
+        (gymnasium.Env, "the policy cannot be called with 2 arguments"),
+    ],
+)
+def test_what_is_no_policy_is_refused_first(family: Path, policy: Any, sentence: str) -> None:
+    assert sentence in refusal(policy, family)
+
+
+def test_run_folder_is_answered_with_the_function_that_loads_it(
+    tiny_run: Path, family: Path
+) -> None:
+    assert "give sandbox_envs.train.policy.load_policy('" in refusal(tiny_run, family)
+
+
+# --- scripts ---------------------------------------------------------------------------------
+
+
+def test_scripts_are_judged_by_their_name_or_as_functions_of_the_environment(family: Path) -> None:
+    by_name = short("idle", family)
+    assert by_name["agent"]["name"] == "script idle"
+
+    def mine(envs: SandboxVectorEnv) -> Any:
+        assert envs.num_envs == 4
+        low, high = envs.scenes[0].model.actuator_ctrlrange.T
+        return lambda obs, state: (np.tile(-(high + low) / (high - low), (len(obs), 1)), state)
+
+    as_function = short(mine, family, scripted=True, name="script idle")
+    assert as_function == by_name
+
+
+def test_shipped_script_passed_as_a_function_is_answered_with_the_way(family: Path) -> None:
+    said = refusal(patrol.SCRIPTS["intended"], family)
+    assert "with scripted=True a function of the environment that returns a policy" in said
+    assert "the script returned an object of type tuple" in refusal(
+        lambda envs: (1, 2), family, scripted=True
+    )
+
+
+# --- what it leaves behind -------------------------------------------------------------------
+
+
+def test_folder_holds_records_verdict_page_and_films(family: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "judged" / "still"
+    found = short(still, family, folder=folder, name="stands still")
+    assert len(read_records(folder)) == 4
+    assert read_verdict(folder).to_json() == found
+    page = (folder / "report.html").read_text()
+    [film] = re.findall(r'src="([^"]+\.mp4)"', page)
+    assert film == "videos/stands%20still/train.mp4"
+    assert (folder / "videos" / "stands still" / "train.mp4").stat().st_size > 1000
+    moved = shutil.move(folder, tmp_path / "elsewhere")
+    assert (Path(moved) / film.replace("%20", " ")).is_file()
+
+
+# --- a loaded policy in other loops ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def policy(tiny_run: Path) -> Policy:
+    return load_policy(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def observations() -> np.ndarray:
+    """(3, size) float32, the first observations of three episodes."""
+    return SandboxVectorEnv("sweep/train", 3).reset(seed=0)[0]
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x.astype(np.float64),
+        np.ndarray.tolist,
+        torch.as_tensor,
+        np.asfortranarray,
+        lambda x: np.broadcast_to(x, x.shape),
+    ],
+    ids=["float64", "list", "tensor", "columns first", "read-only"],
+)
+def test_loaded_policy_reads_numbers_of_any_kind(
+    policy: Policy, observations: np.ndarray, convert: Any
+) -> None:
+    expected, state = policy(observations, None)
+    actions, given = policy(convert(observations))
+    np.testing.assert_array_equal(actions, expected)
+    np.testing.assert_array_equal(
+        policy(convert(observations), given)[0], policy(observations, state)[0]
+    )
+
+
+def test_one_observation_gives_one_action_as_among_others(
+    policy: Policy, observations: np.ndarray
+) -> None:
+    beside, states = policy(observations, None)
+    alone, state = policy(observations[1], None)
+    assert alone.shape == (3,)
+    np.testing.assert_allclose(alone, beside[1], atol=1e-5)
+    next_alone, _ = policy(observations[2], state)
+    next_beside, _ = policy(np.tile(observations[2], (3, 1)), states)
+    np.testing.assert_allclose(next_alone, next_beside[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (np.zeros(5), "this policy observes 83 numbers, the scene gives 5"),
+        (np.zeros((2, 3, 83)), r"the observations have shape \(2, 3, 83\)"),
+        (0.0, r"the observations have shape \(\)"),
+        ([[1.0], [1.0, 2.0]], "the observations cannot be read as numbers"),
+        ({"state": 1}, "the observations cannot be read as numbers"),
+    ],
+)
+def test_other_observations_are_refused(policy: Policy, given: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        policy(given, None)
+
+
+@pytest.mark.parametrize("other", [0, "state", ()], ids=repr)
+def test_state_of_other_episodes_is_refused(
+    policy: Policy, observations: np.ndarray, other: Any
+) -> None:
+    with pytest.raises(UserError, match="the state is not of 3 episodes"):
+        policy(observations, other)
+    _, of_two = policy(observations[:2], None)
+    with pytest.raises(UserError, match="the state is not of 3 episodes"):
+        policy(observations, of_two)

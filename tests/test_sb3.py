@@ -1,0 +1,235 @@
+"""Stable-Baselines3 and sb3-contrib train on scenes, and their models act in them."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import WriteScene
+from gymnasium.vector import AutoresetMode
+
+from sandbox_envs import SandboxVectorEnv, UserError, sb3
+from sandbox_envs.eval import judge
+from sandbox_envs.wrappers import ReplaceReward
+
+stable_baselines3 = pytest.importorskip("stable_baselines3", reason="the extra sb3 is missing")
+sb3_contrib = pytest.importorskip("sb3_contrib", reason="the extra sb3 is missing")
+from stable_baselines3.common.env_util import make_vec_env  # noqa: E402
+from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
+from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNormalize  # noqa: E402
+
+SAME_STEP = AutoresetMode.SAME_STEP
+SIZES = {"n_steps": 8, "batch_size": 16, "n_epochs": 1, "device": "cpu"}
+NETS: dict[str, Any] = {"MlpPolicy": {"net_arch": [4]}, "MlpLstmPolicy": {"lstm_hidden_size": 4}}
+
+
+@pytest.fixture
+def scene(write_scene: WriteScene) -> Path:
+    """Episodes of four steps; the observation is where the robot is."""
+    return write_scene({"episode_seconds": "0.2"})
+
+
+def trained(algorithm: type, envs: Any, policy: str = "MlpPolicy") -> Any:
+    model = algorithm(policy, envs, policy_kwargs=NETS[policy], **SIZES)
+    return model.learn(2 * envs.num_envs * SIZES["n_steps"])
+
+
+# --- the environment -------------------------------------------------------------------------
+
+
+def test_steps_are_those_of_the_vector_environment(scene: Path) -> None:
+    """Twice the length of an episode: observations, rewards, ends and every measure."""
+    plain = SandboxVectorEnv(scene, 3, autoreset_mode=SAME_STEP)
+    envs = sb3.vec_env(scene, 3)
+    envs.seed(5)
+    start, info = plain.reset(seed=5)
+    np.testing.assert_array_equal(envs.reset(), start)
+    assert [row["rolled_in"] for row in envs.reset_infos] == info["rolled_in"].tolist()
+    rng, returns = np.random.default_rng(0), np.zeros(3)
+    for step in range(1, 9):
+        actions = rng.uniform(-1, 1, (3, 2))
+        seen, rewards, _, over, info = plain.step(actions)
+        observations, given, dones, infos = envs.step(actions)
+        np.testing.assert_array_equal(observations, seen)
+        np.testing.assert_array_equal(given, rewards)
+        np.testing.assert_array_equal(dones, over)
+        returns += rewards
+        last = info["final_info"] if over.any() else info
+        for i, row in enumerate(infos):
+            assert row["return/rolled_in"] == last["return/rolled_in"][i]
+            assert row["TimeLimit.truncated"] is bool(step % 4 == 0)
+            assert ("terminal_observation" in row) == ("episode" in row) == over[i]
+            if over[i]:
+                np.testing.assert_array_equal(row["terminal_observation"], info["final_obs"][i])
+                assert row["episode"]["r"] == pytest.approx(returns[i])
+                assert row["episode"]["l"] == 4
+                assert envs.reset_infos[i]["episode_index"] == info["episode_index"][i]
+        returns[over] = 0
+
+
+def test_first_episodes_end_at_different_steps_if_staggered(scene: Path) -> None:
+    envs = sb3.vec_env(scene, 4)
+    envs.set_options({"stagger": True})
+    envs.reset()
+    ends = [envs.step(np.zeros((4, 2)))[2].tolist() for _ in range(4)]
+    assert np.array(ends).sum(0).tolist() == [1, 1, 1, 1]
+    assert np.array(ends).sum(1).tolist() == [1, 1, 1, 1]
+    envs.reset()  # options count once
+    assert not envs.step(np.zeros((4, 2)))[2].any()
+
+
+def test_wrapped_environments_are_taken_and_say_their_own_returns(scene: Path) -> None:
+    inner = SandboxVectorEnv(scene, 2, autoreset_mode=SAME_STEP)
+    envs = sb3.vec_env(ReplaceReward(inner, lambda step: np.ones(2)))
+    envs.reset()
+    for _ in range(4):
+        *_, infos = envs.step(np.zeros((2, 2)))
+    assert [row["episode"]["r"] for row in infos] == [4.0, 4.0]
+    assert infos[0]["return"] == 0  # of the scene
+
+
+def test_vec_monitor_and_evaluation_agree_on_returns(scene: Path, tmp_path: Path) -> None:
+    envs = sb3.vec_env(scene, 2)
+    model = stable_baselines3.PPO("MlpPolicy", envs, **SIZES)
+    returns, lengths = evaluate_policy(model, envs, 4, return_episode_rewards=True, warn=True)
+    assert lengths == [4] * 4
+    with pytest.warns(UserWarning, match="already wrapped with a `Monitor`"):
+        monitored = VecMonitor(envs, str(tmp_path / "log"), info_keywords=("rolled_in",))
+    assert np.shape(evaluate_policy(model, monitored, 4)) == (2,)
+    assert "rolled_in" in (tmp_path / "log.monitor.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda scene: SandboxVectorEnv(scene, 2, autoreset_mode=AutoresetMode.DISABLED),
+            "Stable-Baselines3 needs AutoresetMode.SAME_STEP",
+        ),
+        (
+            lambda scene: gymnasium.make_vec("CartPole-v1", num_envs=2),
+            "CartPoleVectorEnv is not an environment of this project",
+        ),
+    ],
+)
+def test_environments_that_do_not_fit_are_refused(scene: Path, make: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        sb3.vec_env(make(scene))
+    with pytest.raises(UserError, match="this environment is made already"):
+        sb3.vec_env(SandboxVectorEnv(scene, 2), num_envs=3)
+
+
+def test_simulations_are_no_objects_of_their_own(scene: Path) -> None:
+    envs = sb3.vec_env(scene, 2)
+    assert envs.get_attr("num_envs", [0]) == [2]
+    assert not envs.has_attr("colour")
+    for call in (
+        lambda: envs.set_attr("x", 1),
+        lambda: envs.env_method("reset"),
+        lambda: (envs.set_options([{"stagger": True}, {}]), envs.reset()),
+    ):
+        with pytest.raises(UserError):
+            call()
+
+
+# --- models as policies ----------------------------------------------------------------------
+
+
+def played(model: Any, scene: Path, **options: Any) -> dict[str, Any]:
+    """What the model's policy comes to, twice the same; torch's own numbers go on as they were."""
+    before = torch.random.get_rng_state()
+    found = [
+        judge(sb3.policy(model, **options), scene.parent, episodes=3, references="none")
+        for _ in range(2)
+    ]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert found[0] == found[1]
+    return found[0]["scenes"]["mini/train"]["returns"]
+
+
+def test_ppo_trains_is_saved_and_acts_as_it_did(scene: Path, tmp_path: Path) -> None:
+    model = trained(stable_baselines3.PPO, sb3.vec_env(scene, 2))
+    assert {episode["l"] for episode in model.ep_info_buffer} == {4}
+    model.save(tmp_path / "model")
+    again = stable_baselines3.PPO.load(tmp_path / "model")
+    assert played(again, scene) == played(model, scene)
+    observations = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    mean, _ = sb3.policy(model, deterministic=True)(observations, None)
+    np.testing.assert_array_equal(mean, model.predict(observations, deterministic=True)[0])
+    samples, state = sb3.policy(model)(observations, None)
+    more, _ = sb3.policy(model)(observations, state)
+    other, _ = sb3.policy(model, seed=1)(observations, None)
+    for one, two in ((samples, mean), (more, samples), (other, samples)):
+        assert (np.abs(one - two) > 1e-6).mean() > 0.5
+    single, _ = sb3.policy(model, deterministic=True)(observations[0].tolist(), None)
+    np.testing.assert_allclose(single, mean[0], atol=1e-6)
+
+
+def test_recurrent_ppo_remembers_within_an_episode_only(scene: Path) -> None:
+    envs = sb3.vec_env(scene, 2)
+    model = trained(sb3_contrib.RecurrentPPO, envs, "MlpLstmPolicy")
+    assert set(played(model, scene)) == {"reward", "rolled_in"}
+    policy = sb3.policy(model, deterministic=True)
+    observations = np.ones((2, 3), np.float32)
+    first, state = policy(observations, None)
+    second, _ = policy(observations, state)
+    assert not np.allclose(first, second, atol=1e-7)
+    np.testing.assert_array_equal(policy(observations, None)[0], first)
+
+
+def test_their_own_environments_over_our_ids_do_as_well(scene: Path) -> None:
+    settings = {"scene": str(scene)}
+    envs = make_vec_env("sandbox/scene-v0", 2, seed=0, env_kwargs=settings)
+    model = trained(stable_baselines3.PPO, envs)
+    assert {episode["l"] for episode in model.ep_info_buffer} == {4}
+    assert set(played(model, scene)) == {"reward", "rolled_in"}
+
+
+def test_off_policy_algorithms_train(scene: Path) -> None:
+    sac = stable_baselines3.SAC(
+        "MlpPolicy", sb3.vec_env(scene, 2), learning_starts=4, batch_size=4, device="cpu"
+    )
+    assert set(played(sac.learn(12), scene)) == {"reward", "rolled_in"}
+
+
+def test_normalised_observations_are_normalised_in_judging(scene: Path, tmp_path: Path) -> None:
+    envs = VecNormalize(sb3.vec_env(scene, 2))
+    model = trained(stable_baselines3.PPO, envs)
+    observations = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    expected = model.predict(envs.normalize_obs(observations), deterministic=True)[0]
+    assert not np.allclose(expected, model.predict(observations, deterministic=True)[0])
+    acted, _ = sb3.policy(model, deterministic=True)(observations, None)
+    np.testing.assert_array_equal(acted, expected)
+    model.save(tmp_path / "model")
+    envs.save(tmp_path / "normalizer")
+    loaded = stable_baselines3.PPO.load(tmp_path / "model")
+    normalizer = VecNormalize.load(tmp_path / "normalizer", sb3.vec_env(scene))
+    again = sb3.policy(loaded, deterministic=True, normalizer=normalizer)(observations, None)[0]
+    np.testing.assert_array_equal(again, expected)
+
+
+def test_models_that_do_not_fit_are_refused(scene: Path) -> None:
+    model = stable_baselines3.PPO("MlpPolicy", sb3.vec_env(scene, 2), **SIZES)
+    with pytest.raises(UserError, match="this model observes 3 numbers, the scene gives 276"):
+        judge(sb3.policy(model), "keeper", episodes=2, references="none")
+    with pytest.raises(UserError, match=r"sandbox_envs.sb3.policy\(model\) makes one"):
+        judge(model, scene.parent, episodes=2, references="none")
+    with pytest.raises(UserError, match=r"not a str; a saved one is loaded by its class"):
+        sb3.policy("model.zip")
+    stacked = VecFrameStack(sb3.vec_env(scene, 2), 2)
+    with pytest.raises(UserError, match="or with stacked observations"):
+        played(stable_baselines3.PPO("MlpPolicy", stacked, **SIZES), scene)
+    cartpole = stable_baselines3.PPO("MlpPolicy", "CartPole-v1", **SIZES)
+    with pytest.raises(UserError, match=r"this model acts in Discrete\(2\)"):
+        sb3.policy(cartpole)
+
+
+def test_missing_library_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sandbox_envs.sb3_adapter", raising=False)
+    monkeypatch.delattr("sandbox_envs.sb3_adapter", raising=False)
+    monkeypatch.setitem(sys.modules, "stable_baselines3.common.monitor", None)
+    with pytest.raises(UserError, match=r'is missing; pip install "sandbox_envs\[sb3\]"'):
+        sb3.vec_env("keeper/train")

@@ -1,0 +1,69 @@
+"""--track sends runs to Weights & Biases; here a module stands for it that keeps what it hears."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from trainings import said, trained
+
+from sandbox_envs.train.arguments import OF_THE_CALL
+from sandbox_envs.train.ppo_lstm import Args, main
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """All that the stand-in for wandb was told."""
+    calls: list[dict[str, Any]] = []
+    wandb = SimpleNamespace(
+        init=lambda **more: calls.append({"did": "init", **more}),
+        finish=lambda **more: calls.append({"did": "finish", **more}),
+    )
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    return calls
+
+
+def test_tracked_run_is_begun_with_its_arguments_and_resumed_as_the_same_run(
+    tmp_path: Path, told: list[dict[str, Any]]
+) -> None:
+    run = trained(tmp_path, track=True, wandb_project_name="mine", wandb_entity="us")
+    first, ended = told
+    assert (first["project"], first["entity"], first["name"]) == ("mine", "us", run.name)
+    assert first["sync_tensorboard"] is True
+    assert (first["config"]["seed"], first["config"]["gamma"]) == (1, 0.98)
+    assert ended == {"did": "finish", "exit_code": 0}
+    main(Args(resume=str(run), total_timesteps=192))
+    assert told[2]["id"] == first["id"]
+    assert told[2]["resume"] == "allow"
+
+
+def test_run_is_not_tracked_unless_asked(tmp_path: Path, told: list[dict[str, Any]]) -> None:
+    trained(tmp_path)
+    assert told == []
+
+
+def test_tracking_that_fails_is_a_sentence_and_leaves_no_run(
+    tmp_path: Path, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_account(**_: object) -> None:
+        raise RuntimeError("api_key not configured (no-tty)")
+
+    wandb = sys.modules["wandb"]
+    monkeypatch.setattr(wandb, "init", no_account)
+    with pytest.raises(SystemExit) as error:
+        trained(tmp_path, track=True)
+    assert "cannot be used (api_key not configured (no-tty)); run `wandb login`" in said(error)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if not installed
+    with pytest.raises(SystemExit) as error:
+        trained(tmp_path, track=True)
+    assert "the package wandb is not installed; pip install" in said(error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_a_run_is_followed_is_no_part_of_its_identity(tmp_path: Path) -> None:
+    args = json.loads((trained(tmp_path) / "args.json").read_text())["args"]
+    assert args["track"] is False
+    assert {"track", "wandb_project_name", "wandb_entity"} < set(OF_THE_CALL)

@@ -1,0 +1,43 @@
+"""Tiny trainings in the tests' own process: of two updates, or stopped in their midst."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TINY
+
+from sandbox_envs.train.ppo_lstm import Args, main
+from sandbox_envs.train.run import Run
+
+
+def trained(folder: Path, **arguments: Any) -> Path:
+    """The run of a tiny training below a folder that holds no other."""
+    main(Args(**{**TINY, "run_dir": str(folder), **arguments}))
+    (run,) = folder.iterdir()
+    return run
+
+
+def stopped(folder: Path, at: int, **arguments: Any) -> Path:
+    """The run of a tiny training that gets SIGTERM in the update that ends at step `at`."""
+    log = Run.log
+
+    def log_and_stop(run: Run, step: int, *rest: Any) -> None:
+        log(run, step, *rest)
+        if step == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "log", log_and_stop)
+        with pytest.raises(SystemExit) as ended:
+            trained(folder, **arguments)
+    assert ended.value.code == 128 + signal.SIGTERM
+    (run,) = folder.iterdir()
+    return run
+
+
+def said(error: pytest.ExceptionInfo[SystemExit]) -> str:
+    """The sentence with which a command ended."""
+    assert "\n" not in str(error.value.code)
+    return str(error.value.code)

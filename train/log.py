@@ -1,0 +1,138 @@
+"""What a training writes about itself as it goes: metrics.jsonl, and TensorBoard events.
+
+A disk that is full, or a folder that cannot be written for a while, does not end a training: lines
+are kept and written when it is possible again.
+"""
+
+import errno
+import json
+import math
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from sandbox_envs.files import error_about, read_regular
+from sandbox_envs.train.metrics import FILE
+
+Row = Mapping[str, float | None]
+
+
+class Log:
+    """The log of one training; `done`: environment steps that are logged already."""
+
+    def __init__(self, folder: Path, done: int) -> None:
+        self.file = folder / FILE
+        self._waiting: list[bytes] = []
+        self._hook, threading.excepthook = threading.excepthook, _quiet_about_files
+        self._events: SummaryWriter | None = _writer(folder, done)
+
+    def add(self, row: Row, step: int) -> None:
+        """Take a line, and write it unless that is impossible just now.
+
+        Raises:
+            OSError: it could not be written; it will be with the next one, or by `write`.
+        """
+        plain = {k: v if v is None or math.isfinite(v) else None for k, v in row.items()}
+        self._waiting.append(json.dumps(plain).encode() + b"\n")
+        try:
+            self._add_events(plain, step)
+        finally:
+            self.write()
+
+    def write(self) -> None:
+        """Write the lines that wait; OSError where it is impossible."""
+        while self._waiting:
+            append(self.file, self._waiting[0])
+            del self._waiting[0]
+
+    def save(self) -> None:
+        """Make all that was logged outlive this process; OSError where it is impossible."""
+        self.write()
+        try:
+            if self._events:
+                self._events.flush()
+        except OSError:
+            self._close_events()
+
+    def _add_events(self, row: Row, step: int) -> None:
+        if self._events is None:
+            return
+        try:
+            for name, value in row.items():
+                if value is not None:
+                    self._events.add_scalar(name, value, step)
+        except OSError:  # its thread has ended, and what it held is lost
+            self._close_events()
+            raise
+
+    def _close_events(self) -> None:
+        try:
+            if self._events:
+                self._events.close()
+        except OSError:
+            pass
+        self._events = None
+
+    def close(self) -> None:
+        """End the events, and write what still waits; OSError where it is impossible."""
+        self._close_events()
+        threading.excepthook = self._hook
+        self.write()
+
+
+def _writer(folder: Path, done: int) -> SummaryWriter:
+    """TensorBoard's writer; events of a killed process after the steps done are not shown."""
+    return SummaryWriter(str(folder), purge_step=done + 1 if done else None)
+
+
+def append(file: Path, line: bytes) -> None:
+    """Append a whole line, or nothing."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
+        try:
+            before = os.fstat(descriptor).st_size
+            if os.write(descriptor, line) < len(line):
+                os.ftruncate(descriptor, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise error_about(file, error) from error
+
+
+def cut(file: Path, step: int) -> int:
+    """Cut metrics.jsonl back to the whole lines up to a step; returns the last one's step.
+
+    Raises:
+        UserError: it is no regular file. OSError: it cannot be read or written.
+    """
+    if not file.exists():
+        return 0
+    content = read_regular(file)
+    kept = last = 0
+    for line in content.split(b"\n")[:-1]:
+        logged = _step(line)
+        if logged is None or not last < logged <= step:
+            break
+        kept, last = kept + len(line) + 1, logged
+    if kept < len(content):
+        os.truncate(file, kept)
+    return last
+
+
+def _step(line: bytes) -> int | None:
+    """The step that a line of metrics.jsonl is of; None where it is damaged."""
+    try:
+        step = json.loads(line)["step"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return step if isinstance(step, int) else None
+
+
+def _quiet_about_files(failure: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread; where its write fails, the next `add` raises the same."""
+    if not isinstance(failure.exc_value, OSError):
+        threading.__excepthook__(failure)
