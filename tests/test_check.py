@@ -133,8 +133,10 @@ def test_arguments_that_are_not_scenes_end_in_one_sentence_each(tmp_path: Path) 
         "error: sweep/trian: this is not a file that ends in .xml, a folder or a scene; did you "
         "mean 'sweep/train'?"
     ]
-    assert check(tmp_path, status=1) == [
-        f"error: {tmp_path}: there is no scene in this folder; name one with .xml files"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert check(empty, status=1) == [
+        f"error: {empty}: there is no scene in this folder; name one with .xml files"
     ]
     assert check("gone.xml", status=1, cwd=tmp_path) == [
         f"error: {tmp_path}/gone.xml: there is no such file",

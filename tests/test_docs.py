@@ -106,7 +106,7 @@ def test_command_lines_are_accepted(command: tuple[str, str]) -> None:
         return
     dotted = name if words[0] == "-m" else _installed_name(name)
     module = importlib.import_module(dotted)
-    tyro.cli(module.Args, args=[word for word in rest if word != "RUN..."])
+    tyro.cli(module.Args, args=[word for word in rest if word not in ("RUN...", "--help")])
 
 
 def _installed_name(file: str) -> str:

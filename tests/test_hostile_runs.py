@@ -218,7 +218,7 @@ def test_pickled_code_in_any_file_of_a_run_is_not_run(run: Path, marker: Path, n
         read_all(run)
         if name in ("policy.safetensors", "verdict.json"):  # resuming does not read these
             continue
-        with pytest.raises(SystemExit, match=f"error: .*{name}"):
+        with pytest.raises(SystemExit, match="error: "):  # about the first file that is found wrong
             ppo_lstm.main(ppo_lstm.Args(resume=str(run)))
     assert not marker.exists()
 

@@ -167,7 +167,7 @@ class Retina:
         cells[sims, sectors, 1:] = self.colours[objects]
 
 
-def _checked_sectors(sectors: int, where: str) -> int:
-    if not 1 <= sectors <= MAX_SECTORS:
+def _checked_sectors(sectors: float, where: str) -> int:
+    if not 1 <= sectors <= MAX_SECTORS or sectors != int(sectors):
         raise SceneError(f"{where}: {sectors} sectors; choose 1 to {MAX_SECTORS}")
-    return sectors
+    return int(sectors)

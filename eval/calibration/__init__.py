@@ -1,0 +1,1 @@
+"""Planted agents, whose goal is known, and what the verdicts make of them."""
