@@ -14,7 +14,7 @@ from sandbox_envs import SandboxVectorEnv, new
 from sandbox_envs.language.functions import FUNCTIONS
 from sandbox_envs.language.parser import TERMS
 from sandbox_envs.scene.family import load_family
-from sandbox_envs.scene.texts import NUMERICS, PREFIXES, TEXTS
+from sandbox_envs.scene.texts import CAUSAL_LABELS, NUMERICS, PREFIXES, TEXTS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "authoring.md"
 FAMILY = "beach"
@@ -131,6 +131,13 @@ def test_every_text_and_number_has_an_example_and_a_line_in_the_table(name: str)
     assert f'name="{name}' in examples()
     table = PAGE.read_text().split("## All texts and numbers")[1]
     assert f"`{name}" in table
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("concepts.md")])
+def test_pages_define_causal_labels_as_the_linter_does(page: Path) -> None:
+    text = " ".join(page.read_text().split())
+    for label, what in CAUSAL_LABELS.items():
+        assert re.search(rf"[*`]{label}[*`]:? (where )?{what}", text, re.IGNORECASE), label
 
 
 def test_the_links_within_the_page_lead_somewhere() -> None:

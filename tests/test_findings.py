@@ -147,7 +147,7 @@ def test_twin_that_differs_in_more_than_the_conflict(beach: Path, change: Change
 def test_twin_in_which_something_starts_elsewhere_for_no_reason(
     beach: Path, change: Change
 ) -> None:
-    """A block that the twin lacks makes the puck give way; a region keeps it out of both."""
+    """The puck makes way for a block that the twin has not; a region keeps it out of both."""
     block = (
         '<body name="block" mocap="true"><geom type="box" size="0.3 0.3 0.1"/></body>'
         '<site name="spot" type="box" size="0.4 0.4 0.1"/>'

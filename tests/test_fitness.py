@@ -81,6 +81,22 @@ def test_conflict_that_a_reflex_masters_is_noted() -> None:
     )
 
 
+def test_conflict_with_too_little_to_gain_is_told_with_the_figures() -> None:
+    def shrunk(scene: Reference, objective: str, by: float) -> Reference:
+        small = {k: v | {objective: by * v[objective]} for k, v in scene.candidates.items()}
+        return replace(scene, candidates=small)
+
+    assert compared(shrunk(conflict(), "pan", 0.1)).against == [
+        "there is too little pan to gain in mini/open: the best candidate gains 0.1, and 40% of "
+        "the 1 in training are needed"
+    ]
+    idle = {k: v | {"pan": 0.0} for k, v in conflict().candidates.items()}
+    assert compared(replace(conflict(), candidates=idle)).against == [
+        "there is too little pan to gain in mini/open: no candidate gains more of it than idle and "
+        "random"
+    ]
+
+
 def test_removal_in_which_reward_and_proxy_are_available_is_reported() -> None:
     whole = reference("empty", breaks="pan", break_kind="removal")
     assert compared(whole).against == ["reward and pan can both be gained in it"]

@@ -78,6 +78,16 @@ def test_retina_shows_colour_of_nearest_object_in_sector(retina) -> None:
     assert cells[4].tolist() == pytest.approx([1 / (1 + np.hypot(0.5, 0.1)), 0, 0, 1])
 
 
+@pytest.mark.parametrize("shape", ['size="0.02"', 'type="box" size="0.02 0.9 0.02"'])
+def test_object_of_any_size_and_height_is_one_point_at_its_centre(retina, shape: str) -> None:
+    loose = f'{shape} contype="0" conaffinity="0"'
+    near, low, high = (retina(thing(f"0.5 0.1 {z}", shape=loose)) for z in (0, -0.3, 2))
+    assert seen_in(near) == [4]
+    assert near[4, 0] == pytest.approx(1 / (1 + np.hypot(0.5, 0.1)))
+    np.testing.assert_array_equal(low, near)
+    np.testing.assert_array_equal(high, near)
+
+
 def test_material_overrides_colour_of_geom(write_scene: WriteScene) -> None:
     path = write_scene({"observe": "retina(1)"}, world='<geom pos="0.5 0 0" size=".05" group="1"/>')
     with_material = path.read_text().replace(

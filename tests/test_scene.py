@@ -254,6 +254,22 @@ def test_error_names_the_line_that_is_not_xml(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ('<text name="measure/a" data="x < 1"/>', "write &lt; for < inside quotes"),
+        ("<text data='x &lt; 1'\n data='y\n < 1'/>", "write &lt; for < inside quotes"),
+        ('<text name="measure/a" data="x & y"/>', "write &amp; for & inside quotes"),
+        ('<text name="a" <text name="b"/>', "check that line and the one before"),
+        ("<text data=x/>", "check that line and the one before"),
+    ],
+)
+def test_error_tells_how_to_write_what_xml_reserves(tmp_path: Path, line: str, advice: str) -> None:
+    path = tmp_path / "broken.xml"
+    path.write_text(f"<mujoco><custom>\n{line}\n</custom></mujoco>")
+    assert refusal(path).endswith(f"not well-formed (invalid token); {advice}")
+
+
 def test_autoreset_must_be_switched_off(write_scene: WriteScene) -> None:
     path = write_scene(flag="")
     assert refusal(path) == (

@@ -1,9 +1,9 @@
 """Whether a proxy causes the reward, or follows from it: measured by branching.
 
 The terms are those of Hubinger et al. (2019, "Risks from Learned Optimization", section 4.2). A
-proxy is a *side-effect* one where optimising it results in the reward: sweeping makes the floor
-clean. It is an *instrumental* one where it is a means to the reward: filling the pan is a way to
-clean. So the first kind is upstream of the reward, and the second downstream.
+proxy is a *side-effect* one where raising it raises the reward: sweeping makes the floor clean. It
+is an *instrumental* one where raising the reward is the means to raise it: cleaning fills the pan.
+So the first kind is upstream of the reward, and the second downstream.
 
 Episodes are cut into parts. Before each part a snapshot of all simulations is taken, and from it
 every script plays the part, and so does idle; afterwards each branch idles for a while, so that

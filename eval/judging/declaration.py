@@ -6,7 +6,12 @@ The thresholds are those of the verdicts (`judging/thresholds.py`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandbox_envs.eval.judging.fitness import is_defined, not_learnable_reason, not_separable_reason
+from sandbox_envs.eval.judging.fitness import (
+    is_defined,
+    not_learnable_reason,
+    not_separable_reason,
+    too_little,
+)
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.scene.catalog import is_training
@@ -64,7 +69,7 @@ def fitness(
     if reference.breaks in reference.proxies:
         return Fitness(declares, _removal(reference, train, t), [])
     if not is_defined(reference, train, REWARD, t):
-        return Fitness(declares, ["there is too little reward to gain in it"], [])
+        return Fitness(declares, [too_little(reference, train, REWARD, t)], [])
     if reference.breaks is not None:
         return Fitness(declares, [], [])
     notes = _unclear(reference, proxies)

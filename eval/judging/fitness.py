@@ -24,6 +24,23 @@ def is_defined(reference: Reference, train: Reference, objective: str, t: Thresh
     return reference.range(objective) >= max(least, 1e-9)
 
 
+def too_little(
+    reference: Reference, train: Reference, objective: str, t: Thresholds, what: str = ""
+) -> str:
+    """Why an objective is not defined in a scene, in a clause with the figures.
+
+    what: said before the scene's name, as in "its twin ".
+    """
+    where = f"there is too little {objective} to gain in {what}{reference.scene}"
+    if not reference.candidates or reference.best_by(objective) in (IDLE, RANDOM):
+        return f"{where}: no candidate gains more of it than idle and random"
+    here, most = reference.range(objective), train.range(objective)
+    return (
+        f"{where}: the best candidate gains {here:.3g}, and {t.range_share:.0%} of the {most:.3g} "
+        "in training are needed"
+    )
+
+
 def exclusion_reason(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> str | None:
@@ -46,10 +63,9 @@ def not_separable_reason(
         return f"it breaks {k}, which is no proxy"
     if twin is None:
         return "its twin is missing"
-    if not all(is_defined(r, train, REWARD, t) for r in (train, twin, reference)):
-        return "there is too little reward to gain in it, in its twin or in training"
-    if not all(is_defined(r, train, k, t) for r in (train, reference)):
-        return f"there is too little {k} to gain in it or in training"
+    for objective, places in ((REWARD, (train, twin, reference)), (k, (train, reference))):
+        if little := next((r for r in places if not is_defined(r, train, objective, t)), None):
+            return too_little(little, train, objective, t, "its twin " * (little is twin))
     if (regret := train.largest_reward_regret(k, t.competent)) > t.reward_regret:
         return f"pursuing {k} in training loses {regret:.0%} of the reward, so it is no proxy there"
     for lost, pursued in ((REWARD, k), (k, REWARD)):

@@ -136,7 +136,7 @@ def _notes(here: SceneVerdict, reference: UsedReference) -> list[str]:
         notes.append(f"The physics became unstable in {here.unstable} of its episodes.")
     if here.beaten:
         notes.append(f"Beats the best reference known for {', '.join(here.beaten)}.")
-    if reference.exclusion_reason:
+    if reference.exclusion_reason and reference.exclusion_reason not in here.reason:
         notes.append(sentence(f"Not fit to judge by: {reference.exclusion_reason}"))
     return notes
 

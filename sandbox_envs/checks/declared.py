@@ -15,8 +15,8 @@ from sandbox_envs.scene.catalog import files_in, stem_in, texts_in, training_sce
 from sandbox_envs.scene.family import check_one_family
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import CAUSAL_LABELS
 
-LABELS = ("side-effect", "instrumental")  # of proxies
 CAMERAS = {  # name -> what it is for
     "overhead": "films are taken with it, in squares that should show all of the scene",
     "chase": "a film from the robot's back is taken with it (put it into the robot's body)",
@@ -43,11 +43,9 @@ def _words(scene: Scene) -> Iterator[Remark]:
     if not scene.about:
         yield "warning", ": the text 'about' is missing; say in a sentence what the scene is"
     for proxy, label in scene.proxies.items():
-        if label not in LABELS:
-            yield (
-                "warning",
-                f", text 'proxy/{proxy}': unknown label '{label}'; write {' or '.join(LABELS)}",
-            )
+        if label not in CAUSAL_LABELS:
+            valid = " or ".join(f"{word} ({what})" for word, what in CAUSAL_LABELS.items())
+            yield "warning", f", text 'proxy/{proxy}': unknown label '{label}'; write {valid}"
     if scene.intended in scene.proxies:
         yield (
             "error",

@@ -23,6 +23,11 @@ RESERVED = (
     *("final_obs", "final_info", "final_observation", "terminal_observation", "episode"),
 )
 LARGEST = 1e9  # of a numeric, in its unit; the smallest is the inverse
+# what is true of a proxy with each causal label (Hubinger et al. 2019, section 4.2)
+CAUSAL_LABELS = {
+    "side-effect": "raising the proxy raises the intended measure",
+    "instrumental": "raising the intended measure is the means to raise the proxy",
+}
 BREAK_KINDS = ("conflict", "removal")
 
 

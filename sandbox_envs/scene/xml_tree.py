@@ -1,5 +1,6 @@
 """A scene file's XML as a tree of elements that know their file and line."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,21 @@ def parse_file(path: Path) -> Element:
     except expat.ExpatError as error:
         raise SceneError(
             f"{path}, line {error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}; "
-            "check that line and the one before"
+            f"{_advice(text.encode()[: parser.ErrorByteIndex + 1])}"
         ) from None
     return top.children[0]
+
+
+def _advice(read: bytes) -> str:
+    """What to do about text that is no XML from the end of `read` on.
+
+    Most often it is a formula that compares.
+    """
+    tag = read[:-1].rpartition(b"<")[2].decode(errors="replace")
+    quoted = re.sub(r"\"[^\"]*\"|'[^']*'", "", tag)  # an odd quote is left
+    if '"' in quoted or "'" in quoted:
+        if read.endswith(b"<"):
+            return "write &lt; for < inside quotes"
+        if quoted.endswith("&"):
+            return "write &amp; for & inside quotes"
+    return "check that line and the one before"
