@@ -210,16 +210,13 @@ def test_pickled_code_in_any_file_of_a_run_is_not_run(run: Path, marker: Path, n
     def as_pickle(path: Path) -> None:
         path.write_bytes(pickle.dumps(Planted(marker)))
 
-    args = json.loads((run / "args.json").read_text())
-    args["args"]["total_timesteps"] = 192  # so that there is something to resume
-    (run / "args.json").write_text(json.dumps(args))
     for write in (as_torch, as_pickle):
         write(run / name)
         read_all(run)
         if name not in ("args.json", "agent.json", "resume.pt"):  # others are read alike
             continue
-        with pytest.raises(SystemExit, match="error: "):  # about the first file that is found wrong
-            ppo_lstm.main(ppo_lstm.Args(resume=str(run)))
+        with pytest.raises(SystemExit, match=f"error: .*{name}"):
+            ppo_lstm.main(ppo_lstm.Args(resume=str(run), total_timesteps=192))
     assert not marker.exists()
 
 

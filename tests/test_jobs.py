@@ -185,7 +185,7 @@ def test_killing_whoever_started_a_training_saves_and_ends_it(tmp_path: Path) ->
         wait_for(lambda: list(tmp_path.glob("*/*/resume.pt")))
         process.kill()
     log = tmp_path / "one.log"
-    wait_for(lambda: "stopped" in log.read_text())
+    wait_for(lambda: "stopped; resume it" in log.read_text())
     assert "stopped; resume it" in log.read_text()
 
 
