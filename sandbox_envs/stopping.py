@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -33,21 +33,31 @@ def sigterm_as_interrupt() -> Iterator[None]:
         noticed.set()
         raise Terminated
 
+    def enforce(reading: int) -> None:
+        while number := os.read(reading, 1):
+            if number[0] == signal.SIGTERM and not noticed.wait(GRACE):
+                os.write(2, b"error: stopped at once, as one step does not end\n")
+                os._exit(143)
+
     signal.signal(signal.SIGTERM, stop)
     try:
-        with _enforced(noticed):
+        with watched_signals(enforce):
             yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
-def _enforced(noticed: threading.Event) -> Iterator[None]:
-    """End the process if a SIGTERM is not noticed in time."""
+def watched_signals(watch: Callable[[int], None]) -> Iterator[None]:
+    """Let a thread learn of signals even while the main thread runs no line of Python.
+
+    watch: runs in the thread, with a descriptor from which it reads the number of every signal
+    that Python handles, a byte each, and nothing once the block has ended. For the main thread.
+    """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    before = signal.set_wakeup_fd(writing)  # gets the signal while no line of Python is run
-    threading.Thread(target=_enforce, args=(reading, noticed), daemon=True).start()
+    before = signal.set_wakeup_fd(writing)
+    threading.Thread(target=_watching, args=(watch, reading), daemon=True).start()
     try:
         yield
     finally:
@@ -55,9 +65,6 @@ def _enforced(noticed: threading.Event) -> Iterator[None]:
         os.close(writing)  # which ends the thread
 
 
-def _enforce(reading: int, noticed: threading.Event) -> None:
-    while number := os.read(reading, 1):
-        if number[0] == signal.SIGTERM and not noticed.wait(GRACE):
-            os.write(2, b"error: stopped at once, as one step does not end\n")
-            os._exit(143)
+def _watching(watch: Callable[[int], None], reading: int) -> None:
+    watch(reading)
     os.close(reading)

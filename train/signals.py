@@ -6,9 +6,12 @@ import select
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 from tqdm import tqdm
+
+from sandbox_envs.stopping import watched_signals
 
 PARENT = "SANDBOX_ENVS_PARENT"  # the process that started a trainer and must not outlive it
 GRACE = 60.0  # seconds in which a training must notice a signal
@@ -28,20 +31,19 @@ class StopRequests:
         self.number = 0
         self._handlers: dict[int, Any] = {}
         self._is_job = False
+        self._watch = ExitStack()
 
     def __enter__(self) -> "StopRequests":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._note)
-            self._watch()
+            self._watch.enter_context(watched_signals(self._enforce))
             self._is_job = PARENT in os.environ
             _end_with_parent()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._handlers:
-            signal.set_wakeup_fd(self._wakeup_before)
-            os.close(self._writing)  # which ends the watching thread
+        self._watch.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -51,13 +53,6 @@ class StopRequests:
         if not self.number:
             tqdm.write("finishing this update, then saving; press Ctrl-C again to stop at once")
         self.number = number
-
-    def _watch(self) -> None:
-        """Start a thread that learns of signals even while the main thread cannot handle them."""
-        reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
-        self._wakeup_before = signal.set_wakeup_fd(self._writing)
-        threading.Thread(target=self._enforce, args=(reading,), daemon=True).start()
 
     def _enforce(self, reading: int) -> None:
         """End the process when a signal is not noted in time, or a second one comes meanwhile."""
@@ -74,7 +69,6 @@ class StopRequests:
                 os._exit(128 + waiting)
             elif byte[0] in self._handlers:
                 waiting = byte[0]
-        os.close(reading)
 
 
 def _end_with_parent() -> None:
