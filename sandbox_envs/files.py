@@ -122,10 +122,25 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def append_line(path: Path, content: dict[str, Any]) -> None:
-    """Append `content` as one JSON line, in one write."""
+    """Append `content` as one JSON line, whole or not at all."""
+    append(path, json.dumps(content).encode() + b"\n")
+
+
+def append(path: Path, line: bytes) -> None:
+    """Append a whole line, or nothing.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`.
+    """
     try:
-        with path.open("a") as file:
-            file.write(json.dumps(content) + "\n")
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
+        try:
+            before = os.fstat(file).st_size
+            if os.write(file, line) < len(line):
+                os.ftruncate(file, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(file)
     except OSError as error:
         raise error_about(path, error) from error
 

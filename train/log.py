@@ -4,7 +4,6 @@ A disk that is full, or a folder that cannot be written for a while, does not en
 are kept and written when it is possible again.
 """
 
-import errno
 import json
 import math
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from sandbox_envs.files import error_about, read_regular
+from sandbox_envs.files import append, read_regular
 from sandbox_envs.train.metrics import FILE
 
 Row = Mapping[str, float | None]
@@ -86,21 +85,6 @@ class Log:
 def _writer(folder: Path, done: int | None) -> SummaryWriter:
     """TensorBoard's writer; events of a killed process after the steps done are not shown."""
     return SummaryWriter(str(folder), purge_step=None if done is None else done + 1)
-
-
-def append(file: Path, line: bytes) -> None:
-    """Append a whole line, or nothing."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
-        try:
-            before = os.fstat(descriptor).st_size
-            if os.write(descriptor, line) < len(line):
-                os.ftruncate(descriptor, before)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise error_about(file, error) from error
 
 
 def cut(file: Path, step: int) -> int:

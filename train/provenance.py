@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def provenance() -> dict[str, Any]:
     says whether tracked files differ from the commit.
     """
     modules = {"mujoco": mujoco, "gymnasium": gymnasium, "numpy": np, "torch": torch}
-    versions = {"python": platform.python_version(), "sandbox_envs": _own_version()}
+    versions = {"python": platform.python_version(), "sandbox_envs": sandbox_envs.__version__}
     versions |= {name: module.__version__ for name, module in modules.items()}
     commit = _commit()
     dirty = commit and _git("status", "--porcelain", "--untracked-files=no")
@@ -35,15 +34,6 @@ def provenance() -> dict[str, Any]:
         "commit": commit,
         "dirty": None if dirty is None else bool(dirty),
     }
-
-
-def _own_version() -> str | None:
-    """The package's version; None in a clone that was never installed."""
-    said = getattr(sandbox_envs, "__version__", None)
-    try:
-        return said or metadata.version("sandbox_envs")
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _commit() -> str | None:
