@@ -9,14 +9,13 @@ from typing import Any
 import gymnasium
 import mujoco
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import arguments
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
-from sandbox_envs.spec import plain_spec
+from sandbox_envs.spec import PlainSpec
 from sandbox_envs.vector import SandboxVectorEnv
 from sandbox_envs.view.window import Viewer
 
@@ -42,7 +41,7 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 20}
-    _spec: EnvSpec | None = None
+    spec = PlainSpec()
 
     def __init__(
         self,
@@ -99,15 +98,6 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             return None
         (frame,) = self._vector.render() or ()
         return frame
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """How Gymnasium made it, in words that JSON has; None where it did not."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = plain_spec(spec)
 
     def __copy__(self) -> "SandboxEnv":
         """A copy with a simulation of its own, as `copy.deepcopy` gives it."""

@@ -12,6 +12,19 @@ from gymnasium.envs.registration import EnvSpec
 from sandbox_envs.scene.scene import Scene
 
 
+class PlainSpec:
+    """The attribute `spec` of an environment: how Gymnasium made it, in words that JSON has.
+
+    None where Gymnasium did not make it.
+    """
+
+    def __get__(self, env: Any, kind: type | None = None) -> EnvSpec | None:
+        return None if env is None else vars(env).get("spec")
+
+    def __set__(self, env: Any, spec: EnvSpec | None) -> None:
+        vars(env)["spec"] = plain_spec(spec)
+
+
 def plain_spec(spec: EnvSpec | None) -> EnvSpec | None:
     """A copy of a spec whose arguments are text, numbers, lists and mappings.
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from mujoco.batch import Batch
@@ -23,7 +22,7 @@ from sandbox_envs.scene.family import check_one_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
 from sandbox_envs.simulation.state_view import StateView
-from sandbox_envs.spec import plain_spec
+from sandbox_envs.spec import PlainSpec
 from sandbox_envs.view.render import Renderer
 
 _INSTEAD_OF_WINDOW = (
@@ -74,7 +73,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}
     single_observation_space: gymnasium.spaces.Box
     single_action_space: gymnasium.spaces.Box
-    _spec: EnvSpec | None = None
+    spec = PlainSpec()
 
     def __init__(
         self,
@@ -127,15 +126,6 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def batches(self) -> list[Batch]:
         """The batch of each scene's simulations."""
         return [group.physics.batch for group in self._groups]
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """How Gymnasium made it, in words that JSON has; None where it did not."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = plain_spec(spec)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
