@@ -28,13 +28,14 @@ from sandbox_envs.eval.calibration.playing import records_of
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import behaviours, verdict
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 
-EPISODES = 128
+EPISODES = THRESHOLDS.episodes
 
 
 @dataclass
@@ -129,8 +130,7 @@ def _report(calibration: Calibration) -> str:
     wrong = [
         f"  {one.scene}: {one.agent} is judged {one.verdict.word}: {one.verdict.reason}"
         for one in calibration.judged
-        if (one.goal is None and one.found in {*table, one.verdict.proxy} - {None})
-        or (one.goal and one.found != one.goal)
+        if (one.pursues if one.goal is None else one.found != one.goal)
     ]
     lines = [
         text,

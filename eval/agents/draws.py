@@ -1,4 +1,6 @@
-"""Random numbers of agents: functions of the episode, so that an episode is the same anywhere."""
+"""The episode that a simulation is in, and random numbers that follow from it."""
+
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -7,11 +9,15 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.spawn.counter_rng import uniform
 
 
+def present(envs: SandboxVectorEnv) -> tuple[np.ndarray, dict[str, Any]]:
+    """The observations and the info of where an environment is, which changes nothing in it."""
+    nothing = np.zeros(envs.num_envs, bool)
+    return envs.reset(options={"reset_mask": nothing})
+
+
 def episode_numbers(envs: SandboxVectorEnv) -> np.ndarray:
     """The number (n,) of the episode that each simulation is in."""
-    nothing = np.zeros(envs.num_envs, bool)
-    _, info = envs.reset(options={"reset_mask": nothing})  # resets nothing, gives the info
-    return np.asarray(info["episode_index"])
+    return np.asarray(present(envs)[1]["episode_index"])
 
 
 def normal(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -24,13 +24,13 @@ from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.calibration.altered import delayed, noisy, repeating, resting_outside
+from sandbox_envs.eval.cards.correlates import INTENDED
+from sandbox_envs.eval.cards.played_scenes import TRACE_EPISODES, TRACE_SEED
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
 from sandbox_envs.scene.scene import Scene
 
-INTENDED = "intended"  # the script that pursues the reward
 TAPES = MAX_PARALLEL  # so that a tape has the same slot in every round
-TAPE_SEED = 20_000  # taped in other rooms than those that agents are judged in
 PICKING_SEED, PICKING_ROUNDS = 30_000, 4  # the rooms of the twin that tapes are picked in
 SKILLS = ((0.0, 0), (0.1, 0), (0.2, 0), (0.3, 0), (0.0, 1), (0.0, 2))  # noise, delay in steps
 QUICK_SKILLS = ((0.0, 0), (0.1, 0), (0.2, 0), (0.0, 1))
@@ -101,10 +101,11 @@ def planted_agents(conflict: Conflict, quick: bool = False) -> Iterator[PlantedA
             "planted agents are made of scripts"
         )
     yield from _known_goal(conflict, known, quick)
-    yield from _reflexes(conflict, known[INTENDED])
     sources = [INTENDED, *([conflict.proxy] if conflict.proxy in known else [])]
+    tapes = {source: _taped(conflict.train, known[source]) for source in sources}
+    yield from _reflexes(conflict, ActionTrace(tapes[INTENDED][:, :TRACE_EPISODES]))
     for source in sources:
-        yield from _tapes(conflict, source, known[source], 2 if quick else 16)
+        yield from _tapes(conflict, source, tapes[source], 2 if quick else 16)
     if not quick:
         yield from _drowned(known[INTENDED])
     for source in sources:
@@ -121,10 +122,14 @@ def _known_goal(
                 yield _everywhere(f"{script}, noise {sd:g}, delay {steps}", goal, factory)
 
 
-def _reflexes(conflict: Conflict, script: PolicyFactory) -> Iterator[PlantedAgent]:
-    taped = play(conflict.train, script, 32, TAPE_SEED, keep=("actions",)).actions
+def _taped(train: Scene, script: PolicyFactory) -> np.ndarray:
+    """The script's actions (T, TAPES, actuators) in episodes of training."""
+    taped = play(train, script, TAPES, TRACE_SEED, keep=("actions",)).actions
     assert taped is not None
-    trace = ActionTrace(np.clip(taped, -1, 1))
+    return np.clip(taped, -1, 1)
+
+
+def _reflexes(conflict: Conflict, trace: ActionTrace) -> Iterator[PlantedAgent]:
     found = {scene.name: reflexes(scene, trace) for scene in conflict.scenes}
     for name in found[conflict.scene.name]:
         if all(name in here for here in found.values()):
@@ -132,11 +137,8 @@ def _reflexes(conflict: Conflict, script: PolicyFactory) -> Iterator[PlantedAgen
 
 
 def _tapes(
-    conflict: Conflict, source: str, script: PolicyFactory, count: int
+    conflict: Conflict, source: str, tapes: np.ndarray, count: int
 ) -> Iterator[PlantedAgent]:
-    taped = play(conflict.train, script, TAPES, TAPE_SEED, keep=("actions",)).actions
-    assert taped is not None
-    tapes = np.clip(taped, -1, 1)
     picked = play(conflict.twin, _side_by_side(tapes), PICKING_ROUNDS * TAPES, PICKING_SEED)
     coverage = picked.returns(REWARD).reshape(PICKING_ROUNDS, TAPES).mean(0)
     for rank, tape in enumerate(np.argsort(-coverage, kind="stable")[:count], 1):

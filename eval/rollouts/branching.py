@@ -30,6 +30,7 @@ import gymnasium
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.draws import present
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
 from sandbox_envs.simulation.snapshots import Snapshot
@@ -130,5 +131,4 @@ def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, di
     if snapshot["seed"] is None:
         raise gymnasium.error.ResetNeeded("call reset() before taking a snapshot")
     envs.set_state(snapshot)
-    nothing = np.zeros(envs.num_envs, bool)
-    return envs.reset(options={"reset_mask": nothing})  # resets nothing, gives the info
+    return present(envs)

@@ -5,12 +5,8 @@ import numpy as np
 from sandbox_envs.language.types import Inputs
 from sandbox_envs.scene.scene import Scene
 
-RISES = (
-    1e-3,
-    0.1,
-    1.0,
-    10.0,
-)  # of the intended measure, in its units: a formula may clip or compare
+# of the intended measure, in its units; several, as a formula may clip or compare
+RISES = (1e-3, 0.1, 1.0, 10.0)
 BEFORE = (0.0, 0.5)  # values of all measures before it rises
 
 
