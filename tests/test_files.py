@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -147,6 +147,15 @@ def test_debug_and_bugs_keep_their_traceback() -> None:
         main(SimpleNamespace(debug=False, error=ZeroDivisionError()))
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler of it: a shell starts background jobs with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_command_that_is_stopped_clears_up_and_ends_as_shells_expect(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, status: int

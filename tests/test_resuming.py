@@ -11,7 +11,7 @@ import pytest
 import torch
 from commands import run_command
 from safetensors.torch import load_file
-from trainings import said, stopped, trained
+from trainings import change, said, stopped, trained
 
 from sandbox_envs import UserError
 from sandbox_envs.train import ppo_lstm
@@ -32,14 +32,6 @@ def halfway(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(halfway: Path, tmp_path: Path) -> Path:
     """A copy of it, to be changed and resumed."""
     return shutil.copytree(halfway, tmp_path / "runs" / "run")
-
-
-def change(file: Path, *keys: str, to: Any) -> None:
-    content = part = json.loads(file.read_text())
-    for key in keys[:-1]:
-        part = part[key]
-    part[keys[-1]] = to
-    file.write_text(json.dumps(content))
 
 
 def files(run: Path) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import TINY
 from safetensors.torch import load_file, save_file
+from trainings import change
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.agents.trained import differences, read_trained_agents
@@ -39,14 +40,6 @@ def run(tiny_run: Path, tmp_path: Path) -> Path:
 
 def family(folder: Path) -> Path:
     return shutil.copytree(load_scene("sweep/train").path.parent, folder)
-
-
-def change(file: Path, *keys: str, to: Any) -> None:
-    content = part = json.loads(file.read_text())
-    for key in keys[:-1]:
-        part = part[key]
-    part[keys[-1]] = to
-    file.write_text(json.dumps(content))
 
 
 # --- what is read ----------------------------------------------------------------------------

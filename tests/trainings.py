@@ -1,5 +1,6 @@
 """Tiny trainings in the tests' own process: of two updates, or stopped in their midst."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -41,3 +42,12 @@ def said(error: pytest.ExceptionInfo[SystemExit]) -> str:
     """The sentence with which a command ended."""
     assert "\n" not in str(error.value.code)
     return str(error.value.code)
+
+
+def change(file: Path, *keys: str, to: Any) -> None:
+    """Replace one value in a file of JSON, which the keys lead to."""
+    content = part = json.loads(file.read_text())
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = to
+    file.write_text(json.dumps(content))
