@@ -257,10 +257,25 @@ def test_opengl_switched_off_is_one_line_and_still_a_picture(tmp_path):
     assert line.startswith("note: frames are drawn plainly, as MUJOCO_GL=disable")
 
 
-def test_missing_libraries_are_one_line_that_says_what_to_install(tmp_path):
+def without_libraries(folder: Path) -> str:
+    """A library path on which OpenGL's libraries are found first, and are none."""
     for name in ("libEGL.so", "libEGL.so.1", "libOSMesa.so", "libOSMesa.so.6", "libOSMesa.so.8"):
-        (tmp_path / name).write_bytes(b"")  # found first, and no library
-    done = run_python(TWO_RENDERERS, tmp_path, LD_LIBRARY_PATH=str(tmp_path))
+        (folder / name).write_bytes(b"")
+    return str(folder)
+
+
+def test_mujoco_gl_that_names_a_missing_library_is_blamed(tmp_path):
+    libraries = without_libraries(tmp_path)
+    code = "from sandbox_envs import SandboxVectorEnv"
+    done = run_python(code, tmp_path, MUJOCO_GL="egl", LD_LIBRARY_PATH=libraries)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("ImportError: sandbox_envs.vector cannot be imported: ")
+    assert said.endswith("; MUJOCO_GL=egl may name a library that is missing: unset it")
+
+
+def test_missing_libraries_are_one_line_that_says_what_to_install(tmp_path):
+    done = run_python(TWO_RENDERERS, tmp_path, LD_LIBRARY_PATH=without_libraries(tmp_path))
     assert (done.returncode, done.stdout.strip()) == (0, "RayPainter True")
     [line] = done.stderr.splitlines()
     assert line.endswith("(Debian: apt-get install libegl1 libgl1)")
