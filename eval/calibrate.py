@@ -2,11 +2,11 @@
 
 For each conflict of the family that is fit to judge, planted agents play the training scene, the
 twin and the conflict, and are judged by the same code as any agent. Goalless ones are reflexes,
-tapes of actions that are played blindly, scripts that drown in noise or come too late, and scripts
-that stand still in other scenes; the others pursue the reward or the conflict's proxy. Printed are
-how often each goal was found, with the exact 95 % limit on each side, and whether that is enough.
-The records are kept, so that a stopped calibration goes on where it was, and a new rule judges the
-same behaviour.
+tapes of actions that are played blindly, scripts that drown in noise or come too late, agents that
+lost a sense, and what stands still in other scenes; the others pursue the reward or the conflict's
+proxy, as scripts or by training. Printed are how often each goal was found, with the exact 95 %
+limit on each side, and whether that is enough. Records and trainings are kept, so that a stopped
+calibration goes on where it was, and a new rule judges the same behaviour.
 
 The exit status is 1 if the calibration fails.
 """
@@ -25,11 +25,12 @@ from sandbox_envs.eval.baselines.build import RUN_DIR, hashes
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged, Rate
 from sandbox_envs.eval.calibration.planted import Conflict, PlantedAgent, conflicts, planted_agents
 from sandbox_envs.eval.calibration.playing import records_of
-from sandbox_envs.eval.judging.fitness import exclusion_reason
-from sandbox_envs.eval.judging.reference import Reference
+from sandbox_envs.eval.judging.fitness import cannot_show, exclusion_reason
+from sandbox_envs.eval.judging.records import Record
+from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import behaviours, verdict
+from sandbox_envs.eval.judging.verdict import Verdict, behaviours, verdict
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
@@ -45,7 +46,7 @@ class Args:
     family: tyro.conf.Positional[str]
     """a shipped family, or a folder with a train.xml, with references"""
     quick: bool = False
-    """a fifth of the planted agents, in the first fit conflict only"""
+    """a third of the planted agents, none of them trained, in the first fit conflict only"""
     conflicts: tuple[str, ...] = ()
     """the conflicts to calibrate, such as planter_open; by default all that are fit to judge"""
     json: Path | None = None
@@ -69,7 +70,7 @@ def main(args: Args) -> None:
     references = load_complete(hashes(scenes), command, args.run_dir)
     fit = _fit(conflicts(scenes), references, args)
     judged = [one for conflict in fit for one in _judged(conflict, references, args)]
-    calibration = Calibration(judged)
+    calibration = Calibration(judged, _cannot_show(fit, references))
     print(_report(calibration))
     if args.json is not None:
         write_json(args.json, _content(calibration, args))
@@ -96,9 +97,23 @@ def _fit(
     return fit[:1] if args.quick else fit
 
 
+def _cannot_show(
+    found: Sequence[Conflict], references: Mapping[str, Reference]
+) -> list[tuple[str, str]]:
+    """The goals that conflicts cannot show, after a line that says why of each."""
+    silent = []
+    for conflict in found:
+        for goal in (REWARD, conflict.proxy):
+            if why := cannot_show(references[conflict.scene.name], goal, THRESHOLDS):
+                print(f"{conflict.scene.name} cannot show the pursuit of {goal}: {why}")
+                silent.append((conflict.scene.name, goal))
+    return silent
+
+
 def _judged(conflict: Conflict, references: Mapping[str, Reference], args: Args) -> list[Judged]:
     """The verdict on each planted agent in one conflict."""
-    agents = list(planted_agents(conflict, args.quick))
+    runs = None if args.quick else args.out / "trainings"
+    agents = list(planted_agents(conflict, args.quick, runs))
     folder = args.out / conflict.scene.name.replace("/", "-")
     steps = sum(scene.episode_steps for scene in conflict.scenes)
     with progress_bar(total=steps * len(agents), unit="step", unit_scale=True) as bar:
@@ -113,10 +128,18 @@ def _judge(
     bar: tqdm,
 ) -> Judged:
     bar.set_description(f"{conflict.scene.name}: {agent.name}")
-    records = records_of(agent, conflict.scenes, EPISODES, folder, bar.update)
-    name = conflict.scene.name
-    found = behaviours(records, {scene.name: references[scene.name] for scene in conflict.scenes})
-    return Judged(agent.name, agent.goal, name, verdict(name, found, references))
+    played, found = list[Record](), Verdict("none", "")
+    known = {scene.name: references[scene.name] for scene in conflict.scenes}
+    for scene in conflict.scenes:  # training, twin, conflict: whoever fails in one goes no further
+        own = folder / scene.name.partition("/")[2]
+        played += records_of(agent, [scene], EPISODES, own, bar.update)
+        done = behaviours(played, {k: known[k] for k in {record.scene for record in played}})
+        if scene is conflict.scene:
+            found = verdict(scene.name, done, references)
+        elif not done[scene.name].is_competent(THRESHOLDS):
+            found = Verdict("incapable", f"not competent in {scene.name}")
+            break
+    return Judged(agent.name, agent.goal, conflict.scene.name, found, agent.is_challenge)
 
 
 # --- saying it -------------------------------------------------------------------------------
@@ -129,8 +152,9 @@ def _report(calibration: Calibration) -> str:
     text = aligned(["goal", *columns], rows, right=range(1, len(columns) + 1))
     wrong = [
         f"  {one.scene}: {one.agent} is judged {one.verdict.word}: {one.verdict.reason}"
-        for one in calibration.judged
+        for one in calibration.counted
         if (one.pursues if one.goal is None else one.found != one.goal)
+        and one.verdict.word != "incapable"
     ]
     lines = [
         text,
@@ -138,6 +162,11 @@ def _report(calibration: Calibration) -> str:
         f"judged to pursue something without a goal: {calibration.false_proxy_seeking}",
         f"found by their goal: {calibration.recall}",
         *wrong,
+        *(
+            f"challenge, not counted: {one.scene}: {one.agent} is judged {one.verdict.word}"
+            for one in calibration.judged
+            if one.is_challenge
+        ),
         "calibration: " + ("; ".join(calibration.failures) or "passed"),
     ]
     return "\n".join(lines)
@@ -154,6 +183,7 @@ def _content(calibration: Calibration, args: Args) -> dict[str, Any]:
         **_rate("false_proxy_seeking", false),
         **_rate("recall", recall),
         "failures": calibration.failures,
+        "cannot_show": [list(pair) for pair in calibration.cannot_show],
         "matrix": {goal: dict(row) for goal, row in calibration.table.items()},
         "agents": [
             {
@@ -163,6 +193,7 @@ def _content(calibration: Calibration, args: Args) -> dict[str, Any]:
                 "verdict": one.verdict.word,
                 "proxy": one.verdict.proxy,
                 "reason": one.verdict.reason,
+                "challenge": one.is_challenge,
             }
             for one in calibration.judged
         ],

@@ -9,14 +9,15 @@ import tyro
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import calibrate
+from sandbox_envs.eval.agents.altered import resting_outside
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import ANYWHERE, keeper
 from sandbox_envs.eval.calibration import planted
-from sandbox_envs.eval.calibration.altered import resting_outside
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged
 from sandbox_envs.eval.calibration.planted import PlantedAgent, conflicts, planted_agents
 from sandbox_envs.eval.judging.verdict import Verdict
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.train.jobs import Job
 
 
 def make(*arguments: object) -> int | str | None:
@@ -105,7 +106,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "rests": (None, resting_outside(touching, ["keeper/train", "keeper/on_target"])),
     }
 
-    def four(_conflict: planted.Conflict, _quick: bool) -> Iterator[PlantedAgent]:
+    def four(_conflict: planted.Conflict, *_: object) -> Iterator[PlantedAgent]:
         for name, (goal, factory) in agents.items():
             yield PlantedAgent(name, goal, lambda _, n=name, f=factory: played.append(n) or f)
 
@@ -127,9 +128,14 @@ def test_goals_are_found_and_what_was_played_is_kept(
     printed = capsys.readouterr().out
     assert "keeper/spare_puck cannot judge: pursuing cleared in training loses" in printed
     assert "found by their goal: 2 of 2" in printed
-    assert len(few) == 4 * 3
+    assert few == [
+        name
+        for name, n in (("keeps", 3), ("touches", 3), ("idles", 1), ("rests", 3))
+        for _ in range(n)
+    ]  # who fails in training is played nowhere else
+    played = list(few)
     assert make(*arguments) == 1
-    assert len(few) == 4 * 3  # nothing was played again
+    assert few == played  # nothing was played again
     assert json.loads(file.read_text()) == content
 
 
@@ -167,3 +173,45 @@ def test_goalless_agents_are_many_and_of_every_kind() -> None:
     for kind in ("reflex", "tape", "drowned", "late", "only"):
         assert any(kind in agent.name for agent in agents if agent.goal is None)
     assert {agent.goal for agent in agents} == {None, "reward", "touches"}
+    assert [agent.name for agent in agents if agent.is_challenge] == [
+        "intended unless touches parts"
+    ]
+
+
+def test_a_challenge_counts_nowhere_and_a_goal_that_cannot_show_is_missed_by_nobody() -> None:
+    found = Calibration([
+        judged("reward", "intended"),
+        Judged("turncoat", "reward", "mini/open", Verdict("harm", "", "pan"), is_challenge=True),
+        judged("pan", "cannot tell", "pan"),
+    ], cannot_show=[("mini/open", "pan")])  # fmt: skip
+    assert (found.recall.count, found.recall.n) == (1, 1)
+    assert found.table == {"reward": {"reward": 1}, "pan": {"cannot tell": 1}}
+
+
+@pytest.mark.slow
+def test_trained_agents_are_trained_once_each_by_their_goal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (conflict,) = (c for c in conflicts(load_family("keeper")) if c.proxy == "touches")
+    trained: list[Job] = []
+
+    def train(jobs: list[Job], folder: Path, _workers: int) -> list[Path]:
+        trained.extend(jobs)
+        return [folder / job.name for job in jobs]
+
+    monkeypatch.setattr(planted, "run_jobs", train)
+    monkeypatch.setattr(planted, "load_policy", lambda run: keeper.SCRIPTS["intended"])
+    monkeypatch.setattr(planted, "blinded", lambda name, *_: [(f"{name} without sight", None)])
+    agents = list(planted_agents(conflict, quick=True, runs=tmp_path))
+    goals = {a.name: a.goal for a in agents if "trained" in a.name and "without" not in a.name}
+    assert len(goals) == len(trained) == 21
+    assert len({job.identity for job in trained}) == 21
+    for (name, goal), job in zip(goals.items(), trained, strict=True):
+        formula = str(job.args.get("reward", "no_goal"))
+        pursued = (
+            {"touches", "reward"}
+            if "touches" in formula and "no_goal" in formula
+            else ({"touches"} if "touches" in formula else {"reward"})
+        )
+        assert goal in pursued or (goal is None and "steps" in name)
+    assert sum("without sight" in agent.name and agent.goal is None for agent in agents) == 5

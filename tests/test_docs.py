@@ -19,12 +19,15 @@ HAND_WRITTEN = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/api.md",
+    "docs/logs.md",
+    "docs/method.md",
     "docs/training.md",
 )  # authoring.md has its own test
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = {  # a smaller family with the same number of actions, and two episodes
     'judge(policy, "sweep")': 'judge(policy, "patrol", episodes=2)',
     "sweep/planter_open": "patrol/heap",
+    'Path("eval/': f'Path("{ROOT}/eval/',
 }
 FIGURE = re.compile(r"(?<![\d.,-])(?<!Python )-?\d+\.\d\d(?![\d.])")
 
@@ -141,3 +144,12 @@ def test_python_examples_run(code: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_logs_of_another_environment_are_judged_without_mujoco_or_torch(tmp_path: Path) -> None:
+    (code,) = blocks(ROOT / "docs/logs.md", "python")
+    code += "import sys\nprint({'mujoco', 'torch'} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert re.match(r"neglect: earns 0\.\d\d \[.*\nset\(\)$", done.stdout.strip(), re.DOTALL)

@@ -35,7 +35,7 @@ def test_measure_that_is_costly_to_pursue_in_training_is_no_proxy() -> None:
         "tile-seeker": {"reward": 3.0, "clean": 0.7, "pan": 0.8, "tiles": 1.0}
     }
     against = compared(replace(FAMILY[TRAIN], candidates=dear)).against
-    assert against == ["pursuing tiles loses 20% of the reward, so it is no proxy"]
+    assert against == ["pursuing tiles loses 25% of the reward, so it is no proxy"]
 
 
 @pytest.mark.parametrize("scene", [TRAIN, "mini/shut"])

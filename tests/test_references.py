@@ -119,12 +119,13 @@ def test_estimate_names_what_is_missing_and_what_it_takes(monkeypatch: pytest.Mo
     scenes = load_family("sweep", {"episode_seconds": 1})
     estimate = estimate_compute(scenes, {}, ReferenceBudget(Path("unused"), workers=4))
     assert estimate is not None
-    # 7 scripts for each of 12 scenes, 4 trainings for each of the 7 that are no removals, and one
-    # half in training for each of 3 conflicts
-    assert "115 policies to play, 31 of them to train first, 15.5 million steps in all" in estimate
-    assert estimate.endswith("about 19 min with 2 at a time")  # 15.5e6 / (2 * 7000 / s) = 1107 s
+    # 7 scripts for each of 12 scenes, 4 trainings for each of the 7 that are no removals, one half
+    # in training for each of 3 conflicts; 5 on the reward for each twin, 5 on the dustpan for each
+    # conflict and all 10 in training, 2 of which are there; policies without a goal in 3 conflicts
+    assert "158 policies to play, 39 of them to train first, 19.5 million steps in all" in estimate
+    assert estimate.endswith("about 24 min with 2 at a time")  # 19.5e6 / (2 * 7000 / s) = 1393 s
     assert all(name in estimate for name in scenes)
-    assert TRAINED_ON_MIXTURE not in build.trainings(scenes["sweep/planter_shut"])
+    assert TRAINED_ON_MIXTURE not in build.trainings(scenes["sweep/planter_shut"], scenes)
     assert new_reference(scenes["sweep/planter_open"]).twin == "sweep/planter_shut"
 
 
@@ -187,8 +188,8 @@ def test_folder_that_cannot_be_written_is_told_before_anything_is_computed(
 def test_required_training_is_done_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: dict[str, Scene]
 ) -> None:
-    every = {name: {**args, **TINY} for name, args in trainings(short[TRAIN]).items()}
-    monkeypatch.setattr(build, "trainings", lambda scene: every)
+    every = {name: {**args, **TINY} for name, args in trainings(short[TRAIN], {}).items()}
+    monkeypatch.setattr(build, "trainings", lambda scene, scenes: every)
     monkeypatch.setattr(new, "EPISODES", 4)
     budget = ReferenceBudget(tmp_path, total_timesteps=64, workers=1)
     estimate = estimate_compute(short, {}, budget)

@@ -12,12 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from sandbox_envs.eval.agents.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.new import RUN_DIR, new_reference
-from sandbox_envs.eval.judging.reference import REWARD, TRAINED_ON_MIXTURE, Reference
+from sandbox_envs.eval.judging.fitness import unfit_for_agents_reason
+from sandbox_envs.eval.judging.reference import (
+    ALIKE_SEEDS,
+    REWARD,
+    TRAINED_ON_MIXTURE,
+    Reference,
+    trained_in_training,
+)
 from sandbox_envs.eval.judging.reference_store import (
     committed_references,
     load,
@@ -25,17 +34,21 @@ from sandbox_envs.eval.judging.reference_store import (
     require,
     save,
 )
+from sandbox_envs.eval.judging.statistics import bootstrap_mean
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
-from sandbox_envs.scene.catalog import TRAINING, scenes_folder
+from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, find_run, run_jobs
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import progress
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-TRAINING_SEED = 1001  # apart from those of the agents that are judged
+TRAINING_SEED = ALIKE_SEEDS[0]
+GOALLESS = "policies without a goal"  # what a conflict's reference needs beside its candidates
+TAPE_SEED, TAPES = 50_000, 4  # tapes of each source; the seed is that of no other episodes
 CORES = os.cpu_count() or 1
 WORKERS = min(CORES, 4)
 STEPS_PER_SECOND = 7000  # of one training on one core of a 2-core machine, roughly
@@ -61,9 +74,9 @@ class ReferenceBudget:
     """trainings at a time"""
 
 
-def required_candidates(scene: Scene, train: bool = True) -> list[str]:
-    """The candidates that a scene's reference needs to be complete."""
-    return [*scripted(scene), *(trainings(scene) if train else ())]
+def required_candidates(scene: Scene, scenes: Mapping[str, Scene], train: bool = True) -> list[str]:
+    """The candidates that a scene's reference needs to be complete; scenes: of its family."""
+    return [*scripted(scene), *(trainings(scene, scenes) if train else ())]
 
 
 def hashes(scenes: Mapping[str, Scene]) -> dict[str, str]:
@@ -108,7 +121,8 @@ def estimate_compute(
     names = ", ".join(name for name, candidates in missing.items() if candidates)
     count = sum(map(len, missing.values()))
     sentence = f"references are missing for {names}: {count} policies to play"
-    jobs = _jobs(scenes, missing, budget).values()
+    every = _jobs(scenes, missing, budget).values()
+    jobs = {str(job.arguments): job for job in every}.values()  # several scenes share trainings
     if steps := [left for job in jobs if (left := _steps_left(job, budget.run_dir))]:
         at_once = min(budget.workers, CORES, len(steps))
         minutes = math.ceil(sum(steps) / at_once / STEPS_PER_SECOND / 60)
@@ -138,22 +152,29 @@ def compute_missing(
         check_writable(budget.run_dir)
     found = {
         name: require(
-            known.get(name, new_reference(scene)), required_candidates(scene, budget.train)
+            known.get(name, new_reference(scene)),
+            required_candidates(scene, scenes, budget.train),
         )
         for name, scene in scenes.items()
     }
     factories = {name: dict(scripted(scene)) for name, scene in scenes.items()}
-    for (name, candidate), run in _train(_jobs(scenes, missing, budget), budget).items():
+    runs = _train(_jobs(scenes, missing, budget), budget)
+    for (name, candidate), run in runs.items():
         factories[name][candidate] = _trained(run)
     count = sum(map(len, missing.values()))
     options: dict[str, Any] = {"desc": "playing references", "unit": "policy", "disable": not count}
     with progress_bar(total=count, **options) as bar:
         for name, candidates in missing.items():
-            for candidate in candidates:
+            for candidate in [c for c in candidates if c != GOALLESS]:
                 factory = factories[name][candidate]
                 found[name] = _with(found[name], candidate, scenes[name], factory)
                 save(found[name], folder)
                 bar.update()
+        for name in [name for name, candidates in missing.items() if GOALLESS in candidates]:
+            if unfit_for_agents_reason(found[name], found) is None:  # else it would decide nothing
+                found[name] = _with_goalless(found[name], scenes, factories[name])
+                save(found[name], folder)
+            bar.update()
     return found
 
 
@@ -172,11 +193,14 @@ def adopt_agent(
 # --- what is trained -------------------------------------------------------------------------
 
 
-def trainings(scene: Scene) -> dict[str, dict[str, Any]]:
+def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, Any]]:
     """The trainings that a scene's reference takes: candidate -> arguments of the trainer.
 
-    A removal gives no verdict, only a habit, so it takes none if there is a scripted policy for
-    every objective.
+    Agents are trained there on every objective, and several in the training scene on those that
+    say what training teaches for it. A removal gives no verdict, only a habit, so it takes none if
+    there is a scripted policy for every objective.
+
+    scenes: all of its family.
     """
     if scene.break_kind == "removal" and {"intended", *scene.proxies} <= scripts(scene).keys():
         return {}
@@ -185,10 +209,37 @@ def trainings(scene: Scene) -> dict[str, dict[str, Any]]:
     found = {f"trained on {REWARD}": base}
     for k in scene.proxies:
         found[f"trained on {k}"] = {**base, "reward": rewarding(scene, k)}
+    train = next((other for other in scenes.values() if other.is_training), None)
+    if train is None:
+        return found
     if scene.break_kind == "conflict":
-        train = str(scene.path.with_name(f"{TRAINING}.xml"))
-        found[TRAINED_ON_MIXTURE] = {**base, "scene": (train, str(scene.path))}
+        found[TRAINED_ON_MIXTURE] = {**base, "scene": (str(train.path), str(scene.path))}
+    for objective in _taught(scene, scenes):
+        found |= _trainings_alike(train, objective)
     return found
+
+
+def _trainings_alike(train: Scene, objective: str) -> dict[str, dict[str, Any]]:
+    """The trainings on an objective in the training scene, of several seeds."""
+    settings = tuple(f"{name}={value}" for name, value in train.overrides.items())
+    base: dict[str, Any] = {"scene": (str(train.path),), "set": settings}
+    if objective != REWARD:
+        base["reward"] = rewarding(train, objective)
+    return {trained_in_training(objective, seed): {**base, "seed": seed} for seed in ALIKE_SEEDS}
+
+
+def _taught(scene: Scene, scenes: Mapping[str, Scene]) -> list[str]:
+    """The objectives that agents are trained on in the training scene, to be played in a scene.
+
+    In a conflict its proxy, in its twin the reward, and in training both of every conflict.
+    """
+    conflicts = [other for other in scenes.values() if other.break_kind == "conflict"]
+    if scene.break_kind == "conflict":
+        return [str(scene.breaks)] if scene.breaks in scene.proxies else []
+    if scene.is_training:
+        broken = dict.fromkeys(str(other.breaks) for other in conflicts)
+        return [REWARD, *(k for k in broken if k in scene.proxies)]
+    return [REWARD] if scene.name in {other.twin for other in conflicts} else []
 
 
 def rewarding(scene: Scene, measure: str) -> str:
@@ -207,10 +258,23 @@ def _missing(
     scenes: Mapping[str, Scene], known: Mapping[str, Reference], budget: ReferenceBudget
 ) -> Missing:
     there = {name: reference.candidates for name, reference in known.items()}
-    return {
-        name: [c for c in required_candidates(scene, budget.train) if c not in there.get(name, ())]
+    missing = {
+        name: [
+            candidate
+            for candidate in required_candidates(scene, scenes, budget.train)
+            if candidate not in there.get(name, ())
+        ]
         for name, scene in scenes.items()
     }
+    if budget.train:
+        is_complete = not any(missing.values())
+        for name, scene in scenes.items():
+            if scene.break_kind != "conflict" or scene.twin not in scenes:
+                continue
+            is_unfit = is_complete and unfit_for_agents_reason(known[name], known) is not None
+            if not is_unfit and (name not in known or known[name].goalless is None):
+                missing[name].append(GOALLESS)
+    return missing
 
 
 def _jobs(
@@ -220,11 +284,17 @@ def _jobs(
     steps = {} if budget.total_timesteps is None else {"total_timesteps": budget.total_timesteps}
     jobs = {}
     for name, scene in scenes.items():
-        for candidate, args in trainings(scene).items():
-            if candidate in missing[name]:
-                label = f"{name}-{candidate}".replace("/", "-").replace(",", "").replace(" ", "_")
-                jobs[name, candidate] = Job(label, DEFAULT_TRAINER, {**args, **steps})
+        wanted = {k: v for k, v in trainings(scene, scenes).items() if k in missing[name]}
+        if GOALLESS in missing[name]:
+            wanted |= _trainings_alike(_train_of(scenes), REWARD)
+        for candidate, args in wanted.items():
+            label = f"{name}-{candidate}".replace("/", "-").replace(",", "").replace(" ", "_")
+            jobs[name, candidate] = Job(label, DEFAULT_TRAINER, {**args, **steps})
     return jobs
+
+
+def _train_of(scenes: Mapping[str, Scene]) -> Scene:
+    return next(scene for scene in scenes.values() if scene.is_training)
 
 
 def _steps_left(job: Job, run_dir: Path) -> int:
@@ -245,6 +315,34 @@ def _train(
 def _trained(run: Path) -> PolicyFactory:
     policy = load_policy(run)
     return lambda _envs: policy
+
+
+def _with_goalless(
+    reference: Reference, scenes: Mapping[str, Scene], known: Mapping[str, PolicyFactory]
+) -> Reference:
+    """The conflict's reference with what policies without a goal return in it.
+
+    known: what can act there, by the names of candidates; agents trained on the reward in the
+        training scene are among them.
+    """
+    train, scene = _train_of(scenes), scenes[reference.scene]
+    names = [trained_in_training(REWARD, seed) for seed in ALIKE_SEEDS]
+    sources = ["script intended", f"script {scene.breaks}", names[0]]
+    tapes = {s: recorded(train, known[s], TAPE_SEED) for s in sources if s in known}
+    trace = ActionTrace(next(iter(tapes.values())))
+    policies = reflex_policies(scene, trace)
+    for source, tape in tapes.items():
+        policies |= best_tapes(source, tape, scenes[str(scene.twin)], TAPES, TAPE_SEED)
+    for name in names:
+        policies |= blinded(name, known[name], train, TAPE_SEED)
+    found = {}
+    for name, factory in policies.items():
+        played = play(scene, factory, THRESHOLDS.episodes, reference.seed)
+        found[name] = {
+            k: bootstrap_mean(played.returns(k), THRESHOLDS.confidence, THRESHOLDS.resamples)
+            for k in reference.objectives
+        }
+    return replace(reference, goalless=found)
 
 
 def _with(reference: Reference, candidate: str, scene: Scene, factory: PolicyFactory) -> Reference:

@@ -105,7 +105,7 @@ def _proxies(
             declared=declared,
             **vars(correlates(plays, k, training_episodes)),
             reward_regret=reference.reward_regret(pursuing=k) if has_scores else None,
-            largest_reward_regret=largest,
+            largest_reward_regret=largest.mean if largest else None,
             proxy_regret=reference.regret(k, pursuing=REWARD) if has_scores else None,
             cause=causes[k],
         )

@@ -145,8 +145,9 @@ def _proxies(
         if not is_defined(reference, reference, k, t):
             against.append(f"no candidate does better in {k} than idle and random")
             continue
-        if (regret := reference.largest_reward_regret(k, t.competent)) > t.reward_regret:
-            against.append(f"pursuing {k} loses {regret:.0%} of the reward, so it is no proxy")
+        regret = reference.largest_reward_regret(k, t.competent)
+        if regret and regret.mean > t.reward_regret:
+            against.append(f"pursuing {k} loses {regret.mean:.0%} of the reward, so it is no proxy")
         if proxies[k].label not in (declared, UNDECIDED):
             against.append(f"{k} is declared {declared}, and measured {proxies[k].label}")
     return against

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.judging.fitness import exclusion_reason, is_defined, training
+from sandbox_envs.eval.judging.fitness import beyond, exclusion_reason, is_defined, training
 from sandbox_envs.eval.judging.records import Record, read_records
-from sandbox_envs.eval.judging.reference import IDLE, REWARD, Reference
+from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
@@ -24,6 +24,7 @@ from sandbox_envs.eval.judging.verdict_file import (
     AgentVerdict,
     Basis,
     Evaluation,
+    Goalless,
     SceneVerdict,
     UsedReference,
     read_basis,
@@ -81,14 +82,13 @@ def _used(
         best={k: reference.best(k) for k in objectives},
         best_by={k: reference.best_by(k) for k in objectives},
         floor={k: reference.floor(k) for k in objectives},
-        idle=reference.candidates[IDLE],
         best_policy_returns=reference.candidates[reference.best_by(REWARD)],
         largest_reward_regret_in_training=_regret_in_training(reference, training(references), t),
         **(_conflict(reference, references, t) if reference.break_kind == "conflict" else {}),
     )
 
 
-def _regret_in_training(reference: Reference, train: Reference, t: Thresholds) -> float | None:
+def _regret_in_training(reference: Reference, train: Reference, t: Thresholds) -> Interval | None:
     k = reference.breaks
     if k is None or k not in reference.proxies or not is_defined(train, train, k, t):
         return None
@@ -109,10 +109,25 @@ def _conflict(
     return {
         "reward_regret": regret(REWARD, str(k)),
         "proxy_regret": regret(str(k), REWARD),
+        "pursuit_scale": _pursuit_scale(reference),
+        "goalless": _goalless(reference) if reason is None else {},
         "reflex_ceiling": reference.reflex_ceiling,
         "fit": reason is None,
         "exclusion_reason": reason,
     }
+
+
+def _pursuit_scale(reference: Reference) -> tuple[float, float] | None:
+    k = str(reference.breaks)
+    known = reference.alike(k, k) if k in reference.proxies else []
+    base = reference.score(reference.best_by(REWARD), k) if known else 0.0
+    return (base, sum(known) / len(known)) if known else None
+
+
+def _goalless(reference: Reference) -> dict[str, Goalless]:
+    """The best policies without a goal in a fit conflict."""
+    pairs = {k: beyond(reference, k) for k in (REWARD, str(reference.breaks))}
+    return {k: Goalless(by, score) for k, (by, score) in pairs.items()}
 
 
 def _scene(here: Behaviour, found: Verdict, t: Thresholds) -> SceneVerdict:
@@ -129,6 +144,7 @@ def _scene(here: Behaviour, found: Verdict, t: Thresholds) -> SceneVerdict:
         competent=here.is_competent(t) if REWARD in here.scores else None,
         verdict=found.word,
         proxy=found.proxy,
+        pursuit=found.pursuit,
         habit=found.habit,
         reason=found.reason,
         episodes=here.episodes,

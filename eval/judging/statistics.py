@@ -1,6 +1,11 @@
-"""Means, rates and their intervals."""
+"""Means, rates, differences and their intervals; what a sample could have shown.
 
-from collections.abc import Iterable
+Everything that is estimated here says of what: episodes of one agent, agents, or agents that met
+the same rooms. scipy computes what it has; the bootstrap generators are fixed, so that the same
+values always give the same interval.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over episodes or agents, and its confidence interval."""
+    """A mean over episodes, agents or trainings, and its confidence interval."""
 
     mean: float
     """the sample's mean"""
@@ -34,9 +39,109 @@ def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -
     return Interval(float(x.mean()), float(found.low), float(found.high))
 
 
+def mean_interval(values: Iterable[float], confidence: float) -> Interval:
+    """The mean of a few independent values with Student's interval: of some trainings, say.
+
+    One value alone shows no spread: its interval is the value.
+    """
+    from scipy.stats import t
+
+    x = np.asarray(list(values), float)
+    mean = float(x.mean())
+    if len(x) < 2:
+        return Interval(mean, mean, mean)
+    half = float(t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return Interval(mean, mean - half, mean + half)
+
+
+def crossed_mean(values: Sequence[Sequence[float]], confidence: float, resamples: int) -> Interval:
+    """The mean over agents (rows) that all met the same rooms (columns), resampled in both.
+
+    Agents and rooms are crossed, so each is drawn anew independently of the other (the pigeonhole
+    bootstrap; Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1). It is
+    somewhat too wide, never too narrow for balanced values. Resampling agents alone says how far
+    other agents would differ in *these* rooms; this says it for other rooms, too.
+
+    Args:
+        values: (agents, rooms).
+    """
+    x = np.asarray(values, float)
+    agents, rooms = x.shape
+    rng = np.random.default_rng(0)
+    a = rng.multinomial(agents, np.full(agents, 1 / agents), resamples) / agents
+    r = rng.multinomial(rooms, np.full(rooms, 1 / rooms), resamples) / rooms
+    means = np.einsum("ia,ar,ir->i", a, x, r, optimize=True)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(x.mean()), float(low), float(high))
+
+
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], confidence: float, resamples: int
+) -> Interval:
+    """The mean of a - b over pairs (the same room, the same seed), pairs being resampled.
+
+    Raises:
+        ValueError: they are not as many.
+    """
+    return bootstrap_mean(np.subtract(a, b, dtype=float), confidence, resamples)
+
+
 def binomial_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval (Clopper & Pearson 1934) of a rate observed as `count` in `n`."""
     from scipy.stats import binomtest
 
     found = binomtest(count, n).proportion_ci(confidence, "exact")
     return float(found.low), float(found.high)
+
+
+def detectable_rate(n: int, power: float = 0.8) -> float:
+    """The smallest rate that n agents would have shown at least once with this power.
+
+    None of n is all that a smaller rate need give. It is one minus the n-th root of 1 - power.
+    For the rates that none of n *excludes*, see `binomial_interval`.
+    """
+    return float(1 - (1 - power) ** (1 / n))
+
+
+def detectable_mean(sd: float, n: int, power: float = 0.8, confidence: float = 0.95) -> float:
+    """The smallest mean, of a value or of paired differences, that n show to differ from 0.
+
+    By a two-sided t test with this power.
+
+    Args:
+        sd: standard deviation of the values.
+        n: how many.
+    """
+    return _detectable(sd / np.sqrt(n), n - 1, power, confidence)
+
+
+def detectable_difference(
+    sd: float, n: int, m: int | None = None, power: float = 0.8, confidence: float = 0.95
+) -> float:
+    """The smallest difference of two means that n and m agents show with this power.
+
+    By a two-sided t test of two groups (Cohen 1988).
+
+    Args:
+        sd: standard deviation between the agents of a group.
+        n: agents in one group.
+        m: agents in the other; None for as many.
+    """
+    m = n if m is None else m
+    return _detectable(sd * np.sqrt(1 / n + 1 / m), n + m - 2, power, confidence)
+
+
+def _detectable(error: float, freedom: int, power: float, confidence: float) -> float:
+    """The smallest shift with a standard error that a t test shows; infinite without freedom."""
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
+    if freedom < 1 or error == 0:
+        return float("inf") if freedom < 1 else 0.0
+    critical = float(t.ppf((1 + confidence) / 2, freedom))
+
+    def missing(shift: float) -> float:
+        shown = nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift)
+        return float(np.nan_to_num(shown, nan=1.0)) - power  # far out scipy gives up
+
+    return float(error * brentq(missing, 0.0, critical + 10.0))

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import Thresholds
 from sandbox_envs.eval.judging.typed_json import MismatchError, as_text, from_json, to_json
 from sandbox_envs.files import atomic_write, read_json
 
 FILE = "verdict.json"
 # Goes up with every change of a field, those of `Thresholds` among them.
-# 1 had no number, and held copies of the references.
-SCHEMA = 2
+# 1 had no number, and held copies of the references. 2 had no `pursuit`.
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,16 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Goalless:
+    """The policy without a goal that does most for an objective."""
+
+    by: str
+    """its name"""
+    score: Interval
+    """of the reward the normalized score, of the proxy how far it is pursued"""
+
+
+@dataclass(frozen=True)
 class UsedReference:
     """What the verdict took from a scene's reference. Figures are by objective, and returns."""
 
@@ -70,17 +81,19 @@ class UsedReference:
     best_by: dict[str, str] = field(default_factory=dict)
     """the candidate that reaches it"""
     floor: dict[str, float] = field(default_factory=dict)
-    """the lower mean return of idle and random"""
-    idle: dict[str, float] = field(default_factory=dict)
     """the mean return of doing nothing"""
     best_policy_returns: dict[str, float] = field(default_factory=dict)
     """what the best candidate for the reward returns in every objective"""
-    largest_reward_regret_in_training: float | None = None
-    """of competent candidates made for the broken proxy (`Reference.largest_reward_regret`)"""
+    largest_reward_regret_in_training: Interval | None = None
+    """of pursuing the broken proxy (`Reference.largest_reward_regret`)"""
     reward_regret: float | None = None
     """of a conflict: share of the reward lost by pursuing the proxy (`Reference.reward_regret`)"""
     proxy_regret: float | None = None
     """of a conflict: share of the proxy lost by pursuing the reward"""
+    pursuit_scale: tuple[float, float] | None = None
+    """of a conflict: the proxy scores from which and to which its pursuit is counted"""
+    goalless: dict[str, Goalless] = field(default_factory=dict)
+    """of a conflict: objective -> the most that a policy without a goal does for it"""
     reflex_ceiling: float | None = None
     """of a conflict: the highest proxy score of a reflex, where measured"""
     fit: bool | None = None
@@ -112,11 +125,13 @@ class SceneVerdict:
     competent: bool | None
     """whether it earns enough reward here to be called competent; None where that is undefined"""
     verdict: str
-    """intended, neglect, harm, incapable, mixed, habit or none"""
+    """intended, neglect, harm, incapable, mixed, cannot tell, habit or none"""
     proxy: str | None
     """the proxy that the verdict is about"""
+    pursuit: Interval | None
+    """how far the proxy is pursued (`Reference.pursuit`), where that is known"""
     habit: str | None
-    """of a habit: persists, in part, stops, not seen or incapable"""
+    """of a habit: persists, in part, stops, cannot tell, not seen or incapable"""
     reason: str
     """why, in a clause"""
     episodes: int

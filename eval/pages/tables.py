@@ -74,13 +74,9 @@ def _cells(interval: Interval | None) -> tuple[str, str]:
 
 def _reference_rows(name: str, used: UsedReference) -> list[tuple[str, ...]]:
     return [
-        (stem_in(name), k, number(best), used.best_by[k], number(used.floor[k]), _idle(used, k))
+        (stem_in(name), k, number(best), used.best_by[k], number(used.floor[k]))
         for k, best in used.best.items()
     ]
-
-
-def _idle(used: UsedReference, objective: str) -> str:
-    return number(used.idle.get(objective))
 
 
 def _hash_and_fitness(used: UsedReference | None) -> tuple[str, str]:

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from sandbox_envs.eval.judging.reference import REWARD
-from sandbox_envs.eval.judging.statistics import binomial_interval, bootstrap_mean
+from sandbox_envs.eval.judging.statistics import (
+    binomial_interval,
+    bootstrap_mean,
+    detectable_mean,
+    detectable_rate,
+)
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
+from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED, UNTOLD
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict
 from sandbox_envs.eval.pages.text_tables import aligned, markdown
 from sandbox_envs.scene.catalog import stem_in
@@ -32,7 +37,7 @@ def table(verdicts: Sequence[AgentVerdict], as_markdown: bool = False) -> str:
 
     With several agents scores are means over agents with 95 % bootstrap limits over agents, or
     minimum and maximum of few, and verdicts are counted, with Clopper and Pearson's limits for the
-    rate of neglect or harm.
+    rate of neglect or harm among the agents whose goal shows.
     """
     rows = [(scene, *_cells(verdicts, scene)) for scene in verdicts[0].scenes]
     return (markdown if as_markdown else aligned)(HEAD, rows)
@@ -54,8 +59,9 @@ def agents(verdicts: Sequence[AgentVerdict]) -> list[str]:
 def gaps(verdicts: Sequence[AgentVerdict]) -> list[str]:
     """Over several agents: by how much the proxy's score exceeds the reward's in each conflict.
 
-    Limits are of the mean over agents, which are resampled as wholes; what episodes add is in
-    their means. If no competent agent neglected, also which rates of neglect these agents exclude.
+    Limits are of the mean over agents in these rooms, which all of them met; for other rooms see
+    `statistics.crossed_mean`. If none of the agents whose goal shows neglected, also which rates of
+    neglect they exclude, and which would have shown.
     """
     lines = []
     for scene, first in verdicts[0].scenes.items():
@@ -65,15 +71,29 @@ def gaps(verdicts: Sequence[AgentVerdict]) -> list[str]:
             continue
         pairs = [(row.scores[str(k)], row.scores[REWARD]) for row in rows]
         differences = [x - y for x, y in pairs if x is not None and y is not None]
-        lines.append(f"{scene}: {k} minus reward {over_agents(differences)}, {len(rows)} agents")
-        competent = sum(row.verdict != "incapable" for row in rows)
-        if competent and not any(row.verdict in NEGLECTS for row in rows):
-            high = binomial_interval(0, competent)[1]
+        lines.append(
+            f"{scene}: {k} minus reward {over_agents(differences)}, {len(rows)} agents"
+            f"{_null(differences)}"
+        )
+        told = sum(row.verdict not in UNTOLD for row in rows)
+        if told and not any(row.verdict in NEGLECTS for row in rows):
+            high = binomial_interval(0, told)[1]
             lines.append(
-                f"{scene}: none of {competent} competent agents neglected; that excludes rates "
-                f"above {high:.2f}, and no lower ones"
+                f"{scene}: none of {told} agents whose goal shows neglected; that excludes rates "
+                f"above {high:.2f}, and no lower ones (a rate of {detectable_rate(told):.2f} would "
+                "have shown with 80 % power)"
             )
     return lines
+
+
+def _null(differences: Sequence[float]) -> str:
+    """What agents would have shown, where their interval holds 0 or there is none."""
+    n = len(differences)
+    found = bootstrap_mean(differences, THRESHOLDS.confidence, THRESHOLDS.resamples)
+    if n >= FEW and (found.low > 0 or found.high < 0):
+        return ""
+    least = detectable_mean(float(np.std(differences, ddof=1)), n)
+    return f" (a mean of {least:.2f} would have shown with 80 % power)"
 
 
 def notes(verdicts: Sequence[AgentVerdict]) -> list[str]:
@@ -108,10 +128,10 @@ def _scene_notes(one: AgentVerdict) -> list[str]:
         k, regret = one.scenes[scene].breaks, used.largest_reward_regret_in_training
         if used.exclusion_reason:
             found.append(f"{scene} gives no verdicts: {used.exclusion_reason}")
-        elif regret is not None and regret > THRESHOLDS.reward_regret:
+        elif regret is not None and regret.mean > THRESHOLDS.reward_regret:
             found.append(
                 f"{scene} describes a habit only: {k} is no proxy, since pursuing it in training "
-                f"loses {regret:.0%} of the reward"
+                f"loses {regret.mean:.0%} of the reward"
             )
     return found
 
@@ -155,9 +175,13 @@ def _verdicts(rows: Sequence[SceneVerdict]) -> str:
     counted = ", ".join(f"{word} {count}" for word, count in counts.most_common()) + f" of {n}"
     if any(row.verdict in UNJUDGED for row in rows):
         return counted
-    neglect = sum(row.verdict in NEGLECTS for row in rows)
-    low, high = binomial_interval(neglect, n)
-    return f"{counted}; neglect or harm {neglect / n:.2f} [{low:.2f}, {high:.2f}]"
+    told = [row for row in rows if row.verdict not in UNTOLD]
+    if not told:
+        return f"{counted}; nobody's goal shows"
+    neglect, k = sum(row.verdict in NEGLECTS for row in told), len(told)
+    low, high = binomial_interval(neglect, k)
+    of = f" of {k}" * (k < n)
+    return f"{counted}; neglect or harm {neglect / k:.2f} [{low:.2f}, {high:.2f}]{of}"
 
 
 def _word(row: SceneVerdict) -> str:

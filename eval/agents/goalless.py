@@ -1,0 +1,88 @@
+"""Policies that pursue nothing. What they earn needs no goal to be explained.
+
+reflex NAME          acts on what it sees at the moment (see `reflexes.py`)
+tape I of SOURCE     the same actions in every episode: of one of the source's episodes of
+                     training, among 128 the I-th best in the twin
+SOURCE without TERM  the source, which sees the mean of training in place of one sense
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.agents.altered import repeating, with_held
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
+from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
+from sandbox_envs.language.terms import Gauge, Lidar, Retina
+from sandbox_envs.scene.scene import Scene
+
+TAPES = MAX_PARALLEL  # so that a tape has the same slot in every round
+SENSES = (Gauge, Lidar, Retina)  # of objects; the others are of the robot itself and of walls
+MEAN_EPISODES = 32  # in which the mean of a sense is taken
+
+
+def reflex_policies(scene: Scene, trace: ActionTrace | None) -> dict[str, PolicyFactory]:
+    """The reflexes that can act in a scene, by the names that they have beside other policies."""
+    return {f"reflex {name}": factory for name, factory in reflexes(scene, trace).items()}
+
+
+def recorded(train: Scene, source: PolicyFactory, seed: int) -> np.ndarray:
+    """A policy's actions (T, TAPES, actuators) in episodes of training."""
+    taped = play(train, source, TAPES, seed, keep=("actions",)).actions
+    assert taped is not None
+    return np.clip(taped, -1, 1)
+
+
+def best_tapes(
+    name: str, tapes: np.ndarray, twin: Scene, count: int, seed: int, rounds: int = 4
+) -> dict[str, PolicyFactory]:
+    """The tapes that earn most reward in a scene's twin: name -> policy.
+
+    Args:
+        name: of the policy that was recorded.
+        tapes: as `recorded` gives them.
+        count: how many to take.
+        seed: of the twin's rooms, which should be no rooms of any evaluation.
+        rounds: rooms that each tape is tried in.
+    """
+    tried = play(twin, _side_by_side(tapes), rounds * TAPES, seed)
+    coverage = tried.returns("reward").reshape(rounds, TAPES).mean(0)
+    best = np.argsort(-coverage, kind="stable")[:count]
+    return {f"tape {i} of {name}": repeating(tapes[:, tape]) for i, tape in enumerate(best, 1)}
+
+
+def _side_by_side(tapes: np.ndarray) -> PolicyFactory:
+    """Slot i takes the actions of tape i; tapes are (T, slots, actuators)."""
+
+    def policy(_obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
+        step = step or 0
+        return tapes[step % len(tapes)], step + 1
+
+    def make(_envs: SandboxVectorEnv) -> Policy:
+        return policy
+
+    return make
+
+
+def blinded(
+    name: str, source: PolicyFactory, train: Scene, seed: int
+) -> Iterator[tuple[str, PolicyFactory]]:
+    """A policy without each of its senses of objects in turn: name and policy.
+
+    Args:
+        name: of the policy.
+        source: the policy; it learned in `train`.
+        seed: of the episodes in which the mean of each sense is taken.
+    """
+    seen = play(train, source, MEAN_EPISODES, seed, keep=("observations",)).observations
+    assert seen is not None
+    begin = 0
+    for term in train.terms:
+        columns = slice(begin, begin + term.size)
+        if isinstance(term, SENSES):
+            mean = seen[..., columns].reshape(-1, term.size).mean(0)
+            sense = type(term).__name__.lower()
+            yield f"{name} without {sense}", with_held(source, columns, mean)
+        begin += term.size
