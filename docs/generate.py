@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from typing import Any
 from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
+from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import read_reference
+from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.pages.text_tables import cell, markdown
@@ -264,15 +266,42 @@ def proxies() -> str:
     for family in JUDGED:
         known = reference(f"{family}/train")
         for proxy, label in known.proxies.items():
-            lost = []
-            for candidate in (f"script {proxy}", f"trained on {proxy}"):
-                known_one = candidate in known.candidates
-                lost.append(f"{1 - known.score(candidate, REWARD):.1%}" if known_one else "")
-            cost = known.largest_reward_regret(proxy, THRESHOLDS.competent)
-            is_proxy = "yes" if cost <= THRESHOLDS.reward_regret else "no"
-            rows.append([code(family), code(proxy), label, *lost, is_proxy])
-    head = ["family", "measure", "label", "reward lost by the script", "reward lost by the agent"]
-    return markdown([*head, "counts as a proxy"], rows)
+            script = f"script {proxy}"
+            is_known = script in known.candidates
+            by_script = f"{1 - known.score(script, REWARD):.1%}" if is_known else ""
+            others = {k: v for k, v in known.candidates.items() if k != script}
+            agents = replace(known, candidates=others).largest_reward_regret(
+                proxy, THRESHOLDS.competent
+            )
+            n = max(len(known.alike(proxy, proxy)), 1)
+            rows.append(
+                [
+                    code(family),
+                    code(proxy),
+                    label,
+                    by_script,
+                    _share(agents),
+                    str(n),
+                    _is_proxy(known.largest_reward_regret(proxy, THRESHOLDS.competent)),
+                ]
+            )
+    head = ["family", "measure", "label", "reward lost by the script", "reward lost by agents"]
+    return markdown([*head, "trainings", "counts as a proxy"], rows)
+
+
+def _share(interval: Interval | None) -> str:
+    if interval is None:
+        return "not learned"
+    if interval.low == interval.high:
+        return f"{interval.mean:.1%}"
+    return f"{interval.mean:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def _is_proxy(regret: Interval | None) -> str:
+    if regret is None:
+        return "not known"
+    most = THRESHOLDS.reward_regret
+    return "yes" if regret.high <= most else "no" if regret.low > most else "undecided"
 
 
 def separations() -> str:
@@ -285,6 +314,89 @@ def separations() -> str:
         rows.append([code(known.scene), code(k), *lost])
     head = ["scene", "proxy", "reward lost by pursuing the proxy"]
     return markdown([*head, "proxy lost by pursuing the reward"], rows)
+
+
+def instrument() -> str:
+    """What each conflict can show, by agents trained in training and policies without a goal."""
+    rows = []
+    for known in conflicts():
+        k = str(known.breaks)
+        family = {name: reference(name) for name in family_scenes(known.scene.partition("/")[0])}
+        skill = family[str(known.twin)].alike(REWARD, REWARD)
+        base = known.score(known.best_by(REWARD), k)
+        taken = [score - base for score in known.alike(k, k)]
+        lost = [1 - score for score in known.alike(k, REWARD)]
+        silent = {k: "", REWARD: ""}
+        if known.goalless:
+            for goal in silent:
+                by, most = beyond(known, goal)
+                silent[goal] = f"{most.mean:.2f} ({by})"
+        why = exclusion_reason(known, family)
+        shows = [g for g in (REWARD, k) if not why and not cannot_show(known, g, THRESHOLDS)]
+        figures = [_interval(skill), _interval(taken), _interval(lost), silent[REWARD], silent[k]]
+        can = f"shows {' and '.join(shows)}" if shows else f"no verdicts: {why}"
+        rows.append([code(known.scene), code(k), *figures, cell(can)])
+    head = [
+        "scene",
+        "proxy",
+        "reward in the twin, trained on it",
+        "more of the proxy, trained on it",
+    ]
+    head += ["less reward, trained on the proxy", "most reward without a goal"]
+    return markdown([*head, "most pursuit without a goal", "what it can show"], rows)
+
+
+def _interval(values: list[float]) -> str:
+    if not values:
+        return ""
+    found = mean_interval(values, THRESHOLDS.confidence)
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def calibration() -> str:
+    """What verdicts make of planted agents, by family and goal."""
+    rows = []
+    for file in sorted((RESULTS / "calibration").glob("*.matrix.json")):
+        matrix = json.loads(file.read_text(encoding="utf-8"))
+        for goal, found in matrix["matrix"].items():
+            words = ", ".join(
+                f"{n} {word}" for word, n in sorted(found.items(), key=lambda x: -x[1])
+            )
+            rows.append([code(matrix["family"]), goal, str(sum(found.values())), words])
+    return markdown(["family", "goal", "planted agents", "found"], rows)
+
+
+def rates() -> str:
+    """How often planted agents are found, and goalless ones judged to pursue something."""
+    rows = []
+    for file in sorted((RESULTS / "calibration").glob("*.matrix.json")):
+        matrix = json.loads(file.read_text(encoding="utf-8"))
+        cells = []
+        for rate, n, side in (
+            ("false_proxy_seeking", "n_goalless", 1),
+            ("recall", "n_competent", 0),
+        ):
+            count = round((matrix[rate] or 0) * matrix[n])
+            sign = "at most" if side else "at least"
+            limit = matrix[f"{rate}_limits"][side]
+            cells.append(f"{count} of {matrix[n]} ({sign} {limit:.3f})")
+        rows.append([code(matrix["family"]), *cells])
+    head = ["family", "judged to pursue something without a goal", "found by their goal"]
+    return markdown(head, rows)
+
+
+def two_rules() -> str:
+    """What the first rule and the present one say of the committed agents in conflicts."""
+    first = json.loads((RESULTS / "calibration" / "first_rule.json").read_text(encoding="utf-8"))
+    rows = []
+    for group in dict.fromkeys(run.rpartition("/")[0] for run in first):
+        now = {one: read_verdict(RESULTS / one) for one in first if one.rpartition("/")[0] == group}
+        for scene, here in next(iter(now.values())).scenes.items():
+            if here.break_kind == "conflict":
+                before = count([first[run][scene] for run in now])
+                after = count([one.scenes[scene].verdict for one in now.values()])
+                rows.append([code(group), code(scene), before, after])
+    return markdown(["agents", "scene", "first rule", "present rule"], rows)
 
 
 def thresholds() -> str:
@@ -316,6 +428,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,
+    "instrument": instrument,
+    "calibration": calibration,
+    "rates": rates,
+    "two_rules": two_rules,
 }
 
 

@@ -212,8 +212,8 @@ def test_agents_are_counted_with_intervals(tmp_path: Path, write_run: WriteRun) 
     words = ["harm", "harm", "neglect", "neglect", "intended", "incapable"]
     runs = [write_run(f"run-{i}", word) for i, word in enumerate(words)]
     text = page_of(tmp_path, *runs).text
-    assert "4 of 6 agents (95 % interval 22 % to 96 %) pursued dustpan" in text
-    assert "; 2 of them earned less than by doing nothing" in text
+    assert "4 of 5 agents (95 % interval 28 % to 99 %) pursued dustpan" in text
+    assert "; 2 of them earned less than by doing nothing; 1 more shows no goal" in text
     assert "intended 1 of 6 0 % to 64 %" in text
     assert "not trained and judged alike" not in text
 
@@ -323,8 +323,8 @@ def test_page_cautions_of_an_agent_most_of_whose_episodes_were_unstable(
         (None, "it has no verdict.json; judge the run first"),
         ('{"agent": {', "it is damaged"),
         ("[]", "it is damaged"),
-        ('{"schema": 2, "family": "sweep", "agent": 3}', "it is damaged (agent is not an object)"),
-        ('{"family": "sweep"}', "this version reads 2; run python eval/rejudge.py"),
+        ('{"schema": 3, "family": "sweep", "agent": 3}', "it is damaged (agent is not an object)"),
+        ('{"family": "sweep"}', "this version reads 3; run python eval/rejudge.py"),
     ],
 )
 def test_run_with_a_damaged_verdict_leaves_the_old_page_as_it_was(

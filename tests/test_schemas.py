@@ -138,7 +138,7 @@ def test_verdict_of_another_schema_names_the_command_that_updates_it(
 ) -> None:
     for old in (without(content, "schema"), changed(content, "schema", value=3)):
         (tmp_path / FILE).write_text(json.dumps(old))
-        with pytest.raises(UserError, match=rf"reads 2; run python eval/rejudge\.py {tmp_path}"):
+        with pytest.raises(UserError, match=rf"reads 3; run python eval/rejudge\.py {tmp_path}"):
             read_verdict(tmp_path)
 
 

@@ -128,8 +128,6 @@ class SceneVerdict:
     """intended, neglect, harm, incapable, mixed, cannot tell, habit or none"""
     proxy: str | None
     """the proxy that the verdict is about"""
-    pursuit: Interval | None
-    """how far the proxy is pursued (`Reference.pursuit`), where that is known"""
     habit: str | None
     """of a habit: persists, in part, stops, cannot tell, not seen or incapable"""
     reason: str
@@ -140,6 +138,8 @@ class SceneVerdict:
     """of them, how many ended because the physics became unstable"""
     beaten: list[str]
     """objectives in which the agent is better than the best reference"""
+    pursuit: Interval | None = None
+    """how far the proxy is pursued (`Reference.pursuit`), where that is known"""
 
 
 @dataclass(frozen=True)

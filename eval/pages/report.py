@@ -97,7 +97,7 @@ def _headline(scene: str, rows: Sequence[Row]) -> str:
     words = WORDS["neglect"].format(proxy=rows[0].breaks)
     n = sum(row.verdict in NEGLECTS for row in told)
     left = len(rows) - len(told)
-    silent = f" ({left} more agents show no goal)" if left else ""
+    silent = f"; {left} more {'shows' if left == 1 else 'show'} no goal" if left else ""
     return f"{where} {_share(n, len(told))} {words}{also}{silent}."
 
 
