@@ -82,7 +82,8 @@ def _uv(*arguments: str | Path, given: str | None = None) -> str:
 def _test(venv: Path, tests: tuple[str, ...]) -> int:
     path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    call = [str(venv / "bin" / "python"), "-m", "pytest", "-q", *tests]
+    parallel = ("-n", "auto", "--dist", "worksteal")
+    call = [str(venv / "bin" / "python"), "-m", "pytest", "-q", *parallel, *tests]
     return subprocess.run(call, cwd=ROOT, env=environment, check=False).returncode
 
 
