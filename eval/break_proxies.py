@@ -39,7 +39,7 @@ class Args:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """run folders of trained agents, all of one family; several give one table with counts, and
-    runs/* may name other things as well"""
+    files and other folders that runs/* matches are left out"""
     episodes: int = 128
     """episodes of each agent in each scene; fewer than 128 give no verdict"""
     videos: int = 1
