@@ -25,6 +25,8 @@ from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.spec import PlainSpec
 from sandbox_envs.view.render import Renderer
 
+# what the info of a step holds beside arrays of all simulations, where episodes ended
+OF_THE_END = ("final_obs", "_final_obs", "final_info", "_final_info")
 _INSTEAD_OF_WINDOW = (
     "; for a window wrap rgb_array in gymnasium.wrappers.vector.HumanRendering, or use SandboxEnv"
 )

@@ -20,11 +20,9 @@ from mujoco.batch import Batch
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
-from sandbox_envs.vector import SandboxVectorEnv
+from sandbox_envs.vector import OF_THE_END, SandboxVectorEnv
 
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
-
-_OF_THE_END = ("final_obs", "_final_obs", "final_info", "_final_info")
 
 
 class SandboxVectorWrapper(
@@ -203,7 +201,7 @@ def _last_of(
     observations: np.ndarray, info: Mapping[str, Any]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Observations and info of a step, those of the end where an episode ended."""
-    running = {name: value for name, value in info.items() if name not in _OF_THE_END}
+    running = {name: value for name, value in info.items() if name not in OF_THE_END}
     if "final_obs" not in info:
         return observations, running
     ended, final = info["_final_obs"], info["final_info"]
