@@ -42,9 +42,12 @@ def most_steps(max_episode_steps: int | None) -> int | None:
 def numbers(name: str, value: Any) -> np.ndarray:
     """`value` as an array of float64. Raises UserError where it is none."""
     try:
-        return np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise UserError(f"{name} must be an array of numbers, not {value!r:.60}") from None
+        array = np.asarray(value)
+        if array.dtype.kind in "biufO":  # complex numbers and texts would be converted, too
+            return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor with gradients
+        pass
+    raise UserError(f"{name} must be an array of numbers, not {value!r:.60}")
 
 
 def checked_seed(seed: Any) -> int | None:

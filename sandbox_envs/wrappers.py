@@ -17,6 +17,7 @@ from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 from mujoco.batch import Batch
 
+from sandbox_envs.arrays import fits
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
@@ -90,7 +91,7 @@ class SandboxVectorWrapper(
         """
         mine = {self._prefix + name: array for name, array in self.memory().items()}
         given = {name: np.asarray(state[name]) for name in mine if name in state}
-        if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in mine.items()}:
+        if given.keys() != mine.keys() or not all(fits(given[k], mine[k]) for k in mine):
             raise UserError(
                 f"this state is of other wrappers: it lacks what {type(self).__name__} remembers"
             )

@@ -76,6 +76,8 @@ def test_actions_without_a_state_are_refused_with_the_way(
         ((np.zeros(2), 0), "an array of (2,), and the scene needs (4, 2): one row per simulation"),
         ((np.zeros((4, 3)), 0), "an array of (4, 3), and the scene needs (4, 2)"),
         (([[0, 0], [0]], 0), "a list of 2 that cannot be read as numbers"),
+        ((np.zeros((4, 2), complex), 0), "(4, 2) that cannot be read as numbers"),
+        (([["0", "0"]] * 4, 0), "a list of 4 that cannot be read as numbers"),
         ((torch.zeros(4, 2, requires_grad=True), 0), "tensor.detach().cpu().numpy()"),
         ((np.full((4, 2), np.nan), 0), "an action is not a finite number"),
     ],

@@ -571,6 +571,44 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", "abc", "^the state's seed is 'abc'; it must be a whole number, 0 or more"),
+        ("seed", -5, "^the state's seed is -5; it must be 0 or more"),
+        ("seed", np.array([1, 2]), "^the state's seed is array"),
+        ("0/clock", np.full(2, np.nan), "damaged: 0/clock does not fit"),
+        ("0/episode", np.full(2, 0.5), "damaged: 0/episode does not fit"),
+        ("0/state", "text", "damaged: 0/state does not fit"),
+        ("0/length", np.array(["1", "2"]), "damaged: 0/length does not fit"),
+        ("0/length", [[1], [1, 2]], "damaged: "),
+    ],
+)
+def test_a_damaged_state_is_refused_and_nothing_changes(
+    write_scene: WriteScene, name: str, value: Any, message: str
+) -> None:
+    env = SandboxVectorEnv(write_scene(), 2)
+    env.reset(seed=3)
+    before = env.get_state()
+    with pytest.raises(UserError, match=message):
+        env.set_state({**before, "0/length": before["0/length"] + 1, name: value})
+    assert_equal(env.get_state(), before)
+    with pytest.raises(UserError, match="or it is damaged"):
+        env.set_state({})
+    env.set_state({**before, "seed": np.array(4)})  # as numpy.load gives it
+    assert env.get_state()["seed"] == 4
+
+
+@pytest.mark.parametrize("actions", [np.full((3, 2), 1j), [["0", "0"]] * 3, [[0, 0], [0]], None])
+def test_actions_that_are_no_real_numbers_are_refused(
+    write_scene: WriteScene, actions: Any
+) -> None:
+    env = SandboxVectorEnv(write_scene(), 3)
+    env.reset(seed=0)
+    with pytest.raises(UserError, match="^actions must be an array of numbers, not|^actions have"):
+        env.step(actions)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"staggered": True}, "^unknown reset option 'staggered'; did you mean 'stagger'"),
