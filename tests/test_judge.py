@@ -145,7 +145,7 @@ def test_file_in_the_place_of_the_films_is_found_first(family: Path, tmp_path: P
     ]
 
 
-@pytest.mark.parametrize("family", [None, ["sweep"], 3])
+@pytest.mark.parametrize("family", [None, ["sweep"], 3, ""])
 def test_what_names_no_family_is_refused(family: Any) -> None:
     assert "; give the name of one, or the path of a folder" in refusal(unplayed, family)
 

@@ -55,7 +55,7 @@ def check_one_family(scenes: Sequence[Scene]) -> None:
 
 
 def _family_folder(family: str | Path) -> Path:
-    if not isinstance(family, str | Path):
+    if not isinstance(family, str | Path) or family == "":
         raise UserError(f"family is {family!r:.60}; give the name of one, or the path of a folder")
     shipped = families()
     folder = scenes_folder() / str(family) if str(family) in shipped else Path(family)
