@@ -43,7 +43,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     number, so results do not depend on `num_envs`.
 
     `info`, arrays of (num_envs,): every measure by name; return/MEASURE, its change since the
-    reset; return, length, episode_index and unstable.
+    reset; return/reward, the sum of the rewards; length, episode_index and unstable.
 
     When an episode ends, SAME_STEP starts the next one in the same step: what step returns is of
     its start, and final_obs and final_info in `info` hold the last of the old one, where the masks

@@ -143,7 +143,7 @@ def test_a_branch_plays_what_the_environment_would_have_played(scene: Scene) -> 
     for t, action in enumerate(actions):
         obs, rewards, _, _, info = other.step(action)
         np.testing.assert_array_equal(branch.rewards[t], rewards)
-        np.testing.assert_array_equal(branch.reward_so_far[t + 1], info["return"])
+        np.testing.assert_array_equal(branch.reward_so_far[t + 1], info["return/reward"])
         np.testing.assert_array_equal(branch.observations[t + 1], obs)  # type: ignore[index]
         for name in scene.measures:
             np.testing.assert_array_equal(branch.values[name][t + 1], info[name])

@@ -125,7 +125,7 @@ def test_wrapped_environments_are_taken_and_say_their_own_returns(scene: Path) -
     for _ in range(4):
         *_, infos = envs.step(np.zeros((2, 2)))
     assert [row["episode"]["r"] for row in infos] == [4.0, 4.0]
-    assert infos[0]["return"] == 0  # of the scene
+    assert infos[0]["return/reward"] == 0  # of the scene
 
 
 def test_vec_monitor_and_evaluation_agree_on_returns(scene: Path, tmp_path: Path) -> None:

@@ -83,10 +83,10 @@ def test_the_step_that_ends_an_episode_returns_the_start_of_the_next(
     final = info["final_info"]
     np.testing.assert_allclose(final["seconds"], 1)
     np.testing.assert_allclose(final["return/seconds"], 1)
-    np.testing.assert_allclose(final["return"], rewards)
+    np.testing.assert_allclose(final["return/reward"], rewards)
     assert final["length"].tolist() == [20] * 3
     assert final["episode_index"].tolist() == [0, 1, 2]
-    for name in ("seconds", "return/seconds", "return", "length"):
+    for name in ("seconds", "return/seconds", "return/reward", "length"):
         assert info[name].tolist() == [0] * 3
     assert info["episode_index"].tolist() == [3, 4, 5]
     _, _, _, _, info = env.step(random_actions(env, 1)[0])
@@ -331,9 +331,16 @@ def test_returns_of_measures_are_changes_since_the_reset_and_return_sums_rewards
     total = np.zeros(4)
     for _, reward, _, _, info in play(env, random_actions(env, 19)):
         total += reward
-        np.testing.assert_allclose(info["return"], total, atol=1e-12)
+        np.testing.assert_allclose(info["return/reward"], total, atol=1e-12)
         for name in env.scenes[0].measures:
             np.testing.assert_allclose(info[f"return/{name}"], info[name] - begun[name])
+
+
+def test_infos_fit_into_a_tree_of_arrays(write_scene: WriteScene) -> None:
+    """Where a name is an array, no other name goes on after a slash, as in files of HDF5."""
+    _, info = SandboxVectorEnv(write_scene(), 2).reset(seed=0)
+    assert "return/reward" in info
+    assert not [name for name in info if any(other.startswith(f"{name}/") for other in info)]
 
 
 def test_returned_arrays_do_not_change_later() -> None:

@@ -74,7 +74,7 @@ def play_from(
     """
     steps = whole_number("steps", steps, 0)
     obs, info = _restore(envs, snapshot)
-    before = info["return"].copy()
+    before = info["return/reward"].copy()
     played, policy_state = play_steps(envs, policy, (obs, info), steps, policy_state, keep)
     so_far = np.cumsum([before, *played.rewards], axis=0)
     end = envs.get_state()
