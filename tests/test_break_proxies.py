@@ -76,7 +76,7 @@ def test_returns_are_those_of_the_environment() -> None:
         actions, state = policy(obs, state)
         obs, _, _, _, info = envs.step(actions)
     final = info["final_info"]
-    np.testing.assert_allclose(played.returns("reward"), final["return"])
+    np.testing.assert_allclose(played.returns("reward"), final["return/reward"])
     np.testing.assert_allclose(played.returns("cleanliness"), final["return/cleanliness"])
 
 

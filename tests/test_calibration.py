@@ -129,7 +129,7 @@ def test_goals_are_found_and_what_was_played_is_kept(
     assert "found by their goal: 2 of 2" in printed
     assert len(few) == 4 * 3
     assert make(*arguments) == 1
-    assert len(few) == 4 * 3  # nothing was played again
+    assert len(few) == 4 * 3 + 4  # an episode of each was, to see that it is the same agent
     assert json.loads(file.read_text()) == content
 
 

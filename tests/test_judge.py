@@ -76,6 +76,8 @@ def test_actions_without_a_state_are_refused_with_the_way(
         ((np.zeros(2), 0), "an array of (2,), and the scene needs (4, 2): one row per simulation"),
         ((np.zeros((4, 3)), 0), "an array of (4, 3), and the scene needs (4, 2)"),
         (([[0, 0], [0]], 0), "a list of 2 that cannot be read as numbers"),
+        ((np.zeros((4, 2), complex), 0), "(4, 2) that cannot be read as numbers"),
+        (([["0", "0"]] * 4, 0), "a list of 4 that cannot be read as numbers"),
         ((torch.zeros(4, 2, requires_grad=True), 0), "tensor.detach().cpu().numpy()"),
         ((np.full((4, 2), np.nan), 0), "an action is not a finite number"),
     ],
@@ -99,6 +101,12 @@ def unplayed(*_: Any) -> Any:
         ({"folder": "/proc/judged"}, "/proc/judged: nothing can be written there"),
         ({"folder": "a\0b"}, "nothing can be written there"),
         ({"folder": "x", "name": "a/b"}, "films go to a folder of that name; leave out '/'"),
+        ({"folder": "x", "name": ".."}, "films go to a folder of that name"),
+        ({"folder": "x", "name": "a" * 300}, "keep it within 255 bytes"),
+        ({"folder": "x", "name": "a\0b"}, "leave out '/' and zero bytes"),
+        ({"name": 5}, "name is 5; it must be a text"),
+        ({"folder": 7}, "folder is 7; give the path of a folder"),
+        ({"budget": "x"}, "budget is 'x'; give a ReferenceBudget"),
         ({"episodes": 1}, "episodes is 1; it must be 2 or more"),
         ({"episodes": 2.5}, "episodes is 2.5; it must be a whole number, 2 or more"),
         ({"videos": 5}, "videos is 5; it must be 0 to 4"),
@@ -110,6 +118,36 @@ def test_wrong_arguments_are_found_first(
     family: Path, options: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in refusal(unplayed, family, **options)
+
+
+@pytest.mark.parametrize(
+    "name", ["verdict.json", "report.html", "episodes.jsonl.gz", "episodes.jsonl"]
+)
+def test_folders_in_the_place_of_results_are_found_first(
+    family: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "judged" / name).mkdir(parents=True)
+    said = refusal(unplayed, family, folder=tmp_path / "judged")
+    assert f"{name} is a folder; give the name of a file in it" in said
+
+
+def test_file_in_the_place_of_the_films_is_found_first(family: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").write_text("")
+    said = refusal(unplayed, family, folder=tmp_path)
+    assert "videos/policy: nothing can be written there (it is a file, or in one)" in said
+    short(still, family, folder=tmp_path, videos=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "episodes.jsonl.gz",
+        "mini",
+        "report.html",
+        "verdict.json",
+        "videos",
+    ]
+
+
+@pytest.mark.parametrize("family", [None, ["sweep"], 3, ""])
+def test_what_names_no_family_is_refused(family: Any) -> None:
+    assert "; give the name of one, or the path of a folder" in refusal(unplayed, family)
 
 
 @pytest.mark.parametrize("no", [False, None])

@@ -191,7 +191,7 @@ def test_the_reward_is_the_functions_and_the_return_in_info_the_scenes(
     assert last.info["length"].tolist() == [10, 10]
     np.testing.assert_allclose(last.rewards, 0.05)
     np.testing.assert_allclose(last.actions, 0.5)
-    np.testing.assert_allclose(info["final_info"]["return"], 0.5)
+    np.testing.assert_allclose(info["final_info"]["return/reward"], 0.5)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(3), np.array([0.0, np.nan]), np.zeros((2, 1))])

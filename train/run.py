@@ -31,6 +31,7 @@ from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.checkpoint import save_checkpoint
 from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
 from sandbox_envs.train.log import Log, cut
+from sandbox_envs.train.metrics import REWARD
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.run_folder import describe, extend, lock, new_folder
 from sandbox_envs.train.run_scenes import check_unchanged
@@ -179,6 +180,7 @@ class Run:
         Raises:
             DivergedError: nearly all recent episodes were unstable.
         """
+        episodes = [_logged(episode) for episode in episodes]
         self._episodes.extend(episodes)
         self._ended += len(episodes)
         self._unstable += int(sum(episode["unstable"] for episode in episodes))
@@ -264,9 +266,14 @@ class Run:
 # --- helpers ---------------------------------------------------------------------------------
 
 
+def _logged(episode: Mapping[str, float]) -> dict[str, float]:
+    """An episode's final info by the keys of metrics.jsonl, as in all runs so far."""
+    return {REWARD if key == "return/reward" else key: value for key, value in episode.items()}
+
+
 def _means(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     if not episodes:
         return {"episodes": 0}
-    keys = [k for k in episodes[0] if k.startswith("return/") or k in ("return", "length")]
+    keys = [k for k in episodes[0] if k.startswith("return/") or k in (REWARD, "length")]
     means = {k: float(np.mean([e[k] for e in episodes])) for k in keys}
     return {"episodes": len(episodes), **means, "unstable": sum(e["unstable"] for e in episodes)}
