@@ -36,7 +36,7 @@ from sandbox_envs.train.run_folder import describe, extend, lock, new_folder
 from sandbox_envs.train.run_scenes import check_unchanged
 from sandbox_envs.train.signals import StopRequests
 from sandbox_envs.train.statistics import pearson
-from sandbox_envs.train.tracking import start_tracking, stop_tracking
+from sandbox_envs.train.tracking import start_tracking
 
 CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
@@ -130,7 +130,7 @@ class Run:
     def _start_tracking(self) -> None:
         config = {**self.training.args, "scenes": dict(self.training.scenes)}
         try:
-            start_tracking(self.args, self.folder, config)
+            self._tracker = start_tracking(self.args, self.folder, config)
         except UserError:
             if not self._resumed:  # nothing is in it yet
                 shutil.rmtree(self.folder)
@@ -145,7 +145,7 @@ class Run:
         try:
             self._resources.close()
         finally:
-            stop_tracking(self.args, exit_code=int(kind is not None))
+            self._tracker.stop(exit_code=int(kind is not None))
         if isinstance(error, DivergedError):
             step = self._step + (self.training.update_steps or 0)
             raise DivergedError(
@@ -185,6 +185,7 @@ class Run:
         row = {"step": step, **_means(episodes), **self._correlations(), **losses}
         seconds = time.monotonic() - self._began
         rate = {"steps_per_second": (step - self._done) / seconds, "seconds": seconds}
+        self._tracker.log({**row, **rate}, step)
         try:
             self._log.add({**row, **rate}, step)
         except OSError as error:
