@@ -65,14 +65,14 @@ def test_argument_that_contradicts_the_run_is_refused(
 ) -> None:
     before = files(halfway)
     monkeypatch.setattr("sys.argv", ["ppo_lstm", f"--resume={halfway}", *arguments])
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(*command_line(Args))
     assert sentence.format(halfway) in said(error)
     assert files(halfway) == before
 
 
 def test_contradiction_from_python_is_refused_like_one_on_the_command_line(halfway: Path) -> None:
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(Args(resume=str(halfway), learning_rate=0.1))
     assert "--learning-rate 0.1" in said(error)
 
@@ -208,7 +208,7 @@ def test_damaged_edited_or_foreign_run_is_refused_in_a_sentence(
 def test_checkpoint_of_another_run_is_refused(run: Path, tmp_path: Path) -> None:
     other = trained(tmp_path / "other", seed=2)
     shutil.copy(other / "resume.pt", run)
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(Args(resume=str(run)))
     assert "resume.pt: it is not of the training that args.json tells of" in said(error)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from trainings import said, trained
 
+from sandbox_envs import UserError
 from sandbox_envs.train.arguments import OF_THE_CALL
 from sandbox_envs.train.ppo_lstm import Args, main
 
@@ -52,12 +53,12 @@ def test_tracking_that_fails_is_a_sentence_and_leaves_no_run(
 
     wandb = sys.modules["wandb"]
     monkeypatch.setattr(wandb, "init", no_account)
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         trained(tmp_path, track=True)
     assert "cannot be used (api_key not configured (no-tty)); run `wandb login`" in said(error)
     assert not list(tmp_path.iterdir())
     monkeypatch.setitem(sys.modules, "wandb", None)  # as if not installed
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         trained(tmp_path, track=True)
     assert "the package wandb is not installed; pip install" in said(error)
     assert not list(tmp_path.iterdir())

@@ -526,13 +526,16 @@ def snapshot(
     }
 
 
-@cli_errors
 @own_settings()
 def main(args: Args, given: Collection[str] | None = None) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes.
 
     given: the arguments that count beside `resume`, where all others are the run's; None takes
     those that differ from their defaults.
+
+    Raises:
+        UserError: an argument is wrong, or the training cannot go on. OSError: a file cannot be
+            written. SystemExit: the training was stopped by a signal, and has saved.
     """
     args = plain_args(args)
     folder, places = Path(args.resume) if args.resume else None, args.scene
@@ -559,4 +562,4 @@ def _check(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(*command_line(Args))
+    cli_errors(main)(*command_line(Args))
