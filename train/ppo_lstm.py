@@ -34,6 +34,7 @@ from sandbox_envs.train.policy import State
 from sandbox_envs.train.process import own_settings
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
+from sandbox_envs.train.run_folder import held
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.tracking import check_tracking
 from sandbox_envs.train.trainers import plain_args
@@ -474,7 +475,7 @@ def iterate(
 
 
 def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path | None) -> None:
-    """Train from the beginning, or from where the run in `folder` stopped."""
+    """Train from the beginning, or from where the run in `folder`, which is held, stopped."""
     torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
@@ -538,16 +539,18 @@ def main(args: Args, given: Collection[str] | None = None) -> None:
             written. SystemExit: the training was stopped by a signal, and has saved.
     """
     args = plain_args(args)
-    folder, places = Path(args.resume) if args.resume else None, args.scene
-    if folder:
-        args = resumed_args(args, Path(__file__).stem, given)
-    _check(args)
-    if folder:
-        scenes = trained_scenes(folder, places)
-    else:
+    if not args.resume:
+        _check(args)
         overrides = parse_overrides(args.set) | ({"reward": args.reward} if args.reward else {})
         scenes = [load_scene(name, overrides) for name in args.scene or ("sweep/train",)]
-    train(args, scenes, SandboxVectorEnv(scenes, args.num_envs), folder)
+        train(args, scenes, SandboxVectorEnv(scenes, args.num_envs), None)
+        return
+    folder, places = Path(args.resume), args.scene
+    with held(folder):
+        args = resumed_args(args, Path(__file__).stem, given)
+        _check(args)
+        scenes = trained_scenes(folder, places)
+        train(args, scenes, SandboxVectorEnv(scenes, args.num_envs), folder)
 
 
 def _check(args: Args) -> None:

@@ -93,6 +93,9 @@ class Run:
     ) -> "Run":
         """Go on with a run from what `read_checkpoint` gave; later metrics are cut off.
 
+        The caller holds the run (`run_folder.held`) from before it reads anything of it to the end:
+        otherwise a second process could go on from what the first one has left behind.
+
         args: of the run, with the total that is to be reached from now on.
         """
         check_unchanged(folder, scenes, read_training(folder).scenes)
@@ -100,9 +103,10 @@ class Run:
 
     def __enter__(self) -> "Run":
         with ExitStack() as stack:
-            stack.callback(os.close, lock(self.folder))
             if self._resumed:
                 self._go_on()
+            else:
+                stack.callback(os.close, lock(self.folder))
             self.training = read_training(self.folder)
             self._start_tracking()
             self._log = Log(self.folder, self._done if self._resumed else None)

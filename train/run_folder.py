@@ -4,7 +4,8 @@ import dataclasses
 import fcntl
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,26 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.run_files import is_file
+from sandbox_envs.train.run_files import is_file, read_training
 
 LOCK_SECONDS = 60.0  # to wait for another process that trains the same run, and is about to end
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run for this process during a block, in which it is read, and then gone on with.
+
+    Whoever waits for another process finds in the block what that one has left.
+
+    Raises:
+        UserError: this is no run folder, or another process trains it.
+    """
+    read_training(folder)  # so that what is no run is not waited for
+    descriptor = lock(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def lock(folder: Path) -> int:
