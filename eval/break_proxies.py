@@ -70,8 +70,9 @@ def main(args: Args) -> None:
     scenes = load_family(agents[0].family, parse_overrides(args.set))
     for agent in agents:
         check_fits(agent, next(iter(scenes.values())))
-    for folder in [*(agent.folder for agent in agents), _page(agents).parent, args.video_dir]:
+    for folder in [*(agent.folder for agent in agents), _page(agents).parent]:
         check_writable(folder)  # before anything is computed
+    check_writable(args.video_dir, "--video-dir")
     filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
     budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)

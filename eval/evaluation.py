@@ -31,7 +31,7 @@ from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, AgentVerdict, write_verdict
 from sandbox_envs.eval.pages.report import write_report
 from sandbox_envs.eval.pages.run import FILMS
-from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, play
+from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, Wrap, play
 from sandbox_envs.files import check_writable, check_writable_file
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
@@ -56,6 +56,7 @@ def judge(
     scripted: bool = False,
     videos: int = 1,
     films: Choice = "conflicts",
+    wrap: Wrap | None = None,
 ) -> dict[str, Any]:
     """Play any policy in all scenes of a family and judge it. Trains nothing unless asked to.
 
@@ -82,6 +83,8 @@ def judge(
             policy that acts there.
         videos: films of each filmed scene, in folder/videos; 0 makes none.
         films: the scenes to film: "conflicts" (without any, the training scene) or "all".
+        wrap: puts the environments into wrappers of `sandbox_envs.wrappers`, for a policy that
+            was trained in them. It is judged by the scenes' own reward nevertheless.
 
     Returns:
         The content of verdict.json; `eval/judging/verdict_file.py` documents its fields.
@@ -106,7 +109,7 @@ def judge(
     known = obtain(scenes, references, budget or ReferenceBudget())
     with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)
-        played = _play(factories, scenes, episodes, recorded, bar.update)
+        played = _play(factories, scenes, episodes, recorded, bar.update, wrap)
     verdict = _judge(played, known, AgentMetadata(name), out)
     if out is not None:
         shots = choose(played, filmed, videos)
@@ -200,13 +203,16 @@ def _play(
     episodes: int,
     record: Collection[str],
     on_step: Callable[[], object],
+    wrap: Wrap | None = None,
 ) -> Played:
     """The same of what the factory of each scene makes."""
     played = {}
     for name, scene in scenes.items():
         keep = ("poses",) if name in record else ()
         try:
-            played[name] = play(scene, factories[name], episodes, keep=keep, on_step=on_step)
+            played[name] = play(
+                scene, factories[name], episodes, keep=keep, on_step=on_step, wrap=wrap
+            )
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     return played

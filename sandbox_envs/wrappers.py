@@ -21,6 +21,7 @@ from sandbox_envs.arrays import fits
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
+from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.vector import OF_THE_END, SandboxVectorEnv
 
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
@@ -196,6 +197,17 @@ class ReplaceReward(SandboxVectorWrapper):
             )
         nothing = transition.info["unstable"] | only_reset
         return observations, np.where(nothing, 0.0, rewards), terminated, truncated, info
+
+
+def wrappers_around(envs: TrainingEnvs) -> list[str]:
+    """The class names of all that is around a `SandboxVectorEnv`, outermost first.
+
+    A subclass of `SandboxVectorEnv` counts as a wrapper, as it may change as much.
+    """
+    stack: list[Any] = [envs]
+    while hasattr(stack[-1], "env"):
+        stack.append(stack[-1].env)
+    return [type(part).__name__ for part in stack if type(part) is not SandboxVectorEnv]
 
 
 def _last_of(

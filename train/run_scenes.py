@@ -13,7 +13,10 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.arguments import environment
 from sandbox_envs.train.run_files import Training, is_file, read_training
+from sandbox_envs.training_envs import TrainingEnvs
+from sandbox_envs.wrappers import wrappers_around
 
 ABOVE = 4  # folders above a run in which its family is looked for
 
@@ -53,12 +56,25 @@ def check_unchanged(
             )
 
 
+def check_wrapped_alike(folder: Path, envs: TrainingEnvs, trained: Sequence[str]) -> None:
+    """Raise UserError where the wrappers are not those that the run was started with.
+
+    trained: their names, outermost first.
+    """
+    given = wrappers_around(envs)
+    if given != list(trained):
+        raise UserError(
+            f"{folder}: it was trained in {environment(trained)}, and would go on in "
+            f"{environment(given)}; give `main` the `wrap` of its training (docs/training.md)"
+        )
+
+
 def _find(folder: Path, training: Training, number: int, places: Sequence[str]) -> Scene:
     """One of the scenes, from the first place that holds it."""
     others, problems = list[Scene](), list[UserError]()
     for place in places:
         try:
-            scene = load_scene(place, training.overrides)
+            scene = load_scene(place, training.overrides[number])
         except UserError as error:
             problems.append(error)
         else:
