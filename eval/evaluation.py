@@ -12,7 +12,7 @@ from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted.given import factory_of
-from sandbox_envs.eval.agents.trained import TrainedAgent
+from sandbox_envs.eval.agents.trained import TrainedAgent, metadata_of
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
 from sandbox_envs.eval.films.selection import (
     Choice,
@@ -104,13 +104,15 @@ def judge(
     scenes = load_family(family)
     factories = {key: factory_of(policy, scene, scripted) for key, scene in scenes.items()}
     name = _checked_name(name) or (f"script {policy}" if isinstance(policy, str) else "policy")
+    run = getattr(policy, "run", None)  # of what `load_policy` gives
+    metadata = metadata_of(run, name) if isinstance(run, Path) else AgentMetadata(name)
     out = None if folder is None else _check_folder(folder, name, films=videos > 0)
     filmed = scenes_to_film(scenes, films) if out and videos and can_film() else []
     known = obtain(scenes, references, budget or ReferenceBudget())
     with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)
         played = _play(factories, scenes, episodes, recorded, bar.update, wrap)
-    verdict = _judge(played, known, AgentMetadata(name), out)
+    verdict = _judge(played, known, metadata, out)
     if out is not None:
         shots = choose(played, filmed, videos)
         with reported([out], out / FILMS, out / PAGE):

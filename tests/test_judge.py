@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from conftest import WriteScene
+from conftest import TINY, WriteScene
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.eval import judge
@@ -17,6 +17,8 @@ from sandbox_envs.eval.agents.scripted import patrol
 from sandbox_envs.eval.judging.records import read_records
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.train.policy import Policy, load_policy
+from sandbox_envs.train.ppo_lstm import Args, main
+from sandbox_envs.wrappers import ReplaceReward
 
 
 @pytest.fixture
@@ -291,3 +293,20 @@ def test_state_of_other_episodes_is_refused(
     _, of_two = policy(observations[:2], None)
     with pytest.raises(UserError, match="the state is not of 3 episodes"):
         policy(observations, of_two)
+
+
+def test_verdict_on_a_trained_policy_says_which_training_and_wrappers_it_is_of(
+    family: Path, tmp_path: Path
+) -> None:
+    def wrap(envs: SandboxVectorEnv) -> ReplaceReward:
+        return ReplaceReward(envs, lambda _terms: np.ones(envs.num_envs))
+
+    args = {**TINY, "scene": (str(family / "train.xml"),), "run_dir": str(tmp_path), "seed": 4}
+    main(Args(**args), wrap=wrap)
+    (run,) = tmp_path.glob("*__ppo_lstm__*")
+    agent = short(load_policy(run), family, folder=tmp_path / "judged", videos=0)["agent"]
+    assert (agent["trainer"], agent["seed"], agent["steps"]) == ("ppo_lstm", 4, 128)
+    assert "ReplaceReward" in (tmp_path / "judged" / "report.html").read_text()
+    assert short(still, family)["agent"] == {
+        "name": "policy", "unfinished": False, "trained_on": {}, "args": {},
+    }  # fmt: skip

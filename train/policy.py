@@ -81,7 +81,7 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
         ) from None
     if not all(values.isfinite().all() for values in agent.state_dict().values()):
         raise UserError(f"{weights}: not all of its numbers are finite; train again")
-    return Policy(agent.to(device).eval(), device)
+    return Policy(agent.to(device).eval(), device, folder)
 
 
 def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
@@ -114,8 +114,11 @@ class Policy:
     meet a room with the same noise.
     """
 
-    def __init__(self, agent: Agent, device: str) -> None:
-        self.agent, self.device = agent, device
+    run: Path | None
+    """the folder that it was loaded from"""
+
+    def __init__(self, agent: Agent, device: str, run: Path | None = None) -> None:
+        self.agent, self.device, self.run = agent, device, run
         self.observation_size = int(agent.observation_size)
 
     def __call__(
@@ -159,7 +162,7 @@ class Policy:
         if read.shape[-1] != self.observation_size:
             raise UserError(
                 f"this policy observes {self.observation_size} numbers, the scene gives "
-                f"{read.shape[-1]}; it was trained on another family or observation"
+                f"{read.shape[-1]}; it was trained on another family or observation, or in wrappers"
             )
         return read
 

@@ -30,7 +30,7 @@ from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.policy import State
-from sandbox_envs.train.process import own_settings
+from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_files import scenes_asked
@@ -477,10 +477,10 @@ def iterate(
 def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
     """Train from the beginning, or from where the run in `folder`, which is held, stopped."""
     torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
-    torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
     sizes = Agent.sizes(envs, args)
-    agent = Agent(**sizes).to(args.device)
+    with seeded(args.seed):
+        agent = Agent(**sizes).to(args.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
     steps = args.num_envs * args.num_steps  # of an update
     updates = max(args.total_timesteps // steps, 1)

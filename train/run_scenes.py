@@ -21,7 +21,7 @@ from sandbox_envs.wrappers import wrappers_around
 ABOVE = 4  # folders above a run in which its family is looked for
 
 
-def trained_scenes(folder: Path, places: Sequence[str] = ()) -> list[Scene]:
+def trained_scenes(folder: Path, places: str | Sequence[str] = ()) -> list[Scene]:
     """The scenes of a run, as it was trained on them.
 
     places: a name or file for each of them, where it lies now; none looks for them.
@@ -30,6 +30,7 @@ def trained_scenes(folder: Path, places: Sequence[str] = ()) -> list[Scene]:
         UserError: this is not a run folder, or a scene has changed or gone since.
     """
     training = read_training(folder)
+    places = (places,) if isinstance(places, str) and places else places
     if places and len(places) != len(training.given):
         raise UserError(
             f"{folder}: --scene was given {len(places)} times, and the run was trained on "

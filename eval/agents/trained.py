@@ -117,8 +117,18 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    metadata = AgentMetadata(
-        name=folder.resolve().name,
+    metadata = metadata_of(folder)
+    return TrainedAgent(folder, policy, training, scenes, metadata)
+
+
+def metadata_of(folder: Path, name: str | None = None) -> AgentMetadata:
+    """What a verdict says of the agent of a run.
+
+    name: of the agent; None for the folder's.
+    """
+    training, (done, total) = read_training(folder), progress(folder)
+    return AgentMetadata(
+        name=name or folder.resolve().name,
         trainer=training.trainer,
         seed=training.args.get("seed"),
         steps=done,
@@ -128,7 +138,6 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
         versions=training.versions,
         commit=training.commit,
     )
-    return TrainedAgent(folder, policy, training, scenes, metadata)
 
 
 def _check_independent(agents: Sequence[TrainedAgent]) -> None:
