@@ -11,6 +11,7 @@ import conftest
 import numpy as np
 import pytest
 from commands import run_command
+from families import assert_same_verdict
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import break_proxies, rejudge
@@ -320,7 +321,7 @@ def test_committed_run_is_judged_again_as_it_was(tmp_path: Path) -> None:
     done = command(rejudge, folder)
     assert done.returncode == 0, done.stderr
     assert "sweep/planter_open" in done.stdout
-    assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
+    assert_same_verdict(folder / "verdict.json", JUDGED / "verdict.json")
 
 
 def twice(lines: list[str]) -> list[str]:
@@ -358,7 +359,7 @@ def test_records_that_are_not_one_whole_evaluation_are_refused(
     done = command(rejudge, folder)
     assert done.returncode == 1
     assert sentence in done.stderr
-    assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
+    assert_same_verdict(folder / "verdict.json", JUDGED / "verdict.json")
 
 
 def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:

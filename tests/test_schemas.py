@@ -5,7 +5,6 @@ Judging needs these files and nothing else: no environment, no trainer.
 
 import gzip
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import assert_same_verdict
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import judging
@@ -148,7 +148,7 @@ def test_old_verdict_is_updated_by_judging_again(tmp_path: Path, content: dict[s
     shutil.copy(RUN / RECORDS, tmp_path)
     (tmp_path / FILE).write_text(json.dumps(old))
     judge_again(tmp_path)
-    assert_same(tmp_path / FILE, RUN / FILE)
+    assert_same_verdict(tmp_path / FILE, RUN / FILE)
 
 
 @pytest.mark.parametrize("damage", ["agent", "evaluation", "references"])
@@ -161,22 +161,13 @@ def test_verdict_that_does_not_say_what_it_was_made_from_is_not_judged_again(
         judge_again(tmp_path)
 
 
-def assert_same(found: Path, committed: Path) -> None:
-    """The same text, and the same numbers but for the last bits, which numpy and scipy decide."""
-    number = re.compile(r"(?<![\w\"])-?\d+\.?\d*(?:e-?\d+)?(?![\w\"])")
-    texts = [path.read_text() for path in (found, committed)]
-    assert number.sub("N", texts[0]) == number.sub("N", texts[1])
-    numbers = [[float(x) for x in number.findall(text)] for text in texts]
-    assert numbers[0] == pytest.approx(numbers[1], rel=1e-9, abs=1e-12)
-
-
 @pytest.mark.parametrize("run", JUDGED, ids=lambda run: str(run.relative_to(RESULTS)))
 def test_committed_records_give_the_committed_verdict(run: Path, tmp_path: Path) -> None:
     """From records, references and code as they are now."""
     for name in (RECORDS, FILE):
         shutil.copy(run / name, tmp_path)
     judge_again(tmp_path)
-    assert_same(tmp_path / FILE, run / FILE)
+    assert_same_verdict(tmp_path / FILE, run / FILE)
 
 
 def test_committed_runs_are_small() -> None:
