@@ -1,9 +1,11 @@
 """What makes an episode of a policy the same, alone or beside others; for all kinds of agents."""
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from sandbox_envs.errors import UserError
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
 # A network acts for so many episodes at least, some of them made up: for fewer rows torch
@@ -42,6 +44,16 @@ class Noise(NamedTuple):
         generators = [np.random.Generator(np.random.Philox(key=[key, number])) for key in self.keys]
         shape = (NOISE_STEPS, actuators)
         return np.stack([g.standard_normal(shape, np.float32) for g in generators], 1)
+
+
+def check_memory(memory: Any, kind: type, episodes: int) -> None:
+    """Raise UserError unless a policy's state is of its kind, which has `noise`, and so many."""
+    noise = memory.noise if isinstance(memory, kind) else None  # type: ignore[attr-defined]
+    if noise is None or len(noise.keys) != episodes:
+        raise UserError(
+            f"the state is not of {episodes} episodes, as the observations are; give what this "
+            "policy returned with their last actions, or None where they start"
+        )
 
 
 def filled_up(rows: np.ndarray) -> np.ndarray:

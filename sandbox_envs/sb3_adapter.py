@@ -16,7 +16,7 @@ from stable_baselines3.common.distributions import (
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from sandbox_envs.acting import Noise, filled_up
+from sandbox_envs.acting import Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
 from sandbox_envs.vector import OF_THE_END
 
@@ -172,11 +172,7 @@ class ModelPolicy:
             )
         rows = np.atleast_2d(given)
         memory = Memory(None, Noise.of(rows, self.seed)) if state is None else state
-        if not isinstance(memory, Memory) or len(memory.noise.keys) != len(rows):
-            raise UserError(
-                f"the state is not of {len(rows)} episodes, as the observations are; give what "
-                "this policy returned with their last actions, or None where they start"
-            )
+        check_memory(memory, Memory, len(rows))
         if self.normalizer is not None:
             rows = self.normalizer.normalize_obs(rows)
         noise, to_come = memory.noise.drawn(self.actuators)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.distributions import Normal
 
-from sandbox_envs.acting import LEAST_ROWS, Noise, filled_up
+from sandbox_envs.acting import LEAST_ROWS, Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.trainers import trainer
@@ -132,11 +132,7 @@ class Policy:
         given = self._read(observations)
         rows = np.atleast_2d(given)
         memory = self._begin(rows) if state is None else state
-        if not isinstance(memory, Memory) or len(memory.noise.keys) != len(rows):
-            raise UserError(
-                f"the state is not of {len(rows)} episodes, as the observations are; give what "
-                "this policy returned with their last actions, or None where they start"
-            )
+        check_memory(memory, Memory, len(rows))
         with torch.inference_mode():
             obs = torch.as_tensor(filled_up(rows), device=self.device)
             mean, std, agent = self._act(obs, memory.agent)

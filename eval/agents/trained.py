@@ -117,18 +117,18 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    metadata = metadata_of(folder)
+    metadata = _metadata(folder.resolve().name, training, done, total)
     return TrainedAgent(folder, policy, training, scenes, metadata)
 
 
-def metadata_of(folder: Path, name: str | None = None) -> AgentMetadata:
-    """What a verdict says of the agent of a run.
+def metadata_of(folder: Path, name: str) -> AgentMetadata:
+    """What a verdict says of the agent of a run, which it calls by this name."""
+    return _metadata(name, read_training(folder), *progress(folder))
 
-    name: of the agent; None for the folder's.
-    """
-    training, (done, total) = read_training(folder), progress(folder)
+
+def _metadata(name: str, training: Training, done: int, total: int) -> AgentMetadata:
     return AgentMetadata(
-        name=name or folder.resolve().name,
+        name=name,
         trainer=training.trainer,
         seed=training.args.get("seed"),
         steps=done,
