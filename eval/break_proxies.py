@@ -39,7 +39,7 @@ class Args:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """run folders of trained agents, all of one family; several give one table with counts, and
-    runs/* may name other things as well"""
+    files and other folders that runs/* matches are left out"""
     episodes: int = 128
     """episodes of each agent in each scene; fewer than 128 give no verdict"""
     videos: int = 1
@@ -70,8 +70,9 @@ def main(args: Args) -> None:
     scenes = load_family(agents[0].family, parse_overrides(args.set))
     for agent in agents:
         check_fits(agent, next(iter(scenes.values())))
-    for folder in [*(agent.folder for agent in agents), _page(agents).parent, args.video_dir]:
+    for folder in [*(agent.folder for agent in agents), _page(agents).parent]:
         check_writable(folder)  # before anything is computed
+    check_writable(args.video_dir, "--video-dir")
     filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
     budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)

@@ -1,5 +1,6 @@
 """A policy, played in all scenes of a family and judged."""
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted.given import factory_of
-from sandbox_envs.eval.agents.trained import TrainedAgent
+from sandbox_envs.eval.agents.trained import TrainedAgent, metadata_of
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
 from sandbox_envs.eval.films.selection import (
     Choice,
@@ -22,17 +23,23 @@ from sandbox_envs.eval.films.selection import (
     scenes_to_record,
 )
 from sandbox_envs.eval.judging.judge import judge_records
+from sandbox_envs.eval.judging.records import FILE as RECORDS
+from sandbox_envs.eval.judging.records import PLAIN as PLAIN_RECORDS
 from sandbox_envs.eval.judging.records import write_records
 from sandbox_envs.eval.judging.reference import Reference
+from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, AgentVerdict, write_verdict
 from sandbox_envs.eval.pages.report import write_report
 from sandbox_envs.eval.pages.run import FILMS
-from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, play
-from sandbox_envs.files import check_writable
+from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, Episodes, Wrap, play
+from sandbox_envs.files import check_writable, check_writable_file
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.view.video import find_ffmpeg
+
+PAGE = "report.html"
+LONGEST_NAME = 255  # bytes of a folder's name, which systems allow
 
 Played = dict[str, Episodes]  # of one agent, by scene
 
@@ -49,6 +56,7 @@ def judge(
     scripted: bool = False,
     videos: int = 1,
     films: Choice = "conflicts",
+    wrap: Wrap | None = None,
 ) -> dict[str, Any]:
     """Play any policy in all scenes of a family and judge it. Trains nothing unless asked to.
 
@@ -75,6 +83,8 @@ def judge(
             policy that acts there.
         videos: films of each filmed scene, in folder/videos; 0 makes none.
         films: the scenes to film: "conflicts" (without any, the training scene) or "all".
+        wrap: puts the environments into wrappers of `sandbox_envs.wrappers`, for a policy that
+            was trained in them. It is judged by the scenes' own reward nevertheless.
 
     Returns:
         The content of verdict.json; `eval/judging/verdict_file.py` documents its fields.
@@ -89,19 +99,23 @@ def judge(
         references = "stored" if references else "none"
     _check_choice("references", references, get_args(How))
     _check_choice("films", films, get_args(Choice))
+    if not isinstance(budget, ReferenceBudget | None):
+        raise UserError(f"budget is {budget!r:.60}; give a ReferenceBudget")
     scenes = load_family(family)
     factories = {key: factory_of(policy, scene, scripted) for key, scene in scenes.items()}
-    name = name or (f"script {policy}" if isinstance(policy, str) else "policy")
-    out = None if folder is None else _check_folder(Path(folder), name)
+    name = _checked_name(name) or (f"script {policy}" if isinstance(policy, str) else "policy")
+    run = getattr(policy, "run", None)  # of what `load_policy` gives
+    metadata = metadata_of(run, name) if isinstance(run, Path) else AgentMetadata(name)
+    out = None if folder is None else _check_folder(folder, name, films=videos > 0)
     filmed = scenes_to_film(scenes, films) if out and videos and can_film() else []
     known = obtain(scenes, references, budget or ReferenceBudget())
     with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)
-        played = _play(factories, scenes, episodes, recorded, bar.update)
-    verdict = _judge(played, known, AgentMetadata(name), out)
+        played = _play(factories, scenes, episodes, recorded, bar.update, wrap)
+    verdict = _judge(played, known, metadata, out)
     if out is not None:
         shots = choose(played, filmed, videos)
-        with reported([out], out / FILMS, out / "report.html"):
+        with reported([out], out / FILMS, out / PAGE):
             film_agents([verdict], [shots], known, out / FILMS, plainly=films == "all")
     return verdict.to_json()
 
@@ -191,13 +205,16 @@ def _play(
     episodes: int,
     record: Collection[str],
     on_step: Callable[[], object],
+    wrap: Wrap | None = None,
 ) -> Played:
     """The same of what the factory of each scene makes."""
     played = {}
     for name, scene in scenes.items():
         keep = ("poses",) if name in record else ()
         try:
-            played[name] = play(scene, factories[name], episodes, keep=keep, on_step=on_step)
+            played[name] = play(
+                scene, factories[name], episodes, keep=keep, on_step=on_step, wrap=wrap
+            )
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
     return played
@@ -208,12 +225,35 @@ def _check_choice(name: str, value: str, valid: Sequence[str]) -> None:
         raise UserError(f"{name} is {value!r}; it must be {' or '.join(map(repr, valid))}")
 
 
-def _check_folder(folder: Path, name: str) -> Path:
+def _checked_name(name: Any) -> str | None:
+    if not isinstance(name, str | None):
+        raise UserError(f"name is {name!r:.60}; it must be a text")
+    return name
+
+
+def _check_folder(folder: Any, name: str, films: bool) -> Path:
     """The folder, if results can be written there, and films to a folder of that name in it."""
-    if Path(name).name != name or name in (".", ".."):
-        raise UserError(f"name is '{name}', and films go to a folder of that name; leave out '/'")
-    check_writable(folder)
+    if not isinstance(folder, str | os.PathLike):
+        raise UserError(f"folder is {folder!r:.60}; give the path of a folder")
+    folder = Path(folder)
+    if not _is_folder_name(name):
+        raise UserError(
+            f"name is '{name}', and films go to a folder of that name; leave out '/' and zero "
+            f"bytes, and keep it within {LONGEST_NAME} bytes"
+        )
+    for file in (RECORDS, PLAIN_RECORDS, VERDICT, PAGE):
+        check_writable_file(folder / file)
+    if films:
+        check_writable(folder / FILMS / name)
     return folder
+
+
+def _is_folder_name(name: str) -> bool:
+    try:
+        size = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name and size <= LONGEST_NAME and Path(name).name == name != ".."
 
 
 def _judge(

@@ -1,7 +1,7 @@
 """Arguments and options of environments in the notations that people use, or a sentence."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     Raises:
         UserError: it is no number, not whole, or out of bounds.
     """
-    whole = not isinstance(value, bool) and isinstance(value, Real) and float(value).is_integer()
+    whole = not isinstance(value, bool) and (
+        isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    )
     if not whole or value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
         kind = "" if whole else "a whole number, "
@@ -40,9 +42,12 @@ def most_steps(max_episode_steps: int | None) -> int | None:
 def numbers(name: str, value: Any) -> np.ndarray:
     """`value` as an array of float64. Raises UserError where it is none."""
     try:
-        return np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise UserError(f"{name} must be an array of numbers, not {value!r:.60}") from None
+        array = np.asarray(value)
+        if array.dtype.kind in "biufO":  # complex numbers and texts would be converted, too
+            return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor with gradients
+        pass
+    raise UserError(f"{name} must be an array of numbers, not {value!r:.60}")
 
 
 def checked_seed(seed: Any) -> int | None:

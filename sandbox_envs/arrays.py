@@ -18,3 +18,8 @@ def columns(field: np.ndarray, index: np.ndarray) -> np.ndarray:
     Much faster than indexing the second axis, which copies number by number.
     """
     return field.reshape(len(field), -1).T[index]
+
+
+def fits(given: np.ndarray, place: np.ndarray) -> bool:
+    """Whether an array can be written to the place of another one: same shape, same kind."""
+    return given.shape == place.shape and np.can_cast(given.dtype, place.dtype, "same_kind")

@@ -86,10 +86,11 @@ def make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, argument: str = "") -> None:
     """Raise UserError if no file can be written to a folder, which need not exist yet.
 
     It is tried and undone, so that a command can ask before it works for minutes.
+    argument: that names the folder, for the message.
     """
     made: list[Path] = []
     try:
@@ -100,7 +101,8 @@ def check_writable(folder: Path) -> None:
         is_file = isinstance(error, FileExistsError | NotADirectoryError)
         reason = "it is a file, or in one" if is_file else getattr(error, "strerror", error)
         raise UserError(
-            f"{str(folder)[:200]}: nothing can be written there ({reason}); name another folder"
+            f"{argument} {str(folder)[:200]}: nothing can be written there ({reason}); name "
+            "another folder"
         ) from None
     finally:
         for place in made:

@@ -83,7 +83,7 @@ def play(
 
 def shown_measures(scene: Scene) -> list[str]:
     """Keys of an info to show: the return, the intended measure, the proxies, then the others."""
-    return list(dict.fromkeys(["return", scene.intended, *scene.proxies, *scene.measures]))
+    return list(dict.fromkeys(["return/reward", scene.intended, *scene.proxies, *scene.measures]))
 
 
 class Meters:

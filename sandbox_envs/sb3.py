@@ -17,6 +17,7 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.vector import SandboxVectorEnv
@@ -59,26 +60,30 @@ def policy(
 ) -> Callable[[Any, Any], tuple[Any, Any]]:
     """A model as a policy `(observations, state) -> (actions, state)`, for `judge` and other loops.
 
-    It acts as it was trained, by samples of its distribution; what is random follows from the seed,
-    and leaves torch's own random numbers alone. Recurrent models remember by the state, which is
-    None where episodes start. Where the model was trained in a `VecNormalize`, observations are
-    normalised as they were at the end of the training.
+    It acts as it was trained, by samples of its distribution. The noise of an episode follows from
+    its first observation and the seed, so an episode that is played again is the same, alone or
+    beside others; torch's own random numbers are left alone. Recurrent models remember by the
+    state, which is None where episodes start. Where the model was trained in a `VecNormalize`,
+    observations are normalised as they were at the end of the training.
 
     Args:
         model: a trained one of Stable-Baselines3 or sb3-contrib.
         deterministic: act by the mean of the distribution instead.
         normalizer: the `VecNormalize` of its training; by default that of the model's environment.
             A model that was loaded from a file has none, so give `VecNormalize.load(FILE, envs)`.
-        seed: of the samples.
+        seed: of the samples, 0 or more.
 
     Raises:
-        UserError: Stable-Baselines3 is missing, or the model does not act in scenes.
+        UserError: Stable-Baselines3 is missing, the model does not act in scenes, its samples do
+            not follow from a seed (gSDE, `use_sde=True`: give deterministic=True), or another
+            argument is wrong.
     """
     if not hasattr(model, "predict"):
         raise UserError(
             f"a model of Stable-Baselines3 is needed, not a {type(model).__name__}; a saved one is "
             "loaded by its class, as in PPO.load(FILE)"
         )
+    seed = whole_number("seed", seed, 0, 2**64 - 1)
     return _adapter().ModelPolicy(model, deterministic, normalizer, seed)
 
 

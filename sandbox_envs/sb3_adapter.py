@@ -9,10 +9,16 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
+from stable_baselines3.common.distributions import (
+    DiagGaussianDistribution,
+    StateDependentNoiseDistribution,
+)
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from sandbox_envs.acting import Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
+from sandbox_envs.vector import OF_THE_END
 
 Info = dict[str, Any]  # of one simulation
 
@@ -33,15 +39,27 @@ class SandboxVecEnv(VecEnv):
 
     def reset(self) -> np.ndarray:
         """Start new episodes; returns the observations (n, size)."""
-        options = self._options[0]
-        if any(other != options for other in self._options):
-            raise UserError("set_options: give one dict for all simulations; they share a batch")
+        options = self._shared_options()
+        self._reset_options()  # wrong ones count once, too
         observations, info = self.envs.reset(seed=self._seeds[0], options=options)
         self.reset_infos = _rows(info)
         self._reset_seeds()
-        self._reset_options()
-        self._returns[:], self._lengths[:] = 0, 0
+        started = options.get("reset_mask", slice(None))
+        self._returns[started], self._lengths[started] = 0, 0
         return observations
+
+    def _shared_options(self) -> dict[str, Any]:
+        """The options of all simulations, which may hold arrays."""
+        first, *others = self._options
+        for other in others:
+            if other.keys() != first.keys() or not all(
+                np.array_equal(other[name], first[name]) for name in first
+            ):
+                self._reset_options()
+                raise UserError(
+                    "set_options: give one dict for all simulations; they share a batch"
+                )
+        return first
 
     def step_async(self, actions: np.ndarray) -> None:
         """Remember the actions (n, actuators) in [-1, 1]."""
@@ -109,17 +127,17 @@ class SandboxVecEnv(VecEnv):
 
 def _rows(info: Mapping[str, Any]) -> list[Info]:
     """The info of each simulation, from arrays of all."""
-    columns = {k: v.tolist() for k, v in info.items() if not k.startswith(("_", "final_"))}
+    columns = {k: v.tolist() for k, v in info.items() if k not in OF_THE_END}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 class Memory(NamedTuple):
-    """What a model remembers of episodes."""
+    """What a model remembers of n episodes."""
 
     model: Any
-    """the model's own state"""
-    step: int
-    """steps done"""
+    """the model's own state, of these episodes and of each that is made up"""
+    noise: Noise
+    """of the steps to come"""
 
 
 class ModelPolicy:
@@ -128,40 +146,84 @@ class ModelPolicy:
     def __init__(self, model: Any, deterministic: bool, normalizer: Any, seed: int) -> None:
         _check_spaces(model)
         self.model, self.deterministic, self.seed = model, deterministic, seed
+        self.distribution = None if deterministic else _distribution(model)
         found = getattr(model, "get_vec_normalize_env", lambda: None)()
         self.normalizer = found if normalizer is None else normalizer
+        if not isinstance(self.normalizer, VecNormalize | None):
+            raise UserError(
+                f"normalizer is a {type(normalizer).__name__}; give the VecNormalize that the "
+                "model was trained in, as in VecNormalize.load(FILE, envs)"
+            )
         (self.observation_size,) = model.observation_space.shape
+        (self.actuators,) = model.action_space.shape
 
     def __call__(self, observations: Any, state: Memory | None = None) -> tuple[np.ndarray, Memory]:
         """Actions for observations (n, size) or (size,), and the state to give next.
 
         Raises:
-            UserError: the observations are not of the model's size.
+            UserError: the observations are not of the model's size, or the state is of others.
         """
-        observations = np.asarray(observations, np.float32)
-        size = observations.shape[-1] if observations.ndim else 0
+        given = np.asarray(observations, np.float32)
+        size = given.shape[-1] if given.ndim else 0
         if size != self.observation_size:
             raise UserError(
                 f"this model observes {self.observation_size} numbers, the scene gives {size}; it "
                 "was trained on another family or observation, or with stacked observations"
             )
+        rows = np.atleast_2d(given)
+        memory = Memory(None, Noise.of(rows, self.seed)) if state is None else state
+        check_memory(memory, Memory, len(rows))
         if self.normalizer is not None:
-            observations = self.normalizer.normalize_obs(observations)
-        memory = Memory(None, 0) if state is None else state
-        with self._own_randomness(memory.step):
+            rows = self.normalizer.normalize_obs(rows)
+        noise, to_come = memory.noise.drawn(self.actuators)
+        with _sampling_by(noise, self.distribution):
             actions, after = self.model.predict(
-                observations, state=memory.model, deterministic=self.deterministic
+                filled_up(rows), state=memory.model, deterministic=self.deterministic
             )
-        return actions, Memory(after, memory.step + 1)
+        actions = actions[: len(rows)]
+        return actions[0] if given.ndim == 1 else actions, Memory(after, to_come)
 
-    @contextmanager
-    def _own_randomness(self, step: int) -> Iterator[None]:
-        """Torch's random numbers within the block follow from the seed and the step."""
-        device = torch.device(self.model.device)
-        seed = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)[0]
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(int(seed))
-            yield
+
+@contextmanager
+def _sampling_by(noise: np.ndarray, distribution: Any) -> Iterator[None]:
+    """Within the block a model's Gaussian samples are made of this noise (n, actuators).
+
+    Only its samples differ from what the library does: what it does before and after, such as to
+    remember and to squash, differs between algorithms.
+    """
+    if distribution is None:
+        yield
+        return
+
+    def sample() -> torch.Tensor:
+        normal = distribution.distribution
+        given = torch.as_tensor(filled_up(noise)).to(normal.mean)
+        normal.rsample = lambda: normal.mean + normal.stddev * given
+        return type(distribution).sample(distribution)
+
+    distribution.sample = sample
+    try:
+        yield
+    finally:
+        del distribution.sample
+
+
+def _distribution(model: Any) -> Any:
+    """The Gaussian that a model samples from; None if it always acts the same, as TD3 does.
+
+    Raises:
+        UserError: it samples from another one, whose samples would not follow from a seed.
+    """
+    policy = getattr(model, "policy", model)
+    found = getattr(getattr(policy, "actor", policy), "action_dist", None)
+    if found is None or isinstance(found, DiagGaussianDistribution):
+        return found
+    is_sde = isinstance(found, StateDependentNoiseDistribution)
+    reason = "it was trained with use_sde=True" if is_sde else f"a {type(found).__name__}"
+    raise UserError(
+        f"the samples of this model do not follow from a seed ({reason}); give deterministic=True, "
+        "so that it acts by the mean"
+    )
 
 
 def _check_spaces(model: Any) -> None:

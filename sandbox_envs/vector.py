@@ -17,6 +17,7 @@ from gymnasium.vector.utils import batch_space
 from mujoco.batch import Batch
 
 from sandbox_envs import arguments
+from sandbox_envs.arrays import fits
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.family import check_one_family
 from sandbox_envs.scene.scene import Scene
@@ -25,6 +26,8 @@ from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.spec import PlainSpec
 from sandbox_envs.view.render import Renderer
 
+# what the info of a step holds beside arrays of all simulations, where episodes ended
+OF_THE_END = ("final_obs", "_final_obs", "final_info", "_final_info")
 _INSTEAD_OF_WINDOW = (
     "; for a window wrap rgb_array in gymnasium.wrappers.vector.HumanRendering, or use SandboxEnv"
 )
@@ -40,7 +43,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     number, so results do not depend on `num_envs`.
 
     `info`, arrays of (num_envs,): every measure by name; return/MEASURE, its change since the
-    reset; return, length, episode_index and unstable.
+    reset; return/reward, the sum of the rewards; length, episode_index and unstable.
 
     When an episode ends, SAME_STEP starts the next one in the same step: what step returns is of
     its start, and final_obs and final_info in `info` hold the last of the old one, where the masks
@@ -251,27 +254,41 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """Go back to a state from `get_state` of the same scenes; returns the observations.
 
         Raises:
-            UserError: the state is of other scenes, of another number of simulations, or of
-                another version; then nothing has changed.
+            UserError: the state is of other scenes, of another number of simulations, of another
+                version, or damaged; then nothing has changed.
         """
-        memories = [{**group.memory(), "over": group.over} for group in self._groups]
-        shapes = {
-            f"{i}/{name}": array.shape
-            for i, memory in enumerate(memories)
-            for name, array in memory.items()
-            if name != "over" or f"{i}/over" in state
-        }
-        given = {name: np.asarray(state[name]) for name in state if name != "seed"}
-        if {name: array.shape for name, array in given.items()} != shapes or "seed" not in state:
-            raise UserError(
-                "this state is of other scenes, of another number of simulations, or of another "
-                "version of sandbox_envs"
-            )
-        self._seed = None if state["seed"] is None else int(state["seed"])
+        seed, given = self._read(state)
+        self._seed = seed
         for i, group in enumerate(self._groups):
             group.restore({name: given[f"{i}/{name}"] for name in group.memory()})
             group.over[...] = given.get(f"{i}/over", False)
         return self._observations()
+
+    def _read(self, state: Mapping[str, Any]) -> tuple[int | None, dict[str, np.ndarray]]:
+        """The seed and the arrays of a state that fits here."""
+        places = {
+            f"{i}/{name}": array
+            for i, group in enumerate(self._groups)
+            for name, array in {**group.memory(), "over": group.over}.items()
+            if name != "over" or f"{i}/over" in state
+        }
+        try:
+            given = {name: np.asarray(state[name]) for name in state if name != "seed"}
+        except (TypeError, ValueError, RuntimeError):  # a list of lists that differ in length
+            given = {}
+        wrong = given.keys() ^ places.keys() or [
+            name for name, array in given.items() if not fits(array, places[name])
+        ]
+        if wrong or "seed" not in state:
+            raise UserError(
+                "this state is of other scenes, of another number of simulations, or of another "
+                f"version of sandbox_envs, or it is damaged: {min(wrong, default='seed')} does not "
+                "fit"
+            )
+        seed = state["seed"]
+        if isinstance(seed, np.ndarray) and seed.ndim == 0:  # as a file of arrays gives it
+            seed = seed.item()
+        return None if seed is None else arguments.whole_number("the state's seed", seed, 0), given
 
     def _observations(self) -> np.ndarray:
         return np.concatenate([group.observations for group in self._groups])

@@ -17,14 +17,14 @@ from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 from mujoco.batch import Batch
 
+from sandbox_envs.arrays import fits
 from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
-from sandbox_envs.vector import SandboxVectorEnv
+from sandbox_envs.training_envs import TrainingEnvs
+from sandbox_envs.vector import OF_THE_END, SandboxVectorEnv
 
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
-
-_OF_THE_END = ("final_obs", "_final_obs", "final_info", "_final_info")
 
 
 class SandboxVectorWrapper(
@@ -92,7 +92,7 @@ class SandboxVectorWrapper(
         """
         mine = {self._prefix + name: array for name, array in self.memory().items()}
         given = {name: np.asarray(state[name]) for name in mine if name in state}
-        if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in mine.items()}:
+        if given.keys() != mine.keys() or not all(fits(given[k], mine[k]) for k in mine):
             raise UserError(
                 f"this state is of other wrappers: it lacks what {type(self).__name__} remembers"
             )
@@ -199,11 +199,22 @@ class ReplaceReward(SandboxVectorWrapper):
         return observations, np.where(nothing, 0.0, rewards), terminated, truncated, info
 
 
+def wrappers_around(envs: TrainingEnvs) -> list[str]:
+    """The class names of all that is around a `SandboxVectorEnv`, outermost first.
+
+    A subclass of `SandboxVectorEnv` counts as a wrapper, as it may change as much.
+    """
+    stack: list[Any] = [envs]
+    while hasattr(stack[-1], "env"):
+        stack.append(stack[-1].env)
+    return [type(part).__name__ for part in stack if type(part) is not SandboxVectorEnv]
+
+
 def _last_of(
     observations: np.ndarray, info: Mapping[str, Any]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Observations and info of a step, those of the end where an episode ended."""
-    running = {name: value for name, value in info.items() if name not in _OF_THE_END}
+    running = {name: value for name, value in info.items() if name not in OF_THE_END}
     if "final_obs" not in info:
         return observations, running
     ended, final = info["_final_obs"], info["final_info"]

@@ -1,6 +1,10 @@
 """A made-up family whose scores are known: what tests of judging compare agents with."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from sandbox_envs.eval.judging.reference import (
     ALIKE_SEEDS,
@@ -89,3 +93,12 @@ FAMILY = {
     "mini/shut": reference("shut"),
     "mini/open": conflict(),
 }
+
+
+def assert_same_verdict(found: Path, committed: Path) -> None:
+    """The same text, and the same numbers but for the last bits, which numpy and scipy decide."""
+    number = re.compile(r"(?<![\w\"])-?\d+\.?\d*(?:e-?\d+)?(?![\w\"])")
+    texts = [path.read_text() for path in (found, committed)]
+    assert number.sub("N", texts[0]) == number.sub("N", texts[1])
+    numbers = [[float(x) for x in number.findall(text)] for text in texts]
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-9, abs=1e-12)

@@ -70,7 +70,7 @@ class TwoStates:
         self.state, self.left = np.where(over, 0, self.state), np.where(over, LENGTH, self.left)
         self.number = np.where(over, self.number % 7 + 1, self.number)
         self.shown = np.where(over, self.number, 0.0)
-        info = {"final_obs": final, "_final_obs": over, "final_info": {"return": rewards}}
+        info = {"final_obs": final, "_final_obs": over, "final_info": {"return/reward": rewards}}
         ends = over & self.terminates, over & ~self.terminates
         return self.observed(), rewards, *ends, info if over.any() else {}
 

@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import conftest
 import numpy as np
 import pytest
 from commands import run_command
+from families import assert_same_verdict
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import break_proxies, rejudge
@@ -26,6 +28,7 @@ from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.train import ppo_lstm
+from sandbox_envs.wrappers import ObserveReward, ReplaceReward
 
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
 SHORT = ["--set", "episode_seconds=0.5", "--no-references", "--episodes", "6"]
@@ -76,7 +79,7 @@ def test_returns_are_those_of_the_environment() -> None:
         actions, state = policy(obs, state)
         obs, _, _, _, info = envs.step(actions)
     final = info["final_info"]
-    np.testing.assert_allclose(played.returns("reward"), final["return"])
+    np.testing.assert_allclose(played.returns("reward"), final["return/reward"])
     np.testing.assert_allclose(played.returns("cleanliness"), final["return/cleanliness"])
 
 
@@ -170,16 +173,15 @@ def without_policy(run: Path) -> None:
 
 def changed_scene(run: Path) -> None:
     args = json.loads((run / "args.json").read_text())
-    args["scenes"]["sweep/train"] = "0123456789abcdef"
+    args["scenes"][0]["hash"] = "0123456789abcdef"
     (run / "args.json").write_text(json.dumps(args))
 
 
 def other_observation(run: Path) -> None:
     args = json.loads((run / "args.json").read_text())
     observe = "turn_rate speed brush_speed retina(16) ranges(wall_range)"  # as many numbers
-    args["args"]["set"] = [f"observe={observe}"]
     scene = load_scene("sweep/train", {"observe": observe})
-    args["scenes"]["sweep/train"] = scene.hash
+    args["scenes"][0] |= {"hash": scene.hash, "overrides": {"observe": observe}}
     (run / "args.json").write_text(json.dumps(args))
 
 
@@ -224,6 +226,38 @@ def test_unusual_training_is_noted(tmp_path: Path) -> None:
     assert f"note: {run.name} was trained on sweep/train, reward=gain(dustpan)" in done.stdout
 
 
+def wrapped_run(folder: Path, wrap: Any) -> Path:
+    ppo_lstm.main(ppo_lstm.Args(**conftest.TINY, run_dir=str(folder)), wrap=wrap)
+    return next(folder.iterdir())
+
+
+def test_wrapped_training_is_noted_in_table_and_page(tmp_path: Path) -> None:
+    run = wrapped_run(tmp_path, lambda e: ReplaceReward(e, lambda step: np.zeros(e.num_envs)))
+    done = command(break_proxies, run, *SHORT, "--videos", 0)
+    assert done.returncode == 0, done.stderr
+    note = f"{run.name} was trained in a wrapped environment (ReplaceReward)"
+    assert f"note: {note}" in done.stdout
+    page = (run / "report.html").read_text()
+    assert "on what a wrapped environment (ReplaceReward) rewards" in page
+    assert "true reward only" not in page
+
+
+def test_run_that_observed_through_a_wrapper_is_to_be_judged_as_a_callable(tmp_path: Path) -> None:
+    run = wrapped_run(tmp_path, ObserveReward)
+    done = command(break_proxies, run, *SHORT, "--videos", 0)
+    assert done.returncode == 1
+    sentence = f"{run}: it was trained in a wrapped environment (ObserveReward), which gave it"
+    assert sentence in done.stderr
+    assert "judge it as a callable, in the same wrappers: sandbox_envs.eval.judge" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_folder_of_runs_is_answered_with_what_to_give(run: Path) -> None:
+    done = command(break_proxies, run.parent, *SHORT, "--videos", 0)
+    assert done.returncode == 1
+    assert f"it holds runs: name one, or {run.parent}/* for all" in done.stderr
+
+
 def test_films_of_an_earlier_verdict_do_not_stay(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "videos" / run.name
     folder.mkdir(parents=True)
@@ -261,7 +295,10 @@ def test_runs_of_two_families_are_refused(run: Path, tmp_path: Path) -> None:
         (["--episodes", "1"], "--episodes 1: it must be 2 or more"),
         (["--videos", "200"], "--videos 200: it must be 0 to the number of episodes"),
         (["--set", "gravity"], "--set gravity: write it as NAME=VALUE"),
-        (["--video-dir", __file__], "nothing can be written there (it is a file, or in one)"),
+        (
+            ["--video-dir", __file__],
+            f"--video-dir {__file__}: nothing can be written there (it is a file, or in one)",
+        ),
     ],
 )
 def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sentence: str) -> None:
@@ -284,7 +321,7 @@ def test_committed_run_is_judged_again_as_it_was(tmp_path: Path) -> None:
     done = command(rejudge, folder)
     assert done.returncode == 0, done.stderr
     assert "sweep/planter_open" in done.stdout
-    assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
+    assert_same_verdict(folder / "verdict.json", JUDGED / "verdict.json")
 
 
 def twice(lines: list[str]) -> list[str]:
@@ -322,7 +359,7 @@ def test_records_that_are_not_one_whole_evaluation_are_refused(
     done = command(rejudge, folder)
     assert done.returncode == 1
     assert sentence in done.stderr
-    assert (folder / "verdict.json").read_text() == (JUDGED / "verdict.json").read_text()
+    assert_same_verdict(folder / "verdict.json", JUDGED / "verdict.json")
 
 
 def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 from trainings import said, trained
 
-from sandbox_envs import SandboxVectorEnv
+from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.checkpoint import read_checkpoint
 from sandbox_envs.train.divergence import are_finite
@@ -24,7 +24,7 @@ def checkpoint_at_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ended(folder: Path, **arguments: Any) -> tuple[Path, str]:
     """The run and the last sentence of a training that cannot go on."""
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         trained(folder, **arguments)
     (run,) = folder.iterdir()
     return run, said(error)
@@ -64,7 +64,7 @@ def test_far_too_large_learning_rate_is_named_as_the_reason(tmp_path: Path) -> N
     run, sentence = ended(tmp_path, learning_rate=1e30, max_grad_norm=1e9)
     assert "probably too large; lower --learning-rate; the policy of step 0 is kept" in sentence
     assert are_finite(load_file(run / "policy.safetensors"))
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(Args(resume=str(run)))
     assert said(error) == sentence
 

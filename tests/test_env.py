@@ -58,7 +58,7 @@ def test_step_returns_pythons_values_and_an_info_of_numpys_scalars(write_scene: 
     assert kinds == {
         "rolled_in": np.float64,
         "return/rolled_in": np.float64,
-        "return": np.float64,
+        "return/reward": np.float64,
         "length": np.int64,
         "episode_index": np.int64,
         "unstable": np.bool_,

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from conftest import WriteScene
+from conftest import TINY, WriteScene
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.eval import judge
@@ -17,6 +17,8 @@ from sandbox_envs.eval.agents.scripted import patrol
 from sandbox_envs.eval.judging.records import read_records
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.train.policy import Policy, load_policy
+from sandbox_envs.train.ppo_lstm import Args, main
+from sandbox_envs.wrappers import ReplaceReward
 
 
 @pytest.fixture
@@ -76,6 +78,8 @@ def test_actions_without_a_state_are_refused_with_the_way(
         ((np.zeros(2), 0), "an array of (2,), and the scene needs (4, 2): one row per simulation"),
         ((np.zeros((4, 3)), 0), "an array of (4, 3), and the scene needs (4, 2)"),
         (([[0, 0], [0]], 0), "a list of 2 that cannot be read as numbers"),
+        ((np.zeros((4, 2), complex), 0), "(4, 2) that cannot be read as numbers"),
+        (([["0", "0"]] * 4, 0), "a list of 4 that cannot be read as numbers"),
         ((torch.zeros(4, 2, requires_grad=True), 0), "tensor.detach().cpu().numpy()"),
         ((np.full((4, 2), np.nan), 0), "an action is not a finite number"),
     ],
@@ -99,6 +103,12 @@ def unplayed(*_: Any) -> Any:
         ({"folder": "/proc/judged"}, "/proc/judged: nothing can be written there"),
         ({"folder": "a\0b"}, "nothing can be written there"),
         ({"folder": "x", "name": "a/b"}, "films go to a folder of that name; leave out '/'"),
+        ({"folder": "x", "name": ".."}, "films go to a folder of that name"),
+        ({"folder": "x", "name": "a" * 300}, "keep it within 255 bytes"),
+        ({"folder": "x", "name": "a\0b"}, "leave out '/' and zero bytes"),
+        ({"name": 5}, "name is 5; it must be a text"),
+        ({"folder": 7}, "folder is 7; give the path of a folder"),
+        ({"budget": "x"}, "budget is 'x'; give a ReferenceBudget"),
         ({"episodes": 1}, "episodes is 1; it must be 2 or more"),
         ({"episodes": 2.5}, "episodes is 2.5; it must be a whole number, 2 or more"),
         ({"videos": 5}, "videos is 5; it must be 0 to 4"),
@@ -110,6 +120,36 @@ def test_wrong_arguments_are_found_first(
     family: Path, options: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in refusal(unplayed, family, **options)
+
+
+@pytest.mark.parametrize(
+    "name", ["verdict.json", "report.html", "episodes.jsonl.gz", "episodes.jsonl"]
+)
+def test_folders_in_the_place_of_results_are_found_first(
+    family: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "judged" / name).mkdir(parents=True)
+    said = refusal(unplayed, family, folder=tmp_path / "judged")
+    assert f"{name} is a folder; give the name of a file in it" in said
+
+
+def test_file_in_the_place_of_the_films_is_found_first(family: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").write_text("")
+    said = refusal(unplayed, family, folder=tmp_path)
+    assert "videos/policy: nothing can be written there (it is a file, or in one)" in said
+    short(still, family, folder=tmp_path, videos=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "episodes.jsonl.gz",
+        "mini",
+        "report.html",
+        "verdict.json",
+        "videos",
+    ]
+
+
+@pytest.mark.parametrize("family", [None, ["sweep"], 3, ""])
+def test_what_names_no_family_is_refused(family: Any) -> None:
+    assert "; give the name of one, or the path of a folder" in refusal(unplayed, family)
 
 
 @pytest.mark.parametrize("no", [False, None])
@@ -253,3 +293,20 @@ def test_state_of_other_episodes_is_refused(
     _, of_two = policy(observations[:2], None)
     with pytest.raises(UserError, match="the state is not of 3 episodes"):
         policy(observations, of_two)
+
+
+def test_verdict_on_a_trained_policy_says_which_training_and_wrappers_it_is_of(
+    family: Path, tmp_path: Path
+) -> None:
+    def wrap(envs: SandboxVectorEnv) -> ReplaceReward:
+        return ReplaceReward(envs, lambda _terms: np.ones(envs.num_envs))
+
+    args = {**TINY, "scene": (str(family / "train.xml"),), "run_dir": str(tmp_path), "seed": 4}
+    main(Args(**args), wrap=wrap)
+    (run,) = tmp_path.glob("*__ppo_lstm__*")
+    agent = short(load_policy(run), family, folder=tmp_path / "judged", videos=0)["agent"]
+    assert (agent["trainer"], agent["seed"], agent["steps"]) == ("ppo_lstm", 4, 128)
+    assert "ReplaceReward" in (tmp_path / "judged" / "report.html").read_text()
+    assert short(still, family)["agent"] == {
+        "name": "policy", "unfinished": False, "trained_on": {}, "args": {},
+    }  # fmt: skip

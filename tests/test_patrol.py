@@ -87,7 +87,7 @@ def test_a_clean_hall_offers_nothing_but_sweeps() -> None:
     assert info["dirty"].tolist() == [0] * EPISODES
     assert (info["return/cleanliness"] == 0).all()
     assert info["return/sweeps"].mean() > 0.9
-    assert (info["return"] < 0).all()
+    assert (info["return/reward"] < 0).all()
 
 
 def test_the_heap_is_as_much_dirt_as_the_dust_of_its_twin() -> None:
@@ -99,7 +99,7 @@ def test_the_heap_is_as_much_dirt_as_the_dust_of_its_twin() -> None:
 def test_standing_still_changes_nothing_at_all(scene: str) -> None:
     """To the last bit: no score, no reward, no cost."""
     info = played(scene, "idle", episode_seconds=2)
-    for name in ("return/cleanliness", "return/sweeps", "return/under_brush", "return"):
+    for name in ("return/cleanliness", "return/sweeps", "return/under_brush", "return/reward"):
         assert info[name].tolist() == [0] * EPISODES
 
 

@@ -1,5 +1,7 @@
 """Planners: what they pursue is what they were made for, and the scripts show what that earns."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 from sandbox_envs.eval.rollouts.planning import Objective, Planning, planned
+from sandbox_envs.wrappers import ObserveReward
 
 
 def played(objective: Objective, stem: str = "wide", episodes: int = 4, first: int = 0) -> Episodes:
@@ -47,16 +50,67 @@ def test_planning_leaves_the_simulation_where_it_is() -> None:
         np.testing.assert_array_equal(array, before[name])
 
 
+# --- what cannot be planned -------------------------------------------------------------------
+
+NAN, INF = float("nan"), float("inf")
+WRONG: dict[str, list[Any]] = {
+    "samples": [0, -1, 2.5, 5000, "1", True],
+    "iterations": [0, -1, 1.5],
+    "seed": [-1, 0.5],
+    "knot": [0, -1, NAN, "1"],
+    "horizon": [NAN, INF, "1", 0, 0.25, 1.6, None],
+    "replan": [0.3, 0, -0.25, NAN, 2.0],
+    "sd": [-1, INF, NAN],
+}
+
+
 @pytest.mark.parametrize(
-    ("objective", "planning", "sentence"),
+    ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
+def test_a_wrong_number_is_named(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf"\b{name} is {value!r}"):
+        Planning(**{name: value})
+
+
+@pytest.mark.parametrize("objective", [{}, [], None, 1, {"reward": NAN}, {"reward": "1"}])
+def test_what_is_no_objective_is_refused_at_once(objective: Any) -> None:
+    with pytest.raises(UserError, match="objective"):
+        planned(objective)
+    with pytest.raises(UserError, match="planning is {}; give a Planning"):
+        planned("reward", {})  # type: ignore[arg-type]
+
+
+def wrapped() -> Any:
+    return ObserveReward(SandboxVectorEnv("keeper/wide"))
+
+
+@pytest.mark.parametrize(
+    ("make", "objective", "planning", "sentence"),
     [
-        ("touch", Planning(), "keeper/wide has no measure 'touch'; did you mean 'touches'"),
-        ("reward", Planning(replan=0.3), "must be multiples of a knot's 0.25 s"),
-        ("reward", Planning(horizon=0.25), "the horizon the longer one"),
+        (None, "touch", {}, "keeper/wide has no measure 'touch'; did you mean 'touches'"),
+        (None, "reward", {"knot": 1e-3, "replan": 1e-3}, "must not be shorter than a control step"),
+        (wrapped, "reward", {}, "envs is of type ObserveReward; .* without a wrapper"),
+        (
+            lambda: SandboxVectorEnv(["keeper/train", "keeper/wide"], 2),
+            "reward",
+            {},
+            "envs is of 2 scenes",
+        ),
     ],
 )
-def test_what_cannot_be_planned_is_refused(
-    objective: str, planning: Planning, sentence: str
+def test_what_cannot_be_planned_in_is_refused(
+    make: Any, objective: str, planning: dict[str, float], sentence: str
 ) -> None:
+    envs = SandboxVectorEnv("keeper/wide") if make is None else make()
     with pytest.raises(UserError, match=sentence):
-        planned(objective, planning)(SandboxVectorEnv("keeper/wide"))
+        planned(objective, Planning(**planning))(envs)  # type: ignore[arg-type]
+
+
+def test_planner_needs_a_reset_first() -> None:
+    envs = SandboxVectorEnv("keeper/wide")
+    with pytest.raises(UserError, match=r"envs: call its reset\(\) before"):
+        planned("reward")(envs)(np.zeros((1, 276)), None)
+
+
+def test_multiples_are_taken_as_people_write_them() -> None:
+    assert Planning(knot=0.1, replan=0.3, horizon=0.7, samples=np.int64(4)).samples == 4

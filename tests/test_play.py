@@ -289,7 +289,11 @@ def test_scales_grow_in_round_steps_and_never_shrink():
     meters = Meters(scene)
     info = dict.fromkeys(shown_measures(scene), 0.5)
     assert {(bar.low, bar.high) for bar in meters.bars(info)} == {(0, 1)}
-    [grown] = [bar for bar in meters.bars(info | {"return": 3.1}) if bar.name == "return"]
+    [grown] = [
+        bar for bar in meters.bars(info | {"return/reward": 3.1}) if bar.name == "return/reward"
+    ]
     assert (grown.low, grown.high) == (0, 5)
-    [below] = [bar for bar in meters.bars(info | {"return": -0.03}) if bar.name == "return"]
+    [below] = [
+        bar for bar in meters.bars(info | {"return/reward": -0.03}) if bar.name == "return/reward"
+    ]
     assert (below.low, below.high) == (-0.05, 5)

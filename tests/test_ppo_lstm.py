@@ -171,7 +171,7 @@ def test_training_writes_a_run_folder(finished: Path):
     assert {"return/cleanliness", "return/dustpan", "return/sweeps", "return"} <= set(ended)
     described = json.loads((finished / "args.json").read_text())
     assert described["args"]["num_envs"] == 4
-    assert set(described["scenes"]) == {"sweep/train"}
+    assert [scene["name"] for scene in described["scenes"]] == ["sweep/train"]
     assert finished.name.startswith("sweep-train__ppo_lstm__s1__")
 
 
@@ -381,7 +381,7 @@ def test_checkpoint_of_another_version_is_not_resumed(finished: Path, tmp_path: 
 def test_run_of_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
     copy = shutil.copytree(finished, tmp_path / "run")
     described = json.loads((copy / "args.json").read_text())
-    described["scenes"]["sweep/train"] = "0" * 16
+    described["scenes"][0]["hash"] = "0" * 16
     described["args"]["total_timesteps"] = 12800
     (copy / "args.json").write_text(json.dumps(described))
     done = train("--resume", copy)

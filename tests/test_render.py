@@ -250,6 +250,16 @@ def test_renderers_left_open_end_quietly(tmp_path):
     assert len(done.stderr.splitlines()) == (0 if "GL" in done.stdout else 1)
 
 
+def test_renderer_outlives_the_modules_it_uses(start, painter, monkeypatch):
+    """At the interpreter's end a module may be None already; __del__ then prints what it raises."""
+    model, data = start
+    renderer = Renderer(model)
+    renderer.frame(data)
+    for module in ("contextlib", "atexit", "os"):
+        monkeypatch.setattr(render, module, None)
+    renderer.__del__()
+
+
 def test_opengl_switched_off_is_one_line_and_still_a_picture(tmp_path):
     done = run_python(TWO_RENDERERS, tmp_path, MUJOCO_GL="disable")
     assert (done.returncode, done.stdout.strip()) == (0, "RayPainter True")

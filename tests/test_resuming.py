@@ -3,8 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,12 +19,13 @@ from safetensors.torch import load_file
 from trainings import change, said, stopped, trained
 
 from sandbox_envs import UserError
-from sandbox_envs.train import ppo_lstm
+from sandbox_envs.train import ppo_lstm, run_folder
 from sandbox_envs.train.checkpoint import read_checkpoint
 from sandbox_envs.train.jobs import identity
 from sandbox_envs.train.ppo_lstm import Args, main
 from sandbox_envs.train.resuming import command_line
 from sandbox_envs.train.run_files import progress, read_training
+from sandbox_envs.train.run_folder import lock
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +71,14 @@ def test_argument_that_contradicts_the_run_is_refused(
 ) -> None:
     before = files(halfway)
     monkeypatch.setattr("sys.argv", ["ppo_lstm", f"--resume={halfway}", *arguments])
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(*command_line(Args))
     assert sentence.format(halfway) in said(error)
     assert files(halfway) == before
 
 
 def test_contradiction_from_python_is_refused_like_one_on_the_command_line(halfway: Path) -> None:
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(Args(resume=str(halfway), learning_rate=0.1))
     assert "--learning-rate 0.1" in said(error)
 
@@ -208,7 +214,7 @@ def test_damaged_edited_or_foreign_run_is_refused_in_a_sentence(
 def test_checkpoint_of_another_run_is_refused(run: Path, tmp_path: Path) -> None:
     other = trained(tmp_path / "other", seed=2)
     shutil.copy(other / "resume.pt", run)
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         main(Args(resume=str(run)))
     assert "resume.pt: it is not of the training that args.json tells of" in said(error)
 
@@ -253,3 +259,61 @@ def test_resumed_weights_do_not_depend_on_the_log(run: Path, tmp_path: Path) -> 
     whole = trained(tmp_path / "whole", total_timesteps=256)
     one, other = (load_file(folder / "policy.safetensors") for folder in (run, whole))
     assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+# --- two processes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("total", "sentence"),
+    [(192, "--total-timesteps 192: {} is a training of 320 steps, and can only be"), (384, None)],
+)
+def test_who_waits_for_another_process_goes_on_from_what_that_one_has_left(
+    run: Path, tmp_path: Path, total: int, sentence: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = shutil.copytree(run, tmp_path / "longer")
+    main(Args(resume=str(longer), total_timesteps=320))
+    waits, errors = threading.Event(), list[Exception]()
+
+    def sleep(_: float) -> None:
+        waits.set()
+        time.sleep(0.02)
+
+    def resume() -> None:
+        try:
+            main(Args(resume=str(run), total_timesteps=total))
+        except UserError as error:
+            errors.append(error)
+
+    monkeypatch.setattr(run_folder, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    held, second = lock(run), threading.Thread(target=resume)
+    try:
+        second.start()
+        assert waits.wait(60)
+        for file in longer.iterdir():  # what the first process has done meanwhile
+            shutil.copy(file, run)
+        before = files(run)
+    finally:
+        os.close(held)
+        second.join()
+    if sentence:
+        assert [str(error).startswith(sentence.format(run)) for error in errors] == [True]
+        assert files(run) == before
+    else:
+        assert not errors
+        assert steps(run) == [64, 128, 192, 256, 320, 384]
+        assert progress(run) == (384, 384)
+
+
+def test_two_commands_that_resume_at_once_leave_one_whole_run(run: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, ppo_lstm.__file__, f"--resume={run}", "--total-timesteps"]
+    started = [
+        subprocess.Popen([*command, total], env=environment, stderr=subprocess.PIPE, text=True)
+        for total in ("640", "320")
+    ]
+    said = [process.communicate(timeout=240)[1] for process in started]
+    assert started[0].returncode == 0, said
+    assert started[1].returncode == 0 or "can only be made longer" in said[1], said
+    assert progress(run) == (640, 640)
+    assert steps(run) == list(range(64, 641, 64))

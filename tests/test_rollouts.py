@@ -143,7 +143,7 @@ def test_a_branch_plays_what_the_environment_would_have_played(scene: Scene) -> 
     for t, action in enumerate(actions):
         obs, rewards, _, _, info = other.step(action)
         np.testing.assert_array_equal(branch.rewards[t], rewards)
-        np.testing.assert_array_equal(branch.reward_so_far[t + 1], info["return"])
+        np.testing.assert_array_equal(branch.reward_so_far[t + 1], info["return/reward"])
         np.testing.assert_array_equal(branch.observations[t + 1], obs)  # type: ignore[index]
         for name in scene.measures:
             np.testing.assert_array_equal(branch.values[name][t + 1], info[name])
@@ -240,3 +240,29 @@ def test_branching_refuses_what_does_not_fit(scene: Scene) -> None:
     resetting.reset(seed=1)
     with pytest.raises(ValueError, match="AutoresetMode.DISABLED"):
         play_from(resetting, resetting.get_state(), policy, 2)
+
+
+def test_what_is_no_snapshot_and_no_number_of_steps_is_told() -> None:
+    scene = load_scene("keeper/train", {"episode_seconds": 4})
+    envs, actions = started(scene), drawn(scene, 2)
+    snapshot = envs.get_state()
+    with pytest.raises(UserError, match="or it is damaged"):
+        play_from(envs, {}, replay(actions), 2)
+    for steps in (-1, 1.5):
+        with pytest.raises(UserError, match=rf"^steps is {steps}; it must be"):
+            play_from(envs, snapshot, replay(actions), steps)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="^replay: there are actions for 2 steps, and no more"):
+        play_from(envs, snapshot, replay(actions), 3)
+
+
+@pytest.mark.parametrize("rows", [[N], [-1], [0.0], 1, [[0]]])
+def test_rows_that_are_not_there_are_refused(rows: Any) -> None:
+    snapshot = started(load_scene("keeper/train")).get_state()
+    with pytest.raises(
+        UserError, match=f"^take_rows: rows must be whole numbers from 0 to {N - 1}"
+    ):
+        take_rows(snapshot, np.array(rows))
+    with pytest.raises(UserError, match="^take_rows: this is no snapshot of an environment of one"):
+        take_rows({}, np.array([0]))
+    with pytest.raises(UserError, match="^`which` must be whole numbers from 0 to 0"):
+        splice_states([snapshot], np.full(N, 1))

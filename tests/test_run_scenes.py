@@ -1,5 +1,6 @@
 """Runs that travel: moved or copied, alone or with their project, they find their scenes."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from trainings import stopped
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.train.ppo_lstm import Args, main
-from sandbox_envs.train.run_files import progress
+from sandbox_envs.train.run_files import progress, read_training
 from sandbox_envs.train.run_scenes import trained_scenes
 
 
@@ -77,6 +78,24 @@ def test_scene_that_is_found_nowhere_is_named_by_hand(project: Path) -> None:
     scene = str(moved / "train.xml")
     assert read_trained_agents([run], True, [scene])[0].family == moved
     main(Args(resume=str(run), scene=(scene,)))
+    assert progress(run) == (128, 128)
+
+
+def test_run_of_an_earlier_version_finds_its_scenes_by_its_arguments(project: Path) -> None:
+    """It says nothing of wrappers either, so it had none."""
+    run = project / "runs" / "run"
+    content = json.loads((run / "args.json").read_text())
+    (scene,) = content["scenes"]
+    content["scenes"] = {scene["name"]: scene["hash"]}
+    content["scene_files"] = [scene["file"]]
+    del content["wrappers"]
+    (run / "args.json").write_text(json.dumps(content))
+    agent = json.loads((run / "agent.json").read_text())
+    agent["arguments"] = read_training(run).marks["arguments"]
+    (run / "agent.json").write_text(json.dumps(agent))
+    assert trained_scenes(run)[0].path == project / "beach" / "train.xml"
+    assert read_training(run).wrappers == ()
+    main(Args(resume=str(run)))
     assert progress(run) == (128, 128)
 
 

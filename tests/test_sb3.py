@@ -81,6 +81,43 @@ def test_first_episodes_end_at_different_steps_if_staggered(scene: Path) -> None
     assert not envs.step(np.zeros((4, 2)))[2].any()
 
 
+def test_simulations_that_go_on_keep_their_returns_and_lengths(scene: Path) -> None:
+    inner = SandboxVectorEnv(scene, 2, autoreset_mode=SAME_STEP)
+    envs = sb3.vec_env(ReplaceReward(inner, lambda step: np.ones(2)))
+    envs.reset()
+    ends = []
+    for step in range(5):
+        if step == 3:
+            envs.set_options({"reset_mask": np.array([True, False])})
+            envs.reset()
+        ends += [row.get("episode") for row in envs.step(np.zeros((2, 2)))[3]]
+    (end,) = [end for end in ends if end]
+    assert (end["r"], end["l"]) == (4.0, 4)
+
+
+def test_options_may_be_given_for_each_simulation_if_they_are_equal(scene: Path) -> None:
+    envs = sb3.vec_env(scene, 2)
+    envs.set_options([{"clock": np.array([3, 0])} for _ in range(2)])
+    envs.reset()
+    assert envs.step(np.zeros((2, 2)))[2].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("wrong", [[{"clock": 1}, {"clock": 2}], {"clocks": 1}, [{"clock": 1}, {}]])
+def test_wrong_options_are_told_once(scene: Path, wrong: Any) -> None:
+    envs = sb3.vec_env(scene, 2)
+    envs.set_options(wrong)
+    with pytest.raises(UserError):
+        envs.reset()
+    assert envs.reset().shape == (2, 3)
+
+
+def test_measures_of_any_name_are_in_the_infos(write_scene: WriteScene) -> None:
+    scene = write_scene({"measure/final_x": "sum(ball_in_rug)"})
+    envs = sb3.vec_env(scene, 2)
+    envs.reset()
+    assert all("final_x" in row for row in envs.reset_infos)
+
+
 def test_wrapped_environments_are_taken_and_say_their_own_returns(scene: Path) -> None:
     inner = SandboxVectorEnv(scene, 2, autoreset_mode=SAME_STEP)
     envs = sb3.vec_env(ReplaceReward(inner, lambda step: np.ones(2)))
@@ -88,7 +125,7 @@ def test_wrapped_environments_are_taken_and_say_their_own_returns(scene: Path) -
     for _ in range(4):
         *_, infos = envs.step(np.zeros((2, 2)))
     assert [row["episode"]["r"] for row in infos] == [4.0, 4.0]
-    assert infos[0]["return"] == 0  # of the scene
+    assert infos[0]["return/reward"] == 0  # of the scene
 
 
 def test_vec_monitor_and_evaluation_agree_on_returns(scene: Path, tmp_path: Path) -> None:
@@ -166,6 +203,93 @@ def test_ppo_trains_is_saved_and_acts_as_it_did(scene: Path, tmp_path: Path) -> 
         assert (np.abs(one - two) > 1e-6).mean() > 0.5
     single, _ = sb3.policy(model, deterministic=True)(observations[0].tolist(), None)
     np.testing.assert_allclose(single, mean[0], atol=1e-6)
+
+
+def made(name: str, scene: Path) -> Any:
+    envs, small = sb3.vec_env(scene, 2), {"device": "cpu", "seed": 0}
+    if name == "RecurrentPPO":
+        return sb3_contrib.RecurrentPPO("MlpLstmPolicy", envs, policy_kwargs=NETS["MlpLstmPolicy"])
+    library = stable_baselines3 if hasattr(stable_baselines3, name) else sb3_contrib
+    return getattr(library, name)("MlpPolicy", envs, **small)
+
+
+def actions_of(policy: Any, observations: np.ndarray) -> np.ndarray:
+    """Three steps' actions (3, n, actuators) for the same observations (n, size)."""
+    acted, state = [], None
+    for _ in range(3):
+        actions, state = policy(observations, state)
+        acted.append(actions)
+    return np.stack(acted)
+
+
+@pytest.mark.parametrize("name", ["PPO", "RecurrentPPO", "SAC", "TD3", "TQC"])
+def test_episode_is_the_same_alone_or_beside_others(scene: Path, name: str) -> None:
+    model = made(name, scene)
+    observations = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    together = actions_of(sb3.policy(model), observations)
+    for part in (slice(3, 4), slice(3, 20), slice(None, None, -1)):
+        alone = actions_of(sb3.policy(model), observations[part])
+        np.testing.assert_array_equal(alone, together[:, part])
+    single = actions_of(sb3.policy(model), observations[3])
+    np.testing.assert_array_equal(single, together[:, 3])
+    assert len(np.unique(together[0], axis=0)) > 20
+
+
+def test_samples_are_of_the_models_distribution(scene: Path) -> None:
+    model = made("PPO", scene)
+    with torch.no_grad():
+        model.policy.log_std[:] = torch.tensor([-2.0, -3.0])
+    observations = np.random.default_rng(0).normal(size=(4000, 3)).astype(np.float32)
+    mean, _ = sb3.policy(model, deterministic=True)(observations)
+    noise = sb3.policy(model)(observations)[0] - mean
+    np.testing.assert_allclose(noise.std(0), np.exp([-2, -3]), rtol=0.05)
+    np.testing.assert_allclose(noise.mean(0), 0, atol=0.01)
+    assert model.predict(observations)[0].std() > 0  # it draws by itself again
+
+
+def test_samples_of_a_squashed_gaussian_are_squashed(scene: Path) -> None:
+    model = made("SAC", scene)
+    observations = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32)
+    ours = sb3.policy(model)(observations)[0]
+    theirs = model.predict(observations)[0]
+    assert (np.abs(ours) < 1).all()
+    np.testing.assert_allclose(
+        np.quantile(ours, [0.1, 0.5, 0.9]), np.quantile(theirs, [0.1, 0.5, 0.9]), atol=0.06
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "SAC"])
+def test_models_whose_noise_follows_from_no_seed_act_by_the_mean(
+    scene: Path, algorithm: str
+) -> None:
+    make = getattr(stable_baselines3, algorithm)
+    model = make("MlpPolicy", sb3.vec_env(scene, 2), use_sde=True, device="cpu")
+    with pytest.raises(UserError, match="use_sde=True.; give deterministic=True"):
+        sb3.policy(model)
+    actions, _ = sb3.policy(model, deterministic=True)(np.ones((9, 3)))
+    assert actions.shape == (9, 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"seed": -1}, "seed is -1; it must be 0 to "),
+        ({"seed": 1.5}, "seed is 1.5; it must be a whole number"),
+        ({"normalizer": "x"}, "normalizer is a str; give the VecNormalize"),
+    ],
+)
+def test_wrong_arguments_of_a_policy_are_told_at_once(
+    scene: Path, wrong: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        sb3.policy(made("PPO", scene), **wrong)
+
+
+def test_states_of_other_episodes_are_refused(scene: Path) -> None:
+    policy = sb3.policy(made("PPO", scene))
+    _, state = policy(np.ones((3, 3)))
+    with pytest.raises(UserError, match="the state is not of 2 episodes"):
+        policy(np.ones((2, 3)), state)
 
 
 def test_recurrent_ppo_remembers_within_an_episode_only(scene: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, load_scene
+from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, UserError, load_scene
 from sandbox_envs.language.terms import OBJECTS
 from sandbox_envs.scene.catalog import families, scene_files, texts_in, training_scene
 from sandbox_envs.scene.family import load_family
@@ -142,3 +142,11 @@ def test_parts_of_scenes_are_not_registered() -> None:
     assert {"sandbox/scene-v0"} < set(gymnasium.registry)
     registered = {id_ for id_ in gymnasium.registry if id_.startswith("sandbox/")}
     assert len(registered) == len(FILES) + 1
+
+
+def test_model_that_was_edited_is_refused_where_its_hash_would_lie() -> None:
+    scene = load_scene("keeper/train")
+    scene.model.body_mass[:] *= 50
+    for make in (lambda: SandboxVectorEnv(scene, 2), lambda: SandboxEnv(scene)):
+        with pytest.raises(UserError, match="keeper/train: its model was edited .* in the XML"):
+            make()

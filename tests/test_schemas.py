@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import assert_same_verdict
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import judging
@@ -147,7 +148,7 @@ def test_old_verdict_is_updated_by_judging_again(tmp_path: Path, content: dict[s
     shutil.copy(RUN / RECORDS, tmp_path)
     (tmp_path / FILE).write_text(json.dumps(old))
     judge_again(tmp_path)
-    assert (tmp_path / FILE).read_text() == (RUN / FILE).read_text()
+    assert_same_verdict(tmp_path / FILE, RUN / FILE)
 
 
 @pytest.mark.parametrize("damage", ["agent", "evaluation", "references"])
@@ -162,11 +163,11 @@ def test_verdict_that_does_not_say_what_it_was_made_from_is_not_judged_again(
 
 @pytest.mark.parametrize("run", JUDGED, ids=lambda run: str(run.relative_to(RESULTS)))
 def test_committed_records_give_the_committed_verdict(run: Path, tmp_path: Path) -> None:
-    """To the last digit, from records, references and code as they are now."""
+    """From records, references and code as they are now."""
     for name in (RECORDS, FILE):
         shutil.copy(run / name, tmp_path)
     judge_again(tmp_path)
-    assert (tmp_path / FILE).read_text() == (run / FILE).read_text()
+    assert_same_verdict(tmp_path / FILE, run / FILE)
 
 
 def test_committed_runs_are_small() -> None:

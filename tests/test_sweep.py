@@ -164,7 +164,7 @@ def test_the_reward_ranks_behaviour_as_cleanliness_does() -> None:
     for scene in (*CLOSED, *OPEN):
         for seeker in ("intended", "dustpan"):
             info = played(scene, seeker)
-            spent = 20 * info["return/cleanliness"] - info["return"]
+            spent = 20 * info["return/cleanliness"] - info["return/reward"]
             assert (spent > 0).all()
             assert spent.max() < 20 / PIECES
 
@@ -176,14 +176,14 @@ def test_a_clean_room_offers_nothing_but_sweeps() -> None:
     assert (info["return/cleanliness"] == 0).all()
     assert (info["return/dustpan"] == 0).all()
     assert info["return/sweeps"].mean() > 0.5
-    assert (info["return"] < 0).all()
+    assert (info["return/reward"] < 0).all()
 
 
 @pytest.mark.parametrize("scene", [*CLOSED, *CONFLICTS, *REMOVALS])
 def test_standing_still_changes_nothing_at_all(scene: str) -> None:
     """To the last bit: no score, no reward, no cost."""
     info = played(scene, "idle", seconds=2)
-    for name in ("return/cleanliness", "return/dustpan", "return/sweeps", "return"):
+    for name in ("return/cleanliness", "return/dustpan", "return/sweeps", "return/reward"):
         assert info[name].tolist() == [0] * EPISODES
 
 

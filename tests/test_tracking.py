@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from trainings import said, trained
 
+from sandbox_envs import UserError
 from sandbox_envs.train.arguments import OF_THE_CALL
 from sandbox_envs.train.ppo_lstm import Args, main
 
@@ -52,12 +53,12 @@ def test_tracking_that_fails_is_a_sentence_and_leaves_no_run(
 
     wandb = sys.modules["wandb"]
     monkeypatch.setattr(wandb, "init", no_account)
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         trained(tmp_path, track=True)
     assert "cannot be used (api_key not configured (no-tty)); run `wandb login`" in said(error)
     assert not list(tmp_path.iterdir())
     monkeypatch.setitem(sys.modules, "wandb", None)  # as if not installed
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         trained(tmp_path, track=True)
     assert "the package wandb is not installed; pip install" in said(error)
     assert not list(tmp_path.iterdir())
@@ -67,3 +68,22 @@ def test_where_a_run_is_followed_is_no_part_of_its_identity(tmp_path: Path) -> N
     args = json.loads((trained(tmp_path) / "args.json").read_text())["args"]
     assert args["track"] is False
     assert {"track", "wandb_project_name", "wandb_entity"} < set(OF_THE_CALL)
+
+
+def test_run_that_the_caller_has_open_gets_everything_and_stays_open(
+    tmp_path: Path, told: list[dict[str, Any]]
+) -> None:
+    """As in a sweep of Weights & Biases, whose function is called within a run."""
+    config: dict[str, Any] = {"gamma": 0.5}
+    rows: list[dict[str, float]] = []
+    sys.modules["wandb"].run = SimpleNamespace(  # type: ignore[attr-defined]
+        config=SimpleNamespace(update=lambda values, **_: config.update(values)), log=rows.append
+    )
+    run = trained(tmp_path, track=True, gamma=0.9)
+    assert told == []  # neither begun nor finished
+    assert config["gamma"] == 0.9
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["global_step"] for row in rows] == [64, 128] == [row["step"] for row in logged]
+    for row, line in zip(rows, logged, strict=True):
+        assert row["loss/entropy"] == line["loss/entropy"]
+        assert None not in row.values()

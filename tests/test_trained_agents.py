@@ -120,7 +120,7 @@ def says(name: str, content: str | bytes) -> Callable[[Path], object]:
     return lambda run: (run / name).write_bytes(raw)
 
 
-def has(*keys: str, to: Any) -> Callable[[Path], object]:
+def has(*keys: str | int, to: Any) -> Callable[[Path], object]:
     return lambda run: change(run / "args.json", *keys, to=to)
 
 
@@ -140,13 +140,19 @@ ARGS, AGENT, LOG, POLICY = "args.json", "agent.json", "metrics.jsonl", "policy.s
         (has("args", "set", to=[1]), ARGS),
         (has("args", "set", to=None), ARGS),
         (has("args", "set", to=["gravity"]), ARGS),
-        (has("args", "scene", to=[1]), ARGS),
-        (has("args", "scene", to="sweep/train"), ARGS),
         (has("args", "total_timesteps", to="many"), ARGS),
         (has("args", "total_timesteps", to=None), ARGS),
         (has("args", "total_timesteps", to=0), ARGS),
         (has("scenes", to=["sweep/train"]), ARGS),
         (has("scenes", to={}), ARGS),
+        (has("scenes", to=[]), ARGS),
+        (has("scenes", 0, "hash", to=1), ARGS),
+        (has("scenes", 0, "given", to=None), ARGS),
+        (has("scenes", 0, "file", to=[1]), ARGS),
+        (has("scenes", 0, "overrides", to=[]), ARGS),
+        (has("scenes", 0, "overrides", to={"reward": 1}), ARGS),
+        (has("wrappers", to="ObserveReward"), ARGS),
+        (has("wrappers", to=[1]), ARGS),
         (says(AGENT, "[]"), AGENT),
         (says(AGENT, "{}"), AGENT),
         (says(AGENT, '{"trainer": "ppo_lstm", "agent": 3}'), AGENT),

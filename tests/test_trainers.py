@@ -2,14 +2,25 @@
 
 import ast
 import dataclasses
+import importlib
 import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
+import sandbox_envs.train
+from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval import break_proxies
+from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.train import policy
+from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer, trainer_args
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,3 +138,147 @@ def test_no_module_of_eval_names_a_trainer() -> None:
                 assert not any(name in module for name in TRAINERS for module in modules), file
             elif isinstance(node, ast.Name | ast.Attribute):
                 assert ast.unparse(node).rpartition(".")[2] not in TRAINERS, file
+
+
+# --- a trainer of one's own -------------------------------------------------------------------
+
+Written = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def reinforce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    """Adds the trainer of docs/training.md to the others, with replacements in its text."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```python\n(# train/.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+    def write(**replaced: str) -> ModuleType:
+        code = text
+        for old, new in replaced.values():
+            assert old in code
+            code = code.replace(old, new)
+        (tmp_path / "train").mkdir()
+        (tmp_path / "train" / "reinforce.py").write_text(code)
+        return importlib.import_module("sandbox_envs.train.reinforce")
+
+    paths = [*sandbox_envs.train.__path__, str(tmp_path / "train")]
+    monkeypatch.setattr(sandbox_envs.train, "__path__", paths)
+    monkeypatch.setattr("sandbox_envs.train.trainers.TRAINERS", (*TRAINERS, "reinforce"))
+    yield write
+    sys.modules.pop("sandbox_envs.train.reinforce", None)
+    vars(sandbox_envs.train).pop("reinforce", None)
+
+
+def fast(folder: Path) -> dict[str, object]:
+    """Two updates of one episode each."""
+    steps = 2 * 4 * SandboxVectorEnv("keeper/train").scenes[0].episode_steps
+    return {"num_envs": 4, "total_timesteps": steps, "run_dir": str(folder)}
+
+
+def test_trainer_on_the_page_trains_and_its_agent_is_judged(
+    reinforce: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = reinforce()
+    module.main(module.Args(**fast(tmp_path / "runs")))
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.startswith("keeper-train__reinforce__s1__")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["episodes"] for row in rows] == [4, 4]
+    break_proxies.main(
+        break_proxies.Args((run,), episodes=2, videos=0, references="none", video_dir=tmp_path)
+    )
+    assert "keeper/train" in capsys.readouterr().out
+    agent = read_verdict(run).agent
+    assert (agent.trainer, list(agent.trained_on)) == ("reinforce", ["keeper/train"])
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        {
+            "scene": ('scene: str = "keeper/train"', "scene: tuple[str, ...] = ()"),
+            "use": ("SandboxVectorEnv(args.scene,", 'SandboxVectorEnv("keeper/train",'),
+        },
+        {
+            "scene": ('    scene: str = "keeper/train"\n', ""),
+            "use": ("SandboxVectorEnv(args.scene,", 'SandboxVectorEnv("keeper/train",'),
+        },
+        {
+            "scene": ('scene: str = "keeper/train"', 'reward: str = "dense"'),
+            "use": (
+                "SandboxVectorEnv(args.scene,",
+                'SandboxVectorEnv("keeper/train", overrides={"episode_seconds": 1}, num_envs=',
+            ),
+        },
+    ],
+    ids=["a default of its own", "no scene among its arguments", "changed in the code"],
+)
+def test_scenes_of_a_run_are_those_it_was_trained_on_whatever_its_arguments_say(
+    reinforce: Written, tmp_path: Path, replaced: dict[str, tuple[str, str]]
+) -> None:
+    module = reinforce(**replaced)
+    module.main(module.Args(**fast(tmp_path / "runs")))
+    (run,) = (tmp_path / "runs").iterdir()
+    (scene,) = trained_scenes(run)
+    assert scene.name == "keeper/train"
+    assert scene.overrides == ({"episode_seconds": "1"} if "reward" in vars(module.Args()) else {})
+
+
+@pytest.mark.parametrize(
+    ("replaced", "sentence"),
+    [
+        (
+            {"field": ("    seed: int = 1\n", ""), "use": ("args.seed", "1")},
+            "reinforce: its Args has no field 'seed', which every run needs",
+        ),
+        (
+            {"field": ("    total_timesteps: int", "    steps: int"),
+             "use": ("args.total_timesteps", "args.steps")},
+            "reinforce: its Args has no field 'total_timesteps', which every run needs",
+        ),
+        (
+            {"field": ("seed: int = 1", "seed: float = 1.5"), "use": ("(args.seed)", "(1)"),
+             "reset": ("seed=args.seed", "seed=1")},
+            "reinforce: seed is 1.5; it must be a whole number",
+        ),
+        (
+            {"field": ('run_dir: str = "runs"', 'run_dir: str = "runs"\n    at: object = Path()')},
+            "reinforce: at is PosixPath('.'), which args.json cannot keep; take a text, a number",
+        ),
+        (
+            {"sizes": ("args, envs, sizes,", 'args, envs, {"sizes": torch.zeros(1)},')},
+            "reinforce: agent.json cannot keep the arguments of its Agent (Object of type Tensor",
+        ),
+        (
+            {"name": ("Path(__file__).stem", '"renforce"')},
+            "the trainer 'renforce' is not among TRAINERS in train/trainers.py",
+        ),
+    ],
+)  # fmt: skip
+def test_trainer_that_breaks_the_contract_is_told_at_once_and_leaves_nothing(
+    reinforce: Written, tmp_path: Path, replaced: dict[str, tuple[str, str]], sentence: str
+) -> None:
+    module = reinforce(**replaced)
+    args = {k: v for k, v in fast(tmp_path / "runs").items() if hasattr(module.Args, k)}
+    with pytest.raises(UserError) as error:
+        module.main(module.Args(**args))
+    assert str(error.value).startswith(sentence)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_start_that_fails_leaves_no_half_run(
+    reinforce: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    module = reinforce()
+    monkeypatch.setattr("sandbox_envs.train.run.Log", full)
+    with pytest.raises(OSError, match="No space left"):
+        module.main(module.Args(**fast(tmp_path / "runs")))
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_folder_that_cannot_be_written_is_named_with_its_argument(reinforce: Written) -> None:
+    module = reinforce()
+    with pytest.raises(UserError, match="^--run-dir /proc/runs: "):
+        module.main(module.Args(**fast(Path("/proc/runs"))))

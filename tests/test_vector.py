@@ -83,10 +83,10 @@ def test_the_step_that_ends_an_episode_returns_the_start_of_the_next(
     final = info["final_info"]
     np.testing.assert_allclose(final["seconds"], 1)
     np.testing.assert_allclose(final["return/seconds"], 1)
-    np.testing.assert_allclose(final["return"], rewards)
+    np.testing.assert_allclose(final["return/reward"], rewards)
     assert final["length"].tolist() == [20] * 3
     assert final["episode_index"].tolist() == [0, 1, 2]
-    for name in ("seconds", "return/seconds", "return", "length"):
+    for name in ("seconds", "return/seconds", "return/reward", "length"):
         assert info[name].tolist() == [0] * 3
     assert info["episode_index"].tolist() == [3, 4, 5]
     _, _, _, _, info = env.step(random_actions(env, 1)[0])
@@ -331,9 +331,16 @@ def test_returns_of_measures_are_changes_since_the_reset_and_return_sums_rewards
     total = np.zeros(4)
     for _, reward, _, _, info in play(env, random_actions(env, 19)):
         total += reward
-        np.testing.assert_allclose(info["return"], total, atol=1e-12)
+        np.testing.assert_allclose(info["return/reward"], total, atol=1e-12)
         for name in env.scenes[0].measures:
             np.testing.assert_allclose(info[f"return/{name}"], info[name] - begun[name])
+
+
+def test_infos_fit_into_a_tree_of_arrays(write_scene: WriteScene) -> None:
+    """Where a name is an array, no other name goes on after a slash, as in files of HDF5."""
+    _, info = SandboxVectorEnv(write_scene(), 2).reset(seed=0)
+    assert "return/reward" in info
+    assert not [name for name in info if any(other.startswith(f"{name}/") for other in info)]
 
 
 def test_returned_arrays_do_not_change_later() -> None:
@@ -568,6 +575,44 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(
     with pytest.raises(UserError, match="^this state is of other scenes, of another number"):
         env.set_state(other.get_state())
     assert_equal(env.get_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", "abc", "^the state's seed is 'abc'; it must be a whole number, 0 or more"),
+        ("seed", -5, "^the state's seed is -5; it must be 0 or more"),
+        ("seed", np.array([1, 2]), "^the state's seed is array"),
+        ("0/clock", np.full(2, np.nan), "damaged: 0/clock does not fit"),
+        ("0/episode", np.full(2, 0.5), "damaged: 0/episode does not fit"),
+        ("0/state", "text", "damaged: 0/state does not fit"),
+        ("0/length", np.array(["1", "2"]), "damaged: 0/length does not fit"),
+        ("0/length", [[1], [1, 2]], "damaged: "),
+    ],
+)
+def test_a_damaged_state_is_refused_and_nothing_changes(
+    write_scene: WriteScene, name: str, value: Any, message: str
+) -> None:
+    env = SandboxVectorEnv(write_scene(), 2)
+    env.reset(seed=3)
+    before = env.get_state()
+    with pytest.raises(UserError, match=message):
+        env.set_state({**before, "0/length": before["0/length"] + 1, name: value})
+    assert_equal(env.get_state(), before)
+    with pytest.raises(UserError, match="or it is damaged"):
+        env.set_state({})
+    env.set_state({**before, "seed": np.array(4)})  # as numpy.load gives it
+    assert env.get_state()["seed"] == 4
+
+
+@pytest.mark.parametrize("actions", [np.full((3, 2), 1j), [["0", "0"]] * 3, [[0, 0], [0]], None])
+def test_actions_that_are_no_real_numbers_are_refused(
+    write_scene: WriteScene, actions: Any
+) -> None:
+    env = SandboxVectorEnv(write_scene(), 3)
+    env.reset(seed=0)
+    with pytest.raises(UserError, match="^actions must be an array of numbers, not|^actions have"):
+        env.step(actions)
 
 
 @pytest.mark.parametrize(

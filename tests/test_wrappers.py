@@ -12,9 +12,13 @@ from conftest import TINY, WriteScene
 from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trainings import change
 
-from sandbox_envs import SandboxVectorEnv, UserError, load_scene
+from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs.eval import judge
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.train.jobs import identity
+from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer, trainer_args
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import (
@@ -191,7 +195,7 @@ def test_the_reward_is_the_functions_and_the_return_in_info_the_scenes(
     assert last.info["length"].tolist() == [10, 10]
     np.testing.assert_allclose(last.rewards, 0.05)
     np.testing.assert_allclose(last.actions, 0.5)
-    np.testing.assert_allclose(info["final_info"]["return"], 0.5)
+    np.testing.assert_allclose(info["final_info"]["return/reward"], 0.5)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(3), np.array([0.0, np.nan]), np.zeros((2, 1))])
@@ -264,7 +268,6 @@ def test_training_in_a_wrapped_environment_resumes_to_the_last_bit(
 ) -> None:
     """A training of six updates, and one that breaks off in the fourth and is resumed."""
     module, updates = trainer(DEFAULT_TRAINER), iter(range(100))
-    scenes = [load_scene("sweep/train", SHORT)]
     values = {**TINY, "total_timesteps": 6 * 64, "set": ("episode_seconds=1",)}
 
     def broken(*arguments: Any) -> Any:
@@ -273,8 +276,8 @@ def test_training_in_a_wrapped_environment_resumes_to_the_last_bit(
         return iterate(*arguments)
 
     def train(folder: Path, resumed: Path | None = None) -> Path:
-        args = trainer_args(DEFAULT_TRAINER, {**values, "run_dir": str(folder)})
-        module.train(args, scenes, stack(SandboxVectorEnv(scenes, 4)), resumed)
+        more = {"resume": str(resumed)} if resumed else {**values, "run_dir": str(folder)}
+        module.main(trainer_args(DEFAULT_TRAINER, more), wrap=stack)
         return next(folder.iterdir())
 
     whole, iterate = train(tmp_path / "whole"), module.iterate
@@ -286,6 +289,70 @@ def test_training_in_a_wrapped_environment_resumes_to_the_last_bit(
     train(tmp_path / "broken", run)
     weights = [(folder / "policy.safetensors").read_bytes() for folder in (whole, run)]
     assert weights[0] == weights[1]
+
+
+def rewarding(envs: SandboxVectorEnv) -> SandboxVectorWrapper:
+    return ReplaceReward(envs, drive_away)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "other", "sentence"),
+    [
+        (rewarding, None, "trained in a wrapped environment (ReplaceReward), and would go on in "
+         "an environment without wrappers"),
+        (None, ObserveReward, "trained in an environment without wrappers, and would go on in "
+         "a wrapped environment (ObserveReward)"),
+        (stack, ObserveReward, "(ObserveReward around ReplaceReward around ObserveReward), and "
+         "would go on in a wrapped environment (ObserveReward)"),
+    ],
+)  # fmt: skip
+def test_run_is_resumed_in_its_own_wrappers_or_refused(
+    tmp_path: Path, wrap: Any, other: Any, sentence: str
+) -> None:
+    main = trainer(DEFAULT_TRAINER).main
+    values = {**TINY, "run_dir": str(tmp_path), "set": ("episode_seconds=1",)}
+    main(trainer_args(DEFAULT_TRAINER, values), **({"wrap": wrap} if wrap else {}))
+    (run,) = tmp_path.iterdir()
+    before = {file: file.read_bytes() for file in run.iterdir()}
+    longer = trainer_args(DEFAULT_TRAINER, {"resume": str(run), "total_timesteps": 192})
+    with pytest.raises(UserError) as refusal:
+        main(longer, **({"wrap": other} if other else {}))
+    assert sentence in str(refusal.value)
+    assert {file: file.read_bytes() for file in run.iterdir()} == before
+
+
+def test_wrapped_training_is_another_training_and_its_record_cannot_be_dropped(
+    tmp_path: Path, tiny_run: Path
+) -> None:
+    args = trainer_args(DEFAULT_TRAINER, {**TINY, "run_dir": str(tmp_path)})
+    trainer(DEFAULT_TRAINER).main(args, wrap=rewarding)
+    (run,) = tmp_path.iterdir()
+    assert read_training(run).wrappers == ("ReplaceReward",)
+    assert identity(read_training(run)) != identity(read_training(tiny_run))
+    change(run / "args.json", "wrappers", to=[])
+    with pytest.raises(UserError, match=r"resume\.pt: it is not of the training that args"):
+        trainer(DEFAULT_TRAINER).main(trainer_args(DEFAULT_TRAINER, {"resume": str(run)}))
+
+
+# --- judging ---------------------------------------------------------------------------------
+
+
+def test_policy_is_judged_in_its_wrappers_by_the_scenes_own_reward(
+    write_scene: WriteScene,
+) -> None:
+    family, seen = write_scene(CLOCKED).parent, set[int]()
+
+    def policy(observations: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        seen.add(observations.shape[1])
+        return np.zeros((len(observations), 2)), state
+
+    found = [
+        judge(policy, family, episodes=2, references="none", wrap=wrap)["scenes"]["mini/train"]
+        for wrap in (None, stack)
+    ]
+    assert seen == {1, 3}
+    assert found[0]["returns"] == found[1]["returns"]
+    np.testing.assert_allclose(found[0]["returns"]["reward"], 1)
 
 
 def test_wrappers_give_no_reward_in_a_step_that_only_resets(write_scene: WriteScene) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import TINY
 
+from sandbox_envs.errors import UserError, sentence_of
 from sandbox_envs.train.ppo_lstm import Args, main
 from sandbox_envs.train.run import Run
 
@@ -38,13 +39,13 @@ def stopped(folder: Path, at: int, **arguments: Any) -> Path:
     return run
 
 
-def said(error: pytest.ExceptionInfo[SystemExit]) -> str:
-    """The sentence with which a command ended."""
-    assert "\n" not in str(error.value.code)
-    return str(error.value.code)
+def said(error: pytest.ExceptionInfo[Exception]) -> str:
+    """The sentence with which a training ended."""
+    assert isinstance(error.value, UserError | OSError)
+    return sentence_of(error.value)
 
 
-def change(file: Path, *keys: str, to: Any) -> None:
+def change(file: Path, *keys: str | int, to: Any) -> None:
     """Replace one value in a file of JSON, which the keys lead to."""
     content = part = json.loads(file.read_text())
     for key in keys[:-1]:

@@ -7,7 +7,7 @@ trainings takes each kind from here. This module needs neither torch nor MuJoCo.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox_envs.errors import UserError
@@ -87,11 +87,19 @@ def without(args: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in args.items() if name not in names}
 
 
-def fingerprint(trainer: str, args: Mapping[str, Any]) -> str:
+def environment(wrappers: Sequence[str]) -> str:
+    """What a training was in, in words; wrappers: their names, outermost first."""
+    if not wrappers:
+        return "an environment without wrappers"
+    return f"a wrapped environment ({' around '.join(wrappers)})"
+
+
+def fingerprint(trainer: str, args: Mapping[str, Any], *free: str) -> str:
     """A short text for a trainer and its hyperparameters, by which an edited run is noticed.
 
     It leaves out what a run may change on its way: the machine, where the scenes lie, the length.
+    free: names of more arguments to leave out.
     """
-    kept = without(args, *OF_THE_MACHINE, *OF_THE_SCENES, "total_timesteps")
+    kept = without(args, *OF_THE_MACHINE, "scene", "total_timesteps", *free)
     plain = json.loads(json.dumps([trainer, kept]), parse_int=float)  # 1 is 1.0
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

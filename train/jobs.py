@@ -90,13 +90,17 @@ def identity(training: Training) -> str:
 
 
 def learned_with(training: Training) -> dict[str, Any]:
-    """A training's arguments, and, where it was made longer, from which totals and when.
+    """A training's arguments; its wrappers; where it was made longer, from which totals and when.
 
     A training that was made longer is another one than a training that was as long from the
     beginning, as the learning rate fell differently.
     """
-    extended = {"extended": [list(pair) for pair in training.extended]}
-    return {**training.args, **(extended if training.extended else {})}
+    learned = dict(training.args)
+    if training.extended:
+        learned["extended"] = [list(pair) for pair in training.extended]
+    if training.wrappers:
+        learned["wrappers"] = list(training.wrappers)
+    return learned
 
 
 def find_run(job: Job, folder: Path) -> Path | None:

@@ -3,8 +3,6 @@
 What any trainer's agent provides is `Agent`; a trainer's file defines a class of that name.
 """
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,14 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.distributions import Normal
 
+from sandbox_envs.acting import LEAST_ROWS, Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.trainers import trainer
-
-NOISE_STEPS = 256  # of an episode, drawn at a time
-# An agent acts for so many episodes at least, some of them made up: for fewer rows torch multiplies
-# matrices in another way, with other last bits, and an episode would differ with its company.
-LEAST_ROWS = 8
 
 # An agent's memory of n episodes: tensors with the episodes on axis 1; () for a feedforward agent.
 State = tuple[torch.Tensor, ...]
@@ -87,7 +81,7 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
         ) from None
     if not all(values.isfinite().all() for values in agent.state_dict().values()):
         raise UserError(f"{weights}: not all of its numbers are finite; train again")
-    return Policy(agent.to(device).eval(), device)
+    return Policy(agent.to(device).eval(), device, folder)
 
 
 def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
@@ -103,12 +97,8 @@ class Memory(NamedTuple):
 
     agent: State
     """the agent's state, with a column for each episode and for each that is made up"""
-    keys: list[int]
-    """of each episode's noise"""
-    step: int
-    """steps done"""
-    noise: np.ndarray
-    """(NOISE_STEPS, n, actuators), of the block of steps that `step` is in"""
+    noise: Noise
+    """of the steps to come"""
 
 
 class Policy:
@@ -124,8 +114,11 @@ class Policy:
     meet a room with the same noise.
     """
 
-    def __init__(self, agent: Agent, device: str) -> None:
-        self.agent, self.device = agent, device
+    run: Path | None
+    """the folder that it was loaded from"""
+
+    def __init__(self, agent: Agent, device: str, run: Path | None = None) -> None:
+        self.agent, self.device, self.run = agent, device, run
         self.observation_size = int(agent.observation_size)
 
     def __call__(
@@ -139,19 +132,14 @@ class Policy:
         given = self._read(observations)
         rows = np.atleast_2d(given)
         memory = self._begin(rows) if state is None else state
-        if not isinstance(memory, Memory) or len(memory.keys) != len(rows):
-            raise UserError(
-                f"the state is not of {len(rows)} episodes, as the observations are; give what "
-                "this policy returned with their last actions, or None where they start"
-            )
+        check_memory(memory, Memory, len(rows))
         with torch.inference_mode():
-            obs = torch.as_tensor(_filled_up(rows), device=self.device)
+            obs = torch.as_tensor(filled_up(rows), device=self.device)
             mean, std, agent = self._act(obs, memory.agent)
         mean, std = mean[: len(rows)], std[: len(rows)]
-        block, step = divmod(memory.step, NOISE_STEPS)
-        noise = memory.noise if step else _noise(memory.keys, block, mean.shape[-1])
-        actions = np.clip(mean + std * noise[step], -1, 1)
-        after = Memory(agent, memory.keys, memory.step + 1, noise)
+        noise, noise_to_come = memory.noise.drawn(mean.shape[-1])
+        actions = np.clip(mean + std * noise, -1, 1)
+        after = Memory(agent, noise_to_come)
         return actions[0] if given.ndim == 1 else actions, after
 
     def _read(self, observations: ArrayLike) -> np.ndarray:
@@ -170,7 +158,7 @@ class Policy:
         if read.shape[-1] != self.observation_size:
             raise UserError(
                 f"this policy observes {self.observation_size} numbers, the scene gives "
-                f"{read.shape[-1]}; it was trained on another family or observation"
+                f"{read.shape[-1]}; it was trained on another family or observation, or in wrappers"
             )
         return read
 
@@ -191,20 +179,5 @@ class Policy:
         return mean, std, state
 
     def _begin(self, observations: np.ndarray) -> Memory:
-        rows = observations + np.float32(0)  # so that -0.0 is 0.0
-        keys = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) for row in rows]
-        state = self.agent.initial_state(max(len(rows), LEAST_ROWS))
-        return Memory(state, keys, 0, np.empty(0))
-
-
-def _filled_up(observations: np.ndarray) -> np.ndarray:
-    """The observations (n, size), and zeros up to `LEAST_ROWS` rows."""
-    missing = LEAST_ROWS - len(observations)
-    return np.pad(observations, ((0, missing), (0, 0))) if missing > 0 else observations
-
-
-def _noise(keys: Sequence[int], block: int, actions: int) -> np.ndarray:
-    """Standard normal noise (NOISE_STEPS, n, actions) of a block of steps of n episodes."""
-    generators = [np.random.Generator(np.random.Philox(key=[key, block])) for key in keys]
-    shape = (NOISE_STEPS, actions)
-    return np.stack([g.standard_normal(shape, np.float32) for g in generators], 1)
+        state = self.agent.initial_state(max(len(observations), LEAST_ROWS))
+        return Memory(state, Noise.of(observations))

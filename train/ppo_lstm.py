@@ -12,7 +12,7 @@ once per time step, several times faster.
     python train/ppo_lstm.py --resume runs/RUN          resumes a run that was stopped
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,18 @@ import tyro
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from sandbox_envs import SandboxVectorEnv, Scene, UserError
+from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.scene.loading import load_scene
-from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.policy import State
-from sandbox_envs.train.process import own_settings
+from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
+from sandbox_envs.train.run_files import scenes_asked
+from sandbox_envs.train.run_folder import held
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.tracking import check_tracking
 from sandbox_envs.train.trainers import plain_args
@@ -473,13 +474,13 @@ def iterate(
     return data.episodes, losses, end
 
 
-def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path | None) -> None:
-    """Train from the beginning, or from where the run in `folder` stopped."""
+def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
+    """Train from the beginning, or from where the run in `folder`, which is held, stopped."""
     torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
-    torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
     sizes = Agent.sizes(envs, args)
-    agent = Agent(**sizes).to(args.device)
+    with seeded(args.seed):
+        agent = Agent(**sizes).to(args.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
     steps = args.num_envs * args.num_steps  # of an update
     updates = max(args.total_timesteps // steps, 1)
@@ -488,12 +489,12 @@ def train(args: Args, scenes: Sequence[Scene], envs: TrainingEnvs, folder: Path 
         if saved["step"] >= updates * steps:
             print(f"{folder} is finished: {saved['step']} steps; nothing to do")
             return
+        run = Run.resume(folder, envs, args, saved)
         with fitting(folder):
             start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
-        run = Run.resume(folder, scenes, args, saved)
     else:
         start, first = reset_envs(agent, envs, args), 0
-        run = Run.create(args.run_dir, Path(__file__).stem, args, scenes, sizes, steps)
+        run = Run.create(args.run_dir, Path(__file__).stem, args, envs, sizes, steps)
     with run:
         if not folder:  # so that a run can be resumed, and its folder written, from the beginning
             progress = {"update": 0, "step": 0}
@@ -526,25 +527,37 @@ def snapshot(
     }
 
 
-@cli_errors
 @own_settings()
-def main(args: Args, given: Collection[str] | None = None) -> None:
+def main(
+    args: Args,
+    given: Collection[str] | None = None,
+    wrap: Callable[[SandboxVectorEnv], TrainingEnvs] = lambda envs: envs,
+) -> None:
     """Train, from the beginning or from where a run stopped, and save as it goes.
 
-    given: the arguments that count beside `resume`, where all others are the run's; None takes
-    those that differ from their defaults.
+    Args:
+        args: the trainer's arguments.
+        given: those that count beside `resume`, where all others are the run's; None takes those
+            that differ from their defaults.
+        wrap: puts the environment into wrappers; a run is resumed in the same ones.
+
+    Raises:
+        UserError: an argument is wrong, or the training cannot go on. OSError: a file cannot be
+            written. SystemExit: the training was stopped by a signal, and has saved.
     """
     args = plain_args(args)
-    folder, places = Path(args.resume) if args.resume else None, args.scene
-    if folder:
+    if not args.resume:
+        _check(args)
+        names, overrides = scenes_asked(vars(args))
+        scenes = [load_scene(name, overrides) for name in names]
+        train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
+        return
+    folder, places = Path(args.resume), args.scene
+    with held(folder):
         args = resumed_args(args, Path(__file__).stem, given)
-    _check(args)
-    if folder:
+        _check(args)
         scenes = trained_scenes(folder, places)
-    else:
-        overrides = parse_overrides(args.set) | ({"reward": args.reward} if args.reward else {})
-        scenes = [load_scene(name, overrides) for name in args.scene or ("sweep/train",)]
-    train(args, scenes, SandboxVectorEnv(scenes, args.num_envs), folder)
+        train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
 
 
 def _check(args: Args) -> None:
@@ -559,4 +572,4 @@ def _check(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(*command_line(Args))
+    cli_errors(main)(*command_line(Args))

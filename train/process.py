@@ -1,5 +1,6 @@
 """What a training does to its process beside signals: torch's settings, and memory."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,14 +8,26 @@ import torch
 
 from sandbox_envs.errors import UserError
 
+_SEEDING = threading.Lock()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's random numbers follow from the seed in the block, and then go on as before it.
+
+    Torch has one generator for the whole process, so trainings in several threads take turns.
+    """
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
 
 @contextmanager
 def own_settings() -> Iterator[None]:
-    """Put torch's threads and random numbers back at the end; too little memory is a UserError."""
+    """Put the number of torch's threads back at the end; too little memory is a UserError."""
     threads = torch.get_num_threads()
     try:
-        with torch.random.fork_rng(devices=[]):
-            yield
+        yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "memory" not in str(error):
             raise

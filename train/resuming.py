@@ -26,7 +26,9 @@ def command_line(kind: Any) -> tuple[Any, Collection[str] | None]:
     if args.resume is None:
         return args, None
     try:
-        own = dataclasses.replace(read_args(Path(args.resume)), scene=(), set=())
+        own = read_args(Path(args.resume))
+        lists = [name for name in ("scene", "set") if isinstance(getattr(own, name, None), tuple)]
+        own = dataclasses.replace(own, **dict.fromkeys(lists, ()))  # what is given is appended
     except (UserError, OSError):
         return args, None
     return args, _differing(tyro.cli(kind, default=own), own)
@@ -54,7 +56,9 @@ def resumed_args(args: Any, trainer: str, given: Collection[str] | None) -> Any:
     except UserError as error:
         raise UserError(f"{folder / 'args.json'}: {error}") from None
     names = _differing(args, type(args)()) if given is None else given
-    changes: dict[str, Any] = {"resume": None, "debug": args.debug}
+    changes: dict[str, Any] = {"resume": None}
+    if hasattr(args, "debug"):
+        changes["debug"] = args.debug
     for name in names:
         value = getattr(args, name)
         if name == "total_timesteps":

@@ -8,12 +8,11 @@ resume.pt            everything needed to resume bit-exactly
 """
 
 import os
-import shutil
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,7 +22,6 @@ import torch
 from safetensors.torch import save
 from tqdm import tqdm
 
-from sandbox_envs.errors import UserError
 from sandbox_envs.files import atomic_write, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
@@ -31,12 +29,15 @@ from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.checkpoint import save_checkpoint
 from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
 from sandbox_envs.train.log import Log, cut
+from sandbox_envs.train.metrics import REWARD
 from sandbox_envs.train.run_files import read_training
-from sandbox_envs.train.run_folder import describe, extend, lock, new_folder
-from sandbox_envs.train.run_scenes import check_unchanged
+from sandbox_envs.train.run_folder import describe, extend, lock, new_folder, removed_if_failed
+from sandbox_envs.train.run_scenes import check_unchanged, check_wrapped_alike
 from sandbox_envs.train.signals import StopRequests
 from sandbox_envs.train.statistics import pearson
-from sandbox_envs.train.tracking import start_tracking, stop_tracking
+from sandbox_envs.train.tracking import start_tracking
+from sandbox_envs.train.trainers import check_contract
+from sandbox_envs.training_envs import TrainingEnvs
 
 CORRELATION_EPISODES = 256
 CHECKPOINT_SECONDS = 20.0
@@ -67,42 +68,66 @@ class Run:
         run_dir: str,
         trainer: str,
         args: Any,
-        scenes: Sequence[Scene],
+        envs: TrainingEnvs,
         agent: Mapping[str, Any],
         update_steps: int,
     ) -> "Run":
-        """Begin a new run in a folder of its own below `run_dir`.
+        """Begin a new run in a folder of its own below `run_dir`; a failure leaves no folder.
 
-        agent: the arguments with which the trainer's Agent is rebuilt, as plain JSON.
-        update_steps: environment steps between two calls of `log`.
+        Args:
+            run_dir: the folder in which the run makes its own folder.
+            trainer: its name in `trainers.TRAINERS`.
+            args: its `Args`, of which `seed` and `total_timesteps` are needed.
+            envs: what it trains in; its scenes and wrappers are recorded.
+            agent: the arguments with which the trainer's Agent is rebuilt, as plain JSON.
+            update_steps: environment steps between two calls of `log`.
+
+        Raises:
+            UserError: the arguments are not such that a run can be kept, or nothing can be written
+                in `run_dir`.
         """
+        check_contract(trainer, args, agent)
+        scenes = list(envs.scenes)
         stems = "+".join(scene.path.stem for scene in scenes)
         moment = time.strftime("%Y%m%d-%H%M%S")
         name = f"{scenes[0].family}-{stems}__{trainer}__s{args.seed}__{moment}"
         folder = new_folder(Path(run_dir), name)
-        described = describe(folder, args, scenes, update_steps)
-        marked = fingerprint(trainer, described["args"])
-        agent_file = {"trainer": trainer, "agent": dict(agent), "arguments": marked}
-        write_json(folder / "agent.json", agent_file)
-        write_json(folder / "args.json", described)  # last: it makes this a run
+        with removed_if_failed(folder):
+            described = describe(folder, args, envs, update_steps)
+            marked = fingerprint(trainer, described["args"])
+            agent_file = {"trainer": trainer, "agent": dict(agent), "arguments": marked}
+            write_json(folder / "agent.json", agent_file)
+            write_json(folder / "args.json", described)  # last: it makes this a run
         return cls(folder, scenes, args, {})
 
     @classmethod
-    def resume(
-        cls, folder: Path, scenes: Sequence[Scene], args: Any, saved: Mapping[str, Any]
-    ) -> "Run":
+    def resume(cls, folder: Path, envs: TrainingEnvs, args: Any, saved: Mapping[str, Any]) -> "Run":
         """Go on with a run from what `read_checkpoint` gave; later metrics are cut off.
 
-        args: of the run, with the total that is to be reached from now on.
+        The caller holds the run (`run_folder.held`) from before it reads anything of it to the end:
+        otherwise a second process could go on from what the first one has left behind.
+
+        Args:
+            folder: the run's.
+            envs: of the same scenes, in the same wrappers.
+            args: of the run, with the total that is to be reached from now on.
+            saved: its checkpoint.
+
+        Raises:
+            UserError: a scene has changed, or the wrappers are others.
         """
-        check_unchanged(folder, scenes, read_training(folder).scenes)
-        return cls(folder, scenes, args, saved)
+        training = read_training(folder)
+        check_unchanged(folder, envs.scenes, training.scenes)
+        check_wrapped_alike(folder, envs, training.wrappers)
+        return cls(folder, envs.scenes, args, saved)
 
     def __enter__(self) -> "Run":
-        with ExitStack() as stack:
-            stack.callback(os.close, lock(self.folder))
+        start = nullcontext() if self._resumed else removed_if_failed(self.folder)
+        with start, ExitStack() as stack:
             if self._resumed:
                 self._go_on()
+            else:
+                stack.callback(os.close, lock(self.folder))
             self.training = read_training(self.folder)
             self._start_tracking()
             self._log = Log(self.folder, self._done if self._resumed else None)
@@ -129,12 +154,9 @@ class Run:
 
     def _start_tracking(self) -> None:
         config = {**self.training.args, "scenes": dict(self.training.scenes)}
-        try:
-            start_tracking(self.args, self.folder, config)
-        except UserError:
-            if not self._resumed:  # nothing is in it yet
-                shutil.rmtree(self.folder)
-            raise
+        if self.training.wrappers:
+            config["wrappers"] = list(self.training.wrappers)
+        self._tracker = start_tracking(self.args, self.folder, config)
 
     def __exit__(
         self,
@@ -145,7 +167,7 @@ class Run:
         try:
             self._resources.close()
         finally:
-            stop_tracking(self.args, exit_code=int(kind is not None))
+            self._tracker.stop(exit_code=int(kind is not None))
         if isinstance(error, DivergedError):
             step = self._step + (self.training.update_steps or 0)
             raise DivergedError(
@@ -179,12 +201,14 @@ class Run:
         Raises:
             DivergedError: nearly all recent episodes were unstable.
         """
+        episodes = [_logged(episode) for episode in episodes]
         self._episodes.extend(episodes)
         self._ended += len(episodes)
         self._unstable += int(sum(episode["unstable"] for episode in episodes))
         row = {"step": step, **_means(episodes), **self._correlations(), **losses}
         seconds = time.monotonic() - self._began
         rate = {"steps_per_second": (step - self._done) / seconds, "seconds": seconds}
+        self._tracker.log({**row, **rate}, step)
         try:
             self._log.add({**row, **rate}, step)
         except OSError as error:
@@ -264,9 +288,14 @@ class Run:
 # --- helpers ---------------------------------------------------------------------------------
 
 
+def _logged(episode: Mapping[str, float]) -> dict[str, float]:
+    """An episode's final info by the keys of metrics.jsonl, as in all runs so far."""
+    return {REWARD if key == "return/reward" else key: value for key, value in episode.items()}
+
+
 def _means(episodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     if not episodes:
         return {"episodes": 0}
-    keys = [k for k in episodes[0] if k.startswith("return/") or k in ("return", "length")]
+    keys = [k for k in episodes[0] if k.startswith("return/") or k in (REWARD, "length")]
     means = {k: float(np.mean([e[k] for e in episodes])) for k in keys}
     return {"episodes": len(episodes), **means, "unstable": sum(e["unstable"] for e in episodes)}

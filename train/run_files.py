@@ -15,9 +15,11 @@ from safetensors import SafetensorError, safe_open
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.train.arguments import fingerprint
+from sandbox_envs.train.arguments import OF_THE_SCENES, fingerprint
 from sandbox_envs.train.metrics import logged_steps
 from sandbox_envs.train.trainers import module_name, trainer_args
+
+DEFAULT_SCENE = "sweep/train"  # that a trainer trains on where no scene is asked for
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class Training:
     """name and hash of each scene, in the order given and as often"""
     given: tuple[str, ...]
     """what each scene was given by: a name or a file"""
-    overrides: Mapping[str, str]
-    """texts and numerics that were replaced in all of them"""
+    overrides: tuple[Mapping[str, str], ...]
+    """texts and numerics that were replaced in each"""
     files: tuple[str | None, ...]
     """where each file lay, from the run's folder; None for a scene given by name"""
+    wrappers: tuple[str, ...]
+    """names of the wrappers around its environment, outermost first"""
     total_steps: int
     """environment steps to train for"""
     update_steps: int | None
@@ -52,9 +56,11 @@ class Training:
     @property
     def marks(self) -> dict[str, Any]:
         """What a checkpoint keeps, to be recognised as one of this training."""
-        arguments = fingerprint(self.trainer, self.args)
+        # a scene's hash says what was changed in it
+        arguments = fingerprint(self.trainer, self.args, *OF_THE_SCENES)
         scenes = [list(scene) for scene in self.scenes]
-        return {"arguments": arguments, "agent": self.agent, "scenes": scenes}
+        marks = {"arguments": arguments, "agent": self.agent, "scenes": scenes}
+        return marks | ({"wrappers": list(self.wrappers)} if self.wrappers else {})
 
 
 def read_training(folder: Path) -> Training:
@@ -67,8 +73,9 @@ def read_training(folder: Path) -> Training:
     recorded = _read_json(file)
     with _understanding(file):
         training = _training(recorded, agent["trainer"], agent.get("agent"))
-        marked = agent.get("arguments", training.marks["arguments"])
-    if marked != training.marks["arguments"]:
+        whole = fingerprint(training.trainer, training.args)
+        earlier = training.marks["arguments"]  # earlier versions wrote this one
+    if agent.get("arguments", whole) not in (whole, earlier):
         raise UserError(
             f"{file}: an argument was changed after the training began; undo that, or train again"
         )
@@ -77,21 +84,20 @@ def read_training(folder: Path) -> Training:
 
 def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training:
     """args.json as a Training; errors of many types where it is damaged."""
-    args, hashes = recorded["args"], recorded["scenes"]
-    given, overrides = scenes_asked(args)
-    files = tuple(recorded.get("scene_files") or [None] * len(given))
+    args, scenes, wrappers = recorded["args"], _scenes(recorded), recorded.get("wrappers", [])
     update_steps = recorded.get("update_steps")
     commit = recorded.get("commit")
-    if len(files) != len(given) or not all(isinstance(f, str | None) for f in files):
+    if not (isinstance(wrappers, list) and all(isinstance(name, str) for name in wrappers)):
         raise ValueError
     return Training(
         trainer=trainer,
         agent=agent,
         args=args,
-        scenes=tuple((name, hashes[name]) for name in map(_scene_name, given)),
-        given=given,
-        overrides=overrides,
-        files=files,
+        scenes=tuple((scene["name"], scene["hash"]) for scene in scenes),
+        given=tuple(scene["given"] for scene in scenes),
+        overrides=tuple(scene["overrides"] for scene in scenes),
+        files=tuple(scene["file"] for scene in scenes),
+        wrappers=tuple(wrappers),
         total_steps=_count(args["total_timesteps"]),
         update_steps=None if update_steps is None else _count(update_steps),
         extended=tuple((_count(a), _count(b)) for a, b in recorded.get("extended", ())),
@@ -100,10 +106,35 @@ def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training
     )
 
 
+def _scenes(recorded: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries for scenes in args.json, checked; those of earlier versions are put together."""
+    scenes = recorded["scenes"]
+    if isinstance(scenes, dict):
+        given, overrides = scenes_asked(recorded["args"])
+        files = recorded.get("scene_files") or [None] * len(given)
+        scenes = [
+            {"name": n, "hash": scenes[n], "given": g, "file": f, "overrides": overrides}
+            for n, g, f in zip(map(_scene_name, given), given, files, strict=True)
+        ]
+    for scene in scenes:
+        texts = [scene[key] for key in ("name", "hash", "given")]
+        texts += [scene["file"] or "", *scene["overrides"].values()]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError
+    if not scenes:
+        raise ValueError
+    return list(scenes)
+
+
 def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The scenes that a trainer's arguments ask for, by name or file, and their overrides."""
-    reward = {"reward": args["reward"]} if args["reward"] else {}
-    return tuple(args["scene"]) or ("sweep/train",), parse_overrides(args["set"]) | reward
+    """The scenes that a trainer's arguments ask for, by name or file, and their overrides.
+
+    A trainer need not have any of the arguments `scene`, `set` and `reward`.
+    """
+    names, reward = args.get("scene") or DEFAULT_SCENE, args.get("reward")
+    overrides = parse_overrides(tuple(args.get("set") or ()))
+    names = (names,) if isinstance(names, str) else tuple(names)
+    return names, overrides | ({"reward": reward} if reward else {})
 
 
 def read_args(folder: Path) -> Any:
@@ -159,7 +190,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return read_json(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path.parent}: this is not a run folder, it has no {path.name}") from None
+        folder = path.parent
+        advice = f"; it holds runs: name one, or {folder}/* for all" if _holds_runs(folder) else ""
+        raise UserError(
+            f"{folder}: this is not a run folder, it has no {path.name}{advice}"
+        ) from None
+
+
+def _holds_runs(folder: Path) -> bool:
+    try:
+        return any((inside / "args.json").is_file() for inside in folder.iterdir())
+    except OSError:
+        return False
 
 
 def read_agent(folder: Path) -> dict[str, Any]:

@@ -3,18 +3,40 @@
 import dataclasses
 import fcntl
 import os
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox_envs.errors import UserError
+from sandbox_envs.errors import UserError, sentence_of
 from sandbox_envs.files import read_json, write_json
+from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.run_files import is_file
+from sandbox_envs.train.run_files import is_file, read_training
+from sandbox_envs.training_envs import TrainingEnvs
+from sandbox_envs.wrappers import wrappers_around
 
 LOCK_SECONDS = 60.0  # to wait for another process that trains the same run, and is about to end
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run for this process during a block, in which it is read, and then gone on with.
+
+    Whoever waits for another process finds in the block what that one has left.
+
+    Raises:
+        UserError: this is no run folder, or another process trains it.
+    """
+    read_training(folder)  # so that what is no run is not waited for
+    descriptor = lock(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def lock(folder: Path) -> int:
@@ -45,7 +67,7 @@ def new_folder(parent: Path, name: str) -> Path:
     """Make a folder of this name, or of one with a number where it exists.
 
     Raises:
-        UserError: `parent` is a file.
+        UserError: nothing can be made in `parent`.
     """
     for suffix in ("", *(f"-{i}" for i in range(2, 100))):
         folder = parent / f"{name}{suffix}"
@@ -54,23 +76,47 @@ def new_folder(parent: Path, name: str) -> Path:
         except FileExistsError:
             if not parent.is_dir():
                 raise UserError(f"--run-dir {parent}: it is a file; name a folder") from None
+        except OSError as error:
+            raise UserError(f"--run-dir {parent}: {sentence_of(error)}") from None
         else:
             return folder
     raise UserError(f"{parent / name}: there are a hundred folders of this name; remove some")
 
 
-def describe(folder: Path, args: Any, scenes: Sequence[Scene], update_steps: int) -> dict[str, Any]:
-    """What args.json holds; `scene_files` says where scenes lie from the run's folder."""
-    given = list(zip(args.scene, scenes, strict=False))  # none given means the default scene
-    names = [str(scene.path) if is_file(name) else name for name, scene in given]
-    home = folder.resolve()
-    files = [os.path.relpath(s.path, home) if is_file(name) else None for name, s in given]
+@contextmanager
+def removed_if_failed(folder: Path) -> Iterator[None]:
+    """Remove the folder of a run that cannot even begin, as nothing is in it yet."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def describe(folder: Path, args: Any, envs: TrainingEnvs, update_steps: int) -> dict[str, Any]:
+    """What args.json holds."""
+    recorded = dataclasses.asdict(args)
+    if isinstance(recorded.get("scene"), tuple):  # files by their whole path
+        given = zip(recorded["scene"], envs.scenes, strict=False)
+        recorded["scene"] = [str(s.path) if is_file(name) else name for name, s in given]
     return {
-        "args": {**dataclasses.asdict(args), "scene": names},
-        "scenes": {scene.name: scene.hash for scene in scenes},
-        "scene_files": files,
+        "args": recorded,
+        "scenes": [_scene(folder, scene) for scene in envs.scenes],
+        "wrappers": wrappers_around(envs),
         "update_steps": update_steps,
         **provenance(),
+    }
+
+
+def _scene(folder: Path, scene: Scene) -> dict[str, Any]:
+    """What args.json says of a scene, and of its file's place, also as seen from the run."""
+    is_shipped = scene_files().get(scene.name) == scene.path
+    return {
+        "name": scene.name,
+        "hash": scene.hash,
+        "given": scene.name if is_shipped else str(scene.path),
+        "file": None if is_shipped else os.path.relpath(scene.path, folder.resolve()),
+        "overrides": dict(scene.overrides),
     }
 
 

@@ -13,12 +13,15 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.arguments import environment
 from sandbox_envs.train.run_files import Training, is_file, read_training
+from sandbox_envs.training_envs import TrainingEnvs
+from sandbox_envs.wrappers import wrappers_around
 
 ABOVE = 4  # folders above a run in which its family is looked for
 
 
-def trained_scenes(folder: Path, places: Sequence[str] = ()) -> list[Scene]:
+def trained_scenes(folder: Path, places: str | Sequence[str] = ()) -> list[Scene]:
     """The scenes of a run, as it was trained on them.
 
     places: a name or file for each of them, where it lies now; none looks for them.
@@ -27,6 +30,7 @@ def trained_scenes(folder: Path, places: Sequence[str] = ()) -> list[Scene]:
         UserError: this is not a run folder, or a scene has changed or gone since.
     """
     training = read_training(folder)
+    places = (places,) if isinstance(places, str) and places else places
     if places and len(places) != len(training.given):
         raise UserError(
             f"{folder}: --scene was given {len(places)} times, and the run was trained on "
@@ -53,12 +57,25 @@ def check_unchanged(
             )
 
 
+def check_wrapped_alike(folder: Path, envs: TrainingEnvs, trained: Sequence[str]) -> None:
+    """Raise UserError where the wrappers are not those that the run was started with.
+
+    trained: their names, outermost first.
+    """
+    given = wrappers_around(envs)
+    if given != list(trained):
+        raise UserError(
+            f"{folder}: it was trained in {environment(trained)}, and would go on in "
+            f"{environment(given)}; give `main` the `wrap` of its training (docs/training.md)"
+        )
+
+
 def _find(folder: Path, training: Training, number: int, places: Sequence[str]) -> Scene:
     """One of the scenes, from the first place that holds it."""
     others, problems = list[Scene](), list[UserError]()
     for place in places:
         try:
-            scene = load_scene(place, training.overrides)
+            scene = load_scene(place, training.overrides[number])
         except UserError as error:
             problems.append(error)
         else:

@@ -1,11 +1,12 @@
 """The trainers, by name. A new trainer is a file in this folder and its name in `TRAINERS`.
 
 A trainer's file defines `Args` (a flat dataclass), `Agent` (see `policy.Agent`) and
-`main(args)`; `python train/NAME.py` runs it.
+`main(args)`; `python train/NAME.py` runs it. docs/training.md says which fields `Args` needs.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,8 @@ from sandbox_envs.errors import UserError, suggest
 # agent.json names one of these, and nothing else is ever imported because of a file
 TRAINERS = ("ppo_lstm",)
 DEFAULT_TRAINER = "ppo_lstm"
+# what a trainer's `Args` must have: a run's name tells the seed, and progress needs the total
+COMPULSORY = ("seed", "total_timesteps")
 # what an argument's default says of its type, and the types that it may have after JSON
 AS_JSON = {tuple: (list, tuple), float: (float, int), type(None): (str, type(None))}
 
@@ -40,6 +43,41 @@ def module_name(name: str) -> str:
     if name not in TRAINERS:
         raise UserError(f"unknown trainer '{name}'; {suggest(str(name), TRAINERS)}")
     return f"sandbox_envs.train.{name}"
+
+
+def check_contract(name: str, args: Any, agent: Mapping[str, Any]) -> None:
+    """Raise UserError where a trainer's run could not be written, or not be read again.
+
+    args: its `Args`; agent: the arguments of its Agent. docs/training.md has the contract.
+    """
+    if name not in TRAINERS:
+        raise UserError(
+            f"the trainer '{name}' is not among TRAINERS in train/trainers.py, so nothing could "
+            "read its runs; add it there"
+        )
+    if not is_dataclass(args):
+        raise UserError(f"{name}: its arguments are {type(args).__name__}, and no dataclass")
+    values = {field.name: getattr(args, field.name) for field in fields(args)}
+    for needed in COMPULSORY:
+        if needed not in values:
+            raise UserError(f"{name}: its Args has no field '{needed}', which every run needs")
+    for key, value in values.items():
+        parts = value if isinstance(value, tuple | list) else [value]
+        if not all(isinstance(part, str | int | float | None) for part in parts):
+            raise UserError(
+                f"{name}: {key} is {value!r}, which args.json cannot keep; take a text, a number, "
+                "a bool, None, or a tuple of texts"
+            )
+    for key in COMPULSORY:
+        if not isinstance(values[key], int) or values[key] < (key == "total_timesteps"):
+            raise UserError(f"{name}: {key} is {values[key]!r}; it must be a whole number")
+    try:
+        json.dumps(dict(agent))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{name}: agent.json cannot keep the arguments of its Agent ({error}); take plain "
+            "numbers and texts"
+        ) from None
 
 
 def trainer_args(name: str, values: Mapping[str, Any] | None = None) -> Any:

@@ -8,11 +8,18 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.arguments import FREE_IN_A_GROUP, OF_THE_CALL, OF_THE_SCENES, without
+from sandbox_envs.train.arguments import (
+    FREE_IN_A_GROUP,
+    OF_THE_CALL,
+    OF_THE_SCENES,
+    environment,
+    without,
+)
 from sandbox_envs.train.jobs import identity, learned_with
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import Training, progress, read_training
 from sandbox_envs.train.run_scenes import trained_scenes
+from sandbox_envs.vector import observation_space
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,14 @@ def read_trained_agents(
 
 def check_fits(agent: TrainedAgent, scene: Scene) -> None:
     """Raise UserError if an agent was trained on other observations than a scene gives."""
+    given = observation_space(scene).shape[0]
+    needed = getattr(agent.policy, "observation_size", given)
+    if agent.training.wrappers and needed != given:
+        raise UserError(
+            f"{agent.folder}: it was trained in {environment(agent.training.wrappers)}, which gave "
+            f"it {needed} numbers to observe where {scene.name} gives {given}; judge it as a "
+            "callable, in the same wrappers: sandbox_envs.eval.judge(load_policy(RUN), wrap=...)"
+        )
     for trained in agent.scenes:
         for what in ("observe", "control_hz"):
             if trained.texts.get(what) != scene.texts.get(what):
@@ -102,8 +117,18 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    metadata = AgentMetadata(
-        name=folder.resolve().name,
+    metadata = _metadata(folder.resolve().name, training, done, total)
+    return TrainedAgent(folder, policy, training, scenes, metadata)
+
+
+def metadata_of(folder: Path, name: str) -> AgentMetadata:
+    """What a verdict says of the agent of a run, which it calls by this name."""
+    return _metadata(name, read_training(folder), *progress(folder))
+
+
+def _metadata(name: str, training: Training, done: int, total: int) -> AgentMetadata:
+    return AgentMetadata(
+        name=name,
         trainer=training.trainer,
         seed=training.args.get("seed"),
         steps=done,
@@ -113,7 +138,6 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
         versions=training.versions,
         commit=training.commit,
     )
-    return TrainedAgent(folder, policy, training, scenes, metadata)
 
 
 def _check_independent(agents: Sequence[TrainedAgent]) -> None:

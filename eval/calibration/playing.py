@@ -8,7 +8,10 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.calibration.planted import PlantedAgent
 from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
 from sandbox_envs.eval.rollouts.episodes import SEED, play
+from sandbox_envs.files import check_writable
 from sandbox_envs.scene.scene import Scene
+
+TRIED = 4  # episodes that are played again, to see whether an agent is the one that it was
 
 
 def records_of(
@@ -25,24 +28,38 @@ def records_of(
         on_step: called after every control step that is played.
 
     Raises:
-        UserError: what is kept is of other versions of the scenes, or of other episodes.
+        UserError: what is kept is damaged, of other versions of the scenes, of other episodes, or
+            of an agent that was built in another way; or nothing can be kept there.
     """
     own = folder / re.sub(r"[^\w.]+", "_", agent.name)
-    if (own / FILE).is_file():
-        return _checked(own, read_records(own), agent, scenes, episodes)
+    file = own / FILE
+    if file.is_file():
+        return _kept(file, agent, scenes, episodes)
+    if file.is_dir():
+        raise UserError(f"{file}: it is a folder; delete it, or keep the records in another --out")
+    check_writable(own)  # before anything is played
     played = [play(scene, agent.make(scene), episodes, on_step=on_step) for scene in scenes]
     records = [record for part in played for record in part.records(agent.name)]
     write_records(own, records)
     return records
 
 
-def _checked(
-    folder: Path,
-    records: list[Record],
-    agent: PlantedAgent,
-    scenes: Sequence[Scene],
-    episodes: int,
-) -> list[Record]:
+def _kept(file: Path, agent: PlantedAgent, scenes: Sequence[Scene], episodes: int) -> list[Record]:
+    try:
+        records = read_records(file.parent)
+    except UserError:  # it would be about the run of a trained agent
+        records, wrong = [], "it is damaged, or beside another one"
+    else:
+        wrong = _difference(records, agent, scenes, episodes)
+    if wrong:
+        raise UserError(f"{file}: {wrong}; delete it, or keep the new ones in another --out")
+    return records
+
+
+def _difference(
+    records: list[Record], agent: PlantedAgent, scenes: Sequence[Scene], episodes: int
+) -> str:
+    """How kept records differ from those of the agent; "" if they do not, as far as is seen."""
     wanted = {
         (agent.name, scene.name, scene.hash, SEED, episode)
         for scene in scenes
@@ -50,8 +67,13 @@ def _checked(
     }
     kept = [(one.agent, one.scene, one.hash, one.seed, one.episode) for one in records]
     if len(kept) != len(wanted) or set(kept) != wanted:
-        raise UserError(
-            f"{folder / FILE}: it is of another version of the scenes or of another number of "
-            "episodes; delete it, or keep the new ones in another --out"
-        )
-    return records
+        return "it is of another version of the scenes or of another number of episodes"
+    if any(one.returns.keys() != {"reward", *scenes[0].measures} for one in records):
+        return "its returns are not those of the scenes' measures"
+    # a name does not say how an agent is made, and its behaviour does
+    again = play(scenes[0], agent.make(scenes[0]), min(episodes, TRIED)).records(agent.name)
+    return (
+        ""
+        if all(one in records for one in again)
+        else "it is of an agent that was built in another way"
+    )

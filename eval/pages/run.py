@@ -16,7 +16,7 @@ from sandbox_envs.eval.judging.verdict_file import (
 )
 from sandbox_envs.eval.pages.rows import Row, find_films, row_of, sentence
 from sandbox_envs.eval.pages.tables import Table, tables
-from sandbox_envs.train.arguments import FREE_IN_A_GROUP, without
+from sandbox_envs.train.arguments import FREE_IN_A_GROUP, environment, without
 from sandbox_envs.train.metrics import History, learning_curves
 
 FILMS = "videos"  # the folder in which `judge` writes a folder of films, beside its records
@@ -105,7 +105,9 @@ def _training(agent: AgentMetadata) -> str:
     other = agent.args.get("reward") or next(
         (text for text in changed if text.split("=")[0].strip() == REWARD), None
     )
-    if other:
+    if wrappers := agent.args.get("wrappers"):
+        reward = f"on what {environment(wrappers)} rewards"
+    elif other:
         reward = f"on another reward than the true one ({other})"
     else:
         reward = "on the true reward only" if agent.args else "on a reward that is not recorded"

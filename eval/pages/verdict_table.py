@@ -17,6 +17,7 @@ from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED, UNTOLD
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict
 from sandbox_envs.eval.pages.text_tables import aligned, markdown
 from sandbox_envs.scene.catalog import stem_in
+from sandbox_envs.train.arguments import environment
 
 HEAD = ("scene", "breaks", "reward", "proxy", "verdict")
 FEW = 8  # agents; below, minimum and maximum: a bootstrap interval would be overconfident
@@ -110,6 +111,8 @@ def notes(verdicts: Sequence[AgentVerdict]) -> list[str]:
             found.append(f"most episodes of {name} were unstable: it is judged by their remains")
         if one.agent.unfinished:
             found.append(f"{name} had not finished its training")
+        if wrappers := one.agent.args.get("wrappers"):
+            found.append(f"{name} was trained in {environment(wrappers)}")
     return found + _scene_notes(verdicts[0])
 
 

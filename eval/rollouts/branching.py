@@ -30,6 +30,8 @@ import gymnasium
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.arguments import whole_number
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.draws import present
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
@@ -63,13 +65,16 @@ def play_from(
     Args:
         envs: with as many simulations of the same scene, and autoreset_mode=DISABLED.
         policy_state: what the policy remembers at the snapshot; None as where episodes begin.
+        steps: control steps, 0 or more.
         keep: what to keep of every step besides: "observations", "actions", "poses".
 
     Raises:
-        UserError: the snapshot or the policy's actions do not fit the environment.
+        UserError: the snapshot or the policy's actions do not fit the environment, or the steps
+            are no number of steps.
     """
+    steps = whole_number("steps", steps, 0)
     obs, info = _restore(envs, snapshot)
-    before = info["return"].copy()
+    before = info["return/reward"].copy()
     played, policy_state = play_steps(envs, policy, (obs, info), steps, policy_state, keep)
     so_far = np.cumsum([before, *played.rewards], axis=0)
     end = envs.get_state()
@@ -98,11 +103,14 @@ def play_each(
 def replay(actions: np.ndarray) -> Policy:
     """The policy that takes actions (T, n, actuators) one after the other; its state counts them.
 
-    They may be recorded ones, or those that a planner tries.
+    They may be recorded ones, or those that a planner tries. The policy raises UserError when they
+    are over.
     """
 
     def policy(_obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
         step = step or 0
+        if step >= len(actions):
+            raise UserError(f"replay: there are actions for {len(actions)} steps, and no more")
         return actions[step], step + 1
 
     return policy
@@ -122,13 +130,25 @@ def take_rows(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
     """The snapshot of len(rows) simulations in which simulation i is as rows[i] was.
 
     For an environment of one scene with so many simulations. A row may be taken many times.
+
+    Args:
+        rows: numbers of simulations, (m,) int.
+
+    Raises:
+        UserError: the snapshot is of several scenes, or has no such rows.
     """
+    rows, counts = np.asarray(rows), {len(array) for array in snapshot.values() if np.ndim(array)}
+    if len(counts) != 1 or any(name.startswith("1/") for name in snapshot):
+        raise UserError("take_rows: this is no snapshot of an environment of one scene")
+    (n,) = counts
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or ((rows < 0) | (rows >= n)).any():
+        raise UserError(f"take_rows: rows must be whole numbers from 0 to {n - 1}, in one array")
     return {name: array[rows] if np.ndim(array) else array for name, array in snapshot.items()}
 
 
 def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, dict[str, Any]]:
     """Put the environment there; its observations and info."""
-    if snapshot["seed"] is None:
+    if "seed" in snapshot and snapshot["seed"] is None:
         raise gymnasium.error.ResetNeeded("call reset() before taking a snapshot")
     envs.set_state(snapshot)
     return present(envs)

@@ -13,6 +13,10 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.eval.rollouts.steps import Keep, Steps, play_steps
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.wrappers import SandboxVectorWrapper, Stepped
+
+# from an environment to the same one in wrappers
+Wrap = Callable[[SandboxVectorEnv | SandboxVectorWrapper], SandboxVectorWrapper]
 
 SEED = 10_000  # of all evaluation episodes: every policy starts in the same rooms
 MAX_PARALLEL = 128  # simulations at a time
@@ -99,6 +103,7 @@ def play(
     first: int = 0,
     keep: Keep = (),
     on_step: Callable[[], object] = lambda: None,
+    wrap: Wrap | None = None,
 ) -> Episodes:
     """Play the episodes `first`, `first` + 1, ... of a seed.
 
@@ -110,6 +115,8 @@ def play(
         keep: what to keep of every step beside rewards and measures: "observations" and "actions"
             to study a policy, "poses" to film it.
         on_step: called after every control step, for a progress bar.
+        wrap: puts the environment into wrappers, for a policy that was trained in them; the rewards
+            of the episodes are the scene's own nevertheless.
 
     Raises:
         UserError: the policy's actions are not (n, actuators) finite numbers.
@@ -117,6 +124,8 @@ def play(
     rounds = -(-episodes // MAX_PARALLEL)
     n = -(-episodes // rounds)
     envs = SandboxVectorEnv(scene, n, autoreset_mode=AutoresetMode.DISABLED)
+    if wrap:
+        envs = _worn(envs, wrap)
     policy, parts = factory(envs), []
     for number in range(first, first + rounds * n, n):
         start = envs.reset(seed=seed, options={"episode": number})
@@ -124,6 +133,32 @@ def play(
         parts.append(vars(steps) | {"index": number + np.arange(n)})
     arrays = {k: _joined([part[k] for part in parts], k in PER_EPISODE, episodes) for k in parts[0]}
     return Episodes(scene=scene, seed=seed, **arrays)
+
+
+class _Own(SandboxVectorWrapper):
+    """Remembers the rewards that the scene itself gave, beneath other wrappers."""
+
+    def step(self, actions: np.ndarray) -> Stepped:
+        stepped = self.env.step(actions)
+        self.rewards = stepped[1]
+        return stepped
+
+
+class _Worn(SandboxVectorWrapper):
+    """Gives the scene's own rewards again, around the wrappers that a policy needs."""
+
+    def __init__(self, env: SandboxVectorWrapper, own: _Own) -> None:
+        super().__init__(env)
+        self._own = own
+
+    def step(self, actions: np.ndarray) -> Stepped:
+        observations, _, terminated, truncated, info = self.env.step(actions)
+        return observations, self._own.rewards, terminated, truncated, info
+
+
+def _worn(envs: SandboxVectorEnv, wrap: Wrap) -> Any:
+    own = _Own(envs)
+    return _Worn(wrap(own), own)
 
 
 def _joined(parts: list[Any], is_per_episode: bool, n: int) -> Any:

@@ -14,12 +14,14 @@ later than that gives the agent nothing to choose by.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.agents.draws import episode_numbers, normal
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
@@ -29,17 +31,23 @@ from sandbox_envs.simulation.snapshots import Snapshot
 
 MAX_PARALLEL = 1024  # simulations at a time: more are no faster, and take memory
 
+WHOLE = 1e-6  # what a ratio may differ by from a whole number, as 0.3 / 0.1 does
+
 Objective = str | Mapping[str, float]  # "reward", a measure, or the weights of a sum of these
 
 
 @dataclass(frozen=True)
 class Planning:
-    """How an agent plans. The defaults reach the scripts in sweep/train."""
+    """How an agent plans. The defaults reach the scripts in sweep/train.
+
+    Raises:
+        UserError: a number is out of bounds, or the times are no multiples of each other.
+    """
 
     samples: int = 32
-    """plans that are tried at each decision"""
+    """plans that are tried at each decision, 1 to 1024"""
     horizon: float = 1.5
-    """seconds that a plan looks ahead"""
+    """seconds that a plan looks ahead, a multiple of `knot`"""
     replan: float = 0.5
     """seconds between decisions, a multiple of `knot`"""
     knot: float = 0.25
@@ -50,6 +58,37 @@ class Planning:
     """rounds of trying plans at each decision, each around the best of the round before"""
     seed: int = 0
     """seed of the noise"""
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("samples", 1, MAX_PARALLEL),
+            ("iterations", 1, None),
+            ("seed", 0, 2**64 - 1),
+        ):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least, most))
+        for name in ("horizon", "replan", "knot", "sd"):
+            _check_finite(name, getattr(self, name))
+        if self.sd < 0:
+            raise UserError(f"sd is {self.sd}; it must be 0 or more")
+        if self.knot <= 0:
+            raise UserError(f"knot is {self.knot}; it must be more than 0 seconds")
+        for name in ("replan", "horizon"):
+            knots = getattr(self, name) / self.knot
+            if round(knots) < 1 or abs(knots - round(knots)) > WHOLE:
+                raise UserError(
+                    f"{name} is {getattr(self, name)}; it must be a multiple of a knot's "
+                    f"{self.knot} s"
+                )
+        if self.horizon < self.replan:
+            raise UserError(
+                f"horizon is {self.horizon} and replan is {self.replan}; the horizon must not be "
+                "the shorter one"
+            )
+
+
+def _check_finite(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
+        raise UserError(f"{name} is {value!r}; it must be a finite number")
 
 
 class _Plan(NamedTuple):
@@ -64,12 +103,16 @@ def planned(objective: Objective, planning: Planning | None = None) -> PolicyFac
     many are played at a time. Its policy is for the environment that it is made for.
 
     Raises:
-        UserError: when the policy is made, if the scene has no such measure, or if the times are
-            no multiples of each other.
+        UserError: the objective or the planning is none; and when the policy is made, if the scene
+            has no such measure, or if the environment is wrapped or of several scenes.
     """
+    weights, settings = _weights(objective), planning if planning is not None else Planning()
+    if not isinstance(settings, Planning):
+        raise UserError(f"planning is {planning!r}; give a Planning, or None for the defaults")
 
     def make(envs: SandboxVectorEnv) -> Policy:
-        planner = _Planner(envs, objective, planning or Planning())
+        _check_usable(envs, weights)
+        planner = _Planner(envs, weights, settings)
 
         def policy(_obs: np.ndarray, plan: _Plan | None) -> tuple[np.ndarray, _Plan]:
             plan = planner.updated(plan)
@@ -84,10 +127,11 @@ def planned(objective: Objective, planning: Planning | None = None) -> PolicyFac
 class _Planner:
     """Copies of an environment's simulations, and what is tried in them."""
 
-    def __init__(self, envs: SandboxVectorEnv, objective: Objective, planning: Planning) -> None:
+    def __init__(
+        self, envs: SandboxVectorEnv, weights: Mapping[str, float], planning: Planning
+    ) -> None:
         scene = envs.scenes[0]
-        self.envs, self.planning = envs, planning
-        self.weights = _weights(objective, scene)
+        self.envs, self.planning, self.weights = envs, planning, weights
         self.knot, self.replan, self.horizon = _steps(planning, scene)
         self.rows = max(1, min(MAX_PARALLEL // planning.samples, envs.num_envs))
         self.copies = SandboxVectorEnv(
@@ -119,7 +163,10 @@ class _Planner:
 
     def _decided(self, knots: np.ndarray, decision: int) -> np.ndarray:
         """The best of the plans tried around the given ones."""
-        snapshot, episodes = self.envs.get_state(), episode_numbers(self.envs)
+        snapshot = self.envs.get_state()
+        if snapshot["seed"] is None:
+            raise UserError("envs: call its reset() before a planner acts in it")
+        episodes = episode_numbers(self.envs)
         for iteration in range(self.planning.iterations):
             noise = self._noise(episodes, f"plan {decision} {iteration}", knots)
             tried = np.clip(knots[:, None] + noise, -1, 1)
@@ -153,24 +200,46 @@ def _later(knots: np.ndarray, passed: int) -> np.ndarray:
     return knots[:, index]
 
 
-def _weights(objective: Objective, scene: Scene) -> dict[str, float]:
-    weights = {objective: 1.0} if isinstance(objective, str) else dict(objective)
+def _weights(objective: Any) -> dict[str, float]:
+    """The weight of each part of an objective."""
+    weights = {objective: 1.0} if isinstance(objective, str) else objective
+    if not isinstance(weights, Mapping) or not weights:
+        raise UserError(
+            f"objective is {objective!r}; give 'reward', the name of a measure, or the weights of "
+            "several, as in {'reward': 1, 'dustpan': -0.5}"
+        )
+    for name, weight in weights.items():
+        _check_finite(f"the objective's weight of {name!r}", weight)
+    return dict(weights)
+
+
+def _check_usable(envs: Any, weights: Mapping[str, float]) -> None:
+    """Raise UserError if a planner cannot act in an environment, or pursue these parts there."""
+    if not isinstance(envs, SandboxVectorEnv):
+        raise UserError(
+            f"envs is of type {type(envs).__name__}; a planner copies simulations, and needs a "
+            "SandboxVectorEnv without a wrapper"
+        )
+    if len(envs.scenes) != 1:
+        raise UserError(f"envs is of {len(envs.scenes)} scenes; a planner needs one of one scene")
+    scene = envs.scenes[0]
     known = ("reward", *scene.measures)
     for name in weights:
         if name not in known:
-            raise UserError(f"{scene.name} has no measure '{name}'; {suggest(name, known)}")
-    return weights
+            raise UserError(
+                f"objective: {scene.name} has no measure '{name}'; {suggest(str(name), known)}"
+            )
 
 
 def _steps(planning: Planning, scene: Scene) -> tuple[int, int, int]:
     """Control steps of a knot, between decisions, and of the horizon."""
-    knot = max(1, round(planning.knot * scene.control_hz))
-    replan, horizon = (
-        round(seconds * scene.control_hz) for seconds in (planning.replan, planning.horizon)
-    )
-    if replan % knot or horizon % knot or not 0 < replan <= horizon:
+    knot = round(planning.knot * scene.control_hz)
+    if not knot:
         raise UserError(
-            f"planning: {planning.replan} s between decisions and {planning.horizon} s ahead must "
-            f"be multiples of a knot's {planning.knot} s, and the horizon the longer one"
+            f"knot is {planning.knot}; it must not be shorter than a control step of {scene.name}, "
+            f"which takes {1 / scene.control_hz:g} s"
         )
+    replan, horizon = (
+        knot * round(seconds / planning.knot) for seconds in (planning.replan, planning.horizon)
+    )
     return knot, replan, horizon

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.arguments import numbers
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
 
@@ -173,20 +174,20 @@ def _act(
             "`return actions, state` (a policy that remembers nothing returns None as its state)"
         )
     actions, state = result
-    numbers = _numbers(actions)
-    if numbers.shape != shape:
+    array = _numbers(actions)
+    if array.shape != shape:
         raise UserError(
-            f"the policy acts with an array of {numbers.shape}, and the scene needs {shape}: one "
+            f"the policy acts with an array of {array.shape}, and the scene needs {shape}: one "
             "row per simulation, one number per actuator"
         )
-    return numbers, state
+    return array, state
 
 
 def _numbers(actions: Any) -> np.ndarray:
     """Actions as an array of float64, whatever kind of array or list they are."""
     try:
-        return np.asarray(actions, np.float64)
-    except (TypeError, ValueError, RuntimeError):  # ragged lists, texts, tensors with gradients
+        return numbers("actions", actions)
+    except UserError:  # ragged lists, texts, complex numbers, tensors with gradients
         raise UserError(
             f"the policy's actions are {_described(actions)} that cannot be read as numbers; they "
             "must be an array or a list of numbers (of a tensor, tensor.detach().cpu().numpy())"

@@ -20,6 +20,7 @@ def load_family(
 
     Raises:
         SceneError: there is no such family, a scene of it is wrong, or they do not agree.
+        UserError: the family is neither a name nor a path.
     """
     files = files_in(_family_folder(family))
     scenes = {scene.name: scene for scene in (load_scene(file, overrides) for file in files)}
@@ -54,6 +55,8 @@ def check_one_family(scenes: Sequence[Scene]) -> None:
 
 
 def _family_folder(family: str | Path) -> Path:
+    if not isinstance(family, str | Path) or family == "":
+        raise UserError(f"family is {family!r:.60}; give the name of one, or the path of a folder")
     shipped = families()
     folder = scenes_folder() / str(family) if str(family) in shipped else Path(family)
     if (folder / f"{TRAINING}.xml").is_file():

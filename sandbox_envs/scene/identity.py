@@ -4,11 +4,16 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.language.terms import Retina, Term
+
+if TYPE_CHECKING:
+    from sandbox_envs.scene.scene import Scene
 
 # names of custom texts that do not change the task
 _PROSE = re.compile(r"about$|range/|conserved/")
@@ -44,6 +49,15 @@ def scene_hash(model: mujoco.MjModel, texts: Mapping[str, str], terms: tuple[Ter
     looks = [term.appearance if isinstance(term, Retina) else [] for term in terms]
     digest.update(json.dumps([task, names, looks]).encode())
     return digest.hexdigest()[:16]
+
+
+def check_untouched(scene: "Scene") -> None:
+    """Raise UserError if a scene's model was edited since it was loaded: its hash would lie."""
+    if scene_hash(scene.model, scene.texts, scene.terms) != scene.hash:
+        raise UserError(
+            f"{scene.name}: its model was edited after it was loaded, so that results would not be "
+            "of this scene; change the physics in the XML, in a scene file of its own"
+        )
 
 
 def physics_fields(model: mujoco.MjModel) -> dict[str, np.ndarray | float | int]:

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
+from sandbox_envs.scene.identity import check_untouched
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.process import check_process, keep_in_forks, silence
 from sandbox_envs.spawn.start import Start
@@ -34,6 +35,7 @@ class Physics:
     """(n, bodies, 9)"""
 
     def __init__(self, scene: Scene, n: int, num_threads: int) -> None:
+        check_untouched(scene)
         model = scene.model
         self._scene, self._num_threads, self._pid = scene, num_threads, os.getpid()
         self.batch, self._substeps = Batch(model, n, num_threads), scene.substeps

@@ -109,7 +109,7 @@ class Simulations:
         return {
             **{name: self._values[:, i] for i, name in enumerate(names)},
             **{f"return/{name}": returns[:, i] for i, name in enumerate(names)},
-            "return": self._return,
+            "return/reward": self._return,  # no measure has the name "reward"
             "length": self._length,
             "episode_index": self._episode,
             "unstable": self._unstable,

@@ -26,6 +26,8 @@ def splice_states(states: Sequence[Snapshot], which: np.ndarray) -> dict[str, An
         UserError: the snapshots differ in more than their simulations, or `which` does not fit.
     """
     which = np.asarray(which)
+    if which.dtype.kind not in "iu" or ((which < 0) | (which >= len(states))).any():
+        raise UserError(f"`which` must be whole numbers from 0 to {len(states) - 1}")
     rows = _rows(states[0], which)
     spliced = {}
     for name, first in states[0].items():

@@ -80,9 +80,12 @@ class Renderer:
             painter.close()
 
     def __del__(self) -> None:
-        # an unfinished __init__ has no painter, and an interpreter that ends has no OpenGL
-        with contextlib.suppress(Exception):
+        # an unfinished __init__ has no painter, and an interpreter that ends has no OpenGL, nor
+        # perhaps contextlib
+        try:  # noqa: SIM105
             self.close()
+        except Exception:
+            pass
 
 
 def _whole_pixels(side: Any) -> int:

@@ -53,8 +53,8 @@ def main(args: Args) -> None:
     if not (args.venv / "bin" / "python").exists():
         _uv("venv", "--python", args.python, args.venv)
     python = args.venv / "bin" / "python"
-    # the package itself is taken from this clone, by PYTHONPATH
     _uv("pip", "install", "--python", python, *_links(args), "-r", "-", given=versions)
+    _uv("pip", "install", "--python", python, "--no-deps", "--editable", ROOT)
     sys.exit(_test(args.venv.resolve(), args.tests))
 
 
@@ -81,8 +81,9 @@ def _uv(*arguments: str | Path, given: str | None = None) -> str:
 
 def _test(venv: Path, tests: tuple[str, ...]) -> int:
     path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    call = [str(venv / "bin" / "python"), "-m", "pytest", "-q", *tests]
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+    parallel = ("-n", "auto", "--dist", "worksteal")
+    call = [str(venv / "bin" / "python"), "-m", "pytest", "-q", *parallel, *tests]
     return subprocess.run(call, cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -121,7 +121,7 @@ def _draw(actions: np.ndarray, t: int, rng: np.random.Generator) -> None:
 
 def _note(figures: Figures, stepped: tuple[Any, ...], scene: Scene) -> None:
     observations, rewards, _, ended, info = stepped
-    numbers = {"observation": observations, "reward": rewards, "return": info["return"]}
+    numbers = {"observation": observations, "reward": rewards, "return": info["return/reward"]}
     numbers |= {f"measure {name}": info[name] for name in scene.measures}
     if ended.any():
         final = info["final_info"]
