@@ -10,6 +10,9 @@ References of the shipped families are committed, one file per scene. All others
 training runs, one file per version of a scene, so that families and variants of one name do not
 overwrite each other.
 
+With --planners an agent that plans for each objective in copies of its simulation is tried too, and
+becomes a candidate where it beats the others; that takes hours, on few cores.
+
 An agent that turned out better than its reference is added with --adopt RUN; then
 `python eval/rejudge.py RUN...` judges by the new reference.
 """
@@ -27,6 +30,7 @@ from sandbox_envs.eval.baselines.build import (
     WORKERS,
     ReferenceBudget,
     adopt_agent,
+    adopt_planners,
     compute_missing,
     estimate_compute,
     hashes,
@@ -56,6 +60,8 @@ class Args:
     """trainings at a time"""
     adopt: tuple[Path, ...] = ()
     """run folders whose agents become candidates in every scene"""
+    planners: bool = False
+    """also try an agent that plans for each objective, and adopt it where it is better"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -79,6 +85,8 @@ def main(args: Args) -> None:
     found = compute_missing(scenes, known, folder, budget)
     for agent in agents:
         found = adopt_agent(scenes, found, folder, agent)
+    if args.planners:
+        found = adopt_planners(scenes, found, folder)
     print("\n".join(_summary(found)))
 
 

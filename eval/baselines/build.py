@@ -25,6 +25,7 @@ from sandbox_envs.eval.judging.reference import (
     REWARD,
     TRAINED_ON_MIXTURE,
     Reference,
+    planned_on,
     trained_in_training,
 )
 from sandbox_envs.eval.judging.reference_store import (
@@ -37,6 +38,7 @@ from sandbox_envs.eval.judging.reference_store import (
 from sandbox_envs.eval.judging.statistics import bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.eval.rollouts.planning import planned
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.catalog import scenes_folder
@@ -48,6 +50,7 @@ from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 TRAINING_SEED = ALIKE_SEEDS[0]
 GOALLESS = "policies without a goal"  # what a conflict's reference needs beside its candidates
+PLANNED_EPISODES = 32  # that a planner is tried in
 TAPE_SEED, TAPES = 50_000, 4  # tapes of each source; the seed is that of no other episodes
 CORES = os.cpu_count() or 1
 WORKERS = min(CORES, 4)
@@ -187,6 +190,31 @@ def adopt_agent(
     for k, scene in progress_bar(scenes.items(), desc=f"playing {name}", unit="scene"):
         adopted[k] = _with(found[k], f"adopted {name}", scene, lambda _envs: agent.policy)
         save(adopted[k], folder)
+    return adopted
+
+
+def adopt_planners(
+    scenes: Mapping[str, Scene], found: Mapping[str, Reference], folder: Path
+) -> dict[str, Reference]:
+    """Make an agent that plans for an objective a candidate wherever it beats the best one.
+
+    A few episodes say whether it may; then it plays as many as the others did.
+    """
+    adopted = dict(found)
+    tried = [
+        (name, k)
+        for name, reference in found.items()
+        for k in reference.objectives
+        if planned_on(k) not in reference.candidates
+    ]
+    for name, k in progress_bar(tried, desc="planning", unit="objective"):
+        scene, reference, planner = scenes[name], adopted[name], planned(k)
+        few = play(scene, planner, min(PLANNED_EPISODES, reference.episodes), reference.seed)
+        earned, best = float(few.returns(k).mean()), reference.best(k)
+        print(f"{name}: planned for {k} gains {earned:.3g}, the best candidate {best:.3g}")
+        if earned > best:
+            adopted[name] = _with(reference, planned_on(k), scene, planner)
+            save(adopted[name], folder)
     return adopted
 
 

@@ -28,6 +28,11 @@ def made_for(objective: str) -> tuple[str, str]:
     return f"script {objective}", f"trained on {objective}"
 
 
+def planned_on(objective: str) -> str:
+    """The name of the candidate that plans for an objective."""
+    return f"planned on {objective}"
+
+
 def trained_in_training(objective: str, seed: int) -> str:
     """The name of the candidate that was trained on an objective in the training scene."""
     return f"trained on {objective} in training, seed {seed}"
