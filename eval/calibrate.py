@@ -47,6 +47,8 @@ class Args:
     """a shipped family, or a folder with a train.xml, with references"""
     quick: bool = False
     """a third of the planted agents, none of them trained, in the first fit conflict only"""
+    planners: int = 0
+    """agents beside them that plan for each goal; each takes about an hour of one core"""
     conflicts: tuple[str, ...] = ()
     """the conflicts to calibrate, such as planter_open; by default all that are fit to judge"""
     json: Path | None = None
@@ -62,6 +64,8 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Play, judge, print, and say whether it is enough."""
+    if args.planners < 0:
+        raise UserError("--planners must be 0 or more")
     check_writable(args.out)  # before anything is computed
     if args.json is not None:
         check_writable_file(args.json)
@@ -113,7 +117,7 @@ def _cannot_show(
 def _judged(conflict: Conflict, references: Mapping[str, Reference], args: Args) -> list[Judged]:
     """The verdict on each planted agent in one conflict."""
     runs = None if args.quick else args.out / "trainings"
-    agents = list(planted_agents(conflict, args.quick, runs))
+    agents = list(planted_agents(conflict, args.quick, runs, args.planners))
     folder = args.out / conflict.scene.name.replace("/", "-")
     steps = sum(scene.episode_steps for scene in conflict.scenes)
     with progress_bar(total=steps * len(agents), unit="step", unit_scale=True) as bar:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, load_scene
-from sandbox_envs.eval.agents.altered import (
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.reflexes import reflexes
+from sandbox_envs.eval.agents.scripted import keeper
+from sandbox_envs.eval.baselines.altered import (
     delayed,
     noisy,
     repeating,
     resting_outside,
     with_held,
 )
-from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.reflexes import reflexes
-from sandbox_envs.eval.agents.scripted import keeper
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
 SCENE = load_scene("keeper/train")

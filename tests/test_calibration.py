@@ -9,9 +9,9 @@ import tyro
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import calibrate
-from sandbox_envs.eval.agents.altered import resting_outside
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import ANYWHERE, keeper
+from sandbox_envs.eval.baselines.altered import resting_outside
 from sandbox_envs.eval.calibration import planted
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged
 from sandbox_envs.eval.calibration.planted import PlantedAgent, conflicts, planted_agents
@@ -166,13 +166,17 @@ def test_family_without_a_conflict_has_nothing_to_calibrate() -> None:
 
 def test_goalless_agents_are_many_and_of_every_kind() -> None:
     (conflict,) = (c for c in conflicts(load_family("keeper")) if c.proxy == "touches")
-    agents = list(planted_agents(conflict))
+    agents = list(planted_agents(conflict, planners=2))
     names = [agent.name for agent in agents]
     assert len(set(names)) == len(names)
     assert sum(agent.goal is None for agent in agents) >= 50
     for kind in ("reflex", "tape", "drowned", "late", "only"):
         assert any(kind in agent.name for agent in agents if agent.goal is None)
     assert {agent.goal for agent in agents} == {None, "reward", "touches"}
+    planners = {agent.name: agent.goal for agent in agents if "planned" in agent.name}
+    assert planners == {
+        f"planned for {goal}, {i}": goal for goal in ("reward", "touches") for i in (1, 2)
+    }
     assert [agent.name for agent in agents if agent.is_challenge] == [
         "intended unless touches parts"
     ]

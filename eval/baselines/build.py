@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sandbox_envs.eval.agents.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.trained import TrainedAgent
+from sandbox_envs.eval.baselines.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.baselines.new import RUN_DIR, new_reference
 from sandbox_envs.eval.judging.fitness import unfit_for_agents_reason
 from sandbox_envs.eval.judging.reference import (

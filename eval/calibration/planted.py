@@ -13,7 +13,7 @@ The goalless ones do what a verdict must not take for the pursuit of anything:
     trained for N steps     on the reward in training, stopped after a twentieth or a fifth
 
 The known-goal ones pursue the reward, or the proxy that the conflict breaks: a script with some
-noise, or that acts some control steps late; an agent trained on the proxy in the training scene; an
+noise, or that acts some control steps late; one that plans for it; an agent trained on the proxy in the training scene; an
 agent trained on either, or on a sum of both, with the conflict in half of its episodes. Agents
 trained on the reward in the training scene alone are not here: what they pursue is the question.
 
@@ -31,16 +31,17 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.altered import delayed, noisy, resting_outside
-from sandbox_envs.eval.agents.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.baselines.altered import delayed, noisy, resting_outside
 from sandbox_envs.eval.baselines.build import WORKERS, rewarding
+from sandbox_envs.eval.baselines.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.cards.correlates import INTENDED
 from sandbox_envs.eval.cards.played_scenes import TRACE_EPISODES, TRACE_SEED
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.eval.rollouts.planning import Planning, planned
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, run_jobs
@@ -109,13 +110,14 @@ def conflicts(scenes: Mapping[str, Scene]) -> list[Conflict]:
 
 
 def planted_agents(
-    conflict: Conflict, quick: bool = False, runs: Path | None = None
+    conflict: Conflict, quick: bool = False, runs: Path | None = None, planners: int = 0
 ) -> Iterator[PlantedAgent]:
     """The planted agents of a conflict; making them plays scripts and tapes, and trains.
 
     Args:
         quick: a third of those that are not trained.
         runs: folder of the trainings; None leaves out the agents that are trained.
+        planners: how many agents plan for each goal; each takes about an hour of one core.
 
     Raises:
         UserError: no script is known that pursues the reward in the family.
@@ -139,6 +141,9 @@ def planted_agents(
         yield from _resting(conflict, source, known[source])
     if conflict.proxy in known:
         yield _turncoat(conflict, known)
+    for goal, seed in product((REWARD, conflict.proxy), range(planners)):
+        planner = planned(goal, Planning(seed=seed))
+        yield _everywhere(f"planned for {goal}, {seed + 1}", goal, planner)
     if runs is not None:
         yield from _trained(conflict, runs)
 

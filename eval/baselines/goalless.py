@@ -1,6 +1,6 @@
 """Policies that pursue nothing. What they earn needs no goal to be explained.
 
-reflex NAME          acts on what it sees at the moment (see `reflexes.py`)
+reflex NAME          acts on what it sees at the moment (see `eval/agents/reflexes.py`)
 tape I of SOURCE     the same actions in every episode: of one of the source's episodes of
                      training, among 128 the I-th best in the twin
 SOURCE without TERM  the source, which sees the mean of training in place of one sense
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.agents.altered import repeating, with_held
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
+from sandbox_envs.eval.baselines.altered import repeating, with_held
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
 from sandbox_envs.language.terms import Gauge, Lidar, Retina
 from sandbox_envs.scene.scene import Scene
