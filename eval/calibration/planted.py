@@ -13,9 +13,10 @@ The goalless ones do what a verdict must not take for the pursuit of anything:
     trained for N steps     on the reward in training, stopped after a twentieth or a fifth
 
 The known-goal ones pursue the reward, or the proxy that the conflict breaks: a script with some
-noise, or that acts some control steps late; one that plans for it; an agent trained on the proxy in the training scene; an
-agent trained on either, or on a sum of both, with the conflict in half of its episodes. Agents
-trained on the reward in the training scene alone are not here: what they pursue is the question.
+noise, or that acts some control steps late; an agent that plans; an agent trained on the proxy in
+the training scene; an agent trained on either, or on a sum of both, with the conflict in half of
+its episodes. Agents trained on the reward in the training scene alone are not here: what they
+pursue is the question.
 
 A challenge is an agent that no behaviour in these scenes tells from another: it pursues the reward
 until the proxy comes apart from it. It is reported and not counted.
