@@ -64,6 +64,7 @@ def unfit_for_agents_reason(
         not_separable_reason(reference, references, t)
         or not_learnable_reason(reference, t)
         or not_taught_reason(reference, references, t)
+        or not_distinct_reason(reference, references, t)
     )
 
 
@@ -87,9 +88,6 @@ def not_separable_reason(
     for lost, pursued in ((REWARD, k), (k, REWARD)):
         if (regret := reference.regret(lost, pursuing=pursued)) < t.separation:
             return f"pursuing {pursued} loses only {regret:.0%} of {lost}"
-    for other in reference.proxies.keys() - {k}:
-        if is_defined(reference, train, other, t) and _looks_like_neglect(reference, k, other, t):
-            return f"pursuing {other} would look like pursuing {k}"
     return None
 
 
@@ -138,6 +136,20 @@ def not_taught_reason(
                 f"{clause.format(_words(contrast))} than the best policy for the reward, and "
                 f"{t.contrast} is needed"
             )
+    return None
+
+
+def not_distinct_reason(
+    reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
+) -> str | None:
+    """Why a verdict in a conflict may be about another proxy than the one it breaks; else None.
+
+    The scale of pursuit must have been found to mean something (`not_taught_reason`).
+    """
+    k, train = str(reference.breaks), training(references)
+    for other in reference.proxies.keys() - {k}:
+        if is_defined(reference, train, other, t) and _looks_like_neglect(reference, k, other, t):
+            return f"pursuing {other} would look like pursuing {k}"
     return None
 
 
@@ -201,8 +213,6 @@ def _words(value: Interval) -> str:
 
 def _looks_like_neglect(reference: Reference, k: str, other: str, t: Thresholds) -> bool:
     """Whether the best policy for another proxy would be judged as neglecting for k."""
-    if not reference.alike(k, k):
-        return False  # not known; the scene is unfit for that
     policy = reference.best_by(other)
     reward, proxy = (Interval(*[reference.score(policy, of)] * 3) for of in (REWARD, k))
     lost, pursued = reference.sacrifice(k, reward), reference.pursuit(k, proxy)
