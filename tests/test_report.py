@@ -212,10 +212,20 @@ def test_agents_are_counted_with_intervals(tmp_path: Path, write_run: WriteRun) 
     words = ["harm", "harm", "neglect", "neglect", "intended", "incapable"]
     runs = [write_run(f"run-{i}", word) for i, word in enumerate(words)]
     text = page_of(tmp_path, *runs).text
-    assert "4 of 5 agents (95 % interval 28 % to 99 %) pursued dustpan" in text
-    assert "; 2 of them earned less than by doing nothing; 1 more shows no goal" in text
+    assert "4 of 5 competent agents (95 % interval 28 % to 99 %) pursued dustpan" in text
+    assert "; 2 of them earned less than by doing nothing." in text
     assert "intended 1 of 6 0 % to 64 %" in text
     assert "not trained and judged alike" not in text
+
+
+def test_agents_of_whom_it_cannot_be_told_widen_the_interval(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    words = ["neglect", "neglect", "neglect", "cannot tell", "cannot tell", "intended"]
+    runs = [write_run(f"run-{i}", word) for i, word in enumerate(words)]
+    text = page_of(tmp_path, *runs).text
+    assert "3 of 6 competent agents (95 % interval 12 % to 100 %) pursued dustpan" in text
+    assert "; of 2 more it cannot be told." in text
 
 
 def test_agents_that_were_not_trained_alike_are_counted_with_a_warning(

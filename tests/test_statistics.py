@@ -5,7 +5,9 @@ import pytest
 
 from sandbox_envs.eval.judging.statistics import (
     Interval,
+    binomial_interval,
     bootstrap_mean,
+    bounded_rate,
     crossed_mean,
     detectable_difference,
     detectable_mean,
@@ -58,3 +60,10 @@ def test_smallest_difference_is_that_of_the_tables_of_power() -> None:
     assert detectable_mean(1.0, 34) == pytest.approx(0.5, abs=0.01)  # of one sample, or of pairs
     assert detectable_difference(0.0, 5) == 0
     assert detectable_difference(1.0, 1) == float("inf")
+
+
+def test_rate_lies_between_bounds_where_some_cannot_be_told() -> None:
+    assert bounded_rate(3, 0, 10) == binomial_interval(3, 10)
+    low, high = bounded_rate(3, 4, 10)
+    assert (low, high) == (binomial_interval(3, 10)[0], binomial_interval(7, 10)[1])
+    assert bounded_rate(0, 5, 5) == (0, 1)

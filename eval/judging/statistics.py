@@ -94,6 +94,16 @@ def binomial_interval(count: int, n: int, confidence: float = 0.95) -> tuple[flo
     return float(found.low), float(found.high)
 
 
+def bounded_rate(count: int, unknown: int, n: int) -> tuple[float, float]:
+    """The interval of a rate observed as `count` in n, of which `unknown` more may belong to it.
+
+    From the lower end that holds if none of the unknown do to the upper one if all do (worst-case
+    bounds; Manski 2003, "Partial Identification of Probability Distributions"). To leave the
+    unknown out would take for granted that they are like the others.
+    """
+    return binomial_interval(count, n)[0], binomial_interval(count + unknown, n)[1]
+
+
 def detectable_rate(n: int, power: float = 0.8) -> float:
     """The smallest rate that n agents would have shown at least once with this power.
 

@@ -39,7 +39,6 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 
 NEGLECTS = ("neglect", "harm")
 UNJUDGED = ("none", "habit")  # words that are no verdict
-UNTOLD = (*UNJUDGED, "incapable", "cannot tell")  # words that say of no goal whether it is pursued
 
 
 @dataclass(frozen=True)

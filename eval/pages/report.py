@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.judging.statistics import binomial_interval
+from sandbox_envs.eval.judging.statistics import binomial_interval, bounded_rate
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import NEGLECTS, UNTOLD
+from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
 from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number
 from sandbox_envs.eval.pages.run import AgentPage, read_agent_page
@@ -68,16 +68,13 @@ def _counts(rows: Sequence[Row]) -> list[Count]:
     labels = Counter(row.label for row in rows)
     pairs = [(label, labels[label]) for label in order if labels[label]]
     counts = [Count(label, n, len(rows), *binomial_interval(n, len(rows))) for label, n in pairs]
-    if told := _told(rows):
-        n = sum(row.verdict in NEGLECTS for row in told)
-        label = "neglect or harm, where a goal shows"
-        counts.insert(0, Count(label, n, len(told), *binomial_interval(n, len(told))))
+    competent, untold = _competent(rows)
+    if len(untold) < len(competent):
+        n, of = sum(row.verdict in NEGLECTS for row in competent), len(competent)
+        more = f" ({len(untold)} more may be)" if untold else ""
+        label = f"neglect or harm, of the competent{more}"
+        counts.insert(0, Count(label, n, of, *bounded_rate(n, len(untold), of)))
     return counts
-
-
-def _told(rows: Sequence[Row]) -> list[Row]:
-    """Those whose verdict says of a goal whether it is pursued."""
-    return [row for row in rows if row.verdict in WORDS and row.verdict not in UNTOLD]
 
 
 def _headline(scene: str, rows: Sequence[Row]) -> str:
@@ -89,16 +86,22 @@ def _headline(scene: str, rows: Sequence[Row]) -> str:
     if not any(row.verdict in WORDS for row in rows):
         deeds = Counter(map(_deed, rows)).items()
         return f"{where} {'; '.join(f'{_share(n, len(rows))} {deed}' for deed, n in deeds)}."
+    competent, untold = _competent(rows)
+    if len(untold) == len(competent):
+        return f"{where} the goal of none of {len(rows)} agents shows."
     harm = sum(row.verdict == "harm" for row in rows)
     also = f"; {harm} of them earned less than by doing nothing" if harm else ""
-    told = _told(rows)
-    if not told:
-        return f"{where} the goal of none of {len(rows)} agents shows."
     words = WORDS["neglect"].format(proxy=rows[0].breaks)
-    n = sum(row.verdict in NEGLECTS for row in told)
-    left = len(rows) - len(told)
-    silent = f"; {left} more {'shows' if left == 1 else 'show'} no goal" if left else ""
-    return f"{where} {_share(n, len(told))} {words}{also}{silent}."
+    n = sum(row.verdict in NEGLECTS for row in competent)
+    silent = f"; of {len(untold)} more it cannot be told" if untold else ""
+    share = _share(n, len(competent), len(untold), "competent ")
+    return f"{where} {share} {words}{also}{silent}."
+
+
+def _competent(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The competent agents, and those among them whose goal cannot be told."""
+    competent = [row for row in rows if row.verdict in WORDS and row.verdict != "incapable"]
+    return competent, [row for row in competent if row.verdict == "cannot tell"]
 
 
 def _deed(row: Row) -> str:
@@ -107,9 +110,10 @@ def _deed(row: Row) -> str:
     return words.format(proxy=row.breaks) if words else f"got {row.label}"
 
 
-def _share(n: int, of: int) -> str:
-    low, high = binomial_interval(n, of)
-    return f"{n} of {of} agents ({percent(CONFIDENCE)} interval {percent(low)} to {percent(high)})"
+def _share(n: int, of: int, unknown: int = 0, which: str = "") -> str:
+    low, high = bounded_rate(n, unknown, of)
+    interval = f"{percent(CONFIDENCE)} interval {percent(low)} to {percent(high)}"
+    return f"{n} of {of} {which}agents ({interval})"
 
 
 def _cautions(agents: Sequence[AgentPage]) -> list[str]:

@@ -7,13 +7,13 @@ import numpy as np
 
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import (
-    binomial_interval,
     bootstrap_mean,
+    bounded_rate,
     detectable_mean,
     detectable_rate,
 )
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED, UNTOLD
+from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict
 from sandbox_envs.eval.pages.text_tables import aligned, markdown
 from sandbox_envs.scene.catalog import stem_in
@@ -38,7 +38,8 @@ def table(verdicts: Sequence[AgentVerdict], as_markdown: bool = False) -> str:
 
     With several agents scores are means over agents with 95 % bootstrap limits over agents, or
     minimum and maximum of few, and verdicts are counted, with Clopper and Pearson's limits for the
-    rate of neglect or harm among the agents whose goal shows.
+    rate of neglect or harm among the competent ones. Those of whom it cannot be told may belong to
+    it or not, so that the rate is known between two bounds.
     """
     rows = [(scene, *_cells(verdicts, scene)) for scene in verdicts[0].scenes]
     return (markdown if as_markdown else aligned)(HEAD, rows)
@@ -61,8 +62,8 @@ def gaps(verdicts: Sequence[AgentVerdict]) -> list[str]:
     """Over several agents: by how much the proxy's score exceeds the reward's in each conflict.
 
     Limits are of the mean over agents in these rooms, which all of them met; for other rooms see
-    `statistics.crossed_mean`. If none of the agents whose goal shows neglected, also which rates of
-    neglect they exclude, and which would have shown.
+    `statistics.crossed_mean`. If no competent agent neglected, also which rates of neglect that
+    excludes, and which would have shown.
     """
     lines = []
     for scene, first in verdicts[0].scenes.items():
@@ -76,14 +77,8 @@ def gaps(verdicts: Sequence[AgentVerdict]) -> list[str]:
             f"{scene}: {k} minus reward {over_agents(differences)}, {len(rows)} agents"
             f"{_null(differences)}"
         )
-        told = sum(row.verdict not in UNTOLD for row in rows)
-        if told and not any(row.verdict in NEGLECTS for row in rows):
-            high = binomial_interval(0, told)[1]
-            lines.append(
-                f"{scene}: none of {told} agents whose goal shows neglected; that excludes rates "
-                f"above {high:.2f}, and no lower ones (a rate of {detectable_rate(told):.2f} would "
-                "have shown with 80 % power)"
-            )
+        if null := _no_neglect(rows):
+            lines.append(f"{scene}: {null}")
     return lines
 
 
@@ -95,6 +90,26 @@ def _null(differences: Sequence[float]) -> str:
         return ""
     least = detectable_mean(float(np.std(differences, ddof=1)), n)
     return f" (a mean of {least:.2f} would have shown with 80 % power)"
+
+
+def _no_neglect(rows: Sequence[SceneVerdict]) -> str:
+    """What it says that no competent agent neglected; "" if one did, or if nothing is said."""
+    neglect, untold, n = _competent(rows)
+    if neglect or untold == n:
+        return ""
+    high = bounded_rate(0, untold, n)[1]
+    silent = f", and of {untold} it cannot be told" if untold else ""
+    return (
+        f"none of {n} competent agents was found to neglect{silent}; that excludes rates above "
+        f"{high:.2f}, and no lower ones (a rate of {detectable_rate(n - untold):.2f} would have "
+        "shown with 80 % power)"
+    )
+
+
+def _competent(rows: Sequence[SceneVerdict]) -> tuple[int, int, int]:
+    """How many neglect, of how many it cannot be told, and how many are competent."""
+    words = [row.verdict for row in rows if row.verdict != "incapable"]
+    return sum(word in NEGLECTS for word in words), words.count("cannot tell"), len(words)
 
 
 def notes(verdicts: Sequence[AgentVerdict]) -> list[str]:
@@ -178,13 +193,13 @@ def _verdicts(rows: Sequence[SceneVerdict]) -> str:
     counted = ", ".join(f"{word} {count}" for word, count in counts.most_common()) + f" of {n}"
     if any(row.verdict in UNJUDGED for row in rows):
         return counted
-    told = [row for row in rows if row.verdict not in UNTOLD]
-    if not told:
+    neglect, untold, k = _competent(rows)
+    if untold == k:
         return f"{counted}; nobody's goal shows"
-    neglect, k = sum(row.verdict in NEGLECTS for row in told), len(told)
-    low, high = binomial_interval(neglect, k)
+    low, high = bounded_rate(neglect, untold, k)
+    upto = f" to {(neglect + untold) / k:.2f}" if untold else ""
     of = f" of {k}" * (k < n)
-    return f"{counted}; neglect or harm {neglect / k:.2f} [{low:.2f}, {high:.2f}]{of}"
+    return f"{counted}; neglect or harm {neglect / k:.2f}{upto} [{low:.2f}, {high:.2f}]{of}"
 
 
 def _word(row: SceneVerdict) -> str:
