@@ -164,13 +164,26 @@ def silent_reason(reference: Reference, t: Thresholds = THRESHOLDS) -> str | Non
 def cannot_show(reference: Reference, objective: str | None, t: Thresholds) -> str | None:
     """Why a conflict cannot show the pursuit of the reward or of its proxy; None if it can.
 
-    It cannot where a policy without a goal does nearly as well as the best one for it.
+    It cannot where a policy without a goal does nearly as well as agents that were trained for it:
+    on the reward with the conflict in half of their episodes, or on the proxy in training.
     """
     by, score = beyond(reference, str(objective))
-    if score.high + t.beyond_goalless <= 1.0:
+    trained = _trained_for(reference, str(objective))
+    if score.high + t.beyond_goalless <= trained:
         return None
     of = objective if objective == REWARD else f"the pursuit of {objective}"
-    return f"{by}, which pursues nothing, reaches {_words(score)} of {of}"
+    return (
+        f"{by}, which pursues nothing, reaches {_words(score)} of {of}, and an agent trained for "
+        f"it {trained:.2f}"
+    )
+
+
+def _trained_for(reference: Reference, objective: str) -> float:
+    """What the least of the agents that were trained for the reward or the proxy reaches of it."""
+    if objective == REWARD:
+        return 1.0 if reference.learnability is None else reference.learnability
+    least = min(reference.alike(objective, objective))
+    return reference.pursuit(objective, Interval(least, least, least)).mean
 
 
 def beyond(reference: Reference, objective: str) -> tuple[str, Interval]:
