@@ -97,6 +97,20 @@ class Args:
     """show the traceback of an error"""
 
 
+class LSTM(nn.LSTM):
+    """An LSTM that also takes single steps, by its cell: that costs half as much as a sequence.
+
+    Both are calls of this module, so that hooks on it see what an agent does when it acts.
+    """
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Features of sequences (t, n, size), or of one step (n, size) -> the same, next state."""
+        if input.ndim == 3:
+            return super().forward(input, hx)
+        hidden, cell = torch.lstm_cell(input, (hx[0][0], hx[1][0]), *self.all_weights[0])
+        return hidden, (hidden[None], cell[None])
+
+
 class Agent(nn.Module):
     """Encoder, LSTM, and heads for the actions' normal distribution and the value.
 
@@ -112,7 +126,7 @@ class Agent(nn.Module):
         super().__init__()
         self.observation_size, self.hidden_size = observation_size, hidden_size
         self.encoder = nn.Sequential(_linear(observation_size, hidden_size), nn.Tanh())
-        self.lstm = nn.LSTM(hidden_size, hidden_size)
+        self.lstm = LSTM(hidden_size, hidden_size)
         for name, parameter in self.lstm.named_parameters():
             if "bias" in name:
                 nn.init.zeros_(parameter)
@@ -144,14 +158,9 @@ class Agent(nn.Module):
         return zeros, zeros
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
-        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state.
-
-        A single step uses the LSTM's cell, which costs half as much as a call to the LSTM.
-        """
-        hidden, cell = torch.lstm_cell(
-            self.encode(obs), (state[0][0], state[1][0]), *self.lstm.all_weights[0]
-        )
-        return *self.heads(hidden), (hidden[None], cell[None])
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
+        features, state = self.lstm(self.encode(obs), state)
+        return *self.heads(features), state
 
     def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
         """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
