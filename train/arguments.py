@@ -94,6 +94,21 @@ def environment(wrappers: Sequence[str]) -> str:
     return f"a wrapped environment ({' around '.join(wrappers)})"
 
 
+def identity_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[str, str]]) -> str:
+    """What makes two trainings the same, and their agents equal.
+
+    Args:
+        trainer: its name.
+        args: its arguments. `initial_weights` is their record, a dict with a "hash", or None.
+        scenes: name and hash of each, in order.
+    """
+    hyper = without(args, *OF_THE_MACHINE, *OF_THE_SCENES, "initial_weights")
+    if initial := args.get("initial_weights"):  # wherever that run lies, and whatever its name
+        hyper["initial_weights"] = initial["hash"]
+    plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
+    return json.dumps(plain, sort_keys=True)
+
+
 def fingerprint(trainer: str, args: Mapping[str, Any], *free: str) -> str:
     """A short text for a trainer and its hyperparameters, by which an edited run is noticed.
 

@@ -10,6 +10,7 @@ once per time step, several times faster.
     python train/ppo_lstm.py                            trains on sweep/train
     python train/ppo_lstm.py --reward "gain(dustpan)"   trains a reference agent on a proxy
     python train/ppo_lstm.py --resume runs/RUN          resumes a run that was stopped
+    python train/ppo_lstm.py --initial-weights runs/RUN begins with the weights of another run
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -29,6 +30,7 @@ from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
+from sandbox_envs.train.initial_weights import begin_with
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
@@ -79,6 +81,8 @@ class Args:
     """largest norm of the gradient"""
     hidden_size: int = 128
     """width of the encoder, the LSTM and the heads"""
+    initial_weights: str | None = None
+    """a run's folder: begin with its weights; optimizer, learning rate and steps begin anew"""
     device: str = "cpu"
     """where the network lives: cpu, cuda, ..."""
     torch_threads: int = 1
@@ -491,6 +495,9 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
     with seeded(args.seed):
         agent = Agent(**sizes).to(args.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
+    initial = None
+    if args.initial_weights and not folder:
+        initial = begin_with(Path(args.initial_weights), agent, Path(__file__).stem, sizes)
     steps = args.num_envs * args.num_steps  # of an update
     updates = max(args.total_timesteps // steps, 1)
     if folder:
@@ -503,7 +510,7 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
             start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
     else:
         start, first = reset_envs(agent, envs, args), 0
-        run = Run.create(args.run_dir, Path(__file__).stem, args, envs, sizes, steps)
+        run = Run.create(args.run_dir, Path(__file__).stem, args, envs, sizes, steps, initial)
     with run:
         if not folder:  # so that a run can be resumed, and its folder written, from the beginning
             progress = {"update": 0, "step": 0}

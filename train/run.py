@@ -30,7 +30,7 @@ from sandbox_envs.train.checkpoint import save_checkpoint
 from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
 from sandbox_envs.train.log import Log, cut
 from sandbox_envs.train.metrics import REWARD
-from sandbox_envs.train.run_files import read_training
+from sandbox_envs.train.run_files import InitialWeights, read_training
 from sandbox_envs.train.run_folder import describe, extend, lock, new_folder, removed_if_failed
 from sandbox_envs.train.run_scenes import check_unchanged, check_wrapped_alike
 from sandbox_envs.train.signals import StopRequests
@@ -71,6 +71,7 @@ class Run:
         envs: TrainingEnvs,
         agent: Mapping[str, Any],
         update_steps: int,
+        initial_weights: InitialWeights | None = None,
     ) -> "Run":
         """Begin a new run in a folder of its own below `run_dir`; a failure leaves no folder.
 
@@ -81,6 +82,7 @@ class Run:
             envs: what it trains in; its scenes and wrappers are recorded.
             agent: the arguments with which the trainer's Agent is rebuilt, as plain JSON.
             update_steps: environment steps between two calls of `log`.
+            initial_weights: taken from another run, which `begin_with` gave.
 
         Raises:
             UserError: the arguments are not such that a run can be kept, or nothing can be written
@@ -93,7 +95,7 @@ class Run:
         name = f"{scenes[0].family}-{stems}__{trainer}__s{args.seed}__{moment}"
         folder = new_folder(Path(run_dir), name)
         with removed_if_failed(folder):
-            described = describe(folder, args, envs, update_steps)
+            described = describe(folder, args, envs, update_steps, initial_weights)
             marked = fingerprint(trainer, described["args"])
             agent_file = {"trainer": trainer, "agent": dict(agent), "arguments": marked}
             write_json(folder / "agent.json", agent_file)

@@ -15,7 +15,7 @@ from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.run_files import is_file, read_training
+from sandbox_envs.train.run_files import InitialWeights, is_file, read_training
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import wrappers_around
 
@@ -93,17 +93,28 @@ def removed_if_failed(folder: Path) -> Iterator[None]:
         raise
 
 
-def describe(folder: Path, args: Any, envs: TrainingEnvs, update_steps: int) -> dict[str, Any]:
+def describe(
+    folder: Path,
+    args: Any,
+    envs: TrainingEnvs,
+    update_steps: int,
+    initial_weights: InitialWeights | None,
+) -> dict[str, Any]:
     """What args.json holds."""
     recorded = dataclasses.asdict(args)
     if isinstance(recorded.get("scene"), tuple):  # files by their whole path
         given = zip(recorded["scene"], envs.scenes, strict=False)
         recorded["scene"] = [str(s.path) if is_file(name) else name for name, s in given]
+    about = {}
+    if initial_weights:
+        recorded["initial_weights"] = initial_weights.run
+        about["initial_weights"] = dataclasses.asdict(initial_weights)
     return {
         "args": recorded,
         "scenes": [_scene(folder, scene) for scene in envs.scenes],
         "wrappers": wrappers_around(envs),
         "update_steps": update_steps,
+        **about,
         **provenance(),
     }
 

@@ -83,10 +83,21 @@ def _find(folder: Path, training: Training, number: int, places: Sequence[str]) 
                 return scene
             others.append(scene)
     if others:
+        _check_named(folder, others[0], training.scenes[number][0])
         check_unchanged(folder, others[:1], training.scenes[number : number + 1])
     gone = is_file(places[0]) and not Path(places[0]).is_file()
     advice = "; put it back, or name its new place with --scene FILE" if gone else ""
     raise UserError(f"{folder}: {problems[0]}{advice}")
+
+
+def _check_named(folder: Path, scene: Scene, name: str) -> None:
+    """Raise UserError where a scene that was given is another one than that of this name."""
+    if scene.name != name:
+        raise UserError(
+            f"--scene {scene.name}: {folder} was trained on {name}, and --scene only says where "
+            f"that one's file lies now; to train on another scene from these weights, start a new "
+            f"run with --initial-weights {folder} in place of --resume"
+        )
 
 
 def _candidates(folder: Path, training: Training, number: int) -> list[str]:

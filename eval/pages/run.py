@@ -119,6 +119,8 @@ def _training(agent: AgentMetadata) -> str:
         reward,
         f"(with {'; '.join(changed)})" if changed and not other else "",
     ]
+    if initial := agent.args.get("initial_weights"):
+        parts.append(f"from the weights of {initial['run']} at step {initial['step']}")
     end = ", and not to the end" if agent.unfinished else ""
     return " ".join(filter(None, parts)) + end
 
