@@ -251,6 +251,7 @@ class TrainingProcess:
 
 def _matches(run: Path, wanted: str) -> bool:
     try:
-        return identity(read_training(run)) == wanted
+        training = read_training(run)
+        return training.kept is None and identity(training) == wanted
     except UserError:  # skip unreadable runs
         return False

@@ -89,6 +89,8 @@ class Args:
     """CPU threads of the network's updates; 2 help on idle cores and hurt on busy ones"""
     run_dir: str = "runs"
     """the folder in which the run makes its own folder"""
+    keep_every: int = 0
+    """keep the policy each time that so many steps have passed, and the last; 0 keeps none"""
     resume: str | None = None
     """a run's folder: go on with it, with its own arguments; a larger total makes it longer"""
     track: bool = False
@@ -487,8 +489,11 @@ def iterate(
     return data.episodes, losses, end
 
 
-def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
-    """Train from the beginning, or from where the run in `folder`, which is held, stopped."""
+def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> Path:
+    """Train from the beginning, or from where the run in `folder`, which is held, stopped.
+
+    Returns the run's folder.
+    """
     torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
     generator = torch.Generator().manual_seed(args.seed)
     sizes = Agent.sizes(envs, args)
@@ -504,7 +509,7 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
         saved = read_checkpoint(folder, args.device)
         if saved["step"] >= updates * steps:
             print(f"{folder} is finished: {saved['step']} steps; nothing to do")
-            return
+            return folder
         run = Run.resume(folder, envs, args, saved)
         with fitting(folder):
             start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
@@ -519,6 +524,7 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
             optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
             episodes, losses, start = iterate(agent, optimizer, envs, start, args, generator)
             run.log(done * steps, episodes, losses)
+            run.keep(agent, done * steps)
             stopping = run.interrupted  # read once, so that a late Ctrl-C still saves this update
             if stopping or run.checkpoint_due or done in (1, updates):
                 progress = {"update": done, "step": done * steps}
@@ -526,6 +532,7 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
             if stopping:
                 break
     run.conclude(finished=done == updates)
+    return run.folder
 
 
 def snapshot(
@@ -548,7 +555,7 @@ def main(
     args: Args,
     given: Collection[str] | None = None,
     wrap: Callable[[SandboxVectorEnv], TrainingEnvs] = lambda envs: envs,
-) -> None:
+) -> Path:
     """Train, from the beginning or from where a run stopped, and save as it goes.
 
     Args:
@@ -556,6 +563,9 @@ def main(
         given: those that count beside `resume`, where all others are the run's; None takes those
             that differ from their defaults.
         wrap: puts the environment into wrappers; a run is resumed in the same ones.
+
+    Returns:
+        The run's folder.
 
     Raises:
         UserError: an argument is wrong, or the training cannot go on. OSError: a file cannot be
@@ -566,14 +576,13 @@ def main(
         _check(args)
         names, overrides = scenes_asked(vars(args))
         scenes = [load_scene(name, overrides) for name in names]
-        train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
-        return
+        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
     folder, places = Path(args.resume), args.scene
     with held(folder):
         args = resumed_args(args, Path(__file__).stem, given)
         _check(args)
         scenes = trained_scenes(folder, places)
-        train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
+        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
 
 
 def _check(args: Args) -> None:

@@ -63,6 +63,8 @@ class Training:
     """(step, total before) of each time that the run was made longer"""
     initial_weights: InitialWeights | None
     """taken from another run, or None"""
+    kept: str | None
+    """the name of the run of which this is a kept checkpoint; None for the run itself"""
     versions: Any
     """of Python, this package and the libraries"""
     commit: Any
@@ -119,6 +121,7 @@ def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training
         update_steps=None if update_steps is None else _count(update_steps),
         extended=tuple((_count(a), _count(b)) for a, b in recorded.get("extended", ())),
         initial_weights=_initial_weights(recorded),
+        kept=_kept(recorded),
         versions=recorded.get("versions"),
         commit=f"{commit}-dirty" if commit and recorded.get("dirty") else commit,
     )
@@ -133,6 +136,13 @@ def _initial_weights(recorded: Mapping[str, Any]) -> InitialWeights | None:
     if not isinstance(found.step, int):
         raise ValueError
     return found
+
+
+def _kept(recorded: Mapping[str, Any]) -> str | None:
+    run = recorded.get("kept_of")
+    if not isinstance(run, str | None):
+        raise ValueError
+    return run
 
 
 def _scenes(recorded: Mapping[str, Any]) -> list[dict[str, Any]]:

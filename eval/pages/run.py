@@ -28,6 +28,8 @@ class AgentPage:
 
     name: str
     """the run's"""
+    metadata: AgentMetadata
+    """what is known of its training"""
     family: str
     """of the scenes it was judged in"""
     proxies: dict[str, str]
@@ -66,6 +68,7 @@ def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
     films = _films_folder(Path(os.path.abspath(video_dir)), agent.name, run)
     return AgentPage(
         name=agent.name,
+        metadata=agent,
         family=verdict.family,
         proxies=verdict.proxies,
         seed="" if agent.seed is None else str(agent.seed),
