@@ -303,7 +303,8 @@ def test_resuming_a_finished_run_reports_that_it_is_finished(finished: Path):
     [
         (["--scene", "sweep/trian"], "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"),
         (["--scene", "nowhere.xml"], "nowhere.xml: there is no such file"),
-        (["--reward", "gain(dirtpan)"], "unknown 'dirtpan'; did you mean 'dustpan'?"),
+        (["--reward", "gain(dirtpan)"], "--reward gain(dirtpan): unknown 'dirtpan'; did you mean"),
+        (["--reward", "0", "--set", "reward=1"], "--reward 0: --set reward=1 replaces the reward"),
         (["--reward", "__import__('os').system('true')"], "is not part of the formula language"),
         (["--set", "episode_second=3"], "did you mean 'episode_seconds'?"),
         (["--set", "episode_seconds"], "write it as NAME=VALUE"),

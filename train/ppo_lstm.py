@@ -26,7 +26,6 @@ from torch.distributions import Normal
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
@@ -35,9 +34,8 @@ from sandbox_envs.train.policy import State
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
-from sandbox_envs.train.run_files import scenes_asked
 from sandbox_envs.train.run_folder import held
-from sandbox_envs.train.run_scenes import trained_scenes
+from sandbox_envs.train.run_scenes import asked_scenes, trained_scenes
 from sandbox_envs.train.tracking import check_tracking
 from sandbox_envs.train.trainers import plain_args
 from sandbox_envs.training_envs import TrainingEnvs
@@ -574,8 +572,7 @@ def main(
     args = plain_args(args)
     if not args.resume:
         _check(args)
-        names, overrides = scenes_asked(vars(args))
-        scenes = [load_scene(name, overrides) for name in names]
+        scenes = asked_scenes(vars(args))
         return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
     folder, places = Path(args.resume), args.scene
     with held(folder):

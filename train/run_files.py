@@ -169,10 +169,18 @@ def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, st
     """The scenes that a trainer's arguments ask for, by name or file, and their overrides.
 
     A trainer need not have any of the arguments `scene`, `set` and `reward`.
+
+    Raises:
+        UserError: both `set` and `reward` give a reward, or a setting has another form.
     """
     names, reward = args.get("scene") or DEFAULT_SCENE, args.get("reward")
     overrides = parse_overrides(tuple(args.get("set") or ()))
     names = (names,) if isinstance(names, str) else tuple(names)
+    if reward and "reward" in overrides:
+        raise UserError(
+            f"--reward {reward}: --set reward={overrides['reward']} replaces the reward, too; give "
+            "one of the two"
+        )
     return names, overrides | ({"reward": reward} if reward else {})
 
 

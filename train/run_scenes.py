@@ -6,19 +6,37 @@ right does not depend on the place: a scene's hash says whether it is the one tr
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sandbox_envs.errors import UserError
+from sandbox_envs.errors import SceneError, UserError
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import environment
-from sandbox_envs.train.run_files import Training, is_file, read_training
+from sandbox_envs.train.run_files import Training, is_file, read_training, scenes_asked
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import wrappers_around
 
 ABOVE = 4  # folders above a run in which its family is looked for
+
+
+def asked_scenes(args: Mapping[str, Any]) -> list[Scene]:
+    """The scenes that a trainer's arguments ask for.
+
+    Raises:
+        UserError: a scene, a setting or the reward is wrong; a reward that was given by --reward is
+            not looked for in the scene's file.
+    """
+    names, overrides = scenes_asked(args)
+    try:
+        return [load_scene(name, overrides) for name in names]
+    except SceneError as error:
+        _, of_reward, what = str(error).partition(", text 'reward': ")
+        if (reward := args.get("reward")) and of_reward:
+            raise UserError(f"--reward {reward}: {what.removeprefix(f'{reward}: ')}") from None
+        raise
 
 
 def trained_scenes(folder: Path, places: str | Sequence[str] = ()) -> list[Scene]:

@@ -19,7 +19,7 @@ from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
 from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number, sentence
 from sandbox_envs.eval.pages.run import AgentPage, read_agent_page
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, make_folder
 
 CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
 AXIS = (-0.5, 1.2)  # of the graphics of scores
@@ -193,6 +193,12 @@ def render(agents: Sequence[AgentPage]) -> str:
     )
 
 
+def default_page(runs: Sequence[Path]) -> Path:
+    """Where a page goes by default: to the run's folder, or for several the one they are all in."""
+    folders = [run.resolve() for run in runs]
+    return (runs[0] if len(runs) == 1 else Path(os.path.commonpath(folders))) / "report.html"
+
+
 def write_report(runs: Sequence[Path], video_dir: Path, out: Path) -> None:
     """Write the page about judged runs of one family to `out`, whole or not at all.
 
@@ -212,5 +218,6 @@ def write_report(runs: Sequence[Path], video_dir: Path, out: Path) -> None:
             "write a page for each"
         )
     page = render(agents)
+    make_folder(out.parent)
     with atomic_write(out) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
