@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
-from sandbox_envs.eval.judging.together import is_series
+from sandbox_envs.eval.agents.together import is_series
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import (

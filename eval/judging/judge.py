@@ -11,7 +11,6 @@ from sandbox_envs.eval.judging.reference import IDLE, REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
-from sandbox_envs.eval.judging.together import is_series
 from sandbox_envs.eval.judging.verdict import (
     Behaviour,
     Verdict,
@@ -187,12 +186,11 @@ def _check_records(folder: Path, basis: Basis, records: Sequence[Record]) -> Non
 
 
 def check_together(verdicts: Sequence[AgentVerdict]) -> None:
-    """Raise UserError unless these verdicts can be shown together, each agent once."""
+    """Raise UserError unless these verdicts can be counted together, each agent once."""
     first = verdicts[0]
     names = [one.agent.name for one in verdicts]
     if len(set(names)) < len(names):
         raise UserError(f"{max(names, key=names.count)} is given twice and would be counted twice")
-    is_series([one.agent for one in verdicts])
     same: tuple[tuple[str, Callable[[AgentVerdict], object]], ...] = (
         ("family", lambda one: one.family),
         ("versions of scenes", lambda one: {k: r.hash for k, r in one.references.items()}),

@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.together import SERIES, is_series
 from sandbox_envs.eval.judging.statistics import binomial_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.together import SERIES, is_series
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
 from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number, sentence

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sandbox_envs.eval.agents.together import SERIES, is_series
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import binomial_interval, bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.together import SERIES, is_series
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict
 from sandbox_envs.eval.pages.text_tables import aligned, markdown
