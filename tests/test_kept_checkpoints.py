@@ -154,6 +154,14 @@ def test_training_goes_on_where_nothing_can_be_kept(
     assert "the policy of step 64 is not kept; the training goes on" in capsys.readouterr().out
 
 
+def test_training_can_begin_with_a_kept_checkpoint_and_names_its_run(
+    run: Path, tmp_path: Path
+) -> None:
+    warm = trained(tmp_path / "warm", initial_weights=checkpoints(run)[0])
+    began = read_trained_agents([warm])[0].metadata.args["initial_weights"]
+    assert (began["run"], began["step"]) == (run.name, 128)
+
+
 def test_kept_checkpoint_is_not_resumed(run: Path) -> None:
     with pytest.raises(UserError) as error:
         main(Args(resume=checkpoints(run)[0]))

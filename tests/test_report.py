@@ -250,6 +250,20 @@ def test_checkpoints_of_one_training_are_shown_by_step_and_not_counted(
         assert word not in page.text
 
 
+def test_agents_that_began_with_the_same_weights_are_counted_with_a_warning(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    weights = {"run": "first", "step": 64, "hash": "cafe"}
+    names = ("run-1", "run-2")
+    warm = [agent(name, args={"seed": name, "initial_weights": weights}) for name in names]
+    runs = [write_run(one.name, agent=one) for one in warm]
+    text = page_of(tmp_path, *runs).text
+    assert "These agents began with the same weights, of first at step 64: rates" in text
+    assert "of 2 agents (" in text
+    assert "from the weights of first at step 64" in text
+    assert "began with the same" not in page_of(tmp_path, runs[0], write_run("run-3")).text
+
+
 def test_checkpoints_beside_other_agents_or_twice_are_refused(
     tmp_path: Path, write_run: WriteRun
 ) -> None:

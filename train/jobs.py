@@ -31,6 +31,7 @@ from sandbox_envs.train.run_files import (
     scenes_asked,
     weights_hash,
 )
+from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.signals import PARENT
 from sandbox_envs.train.trainers import module_name, trainer_args
 
@@ -108,7 +109,9 @@ def learned_with(training: Training) -> dict[str, Any]:
     if training.wrappers:
         learned["wrappers"] = list(training.wrappers)
     if initial := training.initial_weights:
-        learned["initial_weights"] = {**asdict(initial), "run": Path(initial.run).name}
+        folder = Path(initial.run)
+        name = folder.parts[-3] if folder.parent.name == CHECKPOINTS else folder.name
+        learned["initial_weights"] = {**asdict(initial), "run": name}
     return learned
 
 

@@ -41,6 +41,17 @@ def is_series(agents: Sequence[AgentMetadata]) -> bool:
     return bool(shared)
 
 
+def common_beginning(agents: Sequence[AgentMetadata]) -> str | None:
+    """A sentence about several agents that began with the same weights; None where they did not."""
+    began = [agent.args.get("initial_weights") or {} for agent in agents]
+    if len(agents) < 2 or len({one.get("hash") for one in began}) > 1 or not began[0]:
+        return None
+    return (
+        f"these agents began with the same weights, of {began[0]['run']} at step "
+        f"{began[0]['step']}: rates over them are of trainings that begin there"
+    )
+
+
 def _origin(agent: AgentMetadata) -> str | None:
     if agent.trainer is None:
         return None

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.agents.together import SERIES, is_series
+from sandbox_envs.eval.agents.together import SERIES, common_beginning, is_series
 from sandbox_envs.eval.judging.statistics import binomial_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS
@@ -111,7 +111,10 @@ def _cautions(agents: Sequence[AgentPage], series: bool) -> list[str]:
         if agent.is_mostly_unstable
     ]
     if series:
-        cautions.append(sentence(SERIES.format(len(agents))).capitalize())
+        cautions.append(_as_sentence(SERIES.format(len(agents))))
+    begun = common_beginning([agent.metadata for agent in agents])
+    if begun and not series:
+        cautions.append(_as_sentence(begun))
     if differ:
         cautions.append(
             f"These agents were not trained and judged alike: they differ in {', '.join(differ)}. "
@@ -132,6 +135,10 @@ def percent(x: float) -> str:
 def _at(x: float) -> str:
     """Where a score is on the graphics' axis, which is cut at its ends; 100 to the unit."""
     return f"{100 * min(max(x, AXIS[0]), AXIS[1]):.1f}"
+
+
+def _as_sentence(clause: str) -> str:
+    return sentence(clause[0].upper() + clause[1:])
 
 
 def _by_step(agents: Sequence[AgentPage]) -> list[tuple[Row, list[tuple[int, Row]]]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sandbox_envs.eval.agents.together import SERIES, is_series
+from sandbox_envs.eval.agents.together import SERIES, common_beginning, is_series
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import binomial_interval, bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -108,6 +108,9 @@ def notes(verdicts: Sequence[AgentVerdict], unfinished: bool = True) -> list[str
             found.append(f"{name} had not finished its training")
         if wrappers := one.agent.args.get("wrappers"):
             found.append(f"{name} was trained in {environment(wrappers)}")
+    metadata = [one.agent for one in verdicts]
+    if not is_series(metadata) and (begun := common_beginning(metadata)):
+        found.append(begun)
     return found + _scene_notes(verdicts[0])
 
 
