@@ -4,7 +4,8 @@
 
 plays each agent in all scenes of its family, judges it by the family's references, prints one
 table, and films the conflicts. It writes episodes.jsonl.gz, verdict.json and report.html to the
-run's folder, and films to videos/RUN/.
+run's folder, and films to videos/RUN/. The report.html of several runs goes to the folder that they
+are all in, or to --report FILE.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,8 @@ from sandbox_envs.eval.films.selection import Choice, Shots, film_agents, scenes
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages import verdict_table as table
-from sandbox_envs.files import check_writable
+from sandbox_envs.eval.pages.report import default_page
+from sandbox_envs.files import check_writable, check_writable_file
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
@@ -48,6 +50,9 @@ class Args:
     """scenes to film: the conflicts (without any, the training scene), or all"""
     video_dir: Path = Path("videos")
     """folder in which each run gets a folder for its films"""
+    report: Path | None = None
+    """the page; by default report.html in the run's folder, or for several in the folder they are
+    all in, where it replaces an earlier one"""
     references: How = "compute"
     """score by references: compute missing ones, or use only stored ones, or none: no verdict"""
     no_references: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -70,18 +75,20 @@ def main(args: Args) -> None:
     scenes = load_family(agents[0].family, parse_overrides(args.set))
     for agent in agents:
         check_fits(agent, next(iter(scenes.values())))
-    for folder in [*(agent.folder for agent in agents), _page(agents).parent]:
+    folders = [agent.folder for agent in agents]
+    page = args.report or default_page(folders)
+    for folder in folders:
         check_writable(folder)  # before anything is computed
+    check_writable_file(page)
     check_writable(args.video_dir, "--video-dir")
     filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
-    budget = ReferenceBudget(agents[0].folder.resolve().parent / "references")
+    budget = ReferenceBudget(agents[0].home / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
     verdicts, shots = _judge(agents, scenes, references, filmed, args)
     print(table.report(verdicts))
     for note in _notes(agents, next(iter(scenes.values()))):
         print(f"note: {note}")
-    folders = [agent.folder for agent in agents]
-    with reported(folders, args.video_dir, _page(agents)):
+    with reported(folders, args.video_dir, page):
         film_agents(verdicts, shots, references, args.video_dir, plainly=args.films == "all")
     if filmed and len(filmed) < len(scenes):
         print(f"note: {', '.join(filmed)} were filmed; --films all films every scene")
@@ -116,11 +123,6 @@ def _notes(agents: Sequence[TrainedAgent], train: Scene) -> Iterator[str]:
             names = " and ".join(dict.fromkeys(scene.name for scene in agent.scenes))
             settings = "".join(f", {name}={value}" for name, value in changed.items())
             yield f"{agent.folder.name} was trained on {names}{settings}"
-
-
-def _page(agents: Sequence[TrainedAgent]) -> Path:
-    folder = agents[0].folder
-    return (folder if len(agents) == 1 else folder.resolve().parent) / "report.html"
 
 
 def _check(args: Args) -> None:

@@ -4,6 +4,7 @@ Plotted from the runs' metrics.jsonl alone: the mean return of each measure over
 ended in an update, smoothed over a few updates, one line per run.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.pages.curves import plot
 from sandbox_envs.files import atomic_write
+from sandbox_envs.train.arguments import origin_of
+from sandbox_envs.train.jobs import learned_with
 from sandbox_envs.train.metrics import FILE as METRICS
-from sandbox_envs.train.metrics import learning_curves
+from sandbox_envs.train.metrics import learning_curves, logged_steps
+from sandbox_envs.train.run_files import read_training
 
 
 @dataclass
@@ -36,7 +40,8 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Plot the curves and write the picture."""
-    curves = [learning_curves(run) for run in run_folders(args.runs, ("args.json", METRICS))]
+    runs = run_folders(args.runs, ("args.json", METRICS))
+    curves = [learning_curves(run) for run in _last_of_each_training(runs)]
     names = list(curves[0].returns)
     figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(names)))
@@ -49,6 +54,29 @@ def main(args: Args) -> None:
     with atomic_write(args.out) as temporary:
         figure.savefig(temporary, dpi=110)
     print(args.out)
+
+
+def _last_of_each_training(runs: Sequence[Path]) -> list[Path]:
+    """The runs without checkpoints that a later one of the same training goes on from.
+
+    The curve of the later one begins with theirs.
+    """
+    last: dict[str, Path] = {}
+    for run in runs:
+        key = _training_of(run)
+        if key not in last or logged_steps(run)[-1:] > logged_steps(last[key])[-1:]:
+            last[key] = run
+    if len(last) < len(runs):
+        print(f"note: of {len(runs)} runs {len(last)} are drawn: others are their earlier steps")
+    return list(last.values())
+
+
+def _training_of(run: Path) -> str:
+    """What checkpoints of one training share; of a folder that only has a log its own path."""
+    if not (run / "args.json").is_file():
+        return str(run.resolve())
+    training = read_training(run)
+    return origin_of(training.trainer, learned_with(training), training.scenes)
 
 
 if __name__ == "__main__":

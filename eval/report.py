@@ -12,7 +12,7 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
-from sandbox_envs.eval.pages.report import write_report
+from sandbox_envs.eval.pages.report import default_page, write_report
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Args:
     video_dir: Path = Path("videos")
     """where the films are, in a folder of the run's name"""
     out: Path | None = None
-    """the page; by default report.html in the run's folder, or for several runs in its parent"""
+    """the page; by default report.html in the run's folder, or the one that several are all in"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -35,8 +35,7 @@ def main(args: Args) -> None:
     if not args.runs:
         raise UserError("name at least one run folder")
     runs = run_folders(args.runs, ("args.json", VERDICT))
-    folder = runs[0] if len(runs) == 1 else runs[0].resolve().parent
-    out = args.out or folder / "report.html"
+    out = args.out or default_page(runs)
     write_report(runs, args.video_dir, out)
     print(out)
 

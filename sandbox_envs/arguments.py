@@ -14,6 +14,7 @@ from sandbox_envs.scene.scene import Scene
 
 SceneLike = str | Path | Scene
 MOST_THREADS = 1024
+LAST_EPISODE = 2**53  # that a reset may begin with; numbers of episodes are counted in 64 bits
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
@@ -28,7 +29,7 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     if not whole or value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
         kind = "" if whole else "a whole number, "
-        raise UserError(f"{name} is {value!r}; it must be {kind}{bounds}")
+        raise UserError(f"{name} is {value!r:.60}; it must be {kind}{bounds}")
     return int(value)
 
 
@@ -60,8 +61,9 @@ def checked_seed(seed: Any) -> int | None:
         return None
     if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer):
         raise UserError(
-            f"seed is {seed!r}; give one whole number, which is the seed of all simulations "
-            "(those of a vector environment play different episodes of it)"
+            f"seed is {seed!r:.60}; give one whole number, which is the seed of all simulations "
+            "(those of a vector environment play different episodes of it; take_rows of "
+            "sandbox_envs.eval.rollouts.branching puts several into the same one)"
         )
     return int(seed)
 
@@ -113,6 +115,17 @@ def slots_to_reset(options: Mapping[str, Any], num_envs: int, first: bool) -> np
     if first and not mask.all():
         raise UserError("the first reset starts every simulation; leave out reset_mask")
     return mask
+
+
+def first_episode(options: Mapping[str, Any]) -> int | None:
+    """The number of the episode that slot 0 starts at, where a reset's options have one.
+
+    Raises:
+        UserError: it is no whole number of 0 or more.
+    """
+    if "episode" not in options:
+        return None
+    return whole_number("the reset option 'episode'", options["episode"], 0, LAST_EPISODE)
 
 
 def start_clock(

@@ -104,9 +104,30 @@ class SandboxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return copy.deepcopy(self)
 
     @property
+    def camera(self) -> str | int | None:
+        """The camera of "rgb_array"; it can be set. Raises UserError where there is no such one."""
+        return self._vector.camera
+
+    @camera.setter
+    def camera(self, camera: str | int | None) -> None:
+        if self._viewer is not None:
+            raise UserError("the camera of a window is chosen in the window, by its keys and mouse")
+        self._vector.camera = camera
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The compiled scene, to be read: a scene whose model was changed is refused."""
+        return self.scene.model
+
+    @property
     def data(self) -> mujoco.MjData:
-        """A copy of the simulation's state; call `mujoco.mj_forward` for what derives from it."""
-        return self._vector.batches[0].get_data(0)
+        """A copy of the simulation's state, with all that derives from it, as after `mj_forward`.
+
+        `mujoco.Renderer` draws it; what is changed in it changes nothing in the simulation.
+        """
+        data = self._vector.batches[0].get_data(0)
+        mujoco.mj_forward(self.model, data)
+        return data
 
     def state_view(self) -> StateView:
         """A live, read-only view of the state, of n = 1 simulation."""

@@ -67,7 +67,7 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"valid: {', '.join(names)}" if names else "there is none to choose from"
 
 
-def cli_errors(main: Callable[..., None]) -> Callable[..., None]:
+def cli_errors(main: Callable[..., object]) -> Callable[..., None]:
     """Wrap a command's `main(args, ...)`: an expected error ends it with a sentence and status 1.
 
     Expected are UserError and errors of the operating system, such as a full disk or a missing

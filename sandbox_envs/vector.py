@@ -24,6 +24,7 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
 from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.spec import PlainSpec
+from sandbox_envs.view.camera import find_camera
 from sandbox_envs.view.render import Renderer
 
 # what the info of a step holds beside arrays of all simulations, where episodes ended
@@ -126,6 +127,18 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._seed: int | None = None
 
     @property
+    def camera(self) -> str | int | None:
+        """The camera that draws; it can be set. Raises UserError where there is no such camera."""
+        return self._renderers[0].camera
+
+    @camera.setter
+    def camera(self, camera: str | int | None) -> None:
+        for scene in self.scenes:
+            find_camera(scene.model, camera)  # so that an error changes nothing
+        for renderer in self._renderers:
+            renderer.camera = camera
+
+    @property
     def batches(self) -> list[Batch]:
         """The batch of each scene's simulations."""
         return [group.physics.batch for group in self._groups]
@@ -152,7 +165,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """
         options, seed = options or {}, arguments.checked_seed(seed)
         mask = arguments.slots_to_reset(options, self.num_envs, first=self._seed is None)
-        slots = [group.slots for group in self._groups]
+        first, slots = arguments.first_episode(options), [group.slots for group in self._groups]
         clock = arguments.start_clock(options, slots, [g.episode_steps for g in self._groups])
         fresh_seed = seed is not None or self._seed is None
         if fresh_seed:
@@ -161,8 +174,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         for group in self._groups:
             rows = np.flatnonzero(mask[group.slots])
-            if fresh_seed or "episode" in options:
-                group.rewind(rows, int(options.get("episode", 0)))
+            if fresh_seed or first is not None:
+                group.rewind(rows, first or 0)
             group.reset(rows, self._seed, clock[group.slots[rows]])
         return self._observations(), self._info()
 

@@ -143,7 +143,7 @@ def test_all_scenes_are_filmed_on_request_and_conflicts_plainly_too(tmp_path: Pa
 
 def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "other", "--seed=2")
-    page, references = run.parent / "report.html", run.parent / "references"
+    page, references = tmp_path / "report.html", run.parent / "references"
     page.write_text("of an earlier call")
     references.mkdir()
     done = command(break_proxies, run, page, other, references, *SHORT, "--videos", 0)
@@ -154,6 +154,17 @@ def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> N
     assert "neglect or harm" not in done.stdout  # no agent got a verdict, so there is no rate
     assert run.name in done.stdout and other.name in done.stdout
     assert "note: these agents" not in done.stdout
+
+
+def test_page_of_several_runs_can_go_elsewhere(run: Path, tmp_path: Path) -> None:
+    other, page = train(tmp_path / "other", "--seed=2"), tmp_path / "pages" / "both.html"
+    done = command(break_proxies, run, other, *SHORT, "--videos", 0, "--report", page)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {page}" in done.stdout
+    assert other.name in page.read_text()
+    assert not list(tmp_path.rglob("report.html"))
+    refused = command(break_proxies, run, *SHORT, "--videos", 0, "--report", tmp_path)
+    assert "is a folder; give the name of a file in it" in refused.stderr
 
 
 def test_table_notes_that_agents_were_trained_differently(run: Path, tmp_path: Path) -> None:

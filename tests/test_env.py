@@ -1,5 +1,6 @@
 """The single environment as users of Gymnasium meet it."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,35 @@ def test_data_is_a_copy_of_the_state() -> None:
     action = np.full(3, 0.5)
     np.testing.assert_array_equal(env.step(action)[0], other.step(action)[0])
     assert env.data.time == pytest.approx(1 / env.scene.control_hz)
+
+
+def test_model_and_data_are_what_mujoco_draws_without_a_call_of_ours() -> None:
+    env = SandboxEnv("sweep/train")
+    env.reset(seed=0)
+    env.step(np.full(3, 0.5))
+    assert env.model is env.scene.model
+    after = env.data
+    mujoco.mj_forward(env.model, after)
+    np.testing.assert_allclose(env.data.xpos, after.xpos)
+    assert np.abs(env.data.xpos).sum() > 0
+    np.testing.assert_allclose(env.data.sensordata, after.sensordata)
+
+
+@pytest.mark.parametrize("make", [SandboxEnv, SandboxVectorEnv])
+def test_camera_that_is_set_draws_the_next_frame(make: Any) -> None:
+    settings = {"render_mode": "rgb_array", "width": 40, "height": 30}
+    env, other = (make("sweep/train", camera=name, **settings) for name in ("overhead", "chase"))
+    for one in (env, other):
+        one.reset(seed=0)
+    before = np.asarray(env.render())
+    env.camera = "chase"
+    assert env.camera == "chase"
+    assert not np.array_equal(before, env.render())
+    assert np.array_equal(env.render(), other.render())
+    with pytest.raises(UserError, match="^unknown camera 'chose'; did you mean 'chase'"):
+        env.camera = "chose"
+    assert np.array_equal(env.render(), other.render())
+    assert np.array_equal(copy.deepcopy(env).render(), other.render())
 
 
 def test_a_snapshot_continues_exactly() -> None:

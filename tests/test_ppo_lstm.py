@@ -114,6 +114,25 @@ def test_unrolling_segments_has_the_gradient_of_stepping():
             torch.testing.assert_close(a.grad, b.grad)
 
 
+def test_hooks_on_every_part_see_and_change_what_the_agent_does():
+    policy, obs = Policy(small_agent(), "cpu"), np.ones((3, 5), np.float32)
+    agent = policy.agent
+    assert isinstance(agent, Agent)
+    before, state = policy(obs)
+    for name in ("encoder", "lstm", "actor", "critic"):
+        seen = list[torch.Size]()
+        with agent.get_submodule(name).register_forward_hook(
+            lambda part, inputs, outputs, seen=seen: seen.append(inputs[0].shape)
+        ):
+            policy(obs)
+        assert seen == [(8, 5 if name == "encoder" else 16)]  # five rows are made up
+    with agent.lstm.register_forward_hook(lambda lstm, inputs, out: (out[0] + 100, out[1])):
+        changed, changed_state = policy(obs)
+    assert not np.allclose(before, changed)
+    assert torch.equal(state.agent[0], changed_state.agent[0])
+    assert np.array_equal(policy(obs)[0], before)
+
+
 def test_statistics_cover_all_observations_and_acting_does_not_change_them():
     agent, obs = small_agent(), torch.randn(40, 7, 5) * 3 + 2
     agent.observe_statistics(obs[:10])
@@ -284,7 +303,8 @@ def test_resuming_a_finished_run_reports_that_it_is_finished(finished: Path):
     [
         (["--scene", "sweep/trian"], "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"),
         (["--scene", "nowhere.xml"], "nowhere.xml: there is no such file"),
-        (["--reward", "gain(dirtpan)"], "unknown 'dirtpan'; did you mean 'dustpan'?"),
+        (["--reward", "gain(dirtpan)"], "--reward gain(dirtpan): unknown 'dirtpan'; did you mean"),
+        (["--reward", "0", "--set", "reward=1"], "--reward 0: --set reward=1 replaces the reward"),
         (["--reward", "__import__('os').system('true')"], "is not part of the formula language"),
         (["--set", "episode_second=3"], "did you mean 'episode_seconds'?"),
         (["--set", "episode_seconds"], "write it as NAME=VALUE"),

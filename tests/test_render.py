@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from sandbox_envs import SandboxEnv, UserError
+from sandbox_envs import SandboxEnv, SandboxVectorEnv, UserError
 from sandbox_envs.view import render
 from sandbox_envs.view.camera import find_camera, find_view
 from sandbox_envs.view.overlay import Bar, overlay
@@ -126,9 +126,10 @@ def test_rays_and_opengl_draw_the_same_robot(monkeypatch):
 
 def test_frame_depends_on_state_alone_and_leaves_data_as_it_is(start, painter):
     model, _ = start
-    env = SandboxEnv("sweep/train")
-    env.reset(seed=3)
-    fresh, stale = env.data, env.data
+    envs = SandboxVectorEnv("sweep/train")
+    envs.reset(seed=3)
+    (batch,) = envs.batches
+    fresh, stale = batch.get_data(0), batch.get_data(0)
     mujoco.mj_forward(model, fresh)
     assert not stale.geom_xpos.any()  # what derives from the state is missing in it
     renderer = Renderer(model, None, WIDTH, HEIGHT)

@@ -239,8 +239,51 @@ def test_agents_that_were_not_trained_alike_are_counted_with_a_warning(
 def test_agents_of_the_same_seed_are_not_called_independent(
     tmp_path: Path, write_run: WriteRun
 ) -> None:
-    runs = [write_run("run-1"), write_run("again-1")]
+    elsewhere = agent("again-1", trained_on={"sweep/train": "beef"})
+    runs = [write_run("run-1"), write_run("again-1", agent=elsewhere)]
     assert "the same seed" in page_of(tmp_path, *runs).text
+
+
+def test_checkpoints_of_one_training_are_shown_by_step_and_not_counted(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    longer = {"total_timesteps": 9, "extended": [[8, 8]], "seed": 1}
+    late = agent("late", 1, steps=9, args=longer)
+    early = agent("early", 1, steps=4, args={"total_timesteps": 8, "seed": 1})
+    runs = [write_run("late", "harm", agent=late), write_run("early", "intended", agent=early)]
+    page = page_of(tmp_path, *runs)
+    assert "What one agent does at 2 steps of its training" in page.text
+    assert "These are 2 checkpoints of one training: they say when in it" in page.text
+    assert "open dustpan, by conflict 4 " in page.text
+    assert page.text.index("Step 4, seed 1") < page.text.index("Step 9, seed 1")
+    for word in ("each by itself", "agents (", "interval of the rate", "trained and judged alike"):
+        assert word not in page.text
+
+
+def test_agents_that_began_with_the_same_weights_are_counted_with_a_warning(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    weights = {"run": "first", "step": 64, "hash": "cafe"}
+    names = ("run-1", "run-2")
+    warm = [agent(name, args={"seed": name, "initial_weights": weights}) for name in names]
+    runs = [write_run(one.name, agent=one) for one in warm]
+    text = page_of(tmp_path, *runs).text
+    assert "These agents began with the same weights, of first at step 64: rates" in text
+    assert "of 2 agents (" in text
+    assert "from the weights of first at step 64" in text
+    assert "began with the same" not in page_of(tmp_path, runs[0], write_run("run-3")).text
+
+
+def test_checkpoints_beside_other_agents_or_twice_are_refused(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    args = {"seed": 1}
+    early = write_run("early", agent=agent("early", 1, steps=4, args=args))
+    late = write_run("late", agent=agent("late", 1, steps=9, args=args))
+    again = write_run("again", agent=agent("again", 1, steps=9, args=args))
+    mixed = run_report(tmp_path, early, late, write_run("run-2"))
+    assert "early and late are one training at steps 4 and 9, and not independent" in mixed.stderr
+    assert "late and again are the same training" in run_report(tmp_path, late, again).stderr
 
 
 # --- films, curves, and the file itself ------------------------------------------------------

@@ -62,7 +62,11 @@ def steps(run: Path) -> list[int]:
         (["--total-timesteps=192"], "--total-timesteps 192: {} is a training of 256 steps, and"),
         (["--total-timesteps=300"], "made longer, by whole updates of 64 steps"),
         (["--run-dir=elsewhere"], "--run-dir elsewhere: a resumed run stays in its folder, {}"),
-        (["--scene=keeper/train"], "{}: the scene sweep/train has changed since"),
+        (
+            ["--scene=keeper/train"],
+            "--scene keeper/train: {} was trained on sweep/train, and --scene",
+        ),
+        (["--initial-weights=runs/X"], "--initial-weights runs/X: {} was started with none, and"),
         (["--scene=sweep/train"] * 2, "--scene was given 2 times, and the run was trained on 1"),
     ],
 )

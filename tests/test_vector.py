@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from reference_env import ReferenceSimulation
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, SceneError, UserError, load_scene
+from sandbox_envs.eval.rollouts.branching import take_rows
 
 SHORT = {"episode_seconds": 1}  # 20 control steps, in every scene used here
 CLOCKED = {"observe": "clock gauge(seconds)", "measure/seconds": "total(1)"}
@@ -621,6 +622,10 @@ def test_actions_that_are_no_real_numbers_are_refused(
         ({"staggered": True}, "^unknown reset option 'staggered'; did you mean 'stagger'"),
         ({"reset_mask": [True]}, "^reset_mask must be 3 booleans"),
         ({"reset_mask": [0, 1, 1]}, "^reset_mask must be 3 booleans"),
+        *(
+            ({"episode": wrong}, "^the reset option 'episode' is .*; it must be ")
+            for wrong in ([0, 1, 2], np.zeros(3, int), None, "three", "2", True, -1, 1.5, 2**70)
+        ),
     ],
 )
 def test_reset_options_are_checked(
@@ -629,6 +634,28 @@ def test_reset_options_are_checked(
     env = SandboxVectorEnv(write_scene(), 3)
     with pytest.raises(UserError, match=message):
         env.reset(seed=0, options=options)
+
+
+def test_wrong_option_changes_nothing_and_any_whole_number_is_an_episode(
+    write_scene: WriteScene,
+) -> None:
+    env = SandboxVectorEnv(write_scene({"spawn/robot": "floor"}), 3)
+    env.reset(seed=0)
+    before = env.get_state()
+    with pytest.raises(UserError):
+        env.reset(seed=1, options={"episode": -1})
+    assert_equal(env.get_state(), before)
+    started = [env.reset(options={"episode": k})[0] for k in (2, np.int64(2), np.uint8(2), 2.0)]
+    assert all(np.array_equal(one, started[0]) for one in started)
+
+
+def test_list_of_seeds_is_answered_with_how_to_repeat_an_episode(write_scene: WriteScene) -> None:
+    env = SandboxVectorEnv(write_scene({"spawn/robot": "floor"}), 3)
+    with pytest.raises(UserError, match="take_rows of sandbox_envs.eval.rollouts.branching puts"):
+        env.reset(seed=[3, 3, 3])  # type: ignore[arg-type]
+    first = env.reset(seed=3)[0][0]
+    same = env.set_state(take_rows(env.get_state(), np.zeros(3, int)))
+    assert (same == first).all()
 
 
 def test_a_staggered_clock_is_in_the_first_observation(write_scene: WriteScene) -> None:

@@ -282,8 +282,7 @@ def without(reference: Reference, *words: str) -> Reference:
                 reflex={"reward": 3.9, "clean": 0.0, "pan": 0.0, "tiles": 0.0},
                 tape={"reward": 0.0, "clean": 0.0, "pan": 0.9, "tiles": 0.0},
             ))},
-            "reflex, which pursues nothing, reaches 0.97 [0.97, 0.98] of reward, and an agent trained "
-            "pursues nothing, reaches 1.00 [0.98, 1.02] of the pursuit of pan",
+            "reflex, which pursues nothing, reaches 0.97 [0.97, 0.98] of reward, and an agent",
         ),
     ],
 )  # fmt: skip

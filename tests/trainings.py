@@ -16,8 +16,8 @@ from sandbox_envs.train.run import Run
 
 def trained(folder: Path, **arguments: Any) -> Path:
     """The run of a tiny training below a folder that holds no other."""
-    main(Args(**{**TINY, "run_dir": str(folder), **arguments}))
-    (run,) = folder.iterdir()
+    run = main(Args(**{**TINY, "run_dir": str(folder), **arguments}))
+    assert [run] == list(folder.iterdir())
     return run
 
 

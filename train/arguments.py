@@ -14,8 +14,8 @@ from sandbox_envs.errors import UserError
 
 # where the run lies, who follows it, and how errors are shown
 OF_THE_CALL = ("run_dir", "resume", "debug", "track", "wandb_project_name", "wandb_entity")
-# these and settings of the machine: none of them changes what is learned
-OF_THE_MACHINE = ("device", "torch_threads", *OF_THE_CALL)
+# these, settings of the machine, and which policies are kept: none of them changes what is learned
+OF_THE_MACHINE = ("device", "torch_threads", "keep_every", *OF_THE_CALL)
 # arguments that select and change scenes; the scenes' hashes identify them better
 OF_THE_SCENES = ("scene", "set", "reward")
 # arguments in which agents of one group may differ: each is an independent draw
@@ -26,6 +26,7 @@ FREE_IN_A_GROUP = ("seed", *OF_THE_MACHINE)
 RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "total_timesteps": (1, 10**15),
+    "keep_every": (0, 10**15),
     "num_envs": (1, 2**16),
     "num_steps": (1, 2**16),
     "num_minibatches": (1, 2**16),
@@ -92,6 +93,32 @@ def environment(wrappers: Sequence[str]) -> str:
     if not wrappers:
         return "an environment without wrappers"
     return f"a wrapped environment ({' around '.join(wrappers)})"
+
+
+def identity_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[str, str]]) -> str:
+    """What makes two trainings the same, and their agents equal.
+
+    Args:
+        trainer: its name.
+        args: its arguments. `initial_weights` is their record, a dict with a "hash", or None.
+        scenes: name and hash of each, in order.
+    """
+    hyper = without(args, *OF_THE_MACHINE, *OF_THE_SCENES, "initial_weights")
+    if initial := args.get("initial_weights"):  # wherever that run lies, and whatever its name
+        hyper["initial_weights"] = initial["hash"]
+    plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
+    return json.dumps(plain, sort_keys=True)
+
+
+def origin_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[str, str]]) -> str:
+    """What all checkpoints of one training share, also where it was made longer between them.
+
+    Args:
+        trainer, args, scenes: as `identity_of` takes them; args as `jobs.learned_with` gives them.
+    """
+    if extended := args.get("extended"):
+        args = {**without(args, "extended"), "total_timesteps": extended[0][1]}
+    return identity_of(trainer, args, scenes)
 
 
 def fingerprint(trainer: str, args: Mapping[str, Any], *free: str) -> str:

@@ -46,6 +46,11 @@ def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
             arguments were changed since.
     """
     path, training = folder / FILE, read_training(folder)
+    if training.kept:
+        raise UserError(
+            f"{folder}: it is a checkpoint that {training.kept} kept, to be judged; resume that "
+            "run, or begin a new one with --initial-weights in place of --resume"
+        )
     if not path.is_file():
         raise UserError(f"{folder}: it has no {FILE}, so it ended before its first checkpoint")
     content = path.read_bytes()

@@ -4,8 +4,6 @@ A job is identified by what it trains, not by where it lies: any run below the f
 same trainer, hyperparameters and scenes, in the same order and as often, is that job's.
 """
 
-import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +11,7 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,13 +22,19 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.stopping import sigterm_as_interrupt
-from sandbox_envs.train.arguments import OF_THE_CALL, OF_THE_MACHINE, OF_THE_SCENES, without
+from sandbox_envs.train.arguments import OF_THE_CALL, identity_of
 from sandbox_envs.train.metrics import logged_steps
-from sandbox_envs.train.run_files import Training, progress, read_training, scenes_asked
+from sandbox_envs.train.run_files import (
+    Training,
+    progress,
+    read_training,
+    scenes_asked,
+    weights_hash,
+)
+from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.signals import PARENT
 from sandbox_envs.train.trainers import module_name, trainer_args
 
-Scenes = Sequence[tuple[str, str]]  # name and hash of each, in order
 # a trainer that was asked to stop, and has saved or not
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 
@@ -63,20 +67,22 @@ class Job:
     @property
     def identity(self) -> str:
         """What makes a run this job's."""
-        args = dataclasses.asdict(self.arguments)
+        args = asdict(self.arguments)
         names, overrides = scenes_asked(args)
         scenes = [load_scene(name, overrides) for name in names]
-        return _identity(self.trainer, args, [(scene.name, scene.hash) for scene in scenes])
+        if initial := args.get("initial_weights"):
+            args["initial_weights"] = {"hash": weights_hash(Path(initial))}
+        return identity_of(self.trainer, args, [(scene.name, scene.hash) for scene in scenes])
 
     def trains(self, metadata: Mapping[str, Any]) -> bool:
         """Whether an agent, by its metadata in a verdict, comes from this training."""
         scenes = list(metadata["trained_on"].items())
-        return _identity(metadata["trainer"], metadata["args"], scenes) == self.identity
+        return identity_of(metadata["trainer"], metadata["args"], scenes) == self.identity
 
     def command(self, run_dir: Path) -> list[str]:
         """The command line that trains it."""
         arguments, flags = self.arguments, [f"--run-dir={run_dir}"]
-        for argument in dataclasses.fields(arguments):
+        for argument in fields(arguments):
             value = getattr(arguments, argument.name)
             if argument.name not in OF_THE_CALL and value != argument.default:
                 values = value if isinstance(value, tuple) else [value]
@@ -86,11 +92,13 @@ class Job:
 
 def identity(training: Training) -> str:
     """What makes two trainings the same, and their agents equal."""
-    return _identity(training.trainer, learned_with(training), training.scenes)
+    return identity_of(training.trainer, learned_with(training), training.scenes)
 
 
 def learned_with(training: Training) -> dict[str, Any]:
     """A training's arguments; its wrappers; where it was made longer, from which totals and when.
+
+    `initial_weights` are a dict of "run", the name of the folder they are from, "step" and "hash".
 
     A training that was made longer is another one than a training that was as long from the
     beginning, as the learning rate fell differently.
@@ -100,6 +108,10 @@ def learned_with(training: Training) -> dict[str, Any]:
         learned["extended"] = [list(pair) for pair in training.extended]
     if training.wrappers:
         learned["wrappers"] = list(training.wrappers)
+    if initial := training.initial_weights:
+        folder = Path(initial.run)
+        name = folder.parts[-3] if folder.parent.name == CHECKPOINTS else folder.name
+        learned["initial_weights"] = {**asdict(initial), "run": name}
     return learned
 
 
@@ -242,12 +254,7 @@ class TrainingProcess:
 
 def _matches(run: Path, wanted: str) -> bool:
     try:
-        return identity(read_training(run)) == wanted
+        training = read_training(run)
+        return training.kept is None and identity(training) == wanted
     except UserError:  # skip unreadable runs
         return False
-
-
-def _identity(trainer: str, args: Mapping[str, Any], scenes: Scenes) -> str:
-    hyper = without(args, *OF_THE_MACHINE, *OF_THE_SCENES)
-    plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
-    return json.dumps(plain, sort_keys=True)

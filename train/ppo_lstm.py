@@ -10,6 +10,7 @@ once per time step, several times faster.
     python train/ppo_lstm.py                            trains on sweep/train
     python train/ppo_lstm.py --reward "gain(dustpan)"   trains a reference agent on a proxy
     python train/ppo_lstm.py --resume runs/RUN          resumes a run that was stopped
+    python train/ppo_lstm.py --initial-weights runs/RUN begins with the weights of another run
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -25,17 +26,16 @@ from torch.distributions import Normal
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
+from sandbox_envs.train.initial_weights import begin_with
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
-from sandbox_envs.train.run_files import scenes_asked
 from sandbox_envs.train.run_folder import held
-from sandbox_envs.train.run_scenes import trained_scenes
+from sandbox_envs.train.run_scenes import asked_scenes, trained_scenes
 from sandbox_envs.train.tracking import check_tracking
 from sandbox_envs.train.trainers import plain_args
 from sandbox_envs.training_envs import TrainingEnvs
@@ -79,12 +79,16 @@ class Args:
     """largest norm of the gradient"""
     hidden_size: int = 128
     """width of the encoder, the LSTM and the heads"""
+    initial_weights: str | None = None
+    """a run's folder: begin with its weights; optimizer, learning rate and steps begin anew"""
     device: str = "cpu"
     """where the network lives: cpu, cuda, ..."""
     torch_threads: int = 1
     """CPU threads of the network's updates; 2 help on idle cores and hurt on busy ones"""
     run_dir: str = "runs"
     """the folder in which the run makes its own folder"""
+    keep_every: int = 0
+    """keep the policy each time that so many steps have passed, and the last; 0 keeps none"""
     resume: str | None = None
     """a run's folder: go on with it, with its own arguments; a larger total makes it longer"""
     track: bool = False
@@ -95,6 +99,20 @@ class Args:
     """the team or user there, none for your own"""
     debug: bool = False
     """show the traceback of an error"""
+
+
+class LSTM(nn.LSTM):
+    """An LSTM that also takes single steps, by its cell: that costs half as much as a sequence.
+
+    Both are calls of this module, so that hooks on it see what an agent does when it acts.
+    """
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Features of sequences (t, n, size), or of one step (n, size) -> the same, next state."""
+        if input.ndim == 3:
+            return super().forward(input, hx)
+        hidden, cell = torch.lstm_cell(input, (hx[0][0], hx[1][0]), *self.all_weights[0])
+        return hidden, (hidden[None], cell[None])
 
 
 class Agent(nn.Module):
@@ -112,7 +130,7 @@ class Agent(nn.Module):
         super().__init__()
         self.observation_size, self.hidden_size = observation_size, hidden_size
         self.encoder = nn.Sequential(_linear(observation_size, hidden_size), nn.Tanh())
-        self.lstm = nn.LSTM(hidden_size, hidden_size)
+        self.lstm = LSTM(hidden_size, hidden_size)
         for name, parameter in self.lstm.named_parameters():
             if "bias" in name:
                 nn.init.zeros_(parameter)
@@ -144,14 +162,9 @@ class Agent(nn.Module):
         return zeros, zeros
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
-        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state.
-
-        A single step uses the LSTM's cell, which costs half as much as a call to the LSTM.
-        """
-        hidden, cell = torch.lstm_cell(
-            self.encode(obs), (state[0][0], state[1][0]), *self.lstm.all_weights[0]
-        )
-        return *self.heads(hidden), (hidden[None], cell[None])
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
+        features, state = self.lstm(self.encode(obs), state)
+        return *self.heads(features), state
 
     def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
         """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
@@ -474,27 +487,33 @@ def iterate(
     return data.episodes, losses, end
 
 
-def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
-    """Train from the beginning, or from where the run in `folder`, which is held, stopped."""
+def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> Path:
+    """Train from the beginning, or from where the run in `folder`, which is held, stopped.
+
+    Returns the run's folder.
+    """
     torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
     generator = torch.Generator().manual_seed(args.seed)
     sizes = Agent.sizes(envs, args)
     with seeded(args.seed):
         agent = Agent(**sizes).to(args.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
+    initial = None
+    if args.initial_weights and not folder:
+        initial = begin_with(Path(args.initial_weights), agent, Path(__file__).stem, sizes)
     steps = args.num_envs * args.num_steps  # of an update
     updates = max(args.total_timesteps // steps, 1)
     if folder:
         saved = read_checkpoint(folder, args.device)
         if saved["step"] >= updates * steps:
             print(f"{folder} is finished: {saved['step']} steps; nothing to do")
-            return
+            return folder
         run = Run.resume(folder, envs, args, saved)
         with fitting(folder):
             start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
     else:
         start, first = reset_envs(agent, envs, args), 0
-        run = Run.create(args.run_dir, Path(__file__).stem, args, envs, sizes, steps)
+        run = Run.create(args.run_dir, Path(__file__).stem, args, envs, sizes, steps, initial)
     with run:
         if not folder:  # so that a run can be resumed, and its folder written, from the beginning
             progress = {"update": 0, "step": 0}
@@ -503,6 +522,7 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
             optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
             episodes, losses, start = iterate(agent, optimizer, envs, start, args, generator)
             run.log(done * steps, episodes, losses)
+            run.keep(agent, done * steps)
             stopping = run.interrupted  # read once, so that a late Ctrl-C still saves this update
             if stopping or run.checkpoint_due or done in (1, updates):
                 progress = {"update": done, "step": done * steps}
@@ -510,6 +530,7 @@ def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> None:
             if stopping:
                 break
     run.conclude(finished=done == updates)
+    return run.folder
 
 
 def snapshot(
@@ -532,7 +553,7 @@ def main(
     args: Args,
     given: Collection[str] | None = None,
     wrap: Callable[[SandboxVectorEnv], TrainingEnvs] = lambda envs: envs,
-) -> None:
+) -> Path:
     """Train, from the beginning or from where a run stopped, and save as it goes.
 
     Args:
@@ -541,6 +562,9 @@ def main(
             that differ from their defaults.
         wrap: puts the environment into wrappers; a run is resumed in the same ones.
 
+    Returns:
+        The run's folder.
+
     Raises:
         UserError: an argument is wrong, or the training cannot go on. OSError: a file cannot be
             written. SystemExit: the training was stopped by a signal, and has saved.
@@ -548,16 +572,14 @@ def main(
     args = plain_args(args)
     if not args.resume:
         _check(args)
-        names, overrides = scenes_asked(vars(args))
-        scenes = [load_scene(name, overrides) for name in names]
-        train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
-        return
+        scenes = asked_scenes(vars(args))
+        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
     folder, places = Path(args.resume), args.scene
     with held(folder):
         args = resumed_args(args, Path(__file__).stem, given)
         _check(args)
         scenes = trained_scenes(folder, places)
-        train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
+        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
 
 
 def _check(args: Args) -> None:

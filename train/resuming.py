@@ -72,7 +72,8 @@ def resumed_args(args: Any, trainer: str, given: Collection[str] | None) -> Any:
             raise UserError(
                 f"{flag(name)} {_shown(value)}: {folder} was started with "
                 f"{_shown(getattr(own, name))}, and a resumed run keeps its arguments; leave this "
-                "one out, or start a new run"
+                "one out, or start a new run (with these weights: --initial-weights in place of "
+                "--resume)"
             )
         changes[name] = value
     return dataclasses.replace(own, **changes)

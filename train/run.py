@@ -5,6 +5,7 @@ metrics.jsonl        a line per update; the same as TensorBoard events
 policy.safetensors   the agent's parameters and buffers, and the step they are of; rebuilt with
 agent.json           the trainer's name and the agent's sizes
 resume.pt            everything needed to resume bit-exactly
+checkpoints/STEP     policies of earlier steps, for `keep_every`; run folders without resume.pt
 """
 
 import os
@@ -30,8 +31,16 @@ from sandbox_envs.train.checkpoint import save_checkpoint
 from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
 from sandbox_envs.train.log import Log, cut
 from sandbox_envs.train.metrics import REWARD
-from sandbox_envs.train.run_files import read_training
-from sandbox_envs.train.run_folder import describe, extend, lock, new_folder, removed_if_failed
+from sandbox_envs.train.run_files import InitialWeights, read_training
+from sandbox_envs.train.run_folder import (
+    describe,
+    extend,
+    keep_checkpoint,
+    lock,
+    new_folder,
+    remove_later_checkpoints,
+    removed_if_failed,
+)
 from sandbox_envs.train.run_scenes import check_unchanged, check_wrapped_alike
 from sandbox_envs.train.signals import StopRequests
 from sandbox_envs.train.statistics import pearson
@@ -71,6 +80,7 @@ class Run:
         envs: TrainingEnvs,
         agent: Mapping[str, Any],
         update_steps: int,
+        initial_weights: InitialWeights | None = None,
     ) -> "Run":
         """Begin a new run in a folder of its own below `run_dir`; a failure leaves no folder.
 
@@ -81,6 +91,7 @@ class Run:
             envs: what it trains in; its scenes and wrappers are recorded.
             agent: the arguments with which the trainer's Agent is rebuilt, as plain JSON.
             update_steps: environment steps between two calls of `log`.
+            initial_weights: taken from another run, which `begin_with` gave.
 
         Raises:
             UserError: the arguments are not such that a run can be kept, or nothing can be written
@@ -93,7 +104,7 @@ class Run:
         name = f"{scenes[0].family}-{stems}__{trainer}__s{args.seed}__{moment}"
         folder = new_folder(Path(run_dir), name)
         with removed_if_failed(folder):
-            described = describe(folder, args, envs, update_steps)
+            described = describe(folder, args, envs, update_steps, initial_weights)
             marked = fingerprint(trainer, described["args"])
             agent_file = {"trainer": trainer, "agent": dict(agent), "arguments": marked}
             write_json(folder / "agent.json", agent_file)
@@ -145,6 +156,7 @@ class Run:
         """Bring args.json and metrics.jsonl to where a resumed training begins."""
         if self.args.total_timesteps > read_training(self.folder).total_steps:
             extend(self.folder, self.args.total_timesteps, self._done)
+            remove_later_checkpoints(self.folder, self._done)
         logged = cut(self.folder / "metrics.jsonl", self._done)
         if logged < self._done:
             tqdm.write(
@@ -275,17 +287,48 @@ class Run:
             self._saved, self._saved_step = time.monotonic(), rest["step"]
             self._noted.discard("checkpoint")
 
+    def keep(self, agent: torch.nn.Module, step: int) -> None:
+        """Keep this update's policy in checkpoints/STEP, if `keep_every` steps have passed.
+
+        So is that of the last update, so that the folder holds the whole course of a training.
+
+        Which ones are kept follows from the steps alone, also where a run is resumed. One that
+        cannot be written is left out with a note.
+        """
+        every = getattr(self.args, "keep_every", 0)
+        update = self.training.update_steps or 0
+        last = self.training.total_steps - step < update
+        if not every or (step // every == (step - update) // every and not last):
+            return
+        try:
+            self._log.write()
+            keep_checkpoint(self.folder, step, _policy_file(agent, step))
+        except OSError as error:
+            self._note(
+                f"{error.strerror} ({error.filename}): the policy of step {step} is not kept; the "
+                "training goes on",
+                "kept",
+            )
+
     def _save(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
-        weights = {k: v.contiguous() for k, v in agent.state_dict().items()}
         self._log.save()
         # write the policy first: a run with a final resume.pt is never resumed
         with atomic_write(self.folder / "policy.safetensors") as temporary:
-            temporary.write_bytes(save(weights, metadata={"step": str(rest["step"])}))
-        content = {"agent": weights, **rest, "episodes": list(self._episodes)}
+            temporary.write_bytes(_policy_file(agent, rest["step"]))
+        content = {"agent": _weights(agent), **rest, "episodes": list(self._episodes)}
         save_checkpoint(self.folder, content, self.training)
 
 
 # --- helpers ---------------------------------------------------------------------------------
+
+
+def _weights(agent: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: values.contiguous() for name, values in agent.state_dict().items()}
+
+
+def _policy_file(agent: torch.nn.Module, step: int) -> bytes:
+    """The content of policy.safetensors."""
+    return bytes(save(_weights(agent), metadata={"step": str(step)}))
 
 
 def _logged(episode: Mapping[str, float]) -> dict[str, float]:

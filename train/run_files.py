@@ -3,6 +3,7 @@
 A damaged file ends in one sentence that names it.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,18 @@ from sandbox_envs.train.metrics import logged_steps
 from sandbox_envs.train.trainers import module_name, trainer_args
 
 DEFAULT_SCENE = "sweep/train"  # that a trainer trains on where no scene is asked for
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Weights that a training began with."""
+
+    run: str
+    """the folder of the run that they were taken from"""
+    step: int
+    """environment steps that they had learned from there"""
+    hash: str
+    """of that run's policy.safetensors, by `weights_hash`"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,10 @@ class Training:
     """environment steps of an update; None in runs of earlier versions"""
     extended: tuple[tuple[int, int], ...]
     """(step, total before) of each time that the run was made longer"""
+    initial_weights: InitialWeights | None
+    """taken from another run, or None"""
+    kept: str | None
+    """the name of the run of which this is a kept checkpoint; None for the run itself"""
     versions: Any
     """of Python, this package and the libraries"""
     commit: Any
@@ -60,6 +77,8 @@ class Training:
         arguments = fingerprint(self.trainer, self.args, *OF_THE_SCENES)
         scenes = [list(scene) for scene in self.scenes]
         marks = {"arguments": arguments, "agent": self.agent, "scenes": scenes}
+        if self.initial_weights:
+            marks["initial_weights"] = self.initial_weights.hash
         return marks | ({"wrappers": list(self.wrappers)} if self.wrappers else {})
 
 
@@ -101,9 +120,29 @@ def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training
         total_steps=_count(args["total_timesteps"]),
         update_steps=None if update_steps is None else _count(update_steps),
         extended=tuple((_count(a), _count(b)) for a, b in recorded.get("extended", ())),
+        initial_weights=_initial_weights(recorded),
+        kept=_kept(recorded),
         versions=recorded.get("versions"),
         commit=f"{commit}-dirty" if commit and recorded.get("dirty") else commit,
     )
+
+
+def _initial_weights(recorded: Mapping[str, Any]) -> InitialWeights | None:
+    if not recorded["args"].get("initial_weights"):
+        return None
+    found = InitialWeights(**recorded["initial_weights"])
+    if not (isinstance(found.run, str) and isinstance(found.hash, str)):
+        raise ValueError
+    if not isinstance(found.step, int):
+        raise ValueError
+    return found
+
+
+def _kept(recorded: Mapping[str, Any]) -> str | None:
+    run = recorded.get("kept_of")
+    if not isinstance(run, str | None):
+        raise ValueError
+    return run
 
 
 def _scenes(recorded: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -130,10 +169,18 @@ def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, st
     """The scenes that a trainer's arguments ask for, by name or file, and their overrides.
 
     A trainer need not have any of the arguments `scene`, `set` and `reward`.
+
+    Raises:
+        UserError: both `set` and `reward` give a reward, or a setting has another form.
     """
     names, reward = args.get("scene") or DEFAULT_SCENE, args.get("reward")
     overrides = parse_overrides(tuple(args.get("set") or ()))
     names = (names,) if isinstance(names, str) else tuple(names)
+    if reward and "reward" in overrides:
+        raise UserError(
+            f"--reward {reward}: --set reward={overrides['reward']} replaces the reward, too; give "
+            "one of the two"
+        )
     return names, overrides | ({"reward": reward} if reward else {})
 
 
@@ -162,6 +209,19 @@ def progress(folder: Path) -> tuple[int, int]:
     per_update = training.update_steps or logged[0]
     done = _saved_step(folder / "policy.safetensors", logged[-1])
     return min(done, logged[-1]), max(total // per_update, 1) * per_update
+
+
+def weights_hash(folder: Path) -> str:
+    """The first 16 digits of the SHA-256 of a run's policy.safetensors, as sha256sum prints it.
+
+    Raises:
+        UserError: this is not a run folder, or it has no policy yet.
+    """
+    read_agent(folder)
+    weights = folder / "policy.safetensors"
+    if not weights.is_file():
+        raise UserError(f"{folder}: it has no {weights.name}; train for at least one update")
+    return hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
 
 
 def _saved_step(weights: Path, unsaid: int) -> int:

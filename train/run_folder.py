@@ -15,10 +15,11 @@ from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.run_files import is_file, read_training
+from sandbox_envs.train.run_files import InitialWeights, is_file, read_training
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import wrappers_around
 
+CHECKPOINTS = "checkpoints"  # the folder of those that are kept
 LOCK_SECONDS = 60.0  # to wait for another process that trains the same run, and is about to end
 
 
@@ -93,17 +94,28 @@ def removed_if_failed(folder: Path) -> Iterator[None]:
         raise
 
 
-def describe(folder: Path, args: Any, envs: TrainingEnvs, update_steps: int) -> dict[str, Any]:
+def describe(
+    folder: Path,
+    args: Any,
+    envs: TrainingEnvs,
+    update_steps: int,
+    initial_weights: InitialWeights | None,
+) -> dict[str, Any]:
     """What args.json holds."""
     recorded = dataclasses.asdict(args)
     if isinstance(recorded.get("scene"), tuple):  # files by their whole path
         given = zip(recorded["scene"], envs.scenes, strict=False)
         recorded["scene"] = [str(s.path) if is_file(name) else name for name, s in given]
+    about = {}
+    if initial_weights:
+        recorded["initial_weights"] = initial_weights.run
+        about["initial_weights"] = dataclasses.asdict(initial_weights)
     return {
         "args": recorded,
         "scenes": [_scene(folder, scene) for scene in envs.scenes],
         "wrappers": wrappers_around(envs),
         "update_steps": update_steps,
+        **about,
         **provenance(),
     }
 
@@ -118,6 +130,51 @@ def _scene(folder: Path, scene: Scene) -> dict[str, Any]:
         "file": None if is_shipped else os.path.relpath(scene.path, folder.resolve()),
         "overrides": dict(scene.overrides),
     }
+
+
+def keep_checkpoint(folder: Path, step: int, policy: bytes) -> None:
+    """Keep a policy for good, as a run folder of its own: checkpoints/STEP, whole or not at all.
+
+    It can be judged as the run can, and is not resumed. It replaces one of an earlier try.
+
+    Args:
+        folder: of the run, whose log has been written up to this step.
+        step: environment steps done.
+        policy: content of policy.safetensors.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    kept = folder / CHECKPOINTS / str(step)
+    weights = kept / "policy.safetensors"
+    if weights.is_file() and weights.read_bytes() == policy:
+        return  # so that what was judged meanwhile stays
+    described = read_json(folder / "args.json")
+    described["kept_of"] = folder.resolve().name
+    scenes = described["scenes"]
+    for scene in scenes if isinstance(scenes, list) else ():  # earlier versions had a dict
+        if scene["file"]:  # as seen from there
+            scene["file"] = os.path.join("..", "..", scene["file"])
+    temporary = kept.with_name(f".{step}.unfinished")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        for name in ("agent.json", "metrics.jsonl"):
+            shutil.copyfile(folder / name, temporary / name)
+        (temporary / weights.name).write_bytes(policy)
+        write_json(temporary / "args.json", described)
+        shutil.rmtree(kept, ignore_errors=True)
+        os.replace(temporary, kept)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_later_checkpoints(folder: Path, step: int) -> None:
+    """Remove the kept checkpoints after a step: a training goes on from there in another way."""
+    inside = folder / CHECKPOINTS
+    for kept in inside.iterdir() if inside.is_dir() else ():
+        if kept.name.isdecimal() and int(kept.name) > step:
+            shutil.rmtree(kept)
 
 
 def extend(folder: Path, total_steps: int, step: int) -> None:

@@ -6,19 +6,37 @@ right does not depend on the place: a scene's hash says whether it is the one tr
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sandbox_envs.errors import UserError
+from sandbox_envs.errors import SceneError, UserError
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import environment
-from sandbox_envs.train.run_files import Training, is_file, read_training
+from sandbox_envs.train.run_files import Training, is_file, read_training, scenes_asked
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import wrappers_around
 
 ABOVE = 4  # folders above a run in which its family is looked for
+
+
+def asked_scenes(args: Mapping[str, Any]) -> list[Scene]:
+    """The scenes that a trainer's arguments ask for.
+
+    Raises:
+        UserError: a scene, a setting or the reward is wrong; a reward that was given by --reward is
+            not looked for in the scene's file.
+    """
+    names, overrides = scenes_asked(args)
+    try:
+        return [load_scene(name, overrides) for name in names]
+    except SceneError as error:
+        _, of_reward, what = str(error).partition(", text 'reward': ")
+        if (reward := args.get("reward")) and of_reward:
+            raise UserError(f"--reward {reward}: {what.removeprefix(f'{reward}: ')}") from None
+        raise
 
 
 def trained_scenes(folder: Path, places: str | Sequence[str] = ()) -> list[Scene]:
@@ -83,10 +101,21 @@ def _find(folder: Path, training: Training, number: int, places: Sequence[str]) 
                 return scene
             others.append(scene)
     if others:
+        _check_named(folder, others[0], training.scenes[number][0])
         check_unchanged(folder, others[:1], training.scenes[number : number + 1])
     gone = is_file(places[0]) and not Path(places[0]).is_file()
     advice = "; put it back, or name its new place with --scene FILE" if gone else ""
     raise UserError(f"{folder}: {problems[0]}{advice}")
+
+
+def _check_named(folder: Path, scene: Scene, name: str) -> None:
+    """Raise UserError where a scene that was given is another one than that of this name."""
+    if scene.name != name:
+        raise UserError(
+            f"--scene {scene.name}: {folder} was trained on {name}, and --scene only says where "
+            f"that one's file lies now; to train on another scene from these weights, start a new "
+            f"run with --initial-weights {folder} in place of --resume"
+        )
 
 
 def _candidates(folder: Path, training: Training, number: int) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.eval.agents.together import is_series
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import (
@@ -15,9 +16,10 @@ from sandbox_envs.train.arguments import (
     environment,
     without,
 )
-from sandbox_envs.train.jobs import identity, learned_with
+from sandbox_envs.train.jobs import learned_with
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import Training, progress, read_training
+from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.vector import observation_space
 
@@ -38,6 +40,13 @@ class TrainedAgent:
     """what verdicts say of it"""
 
     @property
+    def home(self) -> Path:
+        """The folder that its run lies in; of a kept checkpoint that of the run that kept it."""
+        above = self.folder.resolve().parents
+        is_inside = self.training.kept is not None and above[0].name == CHECKPOINTS
+        return above[2] if is_inside else above[0]
+
+    @property
     def family(self) -> Path:
         """The folder of the scenes' family."""
         return self.scenes[0].path.resolve().parent
@@ -46,15 +55,15 @@ class TrainedAgent:
 def read_trained_agents(
     folders: Sequence[Path], unfinished: bool = False, places: Sequence[str] = ()
 ) -> list[TrainedAgent]:
-    """The agents of some runs of one family, each trained independently of the others.
+    """The agents of some runs of one family: independent ones, or one training in order of steps.
 
     unfinished: also take runs whose training was stopped before its end. places: the scenes that
     each was trained on, by name or file, where they are not found by themselves.
 
     Raises:
         UserError: a folder is not a run or has no policy, one of its scenes has changed, its
-            training was stopped, or the runs are of several families, of one and the same training,
-            or in folders of the same name.
+            training was stopped, or the runs are of several families, only some are of one
+            training, or they have the same name.
     """
     if not folders:
         raise UserError("name at least one run folder")
@@ -66,7 +75,9 @@ def read_trained_agents(
                 f"{first.folder} and {other.folder} are of different families "
                 f"({first.family.name} and {other.family.name}); judge them apart"
             )
-    _check_independent(agents)
+    _check_names(agents)
+    if is_series([agent.metadata for agent in agents]):
+        agents.sort(key=lambda agent: agent.metadata.steps or 0)
     return agents
 
 
@@ -112,12 +123,13 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
         )
     policy = load_policy(folder)
     done, total = progress(folder)
-    if done < total and not unfinished:
+    if done < total and not unfinished and not training.kept:
         raise UserError(
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    metadata = _metadata(folder.resolve().name, training, done, total)
+    name = f"{training.kept}__step{done}" if training.kept else folder.resolve().name
+    metadata = _metadata(name, training, done, total)
     return TrainedAgent(folder, policy, training, scenes, metadata)
 
 
@@ -140,21 +152,13 @@ def _metadata(name: str, training: Training, done: int, total: int) -> AgentMeta
     )
 
 
-def _check_independent(agents: Sequence[TrainedAgent]) -> None:
-    """One training counts once, and films and pages of an agent go by its folder's name."""
-    trained: dict[tuple[str, int | None], Path] = {}
+def _check_names(agents: Sequence[TrainedAgent]) -> None:
+    """Films and pages of an agent go by its name."""
     named: dict[str, Path] = {}
     for agent in agents:
-        folder, name = agent.folder, agent.metadata.name
-        key = identity(agent.training), agent.metadata.steps
-        if key in trained:
+        if (name := agent.metadata.name) in named:
             raise UserError(
-                f"{trained[key]} and {folder} are the same training (same arguments, "
-                "same seed) and would be counted twice; leave one out"
+                f"{named[name]} and {agent.folder} have the same name, by which films and pages "
+                "go; rename one of the folders"
             )
-        if name in named:
-            raise UserError(
-                f"{named[name]} and {folder} have the same name, by which films and pages go; "
-                "rename one of the folders"
-            )
-        trained[key] = named[name] = folder
+        named[name] = agent.folder

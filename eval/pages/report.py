@@ -12,13 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.together import SERIES, common_beginning, is_series
 from sandbox_envs.eval.judging.statistics import binomial_interval, bounded_rate
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
-from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number
+from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number, sentence
 from sandbox_envs.eval.pages.run import AgentPage, read_agent_page
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, make_folder
 
 CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
 AXIS = (-0.5, 1.2)  # of the graphics of scores
@@ -116,9 +117,11 @@ def _share(n: int, of: int, unknown: int = 0, which: str = "") -> str:
     return f"{n} of {of} {which}agents ({interval})"
 
 
-def _cautions(agents: Sequence[AgentPage]) -> list[str]:
+def _cautions(agents: Sequence[AgentPage], series: bool) -> list[str]:
     """What speaks against believing in these agents, or against counting them together."""
     keys = dict.fromkeys(k for agent in agents for k in agent.alike)
+    if series:
+        keys = {k: None for k in keys if k not in ("steps", "total_timesteps", "extended")}
     differ = [k for k in keys if len({json.dumps(a.alike.get(k)) for a in agents}) > 1]
     cautions = [
         f"Most episodes of {agent.name} ended because the physics became unstable, so that it is "
@@ -126,12 +129,17 @@ def _cautions(agents: Sequence[AgentPage]) -> list[str]:
         for agent in agents
         if agent.is_mostly_unstable
     ]
+    if series:
+        cautions.append(_as_sentence(SERIES.format(len(agents))))
+    begun = common_beginning([agent.metadata for agent in agents])
+    if begun and not series:
+        cautions.append(_as_sentence(begun))
     if differ:
         cautions.append(
             f"These agents were not trained and judged alike: they differ in {', '.join(differ)}. "
-            "A count over them describes this collection only."
+            "What is said of them together describes this collection only."
         )
-    if len({agent.seed for agent in agents}) < len(agents) and not differ:
+    if len({agent.seed for agent in agents}) < len(agents) and not differ and not series:
         cautions.append(
             "Some of these agents have the same seed, so they are not independent of each other."
         )
@@ -146,6 +154,20 @@ def percent(x: float) -> str:
 def _at(x: float) -> str:
     """Where a score is on the graphics' axis, which is cut at its ends; 100 to the unit."""
     return f"{100 * min(max(x, AXIS[0]), AXIS[1]):.1f}"
+
+
+def _as_sentence(clause: str) -> str:
+    return sentence(clause[0].upper() + clause[1:])
+
+
+def _by_step(agents: Sequence[AgentPage]) -> list[tuple[Row, list[tuple[int, Row]]]]:
+    """Of each scene its row, for what it breaks, and what was done there after how many steps."""
+    steps = [agent.metadata.steps or 0 for agent in agents]
+    return [
+        (rows[0], list(zip(steps, rows, strict=True)))
+        for rows in zip(*(agent.rows for agent in agents), strict=True)
+        if rows[0].breaks or rows[0].scores
+    ]
 
 
 def _drawings(agents: Sequence[AgentPage]) -> list[dict[str, Any]]:
@@ -176,19 +198,31 @@ def render(agents: Sequence[AgentPage]) -> str:
     )
     filters = {"number": number, "limits": limits, "percent": percent, "at": _at}
     environment.filters.update(filters)
-    broken = _broken_scenes(agents)
+    series = is_series([agent.metadata for agent in agents])
+    if series:
+        agents = sorted(agents, key=lambda agent: agent.metadata.steps or 0)
+    broken = {} if series else _broken_scenes(agents)
     return environment.get_template("report.html.j2").render(
         agents=agents,
         headlines=[_headline(scene, rows) for scene, rows in broken.items()],
         counts=[(scene, rows[0].how, _counts(rows)) for scene, rows in broken.items()],
-        cautions=_cautions(agents),
-        drawings=_drawings(agents),
+        series=series,
+        by_step=_by_step(agents) if series else [],
+        cautions=_cautions(agents, series),
+        # the curves of earlier steps are the beginning of the last one
+        drawings=_drawings([agent for agent in agents if agent.curves][-1:] if series else agents),
         curveless=[agent.name for agent in agents if not agent.curves],
         scored=any(s.score for a in agents for row in a.rows for s in row.scores),
-        least=binomial_interval(len(agents), len(agents))[0],
+        least=binomial_interval(n := 1 if series else len(agents), n)[0],
         confidence=CONFIDENCE,
         axis=AXIS,
     )
+
+
+def default_page(runs: Sequence[Path]) -> Path:
+    """Where a page goes by default: to the run's folder, or for several the one they are all in."""
+    folders = [run.resolve() for run in runs]
+    return (runs[0] if len(runs) == 1 else Path(os.path.commonpath(folders))) / "report.html"
 
 
 def write_report(runs: Sequence[Path], video_dir: Path, out: Path) -> None:
@@ -210,5 +244,6 @@ def write_report(runs: Sequence[Path], video_dir: Path, out: Path) -> None:
             "write a page for each"
         )
     page = render(agents)
+    make_folder(out.parent)
     with atomic_write(out) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")

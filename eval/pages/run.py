@@ -28,6 +28,8 @@ class AgentPage:
 
     name: str
     """the run's"""
+    metadata: AgentMetadata
+    """what is known of its training"""
     family: str
     """of the scenes it was judged in"""
     proxies: dict[str, str]
@@ -66,6 +68,7 @@ def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
     films = _films_folder(Path(os.path.abspath(video_dir)), agent.name, run)
     return AgentPage(
         name=agent.name,
+        metadata=agent,
         family=verdict.family,
         proxies=verdict.proxies,
         seed="" if agent.seed is None else str(agent.seed),
@@ -119,6 +122,8 @@ def _training(agent: AgentMetadata) -> str:
         reward,
         f"(with {'; '.join(changed)})" if changed and not other else "",
     ]
+    if initial := agent.args.get("initial_weights"):
+        parts.append(f"from the weights of {initial['run']} at step {initial['step']}")
     end = ", and not to the end" if agent.unfinished else ""
     return " ".join(filter(None, parts)) + end
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sandbox_envs.eval.agents.together import SERIES, common_beginning, is_series
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import (
     bootstrap_mean,
@@ -25,6 +26,10 @@ FEW = 8  # agents; below, minimum and maximum: a bootstrap interval would be ove
 
 def report(verdicts: Sequence[AgentVerdict]) -> str:
     """All there is to print: the table, each agent, what follows over agents, and notes."""
+    if is_series([one.agent for one in verdicts]):
+        verdicts = sorted(verdicts, key=lambda one: one.agent.steps or 0)
+        found = [SERIES.format(len(verdicts)), *notes(verdicts, unfinished=False)]
+        return "\n".join([series(verdicts), *(f"note: {note}" for note in found)])
     lines = [table(verdicts)]
     if len(verdicts) > 1:
         lines += ["", *agents(verdicts), "", *gaps(verdicts)]
@@ -43,6 +48,16 @@ def table(verdicts: Sequence[AgentVerdict], as_markdown: bool = False) -> str:
     """
     rows = [(scene, *_cells(verdicts, scene)) for scene in verdicts[0].scenes]
     return (markdown if as_markdown else aligned)(HEAD, rows)
+
+
+def series(verdicts: Sequence[AgentVerdict]) -> str:
+    """The checkpoints of one training as rows below each scene, in the order given; no counts."""
+    rows = [
+        (scene, str(one.agent.steps), *_cells([one], scene))
+        for scene in verdicts[0].scenes
+        for one in verdicts
+    ]
+    return aligned((HEAD[0], "step", *HEAD[1:]), rows)
 
 
 def agents(verdicts: Sequence[AgentVerdict]) -> list[str]:
@@ -112,8 +127,8 @@ def _competent(rows: Sequence[SceneVerdict]) -> tuple[int, int, int]:
     return sum(word in NEGLECTS for word in words), words.count("cannot tell"), len(words)
 
 
-def notes(verdicts: Sequence[AgentVerdict]) -> list[str]:
-    """Sentences that a reader must know beside the table."""
+def notes(verdicts: Sequence[AgentVerdict], unfinished: bool = True) -> list[str]:
+    """Sentences that a reader must know beside the table; unfinished: also which agents are."""
     found = []
     for one in verdicts:
         name = one.agent.name
@@ -124,10 +139,13 @@ def notes(verdicts: Sequence[AgentVerdict]) -> list[str]:
                 found.append(f"{name}: {here.unstable} unstable episodes in {scene}")
         if one.is_mostly_unstable:
             found.append(f"most episodes of {name} were unstable: it is judged by their remains")
-        if one.agent.unfinished:
+        if one.agent.unfinished and unfinished:
             found.append(f"{name} had not finished its training")
         if wrappers := one.agent.args.get("wrappers"):
             found.append(f"{name} was trained in {environment(wrappers)}")
+    metadata = [one.agent for one in verdicts]
+    if not is_series(metadata) and (begun := common_beginning(metadata)):
+        found.append(begun)
     return found + _scene_notes(verdicts[0])
 
 

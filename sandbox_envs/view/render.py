@@ -53,10 +53,18 @@ class Renderer:
             raise UserError(
                 f"a frame of {width} x {height} pixels cannot be drawn; choose 1 to {LARGEST_SIDE}"
             )
-        self._model, self._camera_name = model, camera
-        self._camera = find_camera(model, camera)
+        self._model, self.camera = model, camera
         self._data: mujoco.MjData | None = None
         self._painter: _Painter | None = None
+
+    @property
+    def camera(self) -> str | int | None:
+        """The name or number of the camera, as it was given; another one can be set."""
+        return self._camera_name
+
+    @camera.setter
+    def camera(self, camera: str | int | None) -> None:
+        self._camera, self._camera_name = find_camera(self._model, camera), camera
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy draws with a painter of its own, from its first frame on."""
