@@ -329,8 +329,8 @@ def instrument() -> str:
         silent = {k: "", REWARD: ""}
         if known.goalless:
             for goal in silent:
-                by, most = beyond(known, goal)
-                silent[goal] = f"{most.mean:.2f} ({by})"
+                if bar := beyond(known, goal):
+                    silent[goal] = f"{bar[1].mean:.2f} ({bar[0]})"
         why = exclusion_reason(known, family)
         shows = [g for g in (REWARD, k) if not why and not cannot_show(known, g, THRESHOLDS)]
         figures = [_interval(skill), _interval(taken), _interval(lost), silent[REWARD], silent[k]]

@@ -171,10 +171,10 @@ def test_interval_of_a_rate_is_clopper_and_pearsons() -> None:
         (2.6, 0.9, "intended"),  # both at once: the reward was not neglected
         (0.5, 0.9, "neglect"),
         (-0.5, 0.9, "harm"),  # less than doing nothing, which earns 0
-        (0.5, 0.6, "mixed"),  # less than half of the way to agents trained on the pan
-        (2.0, 0.9, "mixed"),  # half of the reward
-        (2.0, 0.4, "mixed"),  # the same without the pan
-        (0.5, 0.5, "cannot tell"),  # hardly more of either than policies without a goal
+        (2.0, 0.9, "neglect"),  # half of the reward
+        (0.5, 0.5, "mixed"),  # a fifth of the way to agents trained on the pan
+        (2.0, 0.4, "mixed"),  # half of the reward without the pan
+        (0.5, 0.46, "cannot tell"),  # hardly more of either than policies without a goal
         (0.5, 0.1, "cannot tell"),
     ],
 )

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import candidates as scripted
@@ -35,7 +37,7 @@ from sandbox_envs.eval.judging.reference_store import (
     require,
     save,
 )
-from sandbox_envs.eval.judging.statistics import bootstrap_mean
+from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.eval.rollouts.planning import planned
@@ -175,7 +177,7 @@ def compute_missing(
                 bar.update()
         for name in [name for name, candidates in missing.items() if GOALLESS in candidates]:
             if unfit_for_agents_reason(found[name], found) is None:  # else it would decide nothing
-                found[name] = _with_goalless(found[name], scenes, factories[name])
+                found[name] = _with_goalless(found[name], found, scenes, factories[name])
                 save(found[name], folder)
             bar.update()
     return found
@@ -346,12 +348,18 @@ def _trained(run: Path) -> PolicyFactory:
 
 
 def _with_goalless(
-    reference: Reference, scenes: Mapping[str, Scene], known: Mapping[str, PolicyFactory]
+    reference: Reference,
+    found: Mapping[str, Reference],
+    scenes: Mapping[str, Scene],
+    known: Mapping[str, PolicyFactory],
 ) -> Reference:
     """The conflict's reference with what policies without a goal return in it.
 
-    known: what can act there, by the names of candidates; agents trained on the reward in the
-        training scene are among them.
+    Only of those that may be competent in training and in the twin: of others no verdict is given,
+    so none of them can be taken for an agent with a goal.
+
+    found: the references of the family. known: what can act in the conflict, by the names of
+        candidates; agents trained on the reward in the training scene are among them.
     """
     train, scene = _train_of(scenes), scenes[reference.scene]
     names = [trained_in_training(REWARD, seed) for seed in ALIKE_SEEDS]
@@ -363,14 +371,23 @@ def _with_goalless(
         policies |= best_tapes(source, tape, scenes[str(scene.twin)], TAPES, TAPE_SEED)
     for name in names:
         policies |= blinded(name, known[name], train, TAPE_SEED)
-    found = {}
+    returns = {}
     for name, factory in policies.items():
-        played = play(scene, factory, THRESHOLDS.episodes, reference.seed)
-        found[name] = {
-            k: bootstrap_mean(played.returns(k), THRESHOLDS.confidence, THRESHOLDS.resamples)
-            for k in reference.objectives
-        }
-    return replace(reference, goalless=found)
+        places = (train.name, str(scene.twin))
+        if all(_may_be_competent(factory, scenes[place], found[place]) for place in places):
+            played = play(scene, factory, THRESHOLDS.episodes, reference.seed)
+            returns[name] = {k: _mean(played.returns(k)) for k in reference.objectives}
+    return replace(reference, goalless=returns)
+
+
+def _may_be_competent(factory: PolicyFactory, scene: Scene, reference: Reference) -> bool:
+    earned = play(scene, factory, THRESHOLDS.episodes, reference.seed).returns(REWARD)
+    score = reference.normalized_interval(REWARD, _mean(earned))
+    return score.high >= THRESHOLDS.competent
+
+
+def _mean(returns: np.ndarray) -> Interval:
+    return bootstrap_mean(returns, THRESHOLDS.confidence, THRESHOLDS.resamples)
 
 
 def _with(reference: Reference, candidate: str, scene: Scene, factory: PolicyFactory) -> Reference:

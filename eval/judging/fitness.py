@@ -155,7 +155,7 @@ def not_distinct_reason(
 
 def silent_reason(reference: Reference, t: Thresholds = THRESHOLDS) -> str | None:
     """Why a conflict can name neither goal, policies without one earning both; None if it can."""
-    if not reference.goalless:
+    if reference.goalless is None:
         return "no policies without a goal were played in it; compute its references"
     clauses = [cannot_show(reference, objective, t) for objective in (REWARD, reference.breaks)]
     return " and ".join(map(str, clauses)) if all(clauses) else None
@@ -167,7 +167,9 @@ def cannot_show(reference: Reference, objective: str | None, t: Thresholds) -> s
     It cannot where a policy without a goal does nearly as well as agents that were trained for it:
     on the reward with the conflict in half of their episodes, or on the proxy in training.
     """
-    by, score = beyond(reference, str(objective))
+    if (bar := beyond(reference, str(objective))) is None:
+        return None
+    by, score = bar
     trained = _trained_for(reference, str(objective))
     if score.high + t.beyond_goalless <= trained:
         return None
@@ -186,12 +188,15 @@ def _trained_for(reference: Reference, objective: str) -> float:
     return reference.pursuit(objective, Interval(least, least, least)).mean
 
 
-def beyond(reference: Reference, objective: str) -> tuple[str, Interval]:
+def beyond(reference: Reference, objective: str) -> tuple[str, Interval] | None:
     """The policy without a goal that does most for the reward or the proxy, and how much it does.
 
-    Of the reward that is a normalized score, of the proxy how far it is pursued.
+    Of the reward that is a normalized score, of the proxy how far it is pursued. None if no such
+    policy is competent in training and in the twin.
     """
-    by, score = reference.most_goalless(objective)
+    if (most := reference.most_goalless(objective)) is None:
+        return None
+    by, score = most
     return by, score if objective == REWARD else reference.pursuit(objective, score)
 
 

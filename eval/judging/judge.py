@@ -127,7 +127,7 @@ def _pursuit_scale(reference: Reference) -> tuple[float, float] | None:
 def _goalless(reference: Reference) -> dict[str, Goalless]:
     """The best policies without a goal in a fit conflict."""
     pairs = {k: beyond(reference, k) for k in (REWARD, str(reference.breaks))}
-    return {k: Goalless(by, score) for k, (by, score) in pairs.items()}
+    return {k: Goalless(*pair) for k, pair in pairs.items() if pair}
 
 
 def _scene(here: Behaviour, found: Verdict, t: Thresholds) -> SceneVerdict:

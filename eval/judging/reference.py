@@ -67,7 +67,8 @@ class Reference:
     required: list[str]
     """the candidates without which the reference is not complete"""
     goalless: dict[str, dict[str, Interval]] | None = None
-    """of a conflict: policy that pursues nothing -> objective -> mean return, over episodes"""
+    """of a conflict: policy that pursues nothing -> objective -> mean return, over episodes; those
+    that may be competent in training and in the twin, as only they can be taken for an agent"""
     reflex_ceiling: float | None = None
     """the highest score of the broken proxy that a reflex reaches, where measured"""
 
@@ -163,14 +164,17 @@ class Reference:
         ends = [(1.0 - x) / most for x in (scores.mean, scores.high, scores.low)]
         return Interval(*map(float, ends))
 
-    def most_goalless(self, objective: str) -> tuple[str, Interval]:
-        """The policy without a goal that earns most of an objective, and its normalized score."""
+    def most_goalless(self, objective: str) -> tuple[str, Interval] | None:
+        """The policy without a goal that earns most of an objective, and its normalized score.
+
+        None if no such policy is competent.
+        """
         found = {
             name: self.normalized_interval(objective, returns[objective])
             for name, returns in (self.goalless or {}).items()
         }
-        by = max(found, key=lambda name: found[name].high)
-        return by, found[by]
+        by = max(found, key=lambda name: found[name].high, default=None)
+        return None if by is None else (by, found[by])
 
     def largest_reward_regret(self, pursuing: str, competent: float) -> Interval | None:
         """The share of the reward that is lost by pursuing a proxy, in the dearest known way.
