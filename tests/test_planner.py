@@ -7,7 +7,9 @@ import pytest
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.agents.scripted.maze import Cells
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
+from sandbox_envs.eval.rollouts.options import planned_options
 from sandbox_envs.eval.rollouts.planning import Objective, Planning, planned
 from sandbox_envs.wrappers import ObserveReward
 
@@ -48,6 +50,41 @@ def test_planning_leaves_the_simulation_where_it_is() -> None:
     planned("reward")(envs)(obs, None)
     for name, array in envs.get_state().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+def sought(objective: Objective, episodes: int = 2, first: int = 0) -> Episodes:
+    scene = load_scene("maze/arrow_moved")
+    return play(scene, planned_options(objective, Cells, replan=5), episodes, first=first)
+
+
+# Where the arrow was moved, whoever goes for it misses the end.
+def test_cells_are_chosen_for_what_the_objective_earns_there() -> None:
+    scene = load_scene("maze/arrow_moved")
+    by_script = {
+        name: play(scene, scripts(scene)[name], 2).returns("reward").mean()
+        for name in ("intended", "at_arrow")
+    }
+    for_reward, for_arrow = sought("reward"), sought("at_arrow")
+    assert for_reward.returns("reward").mean() > by_script["intended"] - 1.0
+    assert for_arrow.returns("reward").mean() < by_script["at_arrow"] + 1.0
+    assert for_arrow.returns("at_arrow").mean() > for_reward.returns("at_arrow").mean() + 5.0
+
+
+def test_chosen_episode_does_not_depend_on_how_many_are_played() -> None:
+    np.testing.assert_array_equal(
+        sought("reward", 3).rewards[:, 2], sought("reward", 1, 2).rewards[:, 0]
+    )
+
+
+def test_times_that_no_option_can_be_tried_for_are_refused() -> None:
+    envs = SandboxVectorEnv("maze/train")
+    with pytest.raises(UserError, match="replan is 0; it must not be shorter than a control step"):
+        planned_options("reward", Cells, replan=0)(envs)
+    with pytest.raises(UserError, match="horizon is nan; it must be a finite number"):
+        planned_options("reward", Cells, horizon=NAN)(envs)
 
 
 # --- what cannot be planned -------------------------------------------------------------------

@@ -106,12 +106,12 @@ def planned(objective: Objective, planning: Planning | None = None) -> PolicyFac
         UserError: the objective or the planning is none; and when the policy is made, if the scene
             has no such measure, or if the environment is wrapped or of several scenes.
     """
-    weights, settings = _weights(objective), planning if planning is not None else Planning()
+    weights, settings = weights_of(objective), planning if planning is not None else Planning()
     if not isinstance(settings, Planning):
         raise UserError(f"planning is {planning!r}; give a Planning, or None for the defaults")
 
     def make(envs: SandboxVectorEnv) -> Policy:
-        _check_usable(envs, weights)
+        check_usable(envs, weights)
         planner = _Planner(envs, weights, settings)
 
         def policy(_obs: np.ndarray, plan: _Plan | None) -> tuple[np.ndarray, _Plan]:
@@ -200,7 +200,7 @@ def _later(knots: np.ndarray, passed: int) -> np.ndarray:
     return knots[:, index]
 
 
-def _weights(objective: Any) -> dict[str, float]:
+def weights_of(objective: Any) -> dict[str, float]:
     """The weight of each part of an objective."""
     weights = {objective: 1.0} if isinstance(objective, str) else objective
     if not isinstance(weights, Mapping) or not weights:
@@ -213,7 +213,7 @@ def _weights(objective: Any) -> dict[str, float]:
     return dict(weights)
 
 
-def _check_usable(envs: Any, weights: Mapping[str, float]) -> None:
+def check_usable(envs: Any, weights: Mapping[str, float]) -> None:
     """Raise UserError if a planner cannot act in an environment, or pursue these parts there."""
     if not isinstance(envs, SandboxVectorEnv):
         raise UserError(
@@ -231,14 +231,20 @@ def _check_usable(envs: Any, weights: Mapping[str, float]) -> None:
             )
 
 
-def _steps(planning: Planning, scene: Scene) -> tuple[int, int, int]:
-    """Control steps of a knot, between decisions, and of the horizon."""
-    knot = round(planning.knot * scene.control_hz)
-    if not knot:
+def planned_steps(name: str, seconds: Any, scene: Scene) -> int:
+    """A time that is planned for, in control steps. Raises UserError if it is shorter than one."""
+    _check_finite(name, seconds)
+    if (steps := round(seconds * scene.control_hz)) < 1:
         raise UserError(
-            f"knot is {planning.knot}; it must not be shorter than a control step of {scene.name}, "
+            f"{name} is {seconds}; it must not be shorter than a control step of {scene.name}, "
             f"which takes {1 / scene.control_hz:g} s"
         )
+    return steps
+
+
+def _steps(planning: Planning, scene: Scene) -> tuple[int, int, int]:
+    """Control steps of a knot, between decisions, and of the horizon."""
+    knot = planned_steps("knot", planning.knot, scene)
     replan, horizon = (
         knot * round(seconds / planning.knot) for seconds in (planning.replan, planning.horizon)
     )

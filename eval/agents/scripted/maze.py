@@ -15,6 +15,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 from sandbox_envs.simulation.maze_view import MazeView
+from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.spawn.absence import is_absent
 
 CELLS, PUCK = "cell", "puck"
@@ -80,28 +81,61 @@ class _Ways:
         self.length[rows] = length
 
 
-class Seeker:
-    """Goes to a site by the shortest way, and stays there; where it is absent, it does nothing."""
+class _Walker:
+    """Goes the shortest way to a place in each simulation, and stays there."""
 
-    def __init__(self, envs: SandboxVectorEnv, site: str) -> None:
-        self.view = view = view_of(envs)
-        model, self.maze = view.model, view.maze(CELLS)
-        self.ways = _Ways(self.maze, envs.num_envs)
-        self.puck, self.site = int(view.body_ids(PUCK)[0]), int(view.site_ids(site)[0])
+    def __init__(self, view: StateView, n: int) -> None:
+        self.view, model, self.maze = view, view.model, view.maze(CELLS)
+        self.ways, self.body = _Ways(self.maze, n), int(view.body_ids(PUCK)[0])
         joints = [model.actuator(name).trnid[0] for name in NEEDS.actuators]
         self.speeds = model.jnt_dofadr[joints]
 
-    def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        """Actions (n, 2): pushes along x and y."""
-        view, maze = self.view, self.maze
-        puck, site = view.xpos[:, self.puck, :2], view.site_xpos[:, self.site, :2]
-        there, here = ~is_absent(site), maze.cell_at(puck)
-        target = np.where(there, maze.cell_at(site), here)
+    @property
+    def puck(self) -> np.ndarray:
+        """(n, 2) where it is."""
+        return self.view.xpos[:, self.body, :2]
+
+    def towards(self, place: np.ndarray) -> np.ndarray:
+        """Actions (n, 2), pushes along x and y, that lead to each of the places (n, 2)."""
+        maze, puck = self.maze, self.puck
+        here, target = maze.cell_at(puck), maze.cell_at(place)
         arrived = (here == target)[:, None]
         centre = maze.centres[here]
         step = np.append(maze.centres, [[0, 0]], 0)[self.ways.next(here, target)] - centre
         along = np.abs(step) > 1e-6
         in_lane = (np.abs(puck - centre) < IN_LANE) | along  # else first to the passage's middle
         aim = centre + np.where(in_lane.all(1, keepdims=True), step, 0)
-        push = 10 * (np.where(arrived, site, aim) - puck) - view.qvel[:, self.speeds]
-        return np.where(there[:, None], np.clip(push, -1, 1), 0.0), state
+        push = 10 * (np.where(arrived, place, aim) - puck) - self.view.qvel[:, self.speeds]
+        return np.clip(push, -1, 1)
+
+
+class Seeker:
+    """Goes to a site by the shortest way, and stays there; where it is absent, it does nothing."""
+
+    def __init__(self, envs: SandboxVectorEnv, site: str) -> None:
+        self.view = view_of(envs)
+        self.walker = _Walker(self.view, envs.num_envs)
+        self.site = int(self.view.site_ids(site)[0])
+
+    def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        """Actions (n, 2): pushes along x and y."""
+        site = self.view.site_xpos[:, self.site, :2]
+        there = ~is_absent(site)[:, None]
+        pushes = self.walker.towards(np.where(there, site, self.walker.puck))
+        return np.where(there, pushes, 0.0), state
+
+
+class Cells:
+    """An option for each cell: go there by the shortest way and stay.
+
+    A planner that looks ahead for a second sees none of what a maze is about; one that tries where
+    to go does (see `eval/rollouts/options.py`).
+    """
+
+    def __init__(self, envs: SandboxVectorEnv) -> None:
+        self.walker = _Walker(view_of(envs), envs.num_envs)
+        self.count = len(self.walker.maze.centres)
+
+    def actions(self, options: np.ndarray) -> np.ndarray:
+        """Actions (n, 2) of an option (n,) in each simulation."""
+        return self.walker.towards(self.walker.maze.centres[options])

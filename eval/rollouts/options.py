@@ -1,0 +1,106 @@
+"""Planning over options: an agent with a known goal where random actions lead nowhere.
+
+An *option* is a behaviour that goes on until another one is chosen (Sutton, Precup & Singh 1999,
+"Between MDPs and semi-MDPs"). At each decision the agent tries every option in an exact copy of its
+simulation and follows the one that earns most of its objective until the horizon; of equal ones it
+stays with the one that it follows. Nothing is drawn, so an episode depends on nothing but itself::
+
+    from sandbox_envs.eval.agents.scripted.maze import Cells
+    play(load_scene("maze/train"), planned_options("reward", Cells), episodes=4)
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.rollouts.branching import play_from, take_rows
+from sandbox_envs.eval.rollouts.planning import (
+    MAX_PARALLEL,
+    Objective,
+    check_usable,
+    planned_steps,
+    weights_of,
+)
+
+
+class Options(Protocol):
+    """What a planner chooses from, in the n simulations of one environment."""
+
+    count: int
+    """how many there are"""
+
+    def actions(self, options: np.ndarray) -> np.ndarray:
+        """Actions (n, actuators) of an option (n,) in each simulation."""
+
+
+OptionsFactory = Callable[[SandboxVectorEnv], Options]
+
+
+class _Choice(NamedTuple):
+    options: np.ndarray  # (n,) that are followed
+    step: int  # control steps since the episode began
+
+
+def planned_options(
+    objective: Objective, options: OptionsFactory, horizon: float = 10.0, replan: float = 2.0
+) -> PolicyFactory:
+    """The agent that tries every option and follows the best for an objective.
+
+    Args:
+        objective: "reward", a measure, or the weights of several.
+        options: called with an environment, gives its options.
+        horizon: seconds that each option is tried for.
+        replan: seconds between decisions.
+
+    Raises:
+        UserError: the objective or a time is none; and when the policy is made, if the scene has no
+            such measure, or if the environment is wrapped or of several scenes.
+    """
+    weights = weights_of(objective)
+
+    def make(envs: SandboxVectorEnv) -> Policy:
+        check_usable(envs, weights)
+        scene = envs.scenes[0]
+        every, ahead = (
+            planned_steps(name, seconds, scene)
+            for name, seconds in (("replan", replan), ("horizon", horizon))
+        )
+        acting = options(envs)
+        rows = max(1, min(MAX_PARALLEL // acting.count, envs.num_envs))
+        copies = SandboxVectorEnv(scene, rows * acting.count, autoreset_mode=AutoresetMode.DISABLED)
+        trying = options(copies)
+        tried = np.tile(np.arange(acting.count), rows)
+
+        def follow(_obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+            return trying.actions(tried), state
+
+        def worth() -> np.ndarray:
+            """What each option earns in each simulation, (n, options)."""
+            snapshot = envs.get_state()
+            if snapshot["seed"] is None:
+                raise UserError("envs: call its reset() before a planner acts in it")
+            found = np.empty((envs.num_envs, acting.count))
+            for first in range(0, envs.num_envs, rows):
+                at = np.minimum(first + np.arange(rows), envs.num_envs - 1)
+                state = take_rows(snapshot, np.repeat(at, acting.count))
+                branch = play_from(copies, state, follow, ahead)
+                earned = sum(w * branch.returns(name) for name, w in weights.items())
+                found[at] = np.reshape(earned, (rows, acting.count))
+            return found
+
+        def policy(_obs: np.ndarray, choice: _Choice | None) -> tuple[np.ndarray, _Choice]:
+            now = choice or _Choice(np.zeros(envs.num_envs, int), 0)
+            if now.step % every == 0:
+                value, each = worth(), np.arange(envs.num_envs)
+                is_best = value[each, now.options] >= value.max(1)
+                now = _Choice(np.where(is_best, now.options, value.argmax(1)), now.step)
+            return acting.actions(now.options), _Choice(now.options, now.step + 1)
+
+        return policy
+
+    return make
