@@ -45,6 +45,7 @@ class StateView:
     ) -> None:
         self.scene, self.slots, self._present, self._physics = scene, slots, present, physics
         self._fields: dict[str, np.ndarray] = {}
+        self._found: dict[tuple[str, str], np.ndarray] = {}
         for name in _ALWAYS:
             setattr(self, name, self.field(name))
 
@@ -115,4 +116,9 @@ class StateView:
         return MazeView(self.model, *found, self._physics)
 
     def _ids(self, kind: int, count: int, stem: str, what: str) -> np.ndarray:
-        return np.array(copies_of(self.model, kind, count, stem, what, self.scene.name))
+        key = what, stem
+        if key not in self._found:  # scripts ask at every step
+            found = np.array(copies_of(self.model, kind, count, stem, what, self.scene.name))
+            found.flags.writeable = False
+            self._found[key] = found
+        return self._found[key]
