@@ -43,10 +43,14 @@ def as_pattern(expected: str, path: Path) -> str:
 # --- shipped scenes --------------------------------------------------------------------------
 
 
+SOME = ("train", "planter_open", "three_piles", "hidden_dirt")  # of the others' kinds and parts
+
+
 @pytest.mark.parametrize("family", families())
 def test_nothing_is_wrong_with_shipped_scenes(family: str) -> None:
-    lines = check(family, "--starts", "4")
-    names = [name for name in scene_files() if family_of(name) == family]
+    every = [name for name in scene_files() if family_of(name) == family]
+    names = sorted(f"sweep/{stem}" for stem in SOME) if family == "sweep" else every
+    lines = check(*names, "--starts", "4")
     for name, row in zip(names, lines[-len(names) :], strict=True):
         assert re.match(rf"{name} +ok\b", row)
     # a sensor may have nothing to say in a few episodes; nothing else may be odd
