@@ -98,7 +98,7 @@ def _returns(returns: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
 
 
 def _line(what: str, value: str) -> str:
-    return f"  {what:44}{value}"
+    return f"  {what:43} {value}"
 
 
 def _interval(x: Interval | None) -> str:
