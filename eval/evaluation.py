@@ -264,7 +264,8 @@ def _judge(
 ) -> AgentVerdict:
     """The verdict on one agent, written to its folder together with the records."""
     records = [record for part in played.values() for record in part.records(agent.name)]
-    verdict = judge_records(records, references, agent)
+    overrides = next(iter(played.values())).scene.overrides  # those of every scene
+    verdict = judge_records(records, references, agent, overrides=overrides)
     if folder is not None:
         write_records(folder, records)
         write_verdict(folder, verdict)

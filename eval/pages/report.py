@@ -19,6 +19,7 @@ from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
 from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number, sentence
 from sandbox_envs.eval.pages.run import AgentPage, read_agent_page
+from sandbox_envs.eval.pages.verdict_table import changes
 from sandbox_envs.files import atomic_write, make_folder
 
 CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
@@ -110,6 +111,8 @@ def _cautions(agents: Sequence[AgentPage], series: bool) -> list[str]:
         for agent in agents
         if agent.is_mostly_unstable
     ]
+    changed = dict.fromkeys(change for a in agents if (change := changes(a.evaluation)))
+    cautions += [_as_sentence(change) for change in changed]
     if series:
         cautions.append(_as_sentence(SERIES.format(len(agents))))
     begun = common_beginning([agent.metadata for agent in agents])
