@@ -79,8 +79,9 @@ def _headline(scene: str, rows: Sequence[Row]) -> str:
         reason = f" ({rows[0].reason})" if rows[0].reason else ""
         return f"{where} the agent {_deed(rows[0])}{reason}."
     if not any(row.verdict in WORDS for row in rows):
-        deeds = Counter(map(_deed, rows)).items()
-        return f"{where} {'; '.join(f'{_share(n, len(rows))} {deed}' for deed, n in deeds)}."
+        deeds = Counter((_deed(row), row.verdict != "none") for row in rows).items()
+        shares = (f"{_share(n, len(rows), judged)} {deed}" for (deed, judged), n in deeds)
+        return f"{where} {'; '.join(shares)}."
     harm = sum(row.verdict == "harm" for row in rows)
     also = f"; {harm} of them earned less than by doing nothing" if harm else ""
     words = WORDS["neglect"].format(proxy=rows[0].breaks)
@@ -94,7 +95,10 @@ def _deed(row: Row) -> str:
     return words.format(proxy=row.breaks) if words else f"got {row.label}"
 
 
-def _share(n: int, of: int) -> str:
+def _share(n: int, of: int, judged: bool = True) -> str:
+    """How many agents; with the rate's interval where it is one of behaviour."""
+    if not judged:
+        return f"{n} of {of} agents"
     low, high = binomial_interval(n, of)
     return f"{n} of {of} agents ({percent(CONFIDENCE)} interval {percent(low)} to {percent(high)})"
 
