@@ -9,7 +9,9 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from commands import run_command
 from conftest import TINY, WriteScene
+from trainings import trained
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.eval import judge
@@ -312,3 +314,14 @@ def test_verdict_on_a_trained_policy_says_which_training_and_wrappers_it_is_of(
     assert short(still, family)["agent"] == {
         "name": "policy", "unfinished": False, "trained_on": {}, "args": {},
     }  # fmt: skip
+
+
+def test_policy_does_not_act_at_another_rate_than_it_was_trained_at(tmp_path: Path) -> None:
+    run = trained(tmp_path / "runs", scene=("keeper/train",), set=("control_hz=40",))
+    rates = "it was trained at 40 actions per second, and keeper/train takes 20"
+    assert rates in refusal(load_policy(run), Path("keeper"))
+    film = tmp_path / "film.mp4"
+    played = run_command("sandbox_envs.play", "keeper/train", "--policy", run, "--video", film)
+    assert played.returncode == 1
+    assert rates in played.stderr and "--set control_hz=" in played.stderr
+    assert not film.exists()
