@@ -21,14 +21,14 @@ import tyro
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.baselines.build import RUN_DIR, hashes
+from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged, Rate
 from sandbox_envs.eval.calibration.planted import Conflict, PlantedAgent, conflicts, planted_agents
 from sandbox_envs.eval.calibration.playing import records_of
 from sandbox_envs.eval.judging.fitness import cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.eval.judging.reference import REWARD, Reference
-from sandbox_envs.eval.judging.reference_store import load_complete
+from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import Verdict, behaviours, verdict
 from sandbox_envs.eval.pages.text_tables import aligned

@@ -20,13 +20,12 @@ from pathlib import Path
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.baselines.new import RUN_DIR
 from sandbox_envs.eval.cards.build import build_card, keep_family_cards
 from sandbox_envs.eval.cards.card_file import Card
 from sandbox_envs.eval.cards.correlates import default_training_steps
 from sandbox_envs.eval.cards.played_scenes import PlayedScenes, with_relatives
 from sandbox_envs.eval.cards.show import show, summary
-from sandbox_envs.eval.judging.reference_store import committed_references, family_folder
+from sandbox_envs.eval.judging.reference_store import RUN_DIR, committed_references, family_folder
 from sandbox_envs.eval.rollouts.episodes import SEED
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.scene.catalog import families

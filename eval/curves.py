@@ -1,26 +1,32 @@
 """Learning curves of one or several runs, as a picture: `python eval/curves.py RUN... --out FILE`.
 
-Plotted from the runs' metrics.jsonl alone: the mean return of each measure over the episodes that
-ended in an update, smoothed over a few updates, one line per run.
+Plotted from the runs' metrics.jsonl alone: the mean return of the reward and of each measure over
+the episodes that ended in an update, smoothed over a few updates, one line per run. Runs that
+differ in nothing but their seed have one colour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
+from typing import Any
 
-import numpy as np
 import tyro
-from matplotlib.figure import Figure
 
-from sandbox_envs.errors import cli_errors
+from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.run_folders import run_folders
-from sandbox_envs.eval.pages.curves import plot
+from sandbox_envs.eval.pages.curves import Arm, picture
 from sandbox_envs.files import atomic_write
-from sandbox_envs.train.arguments import origin_of
+from sandbox_envs.scene.catalog import family_of
+from sandbox_envs.train.arguments import FREE_IN_A_GROUP, identity_of, origin_of, without
 from sandbox_envs.train.jobs import learned_with
 from sandbox_envs.train.metrics import FILE as METRICS
 from sandbox_envs.train.metrics import learning_curves, logged_steps
-from sandbox_envs.train.run_files import read_training
+from sandbox_envs.train.run_files import Training, read_training
+from sandbox_envs.train.run_folder import CHECKPOINTS
+
+NAMES = 3  # of an arm's runs that the legend shows
+WIDTH = 90  # characters of a line in the legend
 
 
 @dataclass
@@ -40,20 +46,83 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Plot the curves and write the picture."""
-    runs = run_folders(args.runs, ("args.json", METRICS))
-    curves = [learning_curves(run) for run in _last_of_each_training(runs)]
-    names = list(curves[0].returns)
-    figure = Figure(figsize=(3.2 * len(names), 2.6), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(names)))
-    for axis, name in zip(axes, names, strict=True):
-        plot(axis, curves, name)
-        axis.set(title=name)
-    if args.reference is not None:
-        axes[0].axhline(args.reference, color="0.4", linestyle=":", linewidth=1)
-    axes[0].set_ylabel("mean return of an episode")
+    if not args.runs:
+        raise UserError("name at least one run folder")
+    runs = _last_of_each_training(run_folders(args.runs, ("args.json", METRICS)))
+    trainings = {run: read_training(run) for run in runs if (run / "args.json").is_file()}
+    _check_family(trainings.values())
+    figure = picture(_arms(runs, trainings), args.reference)
     with atomic_write(args.out) as temporary:
         figure.savefig(temporary, dpi=110)
     print(args.out)
+
+
+def _check_family(trainings: Collection[Training]) -> None:
+    """Raise UserError where runs are of several families, which share no measure."""
+    families = sorted({family_of(name) for one in trainings for name, _ in one.scenes})
+    if len(trainings) > 1 and len(families) > 1:
+        raise UserError(
+            f"these runs are of different families ({', '.join(families)}); draw a picture of each"
+        )
+
+
+def _arms(runs: Sequence[Path], trainings: Mapping[Path, Training]) -> list[Arm]:
+    """The runs' curves, those together that differ in nothing but their seed."""
+    groups: dict[str, list[Path]] = {}
+    for run in runs:
+        groups.setdefault(_group_of(run, trainings.get(run)), []).append(run)
+    known = [_arguments(training) for training in trainings.values()]
+    differ = [k for k in dict.fromkeys(k for one in known for k in one) if _differs(k, known)]
+    return [
+        Arm(
+            _label(members, trainings.get(members[0]), differ),
+            [learning_curves(run) for run in members],
+        )
+        for members in groups.values()
+    ]
+
+
+def _group_of(run: Path, training: Training | None) -> str:
+    """What runs of one arm share; of a folder that only has a log its own path."""
+    if training is None:
+        return str(run.resolve())
+    args = without(learned_with(training), "seed")
+    return identity_of(training.trainer, args, training.scenes)
+
+
+def _arguments(training: Training) -> dict[str, Any]:
+    """What tells arms apart, by the names of arguments."""
+    scenes = " ".join(name for name, _ in training.scenes)
+    args = {**learned_with(training), "trainer": training.trainer, "scene": scenes}
+    return without(args, *FREE_IN_A_GROUP)
+
+
+def _differs(argument: str, arms: Sequence[Mapping[str, Any]]) -> bool:
+    return any(arm.get(argument) != arms[0].get(argument) for arm in arms)
+
+
+def _label(members: Sequence[Path], training: Training | None, differ: Sequence[str]) -> str:
+    """In what an arm differs from others, and the names of its runs, a line each."""
+    args = {} if training is None else _arguments(training)
+    told = ", ".join(f"{k}={_shown(args[k])}" for k in differ if args.get(k) is not None)
+    names = [_name(run) for run in members]
+    if len(names) > NAMES:
+        names = [*names[: NAMES - 1], f"and {len(names) - NAMES + 1} others"]
+    return "\n".join([*wrap(told, WIDTH), *names])
+
+
+def _shown(value: Any) -> str:
+    """An argument's value in a few words."""
+    if isinstance(value, Mapping):  # initial weights
+        return str(value.get("run"))
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _name(run: Path) -> str:
+    """A run's name; of a kept checkpoint also that of the run that kept it."""
+    folder = run.resolve()
+    kept = folder.parent.name == CHECKPOINTS
+    return f"{folder.parents[1].name} at step {folder.name}" if kept else folder.name
 
 
 def _last_of_each_training(runs: Sequence[Path]) -> list[Path]:

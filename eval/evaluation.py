@@ -36,6 +36,7 @@ from sandbox_envs.files import check_writable, check_writable_file
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.run_scenes import check_control_rate
 from sandbox_envs.view.video import find_ffmpeg
 
 PAGE = "report.html"
@@ -106,6 +107,9 @@ def judge(
     name = _checked_name(name) or (f"script {policy}" if isinstance(policy, str) else "policy")
     run = getattr(policy, "run", None)  # of what `load_policy` gives
     metadata = metadata_of(run, name) if isinstance(run, Path) else AgentMetadata(name)
+    if isinstance(run, Path):
+        advice = "judge it by eval/break_proxies.py, with the same --set as in its training"
+        check_control_rate(run, next(iter(scenes.values())), advice)
     out = None if folder is None else _check_folder(folder, name, films=videos > 0)
     filmed = scenes_to_film(scenes, films) if out and videos and can_film() else []
     known = obtain(scenes, references, budget or ReferenceBudget())
@@ -264,7 +268,8 @@ def _judge(
 ) -> AgentVerdict:
     """The verdict on one agent, written to its folder together with the records."""
     records = [record for part in played.values() for record in part.records(agent.name)]
-    verdict = judge_records(records, references, agent)
+    overrides = next(iter(played.values())).scene.overrides  # those of every scene
+    verdict = judge_records(records, references, agent, overrides=overrides)
     if folder is not None:
         write_records(folder, records)
         write_verdict(folder, verdict)

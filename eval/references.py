@@ -26,7 +26,6 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.trained import check_fits, read_trained_agents
 from sandbox_envs.eval.baselines.build import (
-    RUN_DIR,
     WORKERS,
     ReferenceBudget,
     adopt_agent,
@@ -37,9 +36,10 @@ from sandbox_envs.eval.baselines.build import (
 )
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.reference import REWARD, Reference
-from sandbox_envs.eval.judging.reference_store import family_folder, load
+from sandbox_envs.eval.judging.reference_store import RUN_DIR, family_folder, load
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.texts import parse_overrides
 
 
 @dataclass
@@ -58,6 +58,8 @@ class Args:
     """environment steps to train each agent for; by default the trainer's own number"""
     workers: int = WORKERS
     """trainings at a time"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE replaces a text or numeric in every scene; kept in --run-dir"""
     adopt: tuple[Path, ...] = ()
     """run folders whose agents become candidates in every scene"""
     planners: bool = False
@@ -71,9 +73,9 @@ def main(args: Args) -> None:
     """Compute what is missing and print what is known."""
     if min(args.workers, args.total_timesteps or 1) < 1 or args.total_timesteps == 0:
         raise UserError("--workers and --total-timesteps must be 1 or more")
-    scenes = load_family(args.family)
+    scenes = load_family(args.family, parse_overrides(args.set))
     family = next(iter(scenes.values())).path.parent
-    folder = family_folder(family, args.out, args.run_dir)
+    folder = family_folder(family, args.out, args.run_dir, bool(args.set))
     agents = read_trained_agents(args.adopt) if args.adopt else []
     for agent in agents:
         for scene in scenes.values():

@@ -26,8 +26,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox_envs.errors import UserError
-from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.errors import SceneError, UserError
+from sandbox_envs.scene.catalog import families, scene_files
 from sandbox_envs.scene.loading import load_scene
 
 
@@ -56,6 +56,7 @@ def load(
     Raises:
         UserError: dm_control is missing. SceneError: the scene is wrong, or there is none.
     """
+    _check_apart(Path(family), scene)
     try:
         with _working_backend():
             from sandbox_envs.dm_task import make
@@ -68,6 +69,23 @@ def load(
     file = Path(family) / f"{scene}.xml"
     name = str(file) if file.parent.is_dir() and shipped not in scene_files() else shipped
     return make(load_scene(name, overrides), seed, environment_kwargs or {})
+
+
+def _check_apart(family: Path, scene: str) -> None:
+    """Raise SceneError where a whole scene is given for the family, or a file for the scene."""
+    if family.is_dir() or str(family) in families():
+        folder, stem = family, scene.removesuffix(".xml")
+        whole = stem != scene
+    else:
+        folder, stem = family.parent, family.stem if family.suffix == ".xml" else family.name
+        is_file = family.suffix == ".xml" or Path(f"{family}.xml").is_file()
+        whole = is_file or str(family) in scene_files()
+    if whole:
+        given = family / scene if folder == family else family
+        raise SceneError(
+            f"'{given}': the family and the scene in it are given apart; "
+            f'call load("{folder}", "{stem}")'
+        )
 
 
 @contextlib.contextmanager

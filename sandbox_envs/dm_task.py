@@ -12,6 +12,8 @@ from dm_control.mujoco.wrapper import MjModel
 from dm_control.rl import control
 from dm_env import specs
 
+from sandbox_envs import arguments
+from sandbox_envs.errors import UserError
 from sandbox_envs.language.parser import term_texts
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.simulations import Simulations
@@ -50,7 +52,11 @@ class SceneTask(control.Task):
 
     def before_step(self, action: np.ndarray, physics: Physics) -> None:
         """Set the controls that an action (actuators,) in [-1, 1] stands for."""
-        physics.set_control(self._simulations.physics.control(np.asarray(action)))
+        action = arguments.numbers("the action", action)
+        needed = (physics.model.nu,)
+        if action.shape != needed:
+            raise UserError(f"the action has shape {action.shape}, not {needed}")
+        physics.set_control(self._simulations.physics.control(action))
 
     def after_step(self, physics: Physics) -> None:
         """Measure what the step has changed."""

@@ -163,6 +163,7 @@ def _load_policy(folder: Path, scene: Scene) -> Any:
     """The policy of a run, tried once on an empty observation of the scene."""
     try:  # imported here, so that nothing else of the package needs torch
         from sandbox_envs.train.policy import load_policy
+        from sandbox_envs.train.run_scenes import check_control_rate
     except ModuleNotFoundError as error:
         raise UserError(
             f"loading a policy needs the trainers, and '{error.name}' is missing; install the "
@@ -176,6 +177,7 @@ def _load_policy(folder: Path, scene: Scene) -> Any:
             f"{folder}: this policy has {np.shape(actions)[-1]} actions and {scene.name} takes "
             f"{scene.model.nu}; use a policy that was trained on this family"
         )
+    check_control_rate(folder, scene, "give the same --set control_hz=... as in its training")
     return policy
 
 

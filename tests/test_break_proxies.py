@@ -22,7 +22,7 @@ from sandbox_envs.eval.evaluation import play_all
 from sandbox_envs.eval.films import selection as filming
 from sandbox_envs.eval.judging.records import FILE as RECORDS
 from sandbox_envs.eval.judging.records import read_records
-from sandbox_envs.eval.judging.verdict_file import read_verdict
+from sandbox_envs.eval.judging.verdict_file import read_basis, read_verdict
 from sandbox_envs.eval.rollouts import episodes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import scene_files
@@ -154,6 +154,11 @@ def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> N
     assert "neglect or harm" not in done.stdout  # no agent got a verdict, so there is no rate
     assert run.name in done.stdout and other.name in done.stdout
     assert "note: these agents" not in done.stdout
+    changed = "all scenes were changed for this evaluation: episode_seconds=0.5"
+    assert f"note: {changed}" in done.stdout
+    assert changed[1:] in page.read_text()
+    assert read_verdict(run).evaluation.overrides == {"episode_seconds": "0.5"}
+    assert read_basis(run).overrides == {"episode_seconds": "0.5"}  # to be judged again with
 
 
 def test_page_of_several_runs_can_go_elsewhere(run: Path, tmp_path: Path) -> None:

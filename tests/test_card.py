@@ -237,6 +237,53 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
     np.testing.assert_allclose(smooth(np.full(30, 0.1)), 0.1)
 
 
+def logged(folder: Path, scene: str = "sweep/train", *measures: str, **arguments: Any) -> Path:
+    """The files of a run that its curves are drawn from."""
+    folder.mkdir()
+    args = {"seed": 1, "total_timesteps": 9, "gamma": 0.9, **arguments}
+    scenes = [{"name": scene, "hash": scene, "given": scene, "file": None, "overrides": {}}]
+    row = {"step": 9, "seconds": 1.0, "episodes": 1, "return": 0.5}
+    row |= {f"return/{measure}": 0.25 for measure in measures}
+    (folder / "args.json").write_text(json.dumps({"args": args, "scenes": scenes}))
+    (folder / "agent.json").write_text(json.dumps({"trainer": "ppo_lstm", "agent": {}}))
+    (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    return folder
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, out: Path, *runs: Path) -> Any:
+    """The figure of some runs' curves."""
+    figures = []
+    draw = curves.picture
+    monkeypatch.setattr(curves, "picture", lambda *a: figures.append(draw(*a)) or figures[-1])
+    curves.main(curves.Args(runs, out=out, reference=0.75))
+    return figures[0]
+
+
+def test_curves_show_the_reward_first_and_arms_by_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [logged(tmp_path / f"a{i}", "sweep/train", "cleaned", seed=i) for i in range(4)]
+    other = logged(tmp_path / "_$b$", "sweep/train", "cleaned", "dustpan", gamma=0.5)
+    figure = drawn(monkeypatch, tmp_path / "curves.svg", *runs, other)
+    assert [axis.get_title() for axis in figure.axes] == ["reward", "cleaned", "dustpan"]
+    lines = [axis.get_lines() for axis in figure.axes]
+    assert [line.get_ydata()[0] for line in lines[0]] == [0.5] * 5
+    assert [line.get_color() for line in lines[0]] == ["C0"] * 4 + ["C1"]
+    assert lines[1][-1].get_ydata()[0] == 0.75 and len(lines[1]) == 6
+    assert [line.get_color() for line in lines[2]] == ["C1"]  # the others have no such measure
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["gamma=0.9\na0\na1\nand 2 others", "gamma=0.5\n_\\$b\\$"]
+
+
+def test_curves_of_two_families_are_refused(tmp_path: Path) -> None:
+    runs = [logged(tmp_path / name, f"{name}/train", name) for name in ("sweep", "keeper")]
+    with pytest.raises(SystemExit) as ended:
+        curves.main(curves.Args(tuple(runs), out=tmp_path / "curves.png"))
+    said = "these runs are of different families (keeper, sweep); draw a picture of each"
+    assert said in str(ended.value.code)
+    assert not (tmp_path / "curves.png").exists()
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "sentence"),
     [
@@ -244,6 +291,7 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
         (card, ["--episodes", "1"], "--episodes 1: it must be 2 or more"),
         (card, ["sweep", "--set", "episode_seconds=5"], "say with --out where to keep their cards"),
         (curves, ["nowhere"], "this is not a run folder"),
+        (curves, [], "name at least one run folder"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -186,11 +187,28 @@ print(frames[0].std() > 10, (frames[0] != frames[1]).mean() > 0.001)
         (("sweep", "trian"), "unknown scene 'sweep/trian'; did you mean 'sweep/train'?"),
         (("swep",), "unknown scene 'swep/train'; did you mean 'sweep/train'?"),
         ((TEMPLATE, "dusk"), "dusk.xml: there is no such file"),
+        (("keeper/train",), 'given apart; call load("keeper", "train")'),
+        (("sweep", "train.xml"), "'sweep/train.xml': the family and the scene in it are given"),
+        ((TEMPLATE / "noon.xml",), f'call load("{TEMPLATE}", "noon")'),
+        ((TEMPLATE / "noon",), f'call load("{TEMPLATE}", "noon")'),
     ],
 )
 def test_an_unknown_scene_raises_one_sentence(arguments: tuple[str, ...], message: str) -> None:
-    with pytest.raises(SceneError, match=message.replace("?", r"\?")):
+    with pytest.raises(SceneError, match=re.escape(message)):
         load(*arguments)
+
+
+@pytest.mark.parametrize("action", [np.zeros(4), np.zeros((1, 3)), 0.5, "left"])
+def test_an_action_of_another_shape_gets_the_sentence_of_gymnasiums_environment(
+    action: object,
+) -> None:
+    env, twin = load("sweep", seed=0), SandboxEnv("sweep/train")
+    env.reset()
+    twin.reset(seed=0)
+    with pytest.raises(UserError) as expected:
+        twin.step(action)
+    with pytest.raises(UserError, match=re.escape(str(expected.value))):
+        env.step(action)
 
 
 def test_missing_dm_control_raises_one_sentence_with_the_command(

@@ -30,6 +30,13 @@ QUICK = {  # a smaller family with the same number of actions, and two episodes
     'Path("eval/': f'Path("{ROOT}/eval/',
     '"keeper", wrap=wrap)': '"keeper", wrap=wrap, episodes=2)',
 }
+TYPES = """[mypy]
+ignore_missing_imports = True
+follow_imports = silent
+cache_dir = /dev/null
+[mypy-gymnasium.*,jinja2.*,mujoco.*,numpy.*,PIL.*,safetensors.*,scipy.*,torch.*]
+follow_imports = skip
+"""  # others' types are left out, as they take mypy half a minute
 FIGURE = re.compile(r"(?<![\d.,-])(?<!Python )-?\d+\.\d\d(?![\d.])")
 
 
@@ -159,3 +166,25 @@ def test_logs_of_another_environment_are_judged_without_mujoco_or_torch(tmp_path
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert re.match(r"neglect: earns 0\.\d\d \[.*\nset\(\)$", done.stdout.strip(), re.DOTALL)
+
+
+def test_python_examples_pass_a_type_checker(tmp_path: Path) -> None:
+    """As far as our own types go: the documented call forms are those that they promise."""
+    config = tmp_path / "mypy.ini"
+    config.write_text(TYPES)
+    for page in PAGES:
+        for number, code in enumerate(blocks(page, "python")):
+            (tmp_path / f"{page.stem}_{number}.py").write_text(code, encoding="utf-8")
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "from sandbox_envs.train.policy import load_policy\n"
+        "from sandbox_envs.train.ppo_lstm import Args\n"
+        'Args(scene="patrol/train")\n'
+        'load_policy("runs/RUN").agent.lstm\n'
+    )
+    files = map(str, tmp_path.glob("*.py"))
+    command = [sys.executable, "-m", "mypy", "--config-file", str(config), *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert [line for line in errors if not line.startswith(str(wrong))] == [], done.stderr
+    assert len(errors) == 2, done.stdout  # so that the types above were found

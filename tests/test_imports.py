@@ -22,7 +22,9 @@ LAYERS |= {"sandbox_envs/eval": 3}
 FOLDERS = {"assets": "sandbox_envs.assets", "sandbox_envs": "sandbox_envs"}
 FOLDERS |= {"train": "sandbox_envs.train", "eval": "sandbox_envs.eval"}
 # `play` shows a trained policy if asked to, and only then imports it
-UPWARD = {("sandbox_envs.play", "sandbox_envs.train.policy")}
+UPWARD = {
+    ("sandbox_envs.play", f"sandbox_envs.train.{module}") for module in ("policy", "run_scenes")
+}
 # what needs an extra, and is imported by functions that say so
 EXTRA = {"sandbox_envs.sb3_adapter"}
 LIBRARY = ("sandbox_envs.eval", "sandbox_envs.eval.evaluation")  # in eval/*.py, but no commands

@@ -9,13 +9,16 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from commands import run_command
 from conftest import TINY, WriteScene
+from trainings import trained
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.eval import judge
 from sandbox_envs.eval.agents.scripted import patrol
 from sandbox_envs.eval.judging.records import read_records
 from sandbox_envs.eval.judging.verdict_file import read_verdict
+from sandbox_envs.eval.rollouts.planning import planned
 from sandbox_envs.train.policy import Policy, load_policy
 from sandbox_envs.train.ppo_lstm import Args, main
 from sandbox_envs.wrappers import ReplaceReward
@@ -165,10 +168,11 @@ def test_folder_is_made_only_once_there_is_something_to_write(family: Path, tmp_
 @pytest.mark.parametrize(
     ("policy", "sentence"),
     [
-        (lambda observations: observations, "the policy cannot be called with 2 arguments"),
+        (lambda observations: observations, "a policy itself takes two, (observations, state)"),
+        (planned("reward"), "as what planned(...) returns does, add scripted=True"),
         (3, "policy is of type int; it must be a callable (observations, state) ->"),
         ("idel", "mini/train has no script 'idel'; did you mean 'idle'?"),
-        (gymnasium.Env, "the policy cannot be called with 2 arguments"),
+        (gymnasium.Env, "the policy cannot be called with two arguments, as a policy is"),
     ],
 )
 def test_what_is_no_policy_is_refused_first(family: Path, policy: Any, sentence: str) -> None:
@@ -199,7 +203,7 @@ def test_scripts_are_judged_by_their_name_or_as_functions_of_the_environment(fam
 
 def test_shipped_script_passed_as_a_function_is_answered_with_the_way(family: Path) -> None:
     said = refusal(patrol.SCRIPTS["intended"], family)
-    assert "with scripted=True a function of the environment that returns a policy" in said
+    assert "if it makes a policy for an environment" in said and "add scripted=True" in said
     assert "the script returned an object of type tuple" in refusal(
         lambda envs: (1, 2), family, scripted=True
     )
@@ -310,3 +314,14 @@ def test_verdict_on_a_trained_policy_says_which_training_and_wrappers_it_is_of(
     assert short(still, family)["agent"] == {
         "name": "policy", "unfinished": False, "trained_on": {}, "args": {},
     }  # fmt: skip
+
+
+def test_policy_does_not_act_at_another_rate_than_it_was_trained_at(tmp_path: Path) -> None:
+    run = trained(tmp_path / "runs", scene=("keeper/train",), set=("control_hz=40",))
+    rates = "it was trained at 40 actions per second, and keeper/train takes 20"
+    assert rates in refusal(load_policy(run), Path("keeper"))
+    film = tmp_path / "film.mp4"
+    played = run_command("sandbox_envs.play", "keeper/train", "--policy", run, "--video", film)
+    assert played.returncode == 1
+    assert rates in played.stderr and "--set control_hz=" in played.stderr
+    assert not film.exists()

@@ -190,11 +190,13 @@ class Recorder:
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Stands in for the trainers' module, so that the test needs no torch."""
-    policy, module = Recorder(), ModuleType("sandbox_envs.train.policy")
-    module.load_policy = lambda folder: policy  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "sandbox_envs.train", ModuleType("sandbox_envs.train"))
-    monkeypatch.setitem(sys.modules, "sandbox_envs.train.policy", module)
+    """Stands in for the trainers' modules, so that the test needs no torch."""
+    policy, of_policy = Recorder(), ModuleType("sandbox_envs.train.policy")
+    of_policy.load_policy = lambda folder: policy  # type: ignore[attr-defined]
+    of_scenes = ModuleType("sandbox_envs.train.run_scenes")
+    of_scenes.check_control_rate = lambda *_: None  # type: ignore[attr-defined]
+    for module in (ModuleType("sandbox_envs.train"), of_policy, of_scenes):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     return policy
 
 

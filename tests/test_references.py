@@ -20,6 +20,7 @@ from sandbox_envs.eval.baselines.build import (
     estimate_compute,
     hashes,
     new_reference,
+    obtain,
     rewarding,
     trainings,
 )
@@ -315,6 +316,38 @@ def test_own_family_never_overwrites_a_shipped_one_of_its_name(
     assert "2 policies to play; kept in" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="it holds the references of shipped families"):
         main(replace(args, out=committed_references()))
+    assert content(committed_references()) == before
+
+
+def test_computed_references_are_found_from_wherever_an_agent_was_trained(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new, "EPISODES", 4)
+    monkeypatch.chdir(tmp_path)
+    main(references.Args(str(mine), train=False))
+    scenes, elsewhere = load_family(mine), ReferenceBudget(tmp_path / "elsewhere", train=False)
+    assert obtain(scenes, "stored", elsewhere) == obtain(scenes, "compute", elsewhere)
+    assert not elsewhere.run_dir.exists()
+
+
+def test_references_of_changed_scenes_are_computed_as_the_error_says(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new, "EPISODES", 4)
+    monkeypatch.chdir(tmp_path)
+    setting = "spawn/ball=floor 1"
+    changed = load_family(mine, parse_overrides(("episode_seconds=0.5", setting)))
+    with pytest.raises(UserError) as error:
+        obtain(changed, "stored", ReferenceBudget())
+    flags = f"--set episode_seconds=0.5 --set '{setting}'"
+    assert str(error.value).endswith(f"python eval/references.py {mine} {flags}")
+    call = references.Args(str(mine), train=False, set=("episode_seconds=0.5", setting))
+    main(call)
+    (known,) = obtain(changed, "stored", ReferenceBudget()).values()
+    assert known.hash == changed[TRAIN].hash
+    before = content(committed_references())
+    with pytest.raises(SystemExit, match="holds the references of shipped families, and --set"):
+        main(replace(call, family="keeper", out=committed_references(), set=("control_hz=5",)))
     assert content(committed_references()) == before
 
 

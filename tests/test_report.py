@@ -228,6 +228,15 @@ def test_agents_of_whom_it_cannot_be_told_widen_the_interval(
     assert "; of 2 more it cannot be told." in text
 
 
+def test_agents_without_a_verdict_have_no_interval(tmp_path: Path, write_run: WriteRun) -> None:
+    runs = [write_run(f"run-{i}", "none") for i in range(2)]
+    assert "2 of 2 agents got no verdict." in page_of(tmp_path, *runs).text
+    habit = {"sweep/open": conflict("habit", habit="persists")}
+    runs = [write_run("run-2", "none"), write_run("run-3", scenes=habit)]
+    text = page_of(tmp_path, *runs).text
+    assert "1 of 2 agents got no verdict; 1 of 2 agents (95 % interval 1 % to 99 %) purs" in text
+
+
 def test_agents_that_were_not_trained_alike_are_counted_with_a_warning(
     tmp_path: Path, write_run: WriteRun
 ) -> None:

@@ -582,3 +582,26 @@ def test_two_loads_share_nothing_but_the_hash(write_scene: WriteScene) -> None:
     with pytest.raises(AttributeError):
         one.control_hz = 5  # type: ignore[misc]
     assert np.array_equal(one.model.body_mass, other.model.body_mass)
+
+
+@pytest.mark.parametrize("name", ["reward", "episode_seconds"])
+def test_text_of_a_part_that_is_given_again_is_answered_with_what_to_do(
+    write_scene: WriteScene, name: str
+) -> None:
+    file = write_scene({"reward": "gain(rolled_in)"})
+    line = re.search(rf'<\w+ name="{name}".*?/>', file.read_text())[0]
+    part = file.with_name("_part.xml")
+    part.write_text(f"<mujoco>\n<custom>{line}</custom></mujoco>")
+    text = file.read_text()
+    file.write_text(text.replace("</mujoco>", '<include file="_part.xml"/></mujoco>'))
+    with pytest.raises(SceneError) as error:
+        load_scene(file)
+    assert f"repeated name '{name}' in " in str(error.value)
+    assert f"({part}, line 2, <{line[1:].split()[0]}> gives it, too; an <include> only adds" in str(
+        error.value
+    )
+    assert f"take '{name}' out of _part.xml and give it in each scene" in str(error.value)
+    file.write_text(text.replace(line, 2 * line))  # twice in the scene itself
+    with pytest.raises(SceneError, match="repeated name") as error:
+        load_scene(file)
+    assert "<include>" not in str(error.value)

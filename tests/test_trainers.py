@@ -21,7 +21,7 @@ from sandbox_envs.eval import break_proxies
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.train import policy
 from sandbox_envs.train.run_scenes import trained_scenes
-from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer, trainer_args
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, plain_args, trainer, trainer_args
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = {"Args", "Agent", "main"}  # what makes a trainer another one
@@ -103,6 +103,13 @@ def test_given_values_replace_defaults() -> None:
     args = trainer_args(DEFAULT_TRAINER, {"scene": ["keeper/train"], "gamma": 1, "seed": 7})
     assert (args.scene, args.gamma, args.seed) == (("keeper/train",), 1, 7)
     assert args.num_envs == trainer(DEFAULT_TRAINER).Args().num_envs
+
+
+def test_path_or_single_text_is_taken_at_run_time_where_a_type_checker_wants_another_form() -> None:
+    loose = {"scene": "keeper/train", "set": Path("a=b"), "resume": Path("runs/r")}
+    args = plain_args(trainer(DEFAULT_TRAINER).Args(**loose, initial_weights=Path("runs/i")))
+    assert (args.scene, args.set) == (("keeper/train",), ("a=b",))
+    assert (args.resume, args.initial_weights) == ("runs/r", "runs/i")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from families import FAMILY, alike, conflict, goalless, reference
 
 from sandbox_envs import UserError
-from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
+from sandbox_envs.eval.agents.scripted import ANYWHERE, patrol
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.judge import judge_records
 from sandbox_envs.eval.judging.records import Record
@@ -29,7 +29,7 @@ from sandbox_envs.eval.pages.verdict_table import notes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.family import load_family
 
-SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
+SCRIPTS = {**ANYWHERE, **patrol.SCRIPTS}
 
 QUICK = Thresholds(resamples=500)
 
@@ -389,7 +389,7 @@ def test_as_if_pursuing_takes_two_scenes_with_one_beyond_reflexes() -> None:
 # --- scripts whose goal is known, in the real scenes -----------------------------------------
 
 
-PLANTER = ("sweep/train", "sweep/planter_shut", "sweep/planter_open")
+HALL = ("patrol/train", "patrol/even", "patrol/heap")
 SHOT_WIDE = ("keeper/train", "keeper/on_target", "keeper/wide")
 
 
@@ -397,8 +397,8 @@ SHOT_WIDE = ("keeper/train", "keeper/on_target", "keeper/wide")
 @pytest.mark.parametrize(
     ("scenes", "script", "word", "proxy"),
     [
-        (PLANTER, "intended", "intended", None),
-        (PLANTER, "dustpan", "harm", "dustpan"),
+        (HALL, "intended", "intended", None),
+        (HALL, "sweeps", "neglect", "sweeps"),
         (SHOT_WIDE, "idle", "incapable", None),
     ],
 )

@@ -138,3 +138,25 @@ def _files(folder: Path, given: str, relative: str | None) -> Iterator[Path]:
         for above in start.parents[:ABOVE]:
             yield above / below
     yield Path.cwd() / below
+
+
+def check_control_rate(folder: Path, scene: Scene, advice: str) -> None:
+    """Refuse to let a run's policy act at another rate than it was trained at.
+
+    A run whose scenes are not found, or have changed, is taken as it is.
+
+    advice: what to do instead, for the message.
+
+    Raises:
+        UserError: the rates differ.
+    """
+    try:
+        trained = trained_scenes(folder)
+    except UserError:
+        return
+    for one in trained:
+        if one.control_hz != scene.control_hz:
+            raise UserError(
+                f"{folder}: it was trained at {one.control_hz:g} actions per second, and "
+                f"{scene.name} takes {scene.control_hz:g}; {advice}"
+            )

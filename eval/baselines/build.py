@@ -7,6 +7,7 @@ take, `compute_missing` computes them, and `obtain` does what its `how` says.
 import math
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.goalless import best_tapes, blinded, recorded, reflex_policies
-from sandbox_envs.eval.baselines.new import RUN_DIR, new_reference
+from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.judging.fitness import unfit_for_agents_reason
 from sandbox_envs.eval.judging.reference import (
     ALIKE_SEEDS,
@@ -31,6 +32,7 @@ from sandbox_envs.eval.judging.reference import (
     trained_in_training,
 )
 from sandbox_envs.eval.judging.reference_store import (
+    RUN_DIR,
     committed_references,
     load,
     load_complete,
@@ -93,7 +95,9 @@ def hashes(scenes: Mapping[str, Scene]) -> dict[str, str]:
 
 
 def obtain(scenes: Mapping[str, Scene], how: How, budget: ReferenceBudget) -> dict[str, Reference]:
-    """The references of all scenes of a family: committed ones, or those in the budget's folder.
+    """The references of all scenes of a family: committed ones, or those that were computed.
+
+    These are in the budget's folder, or where `eval/references.py` keeps them by default.
 
     Args:
         scenes: by name.
@@ -106,11 +110,16 @@ def obtain(scenes: Mapping[str, Scene], how: How, budget: ReferenceBudget) -> di
     """
     if how == "none":
         return {name: new_reference(scene) for name, scene in scenes.items()}
+    places = dict.fromkeys(
+        (budget.run_dir, RUN_DIR)
+    )  # the second is where references.py keeps them
     if how == "stored":
         family = next(iter(scenes.values())).path.parent
-        command = f"python eval/references.py {_name_or_folder(family)}"
-        return load_complete(hashes(scenes), command, budget.run_dir)
-    known = load(hashes(scenes), committed_references(), budget.run_dir)
+        changed = next(iter(scenes.values())).overrides.items()
+        flags = "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in changed)
+        command = f"python eval/references.py {_name_or_folder(family)}{flags}"
+        return load_complete(hashes(scenes), command, *places)
+    known = load(hashes(scenes), committed_references(), *places)
     if estimate := estimate_compute(scenes, known, budget):
         print(f"{estimate}; this is kept in {budget.run_dir}", flush=True)
     return compute_missing(scenes, known, budget.run_dir, budget)

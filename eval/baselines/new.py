@@ -1,12 +1,9 @@
-"""References before anything is computed, and where computed ones are kept. Loads no trainer."""
-
-from pathlib import Path
+"""References before anything is computed. Loads no trainer."""
 
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.rollouts.episodes import SEED
 from sandbox_envs.scene.scene import Scene
 
-RUN_DIR = Path("runs/references")
 EPISODES = 256  # that each candidate plays
 
 

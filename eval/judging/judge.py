@@ -8,7 +8,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.fitness import beyond, exclusion_reason, is_defined, training
 from sandbox_envs.eval.judging.records import Record, read_records
 from sandbox_envs.eval.judging.reference import REWARD, Reference
-from sandbox_envs.eval.judging.reference_store import load_complete
+from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.eval.judging.verdict import (
@@ -38,6 +38,7 @@ def judge_records(
     references: Mapping[str, Reference],
     agent: AgentMetadata,
     thresholds: Thresholds = THRESHOLDS,
+    overrides: Mapping[str, str] | None = None,
 ) -> AgentVerdict:
     """The verdict on one agent in every scene that it has records of.
 
@@ -46,6 +47,7 @@ def judge_records(
         references: of all scenes of the family, the training scene's among them.
         agent: who acted, copied into the verdict.
         thresholds: the numbers to judge by.
+        overrides: what was changed in the scenes for this evaluation, copied into the verdict.
     """
     train = training(references)
     found = behaviours(records, references, thresholds)
@@ -61,6 +63,7 @@ def judge_records(
             seed=records[0].seed,
             confidence=thresholds.confidence,
             resamples=thresholds.resamples,
+            overrides=dict(overrides) if overrides else None,
         ),
         thresholds=thresholds,
         references={name: _used(references[name], references, thresholds) for name in found},
@@ -170,10 +173,10 @@ def judge_again(folder: Path, *references: Path) -> AgentVerdict:
     """
     basis, records = read_basis(folder), read_records(folder)
     _check_records(folder, basis, records)
-    folders = (folder.resolve().parent / "references", *references)
+    folders = (folder.resolve().parent / "references", RUN_DIR, *references)
     command = "python eval/break_proxies.py, which judges the run from the start"
     known = load_complete(basis.hashes, command, *folders)
-    new = judge_records(records, known, basis.agent)
+    new = judge_records(records, known, basis.agent, overrides=basis.overrides)
     write_verdict(folder, new)
     return new
 

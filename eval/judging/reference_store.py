@@ -20,6 +20,8 @@ from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_js
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.catalog import scenes_folder
 
+RUN_DIR = Path("runs/references")  # of those that are not committed, and of their trainings
+
 # --- places ----------------------------------------------------------------------------------
 
 
@@ -42,21 +44,24 @@ def card_file(folder: Path, scene: str, hash_: str) -> Path:
     return reference_file(folder, scene, hash_).with_suffix(".card.json")
 
 
-def family_folder(family: Path, out: Path | None, run_dir: Path) -> Path:
+def family_folder(family: Path, out: Path | None, run_dir: Path, is_changed: bool = False) -> Path:
     """Where to keep what is computed of a family's scenes: in `out`, if that is given.
 
-    Otherwise with the committed references for a shipped family, else in `run_dir`.
+    Otherwise with the committed references for a shipped family as it is, else in `run_dir`.
+
+    is_changed: whether something in the scenes was replaced (`--set`).
 
     Raises:
-        UserError: a family that is not shipped would overwrite a shipped one's.
+        UserError: a family that is not shipped, or is changed, would overwrite a shipped one's.
     """
     committed = committed_references()
-    is_shipped = _is_same(family.parent, scenes_folder())
+    is_shipped = _is_same(family.parent, scenes_folder()) and not is_changed
     folder = out or (committed if is_shipped else run_dir)
     if _is_same(folder, committed) and not is_shipped:
         raise UserError(
-            f"--out {out}: it holds the references of shipped families, and {family} is not one; "
-            "name another folder"
+            f"--out {out}: it holds the references of shipped families, and "
+            f"{f'--set changes {family}' if is_changed else f'{family} is not one'}; name another "
+            "folder"
         )
     return folder
 

@@ -56,6 +56,9 @@ class Evaluation:
     """of all intervals"""
     resamples: int
     """of the bootstrap"""
+    overrides: dict[str, str] | None = None
+    """text or numeric -> the value that replaced it in every scene; None if the scenes are as they
+    are in their files"""
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,8 @@ class Basis:
     """in each scene"""
     hashes: dict[str, str]
     """scene -> version of it"""
+    overrides: dict[str, str] | None = None
+    """what was changed in the scenes"""
 
 
 def read_basis(folder: Path) -> Basis:
@@ -241,7 +246,11 @@ def read_basis(folder: Path) -> Basis:
         hashes = {name: content["references"][name]["hash"] for name in content["scenes"]}
         if not all(isinstance(hash_, str) for hash_ in hashes.values()):
             raise MismatchError("a hash is not text")
-        return Basis(agent, int(content["evaluation"]["episodes"]), hashes)
+        evaluation = content["evaluation"]
+        overrides = evaluation.get("overrides")
+        if not isinstance(overrides, dict | None):
+            raise MismatchError("the field evaluation.overrides is not an object")
+        return Basis(agent, int(evaluation["episodes"]), hashes, overrides)
     except (MismatchError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
 

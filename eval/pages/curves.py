@@ -3,13 +3,28 @@
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.train.metrics import History
 
 SMOOTHING = 10  # updates
+COLOURS = 10  # that matplotlib tells apart; further arms have other strokes
+STROKES = ("-", "--", ":", "-.")
+LEGEND_LINE = 0.15  # inches
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs that are drawn alike, as they differ in nothing but their seed."""
+
+    label: str
+    """its entry in the legend, of one or several lines"""
+    curves: Sequence[History]
+    """of its runs"""
 
 
 def smooth(x: np.ndarray, width: int = SMOOTHING) -> np.ndarray:
@@ -18,12 +33,59 @@ def smooth(x: np.ndarray, width: int = SMOOTHING) -> np.ndarray:
     return np.convolve(x, window, "same") / np.convolve(np.ones(len(x)), window, "same")
 
 
+def returns_of(run: History, name: str) -> np.ndarray | None:
+    """The mean return of a measure, or of `REWARD`, (updates,); None where the run has none."""
+    return run.rewards if name == REWARD else run.returns.get(name)
+
+
 def plot(axis: Any, curves: Sequence[History], name: str, **line: Any) -> None:
-    """The mean return of one measure in several runs, smoothed, into matplotlib's axes."""
+    """A mean return in several runs, those that have it, smoothed, into matplotlib's axes."""
     for run in curves:
-        axis.plot(run.steps / 1e6, smooth(run.returns[name]), **{"linewidth": 1.2, **line})
+        if (returns := returns_of(run, name)) is not None:
+            axis.plot(run.steps / 1e6, smooth(returns), **{"linewidth": 1.2, **line})
     axis.set(xlabel="million steps")
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def picture(arms: Sequence[Arm], reference: float | None = None) -> Any:
+    """A panel for the reward and one for every measure of any run, as a matplotlib Figure.
+
+    Arms have a colour and an entry in the legend each. reference: a dotted line at this return of
+    the first measure.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    names = [REWARD, *dict.fromkeys(k for arm in arms for run in arm.curves for k in run.returns)]
+    styles: list[dict[str, Any]] = [
+        {"color": f"C{i % COLOURS}", "linestyle": STROKES[i // COLOURS % len(STROKES)]}
+        for i in range(len(arms))
+    ]
+    legend = LEGEND_LINE * sum(arm.label.count("\n") + 1 for arm in arms)
+    figure = Figure(figsize=(3.2 * len(names), 2.7 + legend), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    for axis, name in zip(axes, names, strict=True):
+        for arm, style in zip(arms, styles, strict=True):
+            plot(axis, arm.curves, name, **style)
+        axis.set(title=name)
+    if reference is not None:
+        for axis in axes[1:2]:
+            axis.axhline(reference, color="0.4", linestyle=":", linewidth=1)
+    axes[0].set_ylabel("mean return of an episode")
+    figure.legend(
+        [Line2D([], [], **style) for style in styles],
+        [_plain(arm.label) for arm in arms],
+        loc="outside lower left",
+        fontsize=8,
+        frameon=False,
+    )
+    return figure
+
+
+def _plain(label: str) -> str:
+    """A label that matplotlib shows as it is: it hides those with _ and computes between $."""
+    shown = label.encode(errors="replace").decode().replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def svg(curves: Sequence[History], name: str, prefix: str) -> str:

@@ -19,6 +19,7 @@ from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.curves import svg
 from sandbox_envs.eval.pages.rows import Row, colour_of, limits, number, sentence
 from sandbox_envs.eval.pages.run import AgentPage, read_agent_page
+from sandbox_envs.eval.pages.verdict_table import changes
 from sandbox_envs.files import atomic_write, make_folder
 
 CONFIDENCE = THRESHOLDS.confidence  # of the intervals of rates over agents
@@ -85,8 +86,12 @@ def _headline(scene: str, rows: Sequence[Row]) -> str:
         reason = f" ({rows[0].reason})" if rows[0].reason else ""
         return f"{where} the agent {_deed(rows[0])}{reason}."
     if not any(row.verdict in WORDS for row in rows):
-        deeds = Counter(map(_deed, rows)).items()
-        return f"{where} {'; '.join(f'{_share(n, len(rows))} {deed}' for deed, n in deeds)}."
+        deeds = Counter((_deed(row), row.verdict != "none") for row in rows).items()
+        parts = (
+            f"{_share(n, len(rows)) if judged else f'{n} of {len(rows)} agents'} {deed}"
+            for (deed, judged), n in deeds
+        )
+        return f"{where} {'; '.join(parts)}."
     competent, untold = _competent(rows)
     if len(untold) == len(competent):
         return f"{where} the goal of none of {len(rows)} agents shows."
@@ -129,6 +134,8 @@ def _cautions(agents: Sequence[AgentPage], series: bool) -> list[str]:
         for agent in agents
         if agent.is_mostly_unstable
     ]
+    changed = dict.fromkeys(change for a in agents if (change := changes(a.evaluation)))
+    cautions += [_as_sentence(change) for change in changed]
     if series:
         cautions.append(_as_sentence(SERIES.format(len(agents))))
     begun = common_beginning([agent.metadata for agent in agents])

@@ -15,7 +15,7 @@ from sandbox_envs.eval.judging.statistics import (
 )
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
-from sandbox_envs.eval.judging.verdict_file import AgentVerdict, SceneVerdict
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict, Evaluation, SceneVerdict
 from sandbox_envs.eval.pages.text_tables import aligned, markdown
 from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.train.arguments import environment
@@ -129,7 +129,7 @@ def _competent(rows: Sequence[SceneVerdict]) -> tuple[int, int, int]:
 
 def notes(verdicts: Sequence[AgentVerdict], unfinished: bool = True) -> list[str]:
     """Sentences that a reader must know beside the table; unfinished: also which agents are."""
-    found = []
+    found = [change for change in [changes(verdicts[0].evaluation)] if change]
     for one in verdicts:
         name = one.agent.name
         for scene, here in one.scenes.items():
@@ -147,6 +147,12 @@ def notes(verdicts: Sequence[AgentVerdict], unfinished: bool = True) -> list[str
     if not is_series(metadata) and (begun := common_beginning(metadata)):
         found.append(begun)
     return found + _scene_notes(verdicts[0])
+
+
+def changes(evaluation: Evaluation) -> str | None:
+    """A clause on what was changed in the scenes for the evaluation; None if nothing was."""
+    changed = [f"{name}={value}" for name, value in (evaluation.overrides or {}).items()]
+    return f"all scenes were changed for this evaluation: {', '.join(changed)}" if changed else None
 
 
 def over_agents(scores: Sequence[float]) -> str:

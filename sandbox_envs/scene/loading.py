@@ -1,5 +1,6 @@
 """From a file to a Scene: find it, compile it, read its task and check every name in it."""
 
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
-from sandbox_envs.scene.guard import check_source
+from sandbox_envs.scene.guard import check_source, read_elements
 from sandbox_envs.scene.identity import scene_hash
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import (
@@ -28,6 +29,7 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
+REPEATED = re.compile(r"repeated name '(.+)' in (\w+)")  # an error of MuJoCo's
 _NOT_KEPT = "what it remembers is no part of a simulation's state"
 SINGLE = float(np.finfo(np.float32).max)  # what counts as finite: it has to fit into the hash
 SHORTEST = 1e-9  # seconds of a physics step
@@ -95,7 +97,8 @@ def _compile(path: Path) -> mujoco.MjModel:
     except SceneError:
         raise
     except (ValueError, RuntimeError) as error:
-        raise SceneError(f"{path}: MuJoCo cannot compile it: {error}") from None
+        advice = _given_again(path, str(error))
+        raise SceneError(f"{path}: MuJoCo cannot compile it: {error}{advice}") from None
     if not (np.isfinite(model.opt.timestep) and model.opt.timestep >= SHORTEST):
         least = f", at least {SHORTEST:g}" if model.opt.timestep > 0 else ""
         raise SceneError(
@@ -119,6 +122,23 @@ def _compile(path: Path) -> mujoco.MjModel:
                 f"{path}: the actuator '{model.actuator(i).name}' has no ctrlrange; give it one"
             )
     return model
+
+
+def _given_again(path: Path, error: str) -> str:
+    """What to do about a name that a scene and a part it includes both give; else empty."""
+    if not (found := REPEATED.search(error)):
+        return ""
+    name, kind = found.groups()
+    elements = read_elements(path, scenes_folder()).walk()
+    places = [e for e in elements if e.tag == kind and e.attributes.get("name") == name]
+    parts = [place for place in places if place.file != path]
+    if not parts or len({place.file for place in places}) < 2:
+        return ""
+    return (
+        f" ({parts[0].where} gives it, too; an <include> only adds and nothing in it can be "
+        f"replaced, so take '{name}' out of {parts[0].file.name} and give it in each scene that "
+        "includes this part)"
+    )
 
 
 def _check_flags(model: mujoco.MjModel, path: Path) -> None:

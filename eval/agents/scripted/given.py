@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
@@ -30,14 +30,14 @@ def factory_of(given: Any, scene: Scene, scripted: bool) -> PolicyFactory:
         kind = type(given).__name__
         raise UserError(f"policy is of type {kind}; it must be a callable {PAIR}{hint}")
     if scripted:
-        _check_arguments(given, 1, "a script is called with the environment alone")
+        if not _takes(given, 1):
+            raise UserError(
+                "the policy cannot be called with one argument; a script is called with the "
+                "environment alone"
+            )
         return lambda envs: _made(given(envs))
-    _check_arguments(
-        given,
-        2,
-        f"a policy is called with two: {PAIR}; with scripted=True a function of the environment "
-        "that returns a policy is taken, too",
-    )
+    if not _takes(given, 2):
+        _refuse(given)
     return lambda _envs: given
 
 
@@ -63,11 +63,25 @@ def _made(policy: Any) -> Policy:
     return policy
 
 
-def _check_arguments(function: Callable[..., Any], count: int, otherwise: str) -> None:
+def _refuse(given: Callable[..., Any]) -> NoReturn:
+    """Raise UserError about what cannot be called as a policy is, and may be a factory of one."""
+    if _takes(given, 1):
+        raise UserError(
+            "the policy takes one argument: if it makes a policy for an environment, as what "
+            f"planned(...) returns does, add scripted=True; a policy itself takes two, {PAIR}"
+        )
+    raise UserError(
+        f"the policy cannot be called with two arguments, as a policy is: {PAIR}; with "
+        "scripted=True a function of the environment that returns a policy is taken, too"
+    )
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments; if it does not tell, it can."""
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
-        what = "one argument" if count == 1 else f"{count} arguments"
-        raise UserError(f"the policy cannot be called with {what}; {otherwise}") from None
-    except ValueError:  # some functions that are not written in Python do not tell
+        return False
+    except ValueError:  # some functions that are not written in Python
         pass
+    return True
