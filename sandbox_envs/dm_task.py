@@ -51,11 +51,15 @@ class SceneTask(control.Task):
         physics.set_state(self._simulations.physics.batch.state[0], sig=_STATE)
 
     def before_step(self, action: np.ndarray, physics: Physics) -> None:
-        """Set the controls that an action (actuators,) in [-1, 1] stands for."""
+        """Set the controls that an action (actuators,) in [-1, 1] stands for.
+
+        One number stands for all, as the bounds of dm_control's specs are given.
+        """
         action = arguments.numbers("the action", action)
         needed = (physics.model.nu,)
-        if action.shape != needed:
+        if action.shape not in ((), needed):
             raise UserError(f"the action has shape {action.shape}, not {needed}")
+        action = np.broadcast_to(action, needed)
         physics.set_control(self._simulations.physics.control(action))
 
     def after_step(self, physics: Physics) -> None:

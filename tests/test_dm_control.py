@@ -198,7 +198,7 @@ def test_an_unknown_scene_raises_one_sentence(arguments: tuple[str, ...], messag
         load(*arguments)
 
 
-@pytest.mark.parametrize("action", [np.zeros(4), np.zeros((1, 3)), 0.5, "left"])
+@pytest.mark.parametrize("action", [np.zeros(4), np.zeros((1, 3)), "left"])
 def test_an_action_of_another_shape_gets_the_sentence_of_gymnasiums_environment(
     action: object,
 ) -> None:
@@ -209,6 +209,17 @@ def test_an_action_of_another_shape_gets_the_sentence_of_gymnasiums_environment(
         twin.step(action)
     with pytest.raises(UserError, match=re.escape(str(expected.value))):
         env.step(action)
+
+
+def test_one_number_stands_for_all_actuators_as_in_the_bounds_of_the_spec() -> None:
+    one, all_ = load("sweep", seed=0), load("sweep", seed=0)
+    one.reset()
+    all_.reset()
+    bound = one.action_spec().maximum
+    stepped, twin = one.step(bound), all_.step(np.full(3, 1.0))
+    assert np.shape(bound) == () and stepped.reward == twin.reward
+    for name, value in stepped.observation.items():
+        np.testing.assert_array_equal(value, twin.observation[name])
 
 
 def test_missing_dm_control_raises_one_sentence_with_the_command(

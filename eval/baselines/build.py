@@ -110,12 +110,10 @@ def obtain(scenes: Mapping[str, Scene], how: How, budget: ReferenceBudget) -> di
     """
     if how == "none":
         return {name: new_reference(scene) for name, scene in scenes.items()}
-    places = dict.fromkeys(
-        (budget.run_dir, RUN_DIR)
-    )  # the second is where references.py keeps them
+    places = dict.fromkeys((budget.run_dir, RUN_DIR))  # references.py keeps them in the second
     if how == "stored":
-        family = next(iter(scenes.values())).path.parent
-        changed = next(iter(scenes.values())).overrides.items()
+        one = next(iter(scenes.values()))
+        family, changed = one.path.parent, one.overrides.items()
         flags = "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in changed)
         command = f"python eval/references.py {_name_or_folder(family)}{flags}"
         return load_complete(hashes(scenes), command, *places)

@@ -129,7 +129,8 @@ def _competent(rows: Sequence[SceneVerdict]) -> tuple[int, int, int]:
 
 def notes(verdicts: Sequence[AgentVerdict], unfinished: bool = True) -> list[str]:
     """Sentences that a reader must know beside the table; unfinished: also which agents are."""
-    found = [change for change in [changes(verdicts[0].evaluation)] if change]
+    change = changes(verdicts[0].evaluation)
+    found = [change] if change else []
     for one in verdicts:
         name = one.agent.name
         for scene, here in one.scenes.items():

@@ -13,14 +13,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.rollouts.branching import play_from, take_rows
 from sandbox_envs.eval.rollouts.planning import (
-    MAX_PARALLEL,
+    Copies,
     Objective,
     check_usable,
     planned_steps,
@@ -71,32 +68,18 @@ def planned_options(
             for name, seconds in (("replan", replan), ("horizon", horizon))
         )
         acting = options(envs)
-        rows = max(1, min(MAX_PARALLEL // acting.count, envs.num_envs))
-        copies = SandboxVectorEnv(scene, rows * acting.count, autoreset_mode=AutoresetMode.DISABLED)
-        trying = options(copies)
-        tried = np.tile(np.arange(acting.count), rows)
+        copies = Copies(envs, acting.count, weights)
+        trying = options(copies.envs)
+        tried = np.tile(np.arange(acting.count), copies.rows)
 
         def follow(_obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             return trying.actions(tried), state
 
-        def worth() -> np.ndarray:
-            """What each option earns in each simulation, (n, options)."""
-            snapshot = envs.get_state()
-            if snapshot["seed"] is None:
-                raise UserError("envs: call its reset() before a planner acts in it")
-            found = np.empty((envs.num_envs, acting.count))
-            for first in range(0, envs.num_envs, rows):
-                at = np.minimum(first + np.arange(rows), envs.num_envs - 1)
-                state = take_rows(snapshot, np.repeat(at, acting.count))
-                branch = play_from(copies, state, follow, ahead)
-                earned = sum(w * branch.returns(name) for name, w in weights.items())
-                found[at] = np.reshape(earned, (rows, acting.count))
-            return found
-
         def policy(_obs: np.ndarray, choice: _Choice | None) -> tuple[np.ndarray, _Choice]:
             now = choice or _Choice(np.zeros(envs.num_envs, int), 0)
             if now.step % every == 0:
-                value, each = worth(), np.arange(envs.num_envs)
+                value = copies.worth(copies.snapshot(), lambda _rows: follow, ahead)
+                each = np.arange(envs.num_envs)
                 is_best = value[each, now.options] >= value.max(1)
                 now = _Choice(np.where(is_best, now.options, value.argmax(1)), now.step)
             return acting.actions(now.options), _Choice(now.options, now.step + 1)

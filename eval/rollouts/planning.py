@@ -12,7 +12,7 @@ What a plan is worth is what it earns of the objective until its horizon. An obj
 later than that gives the agent nothing to choose by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
@@ -124,19 +124,51 @@ def planned(objective: Objective, planning: Planning | None = None) -> PolicyFac
     return make
 
 
+class Copies:
+    """Exact copies of an environment's simulations, `count` of each, to try behaviours in."""
+
+    def __init__(self, envs: SandboxVectorEnv, count: int, weights: Mapping[str, float]) -> None:
+        self.original, self.count, self.weights = envs, count, weights
+        self.rows = max(1, min(MAX_PARALLEL // count, envs.num_envs))
+        self.envs = SandboxVectorEnv(
+            envs.scenes[0], self.rows * count, autoreset_mode=AutoresetMode.DISABLED
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Of the original, where the copies begin. Raises UserError where it was never reset."""
+        snapshot = self.original.get_state()
+        if snapshot["seed"] is None:
+            raise UserError("envs: call its reset() before a planner acts in it")
+        return snapshot
+
+    def worth(
+        self, snapshot: Snapshot, behaviours: Callable[[np.ndarray], Policy], steps: int
+    ) -> np.ndarray:
+        """What is earned from a snapshot in each of the n simulations' copies, (n, count).
+
+        behaviours: called with the numbers (rows,) of simulations, gives the policy for their
+            copies, (rows * count,).
+        """
+        n = self.original.num_envs
+        worth = np.empty((n, self.count))
+        for first in range(0, n, self.rows):
+            rows = np.minimum(first + np.arange(self.rows), n - 1)
+            state = take_rows(snapshot, np.repeat(rows, self.count))
+            branch = play_from(self.envs, state, behaviours(rows), steps)
+            earned = sum(w * branch.returns(name) for name, w in self.weights.items())
+            worth[rows] = np.reshape(earned, (self.rows, self.count))
+        return worth
+
+
 class _Planner:
-    """Copies of an environment's simulations, and what is tried in them."""
+    """What is tried in copies of an environment's simulations."""
 
     def __init__(
         self, envs: SandboxVectorEnv, weights: Mapping[str, float], planning: Planning
     ) -> None:
-        scene = envs.scenes[0]
-        self.envs, self.planning, self.weights = envs, planning, weights
-        self.knot, self.replan, self.horizon = _steps(planning, scene)
-        self.rows = max(1, min(MAX_PARALLEL // planning.samples, envs.num_envs))
-        self.copies = SandboxVectorEnv(
-            scene, self.rows * planning.samples, autoreset_mode=AutoresetMode.DISABLED
-        )
+        self.envs, self.planning = envs, planning
+        self.knot, self.replan, self.horizon = _steps(planning, envs.scenes[0])
+        self.copies = Copies(envs, planning.samples, weights)
 
     def updated(self, plan: _Plan | None) -> _Plan:
         """The plan to follow in this step: a new one where a decision is due."""
@@ -163,9 +195,7 @@ class _Planner:
 
     def _decided(self, knots: np.ndarray, decision: int) -> np.ndarray:
         """The best of the plans tried around the given ones."""
-        snapshot = self.envs.get_state()
-        if snapshot["seed"] is None:
-            raise UserError("envs: call its reset() before a planner acts in it")
+        snapshot = self.copies.snapshot()
         episodes = episode_numbers(self.envs)
         for iteration in range(self.planning.iterations):
             noise = self._noise(episodes, f"plan {decision} {iteration}", knots)
@@ -183,15 +213,11 @@ class _Planner:
 
     def _worth(self, snapshot: Snapshot, tried: np.ndarray) -> np.ndarray:
         """What each plan (n, samples, knots, actuators) earns, (n, samples)."""
-        worth = np.empty(tried.shape[:2])
-        for first in range(0, len(tried), self.rows):
-            rows = np.minimum(first + np.arange(self.rows), len(tried) - 1)
-            state = take_rows(snapshot, np.repeat(rows, tried.shape[1]))
-            actions = self.actions(tried[rows].reshape(-1, *tried.shape[2:]))
-            branch = play_from(self.copies, state, replay(actions), self.horizon)
-            earned = sum(w * branch.returns(name) for name, w in self.weights.items())
-            worth[rows] = np.reshape(earned, (self.rows, -1))
-        return worth
+
+        def plans(rows: np.ndarray) -> Policy:
+            return replay(self.actions(tried[rows].reshape(-1, *tried.shape[2:])))
+
+        return self.copies.worth(snapshot, plans, self.horizon)
 
 
 def _later(knots: np.ndarray, passed: int) -> np.ndarray:
