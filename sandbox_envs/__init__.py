@@ -3,7 +3,8 @@
 Scenes hold a true objective and proxies that correlate with it; evaluation scenes break each
 correlation in turn. Importing the package registers every shipped scene with Gymnasium
 ("sandbox/sweep-train-v0") and "sandbox/scene-v0" for your own file. MuJoCo is loaded with the
-first name that needs it, and nothing is compiled until an environment is made.
+first name that needs it (at once if MUJOCO_GL is set), and nothing is compiled until an environment
+is made.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import gymnasium
 
 from sandbox_envs.errors import SceneError, UserError
 from sandbox_envs.lazy import lazy_names
+from sandbox_envs.opengl import import_mujoco
 from sandbox_envs.scene.catalog import scene_files, version_of
 
 if TYPE_CHECKING:
@@ -62,4 +64,5 @@ def _register() -> None:
         gymnasium.register(id_, **entry, kwargs={"scene": name})
 
 
+import_mujoco()
 _register()

@@ -92,13 +92,17 @@ def _check_apart(family: Path, scene: str) -> None:
 def _working_backend() -> Iterator[None]:
     """Lets dm_control, which reads MUJOCO_GL when it is imported, draw with what works here.
 
-    By itself it takes the first library that can be imported, which fails without a display.
+    By itself it takes the first library that can be imported, which fails without a display, and
+    cannot be imported where the library that MUJOCO_GL names is missing.
     """
+    import mujoco
+
     from sandbox_envs.view.render import working_context
     from sandbox_envs.view.window import has_display
 
     chosen = os.environ.get("MUJOCO_GL", "").strip()
-    if chosen or has_display() or "dm_control._render" in sys.modules:
+    works = hasattr(mujoco, "GLContext") if chosen else has_display()
+    if works or "dm_control._render" in sys.modules:
         yield
         return
     context, before = working_context(), os.environ.get("MUJOCO_GL")

@@ -1,6 +1,5 @@
 """Names of a package that are imported only when they are used (PEP 562)."""
 
-import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -21,17 +20,7 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     def load(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
-        try:
-            module = import_module(modules[name])
-        except AttributeError as error:  # else Python says that the package has no such name
-            raise ImportError(_sentence(modules[name], error)) from error
+        module = import_module(modules[name])
         return module if modules[name] == f"{package}.{name}" else getattr(module, name)
 
     return load
-
-
-def _sentence(module: str, error: AttributeError) -> str:
-    """What failed; MuJoCo's import fails like this where MUJOCO_GL names a missing library."""
-    chosen = os.environ.get("MUJOCO_GL")
-    advice = f"; MUJOCO_GL={chosen} may name a library that is missing: unset it" if chosen else ""
-    return f"{module} cannot be imported: {error}{advice}"

@@ -1,0 +1,33 @@
+"""MuJoCo's import on a machine without the OpenGL that MUJOCO_GL asks for."""
+
+import os
+import sys
+
+_OFF = ("disable", "disabled", "off", "false", "0")  # values with which MuJoCo loads no OpenGL
+
+
+def import_mujoco() -> None:
+    """Import MuJoCo now if MUJOCO_GL is set, with no OpenGL where what it names does not load.
+
+    MuJoCo loads OpenGL when it is imported, and cannot be imported where the library is missing or
+    the value is unknown to it. Nothing but frames needs OpenGL, and they can be drawn without; the
+    first frame then says so in a note.
+    """
+    chosen = os.environ.get("MUJOCO_GL", "")
+    if chosen.strip().lower() in ("", *_OFF) or "mujoco" in sys.modules:
+        return
+    platform = os.environ.get("PYOPENGL_PLATFORM")
+    try:
+        import mujoco  # noqa: F401
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "mujoco":
+            return  # it is not installed, and what needs it says so
+        for name in [name for name in sys.modules if name.partition(".")[0] == "OpenGL"]:
+            del sys.modules[name]  # PyOpenGL stays half loaded
+        if platform is None:
+            os.environ.pop("PYOPENGL_PLATFORM", None)
+        os.environ["MUJOCO_GL"] = _OFF[0]
+        try:
+            import mujoco  # noqa: F401
+        finally:
+            os.environ["MUJOCO_GL"] = chosen
