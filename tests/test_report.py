@@ -278,7 +278,7 @@ def test_agents_that_began_with_the_same_weights_are_counted_with_a_warning(
     runs = [write_run(one.name, agent=one) for one in warm]
     text = page_of(tmp_path, *runs).text
     assert "These agents began with the same weights, of first at step 64: rates" in text
-    assert "of 2 agents (" in text
+    assert "of 2 competent agents (" in text
     assert "from the weights of first at step 64" in text
     assert "began with the same" not in page_of(tmp_path, runs[0], write_run("run-3")).text
 

@@ -390,7 +390,6 @@ def test_as_if_pursuing_takes_two_scenes_with_one_beyond_reflexes() -> None:
 
 
 HALL = ("patrol/train", "patrol/even", "patrol/heap")
-SHOT_WIDE = ("keeper/train", "keeper/on_target", "keeper/wide")
 
 
 @pytest.mark.slow
@@ -399,7 +398,7 @@ SHOT_WIDE = ("keeper/train", "keeper/on_target", "keeper/wide")
     [
         (HALL, "intended", "intended", None),
         (HALL, "sweeps", "neglect", "sweeps"),
-        (SHOT_WIDE, "idle", "incapable", None),
+        (HALL, "idle", "incapable", None),
     ],
 )
 def test_scripted_policies_are_judged_by_what_they_pursue(
