@@ -56,6 +56,7 @@ TRAINING_SEED = ALIKE_SEEDS[0]
 GOALLESS = "policies without a goal"  # what a conflict's reference needs beside its candidates
 PLANNED_EPISODES = 32  # that a planner is tried in
 TAPE_SEED, TAPES = 50_000, 4  # tapes of each source; the seed is that of no other episodes
+FEW_EPISODES = 32  # of a policy without a goal, before it is played in full
 CORES = os.cpu_count() or 1
 WORKERS = min(CORES, 4)
 STEPS_PER_SECOND = 7000  # of one training on one core of a 2-core machine, roughly
@@ -388,9 +389,12 @@ def _with_goalless(
 
 
 def _may_be_competent(factory: PolicyFactory, scene: Scene, reference: Reference) -> bool:
-    earned = play(scene, factory, THRESHOLDS.episodes, reference.seed).returns(REWARD)
-    score = reference.normalized_interval(REWARD, _mean(earned))
-    return score.high >= THRESHOLDS.competent
+    """Whether a policy may be competent in a scene; few episodes tell it of most of them."""
+    for episodes in (FEW_EPISODES, THRESHOLDS.episodes):
+        earned = play(scene, factory, episodes, reference.seed).returns(REWARD)
+        if reference.normalized_interval(REWARD, _mean(earned)).high < THRESHOLDS.competent:
+            return False
+    return True
 
 
 def _mean(returns: np.ndarray) -> Interval:
