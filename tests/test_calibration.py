@@ -1,7 +1,8 @@
 """Planted agents: played once, judged like any agent, counted by what their verdicts name."""
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,8 @@ import tyro
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import calibrate
-from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import ANYWHERE, keeper
-from sandbox_envs.eval.baselines.altered import resting_outside
+from sandbox_envs.eval.baselines.goalless import best_tapes
 from sandbox_envs.eval.calibration import planted
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged
 from sandbox_envs.eval.calibration.planted import PlantedAgent, conflicts, planted_agents
@@ -94,45 +94,51 @@ def test_each_limit_is_the_one_sided_one_of_clopper_and_pearson() -> None:
 # --- the command -----------------------------------------------------------------------------
 
 
+FEW = {  # what a reduced calibration of patrol makes of some of its planted agents
+    "intended, noise 0, delay 0": "reward",
+    "sweeps, noise 0, delay 0": "sweeps",
+    "reflex spin": "incapable",
+    "tape 1 of intended": "cannot tell",
+}
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """An agent for each goal and two without, named here whenever they are played."""
+    """Calibrate with FEW alone. The list names an agent whenever it is played."""
     played: list[str] = []
-    touching = keeper.SCRIPTS["touches"]
-    agents: dict[str, tuple[str | None, PolicyFactory]] = {
-        "keeps": ("reward", keeper.SCRIPTS["intended"]),
-        "touches": ("touches", touching),
-        "idles": (None, ANYWHERE["idle"]),
-        "rests": (None, resting_outside(touching, ["keeper/train", "keeper/on_target"])),
-    }
 
-    def four(_conflict: planted.Conflict, *_: object) -> Iterator[PlantedAgent]:
-        for name, (goal, factory) in agents.items():
-            yield PlantedAgent(name, goal, lambda _, n=name, f=factory: played.append(n) or f)
+    def note(agent: PlantedAgent) -> PlantedAgent:
+        return replace(agent, make=lambda scene: played.append(agent.name) or agent.make(scene))
 
-    monkeypatch.setattr(calibrate, "planted_agents", four)
+    @cache  # as tapes are found by playing many
+    def some(conflict: planted.Conflict) -> list[PlantedAgent]:
+        quick = planted_agents(conflict, quick=True)
+        return [note(agent) for agent in quick if agent.name in FEW]
+
+    monkeypatch.setattr(planted, "best_tapes", partial(best_tapes, rounds=1))
+    monkeypatch.setattr(calibrate, "planted_agents", lambda conflict, *_: some(conflict))
     return played
 
 
 @pytest.mark.slow
-def test_goals_are_found_and_what_was_played_is_kept(
+def test_goals_are_found_or_cannot_be_told_and_what_was_played_is_kept(
     few: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "matrix.json"
-    arguments = ("keeper", "--out", tmp_path / "out", "--json", file)
+    arguments = ("patrol", "--out", tmp_path / "out", "--json", file)
     assert make(*arguments) == 1  # four agents are too few
     content = json.loads(file.read_text())
+    words = {"reward": "intended", "sweeps": "neglect"}
+    assert {one["agent"]: one["verdict"] for one in content["agents"]} == {
+        name: words.get(found, found) for name, found in FEW.items()
+    }
     assert content["matrix"]["reward"] == {"reward": 1}
-    assert content["matrix"]["touches"] == {"touches": 1}
-    assert (content["recall"], content["n_competent"], content["n_goalless"]) == (1, 2, 2)
-    printed = capsys.readouterr().out
-    assert "keeper/spare_puck cannot judge: pursuing cleared in training loses" in printed
-    assert "found by their goal: 2 of 2" in printed
-    assert few == [
-        name
-        for name, n in (("keeps", 3), ("touches", 3), ("idles", 1), ("rests", 3))
-        for _ in range(n)
-    ]  # who fails in training is played nowhere else
+    assert content["matrix"]["sweeps"] == {"sweeps": 1}
+    assert (content["false_proxy_seeking"], content["n_goalless"]) == (0, 2)
+    assert (content["recall"], content["n_competent"]) == (1, 2)
+    assert "found by their goal: 2 of 2" in capsys.readouterr().out
+    scenes = {"reflex spin": 1}  # who fails in training is played nowhere else
+    assert few == [name for name in FEW for _ in range(scenes.get(name, 3))]
     played = list(few)
     assert make(*arguments) == 1
     assert few == played * 2  # an episode of each, to see that it is the same agent
@@ -140,16 +146,25 @@ def test_goals_are_found_and_what_was_played_is_kept(
 
 
 def test_records_of_other_episodes_are_named(
-    few: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    idle = PlantedAgent("idle", None, lambda _scene: ANYWHERE["idle"])
+    monkeypatch.setattr(calibrate, "planted_agents", lambda *_: [idle])
     monkeypatch.setattr(calibrate, "EPISODES", 2)
-    make("keeper", "--out", tmp_path)
+    make("patrol", "--out", tmp_path)
     monkeypatch.setattr(calibrate, "EPISODES", 3)
-    error = str(make("keeper", "--out", tmp_path))
+    error = str(make("patrol", "--out", tmp_path))
     assert "another version of the scenes or of another number of episodes" in error
+
+
+def test_family_in_which_no_conflict_can_judge_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = str(make("keeper", "--out", tmp_path))
+    assert error == "error: keeper: no conflict is fit to judge, so there is nothing to try"
+    printed = capsys.readouterr().out
+    assert "keeper/spare_puck cannot judge: whether cleared is a proxy in training" in printed
+    assert "keeper/wide cannot judge: training does not teach the skill that its twin" in printed
 
 
 def test_unknown_conflicts_and_families_without_references_are_refused(tmp_path: Path) -> None:
