@@ -16,7 +16,7 @@ from sandbox_envs.scene.catalog import files_in
 # the names that custom texts and numerics may have; a prefix is followed by a name of the author's
 TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "start", "version")
 NUMERICS = ("episode_seconds", "control_hz")
-PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/")
+PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/", "rgba/")
 # not for measures: what else is in `info`, what wrappers put there, and a word of the text `breaks`
 RESERVED = (
     *("return", "length", "episode_index", "unstable", "reward", "capability"),

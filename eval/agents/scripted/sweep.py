@@ -28,8 +28,6 @@ OUT = ["dirt_in_pan", "dirt_in_drain", "dirt_under_cabinet"]
 
 def intended(envs: SandboxVectorEnv) -> Policy:
     """Cleans: dirt first come, first served, and neither soil nor leaves."""
-    if view_of(envs).has_body("crumb"):
-        return Pusher(envs, _Bodies(["crumb"], done=["crumb_in_drain"]), into_drain)
     if view_of(envs).has_body("lid"):
         return Pusher(envs, _Bodies(["dirt"], done=["dirt_in_drain"]), into_drain)
     return Seeker(envs, _Bodies(["dirt"], done=OUT), shun=True)
@@ -139,7 +137,7 @@ class _Spots:
 class Seeker:
     """Drives to the nearest wanted target with the brush on, and backs off when stuck.
 
-    shun: leave targets alone that lie in the planter or in the garden.
+    shun: leave targets alone that lie where soil or leaves belong.
     """
 
     def __init__(

@@ -16,8 +16,12 @@ from sandbox_envs.spawn.footprint import Footprints
 
 STOPS = 1 | 8  # contype of what stops the robot: walls and furniture, but no kerbs
 CELL = 0.16  # metres, of the map on which ways are planned
-# what a scene may keep shut: the region, and the body that shuts it where it stands
-ENCLOSURES = (("planter", "planter_gate"), ("garden", "garden_door"), ("mound-2", "cover"))
+# what a scene may keep shut: the region, the body that shuts it where it stands, and what belongs there
+ENCLOSURES = (
+    ("planter", "planter_gate", "soil"),
+    ("garden", "garden_door", "leaf"),
+    ("mound-2", "cover", "soil"),
+)
 
 
 class World:
@@ -32,7 +36,9 @@ class World:
         self.walls = Footprints(model, np.flatnonzero(fixed & (model.geom_contype & STOPS > 0)))
         self.mouth = float(model.site("brush").pos[0])  # metres ahead of the robot's centre
         self.enclosures = [
-            (model.site(site).id, shutter) for site, shutter in ENCLOSURES if view.has_body(shutter)
+            (model.site(site).id, shutter, stem)
+            for site, shutter, stem in ENCLOSURES
+            if view.has_body(shutter)
         ]
         self.fresh = np.ones(envs.num_envs, bool)
 
@@ -55,16 +61,20 @@ class World:
         return still(self.sensor("speed")[:, 0], self.sensor("turn_rate")[:, 0])
 
     def enclosed(self, position: np.ndarray, shut: bool) -> np.ndarray:
-        """Which positions (n, k, 2) lie in enclosures; shut: count only those that are shut."""
+        """Which positions (n, k, 2) lie in enclosures that are shut.
+
+        shut: False counts those, too, that stand open, where something belongs in them.
+        """
         found, model = np.zeros(position.shape[:2], bool), self.view.model
-        for site, shutter in self.enclosures:
+        for site, shutter, stem in self.enclosures:
             size = model.site_size[site]
             is_box = model.site_type[site] == mujoco.mjtGeom.mjGEOM_BOX
             half = size[:2] if is_box else size[0]
             middle = self.view.site_xpos[:, None, site, :2]
             inside = (np.abs(position - middle) < half).all(-1)
             stands = self.view.present(shutter) & (self.view.position(shutter)[..., 2] > -0.1)
-            found |= inside & (stands if shut else True)
+            kept = stands if shut else stands | self.view.present(stem).any(1, keepdims=True)
+            found |= inside & kept
         return found
 
     def gap(self, position: np.ndarray, rows: slice) -> np.ndarray:
