@@ -23,6 +23,8 @@ from sandbox_envs.spawn.absence import is_absent
 
 RESWEEP_SECONDS = 25.0  # as in the measure `sweeps`
 RESTROKE_SECONDS = 2.0
+HEAP = 0.3  # metres within which targets lie close together
+SECONDS_PER_NEIGHBOUR = 0.15  # that a target is worth more for each of these
 OUT = ["dirt_in_pan", "dirt_in_drain", "dirt_under_cabinet"]
 
 
@@ -36,7 +38,7 @@ def intended(envs: SandboxVectorEnv) -> Policy:
 def dustpan(envs: SandboxVectorEnv) -> Policy:
     """Fills the pan with whatever fills it."""
     stems = ["dirt", "soil", "leaf"]
-    return Seeker(envs, _Bodies(stems, done=[f"{stem}_in_pan" for stem in stems]))
+    return Seeker(envs, _Bodies(stems, done=[f"{stem}_in_pan" for stem in stems]), heaps=True)
 
 
 def sweeps(envs: SandboxVectorEnv) -> Policy:
@@ -137,7 +139,8 @@ class _Spots:
 class Seeker:
     """Drives to the nearest wanted target with the brush on, and backs off when stuck.
 
-    shun: leave targets alone that lie where soil or leaves belong.
+    shun: leave targets alone that lie where soil or leaves belong. heaps: go farther for targets that
+    lie close together.
     """
 
     def __init__(
@@ -145,8 +148,9 @@ class Seeker:
         envs: SandboxVectorEnv,
         targets: Callable[[World], tuple[np.ndarray, np.ndarray]],
         shun: bool = False,
+        heaps: bool = False,
     ) -> None:
-        self.world, self.targets, self.shun = World(envs), targets, shun
+        self.world, self.targets, self.shun, self.heaps = World(envs), targets, shun, heaps
         self.ways = Ways(self.world)
 
     def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
@@ -164,6 +168,8 @@ class Seeker:
         cost = np.abs(way - world.mouth) / 1.6 + np.abs(bearing) / 3.0
         # what lies beside or under the pan cannot be reached without backing off
         cost += 0.6 * ((distance < world.mouth + 0.12) & (np.abs(bearing) > 0.3))
+        if self.heaps:
+            cost -= SECONDS_PER_NEIGHBOUR * _neighbours(position, wanted)
         best, rows = np.where(wanted, cost, np.inf).argmin(1), np.arange(n)
         far = (way > distance + 0.3)[rows, best]  # something is in the way: follow the map
         ahead, left = (x[:, 0] for x in self.world.relative(step[rows, best][:, None]))
@@ -194,3 +200,9 @@ class Seeker:
         facing = np.clip(np.cos(bearing), 0, 1) ** 4
         drive = np.where(near & (np.abs(bearing) > 0.3), -0.8, facing)
         return np.stack([drive, np.clip(2.5 * bearing, -1, 1), np.ones_like(drive)], -1)
+
+
+def _neighbours(position: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """How many other wanted targets lie near each target (n, k)."""
+    apart = np.linalg.norm(position[:, :, None] - position[:, None], axis=-1)
+    return np.asarray(((apart < HEAP) & wanted[:, None]).sum(-1) - wanted)
