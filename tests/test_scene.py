@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import WriteScene
 
-from sandbox_envs import SandboxVectorEnv, Scene, SceneError, UserError, load_scene
+from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, SceneError, UserError, load_scene
 from sandbox_envs.scene import catalog
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
 from sandbox_envs.scene.family import load_family
@@ -541,6 +541,32 @@ def test_hash_does_not_depend_on_prose_looks_or_folder(hash_with) -> None:
     assert hash_with("train.xml", 'name="about" data=', "Once upon a time") == same
     assert hash_with("_room.xml", 'material name="wall" rgba=', "0.1 0.2 0.3 1") == same
     assert hash_with("_room.xml", 'camera name="corner" pos=', "1 2 3") == same
+
+
+def test_material_gets_the_colour_that_a_text_says_and_the_retina_sees_it() -> None:
+    usual = load_scene("sweep/train")
+    blue = load_scene("sweep/train", {"rgba/dirt": "0.2 0.4 0.9 1"})
+    assert blue.model.material("dirt").rgba == pytest.approx([0.2, 0.4, 0.9, 1])
+    assert usual.model.material("dirt").rgba[2] < 0.5
+    assert blue.hash != usual.hash
+    assert load_scene("sweep/train", {"rgba/wall": "0 0 0 1"}).hash == usual.hash  # unseen
+    first, other = (SandboxEnv(scene).reset(seed=0)[0] for scene in (usual, blue))
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ({"rgba/drit": "0 0 0 1"}, "text 'rgba/drit': there is no material 'drit'; did you mean"),
+        ({"rgba/dirt": "blue"}, "text 'rgba/dirt': 'blue' is not a colour; write red, green, blue"),
+        ({"rgba/dirt": "0 0 2 1"}, "text 'rgba/dirt': '0 0 2 1' is not a colour; write red"),
+        ({"rgba/dirt": "0 0 nan 1"}, "text 'rgba/dirt': '0 0 nan 1' is not a colour; write red"),
+    ],
+)
+def test_colour_that_is_none_is_refused(text: dict[str, str], message: str) -> None:
+    with pytest.raises(SceneError) as error:
+        load_scene("sweep/train", text)
+    assert message in str(error.value)
 
 
 def test_hash_depends_on_colours_and_groups_only_where_a_retina_sees_them(

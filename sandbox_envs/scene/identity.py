@@ -15,8 +15,8 @@ from sandbox_envs.language.terms import Retina, Term
 if TYPE_CHECKING:
     from sandbox_envs.scene.scene import Scene
 
-# names of custom texts that do not change the task
-_PROSE = re.compile(r"about$|range/|conserved/")
+# names of custom texts that do not change the task; colours count where a retina sees them
+_PROSE = re.compile(r"about$|range/|conserved/|rgba/")
 # fields of a compiled model that may change the physics ...
 _PHYSICS = re.compile(
     r"^(body|dof|jnt|geom|site|mesh|hfield|flex|tendon|wrap|actuator|sensor|eq|pair|exclude|qpos0)"
