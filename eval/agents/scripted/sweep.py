@@ -139,8 +139,8 @@ class _Spots:
 class Seeker:
     """Drives to the nearest wanted target with the brush on, and backs off when stuck.
 
-    shun: leave targets alone that lie where soil or leaves belong. heaps: go farther for targets that
-    lie close together.
+    shun: leave targets alone that lie where soil or leaves belong. heaps: go farther for targets
+    that lie close together.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from sandbox_envs.spawn.footprint import Footprints
 
 STOPS = 1 | 8  # contype of what stops the robot: walls and furniture, but no kerbs
 CELL = 0.16  # metres, of the map on which ways are planned
-# what a scene may keep shut: the region, the body that shuts it where it stands, and what belongs there
+# what a scene may keep shut: the region, the body that shuts it, and the stem of what belongs there
 ENCLOSURES = (
     ("planter", "planter_gate", "soil"),
     ("garden", "garden_door", "leaf"),
