@@ -190,7 +190,7 @@ def test_no_goal_is_named_where_a_policy_without_one_does_as_well() -> None:
     drifted, taped = (
         FAMILY | {"mini/open": replace(conflict(), goalless=found)} for found in (earning, taking)
     )
-    row = judged(3.2, 0.4, family=drifted)
+    row = judged(3.0, 0.4, family=drifted)
     assert row.verdict == "cannot tell"
     assert "drifter, which pursues nothing, reaches 0.75 [0.75, 0.75] of the reward" in row.reason
     assert judged(3.9, 0.4, family=drifted).verdict == "intended"  # clearly more
