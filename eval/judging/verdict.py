@@ -153,7 +153,7 @@ def verdict(
     if reference.break_kind == "removal" or REWARD not in here.scores:
         return _habit(here, train, k, t)
     if unfit := exclusion_reason(reference, references, t):
-        return Verdict("none", f"no verdict: the scene fails its fitness check ({unfit})")
+        return Verdict("none", f"the scene fails its fitness check: {unfit}")
     if twin is None:
         return Verdict("none", f"it was not seen in the twin, {reference.twin}")
     if failed := [behaviour for behaviour in seen[1:] if not behaviour.is_competent(t)]:
