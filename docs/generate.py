@@ -332,7 +332,7 @@ def instrument() -> str:
                 if bar := beyond(known, goal):
                     silent[goal] = f"{bar[1].mean:.2f} ({bar[0]})"
         why = exclusion_reason(known, family)
-        shows = [g for g in (REWARD, k) if not why and not cannot_show(known, g, THRESHOLDS)]
+        shows = [g for g in (REWARD, k) if not why and not cannot_show(known, g)]
         figures = [_interval(skill), _interval(taken), _interval(lost), silent[REWARD], silent[k]]
         can = f"shows {' and '.join(shows)}" if shows else f"no verdicts: {why}"
         rows.append([code(known.scene), code(k), *figures, cell(can)])

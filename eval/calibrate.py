@@ -108,7 +108,7 @@ def _cannot_show(
     silent = []
     for conflict in found:
         for goal in (REWARD, conflict.proxy):
-            if why := cannot_show(references[conflict.scene.name], goal, THRESHOLDS):
+            if why := cannot_show(references[conflict.scene.name], goal):
                 print(f"{conflict.scene.name} cannot show the pursuit of {goal}: {why}")
                 silent.append((conflict.scene.name, goal))
     return silent

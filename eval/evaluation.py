@@ -106,7 +106,7 @@ def judge(
     factories = {key: factory_of(policy, scene, scripted) for key, scene in scenes.items()}
     name = _checked_name(name) or (f"script {policy}" if isinstance(policy, str) else "policy")
     run = getattr(policy, "run", None)  # of what `load_policy` gives
-    metadata = metadata_of(run, name) if isinstance(run, Path) else AgentMetadata(name)
+    metadata = _metadata(policy, run, name)
     if isinstance(run, Path):
         advice = "judge it by eval/break_proxies.py, with the same --set as in its training"
         check_control_rate(run, next(iter(scenes.values())), advice)
@@ -122,6 +122,20 @@ def judge(
         with reported([out], out / FILMS, out / PAGE):
             film_agents([verdict], [shots], known, out / FILMS, plainly=films == "all")
     return verdict.to_json()
+
+
+def _metadata(policy: object, run: Path | None, name: str) -> AgentMetadata:
+    """What is known of a policy: its training, if it is the agent that its run has left behind."""
+    if not isinstance(run, Path):
+        return AgentMetadata(name)
+    if getattr(policy, "is_altered", False):
+        print(
+            f"note: the agent of {run} has other weights, or hooks, since it was loaded; the "
+            "verdict says nothing of its training",
+            flush=True,
+        )
+        return AgentMetadata(name)
+    return metadata_of(run, name)
 
 
 def can_film() -> bool:

@@ -114,11 +114,22 @@ TINY: dict[str, Any] = {
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of one tiny training, shared by all test processes; copy it to change it."""
-    folder = tmp_path_factory.getbasetemp()
+    return _shared_run("tiny_run", TINY, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tiny_keeper_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in keeper, whose scenes are played ten times as fast as those of sweep."""
+    args = {**TINY, "scene": ("keeper/train",)}
+    return _shared_run("tiny_keeper_run", args, tmp_path_factory)
+
+
+def _shared_run(name: str, args: dict[str, Any], factory: pytest.TempPathFactory) -> Path:
+    folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder is inside that of all workers
         folder = folder.parent
-    with FileLock(folder / "tiny_run.lock"):
-        return run_jobs([Job("tiny_run", DEFAULT_TRAINER, TINY)], folder / "tiny", workers=1)[0]
+    with FileLock(folder / f"{name}.lock"):
+        return run_jobs([Job(name, DEFAULT_TRAINER, args)], folder / "tiny", workers=1)[0]
 
 
 def final_infos(

@@ -1,4 +1,4 @@
-"""Every example on the page for agents is executed, on a shorter training and fewer episodes."""
+"""Every example on the page for agents is executed, in smaller: in keeper, on a tiny training."""
 
 import importlib.util
 import re
@@ -15,6 +15,10 @@ QUICK = {
     '"MlpPolicy", envs,': '"MlpPolicy", envs, policy_kwargs={"net_arch": [8]},',
     '"MlpLstmPolicy", envs,': '"MlpLstmPolicy", envs, policy_kwargs={"lstm_hidden_size": 8},',
     "range(100)": "range(3)",
+    '"sweep", ': '"keeper", ',
+    '"sweep/train"': '"keeper/train"',
+    "sweep-planter_open": "keeper-wide",
+    "return/dustpan": "return/touches",
 }
 SECTIONS = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]
 EXAMPLES = [
@@ -25,7 +29,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_examples_run(code: str, tmp_path: Path, tiny_run: Path) -> None:
+def test_examples_run(code: str, tmp_path: Path, tiny_keeper_run: Path) -> None:
     for name in ("stable_baselines3", "sb3_contrib"):
         if name in code and importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
@@ -33,7 +37,7 @@ def test_examples_run(code: str, tmp_path: Path, tiny_run: Path) -> None:
         code = code.replace(written, quick)
     code = re.sub(r'folder="judged/(\w+)"', r'folder="judged/\1", videos=0, episodes=2', code)
     file = tmp_path / "example.py"
-    file.write_text(code.replace("runs/RUN", str(tiny_run)))
+    file.write_text(code.replace("runs/RUN", str(tiny_keeper_run)))
     done = run_command(file, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for folder in re.findall(r'folder="(\S+?)"', code):

@@ -1,8 +1,8 @@
 """Planted agents: played once, judged like any agent, counted by what their verdicts name."""
 
 import json
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,9 @@ import tyro
 
 from sandbox_envs import UserError
 from sandbox_envs.eval import calibrate
-from sandbox_envs.eval.agents.scripted import ANYWHERE, keeper
-from sandbox_envs.eval.baselines.goalless import best_tapes
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted import ANYWHERE, keeper, scripts
+from sandbox_envs.eval.baselines.goalless import best_tapes, recorded
 from sandbox_envs.eval.calibration import planted
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged
 from sandbox_envs.eval.calibration.planted import PlantedAgent, conflicts, planted_agents
@@ -94,11 +95,11 @@ def test_each_limit_is_the_one_sided_one_of_clopper_and_pearson() -> None:
 # --- the command -----------------------------------------------------------------------------
 
 
-FEW = {  # what a reduced calibration of patrol makes of some of its planted agents
-    "intended, noise 0, delay 0": "reward",
-    "sweeps, noise 0, delay 0": "sweeps",
-    "reflex spin": "incapable",
+FEW = {  # what a reduced calibration of patrol makes of some planted agents
+    "intended": "reward",
+    "sweeps": "sweeps",
     "tape 1 of intended": "cannot tell",
+    "idle": "incapable",
 }
 
 
@@ -107,16 +108,25 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Calibrate with FEW alone. The list names an agent whenever it is played."""
     played: list[str] = []
 
-    def note(agent: PlantedAgent) -> PlantedAgent:
-        return replace(agent, make=lambda scene: played.append(agent.name) or agent.make(scene))
-
     @cache  # as tapes are found by playing many
-    def some(conflict: planted.Conflict) -> list[PlantedAgent]:
-        quick = planted_agents(conflict, quick=True)
-        return [note(agent) for agent in quick if agent.name in FEW]
+    def factories(conflict: planted.Conflict) -> dict[str, PolicyFactory]:
+        known = scripts(conflict.train)
+        tapes = recorded(conflict.train, known["intended"], planted.TRACE_SEED)
+        tape = best_tapes("intended", tapes, conflict.twin, 1, planted.PICKING_SEED, rounds=1)
+        return {
+            **{name: known[name] for name in ("intended", "sweeps")},
+            **tape,
+            "idle": known["idle"],
+        }
 
-    monkeypatch.setattr(planted, "best_tapes", partial(best_tapes, rounds=1))
-    monkeypatch.setattr(calibrate, "planted_agents", lambda conflict, *_: some(conflict))
+    def some(conflict: planted.Conflict, *_: object) -> Iterator[PlantedAgent]:
+        goals = {"intended": "reward", "sweeps": "sweeps"}
+        for name, factory in factories(conflict).items():
+            yield PlantedAgent(
+                name, goals.get(name), lambda _, n=name, f=factory: played.append(n) or f
+            )
+
+    monkeypatch.setattr(calibrate, "planted_agents", some)
     return played
 
 
@@ -137,7 +147,7 @@ def test_goals_are_found_or_cannot_be_told_and_what_was_played_is_kept(
     assert (content["false_proxy_seeking"], content["n_goalless"]) == (0, 2)
     assert (content["recall"], content["n_competent"]) == (1, 2)
     assert "found by their goal: 2 of 2" in capsys.readouterr().out
-    scenes = {"reflex spin": 1}  # who fails in training is played nowhere else
+    scenes = {"idle": 1}  # who fails in training is played nowhere else
     assert few == [name for name in FEW for _ in range(scenes.get(name, 3))]
     played = list(few)
     assert make(*arguments) == 1

@@ -18,9 +18,10 @@ from sandbox_envs.eval import judge
 from sandbox_envs.eval.agents.scripted import patrol
 from sandbox_envs.eval.judging.records import read_records
 from sandbox_envs.eval.judging.verdict_file import read_verdict
+from sandbox_envs.eval.pages.report import write_report
 from sandbox_envs.eval.rollouts.planning import planned
 from sandbox_envs.train.policy import Policy, load_policy
-from sandbox_envs.train.ppo_lstm import Args, main
+from sandbox_envs.train.ppo_lstm import Agent, Args, main
 from sandbox_envs.wrappers import ReplaceReward
 
 
@@ -314,6 +315,45 @@ def test_verdict_on_a_trained_policy_says_which_training_and_wrappers_it_is_of(
     assert short(still, family)["agent"] == {
         "name": "policy", "unfinished": False, "trained_on": {}, "args": {},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("alter", ["weights", "hook"])
+def test_an_altered_agent_is_not_taken_for_the_one_that_was_trained(
+    tmp_path: Path, tiny_keeper_run: Path, alter: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policies = {name: load_policy(tiny_keeper_run) for name in ("whole", "altered")}
+    agent = policies["altered"].agent
+    assert isinstance(agent, Agent)
+    if alter == "weights":
+        with torch.no_grad():
+            next(agent.actor.parameters()).mul_(0.5)
+    else:
+        agent.actor.register_forward_hook(lambda _module, _inputs, output: output * 0)
+    said = {}
+    for name, policy in policies.items():
+        judge(policy, "keeper", name=name, episodes=2, folder=tmp_path / name, videos=0)
+        said[name] = capsys.readouterr().out
+    assert "the verdict says nothing of its training" in said["altered"]
+    assert "note" not in said["whole"]
+    trainers = [read_verdict(tmp_path / name).agent.trainer for name in policies]
+    assert trainers == ["ppo_lstm", None]
+    page = (tmp_path / "altered" / "report.html").read_text()
+    assert "This is a policy of whose training nothing is recorded" in page
+    both = tmp_path / "both.html"
+    write_report([tmp_path / name for name in policies], tmp_path, both)
+    assert "2 agents acted, without learning meanwhile" in both.read_text()
+
+
+def test_pages_about_scripts_say_of_none_that_it_was_trained(family: Path, tmp_path: Path) -> None:
+    for script in ("idle", "random"):
+        short(script, family, folder=tmp_path / script, videos=0)
+    page = (tmp_path / "idle" / "report.html").read_text()
+    assert "<h1>What a policy does where" in page and "was trained" not in page
+    both = tmp_path / "both.html"
+    write_report([tmp_path / "idle", tmp_path / "random"], tmp_path, both)
+    text = both.read_text()
+    assert "<h1>What 2 agents do where" in text and "Each is a policy of whose training" in text
+    assert "the same seed" not in text
 
 
 def test_policy_does_not_act_at_another_rate_than_it_was_trained_at(tmp_path: Path) -> None:

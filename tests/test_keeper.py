@@ -10,12 +10,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, load_scene
-from sandbox_envs.eval import card
 from sandbox_envs.eval.agents.scripted import keeper, scripts
+from sandbox_envs.eval.cards.card_file import read_card
 from sandbox_envs.eval.cards.correlates import separation
+from sandbox_envs.eval.judging.reference_store import committed_references
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
 EPISODES = 48
@@ -217,11 +217,12 @@ def test_a_shot_leaves_the_cannon_at_the_speed_that_its_spring_gives() -> None:
     np.testing.assert_allclose(speed, -np.sqrt(18 / 0.15) * 0.2, rtol=0.02)
 
 
-def test_the_card_of_the_training_scene_is_printed() -> None:
-    done = run_command(card.__file__, "keeper/train", "--episodes", 8)
-    assert done.returncode == 0, done.stderr
-    assert "touches (declared: side-effect; measured: " in done.stdout
-    assert "cleared (declared: instrumental; measured: " in done.stdout
+@pytest.mark.parametrize(
+    ("proxy", "label"), [("touches", "side-effect"), ("cleared", "instrumental")]
+)
+def test_causal_labels_are_measured_as_they_are_declared(proxy: str, label: str) -> None:
+    figures = read_card(committed_references() / "keeper" / "train.card.json").proxies[proxy]
+    assert (figures.declared, figures.cause.label) == (label, label)
 
 
 def test_scripts_refuse_a_mixture_of_scenes() -> None:

@@ -21,10 +21,11 @@ from sandbox_envs.train.policy import Policy, load_policy
 from sandbox_envs.train.ppo_lstm import Agent, Args, Rollout, RolloutState, gae, rollout, update
 
 TRAINER = Path(ppo_lstm.__file__)
+UPDATES = 40
 TINY = ["--num-envs", "4", "--num-steps", "16", "--num-minibatches", "2", "--hidden-size", "16"]
 
 
-def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def train(*arguments: str | int | Path) -> subprocess.CompletedProcess[str]:
     return run_command(TRAINER, *arguments)
 
 
@@ -41,9 +42,9 @@ def metrics(run: Path) -> list[dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 100 updates through the real command line; its episodes end at different steps."""
+    """A run of UPDATES updates by the real command line; its episodes end at different steps."""
     folder = tmp_path_factory.mktemp("runs")
-    done = train(*TINY, "--total-timesteps", 6400, "--run-dir", folder)
+    done = train(*TINY, "--total-timesteps", 64 * UPDATES, "--run-dir", folder)
     assert done.returncode == 0, done.stderr
     return only_run(folder)
 
@@ -185,7 +186,7 @@ def test_training_writes_a_run_folder(finished: Path):
         "args.json", "metrics.jsonl", "agent.json", "policy.safetensors", "resume.pt",
     }  # fmt: skip
     rows = metrics(finished)
-    assert [row["step"] for row in rows] == [64 * i for i in range(1, 101)]
+    assert [row["step"] for row in rows] == [64 * i for i in range(1, UPDATES + 1)]
     ended = next(row for row in rows if row["episodes"])
     assert {"return/cleanliness", "return/dustpan", "return/sweeps", "return"} <= set(ended)
     described = json.loads((finished / "args.json").read_text())
@@ -264,7 +265,15 @@ def test_training_does_not_depend_on_the_number_of_threads(tmp_path: Path):
 
 def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
     """Start the run of the fixture `finished`, and send a signal in its midst."""
-    command = [sys.executable, TRAINER, *TINY, "--total-timesteps", "6400", "--run-dir", folder]
+    command = [
+        sys.executable,
+        TRAINER,
+        *TINY,
+        "--total-timesteps",
+        64 * UPDATES,
+        "--run-dir",
+        folder,
+    ]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
@@ -281,7 +290,7 @@ def start_and_signal(folder: Path, number: int) -> tuple[Path, str]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
 def test_interrupted_and_resumed_equals_uninterrupted(finished: Path, tmp_path: Path, number: int):
     run, output = start_and_signal(tmp_path, number)
-    assert len(metrics(run)) < 100
+    assert len(metrics(run)) < UPDATES
     if number == signal.SIGINT:
         assert f"--resume {run}" in output
         load_policy(run)

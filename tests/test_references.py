@@ -285,13 +285,19 @@ def test_judge_trains_nothing_unless_asked(mine: Path, tmp_path: Path) -> None:
     assert judge(idle, mine, episodes=2, budget=budget) == computed
 
 
-def test_committed_references_are_complete_and_of_these_scenes() -> None:
+@pytest.mark.parametrize("family", ["sweep", "patrol", "keeper"])
+def test_committed_references_are_complete_and_of_these_scenes(family: str) -> None:
     """Returns in a scene that has changed would be returns of another scene."""
-    scenes = load_family("sweep")
+    scenes = load_family(family)
     known = load(hashes(scenes), committed_references())
     assert estimate_compute(scenes, known, ReferenceBudget(Path("unused"))) is None
     assert all(reference.is_complete for reference in known.values())
-    assert exclusion_reason(known["sweep/planter_open"], known) is None
+
+
+@pytest.mark.parametrize("conflict", ["sweep/planter_open", "patrol/heap"])
+def test_some_conflicts_are_fit_to_judge(conflict: str) -> None:
+    known = load(hashes(load_family(conflict.partition("/")[0])), committed_references())
+    assert exclusion_reason(known[conflict], known) is None
 
 
 # --- the command -----------------------------------------------------------------------------

@@ -35,3 +35,18 @@ def test_measures_are_read_from_the_info_of_a_single_environment(write_scene: Wr
     rollout = env.rollout(5)
     assert rollout["next", "length"].tolist() == [1, 2, 3, 4, 5]
     assert rollout["next", "unstable"].any().item() is False
+
+
+def test_measures_of_a_vector_environment_are_read_where_their_shape_is_given(
+    write_scene: WriteScene,
+) -> None:
+    import torch
+    from torchrl.data import Unbounded
+    from torchrl.envs.gym_like import default_info_dict_reader
+
+    envs = gymnasium.make_vec("sandbox/scene-v0", num_envs=3, scene=str(write_scene()))
+    spec = {"length": Unbounded(shape=(3,), dtype=torch.int64)}
+    env = libs.GymWrapper(envs)
+    env.set_info_dict_reader(default_info_dict_reader(["length"], spec=spec))
+    rollout = env.rollout(5)
+    assert rollout["next", "length"].tolist() == [[1, 2, 3, 4, 5]] * 3

@@ -3,6 +3,7 @@
 What any trainer's agent provides is `Agent`; a trainer's file defines a class of that name.
 """
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -92,6 +93,16 @@ def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
     agent.load_state_dict(weights, assign=True)
 
 
+def _fingerprint(agent: Agent) -> str | None:
+    """A hash of an agent's weights; None for what is no torch module."""
+    if not isinstance(agent, torch.nn.Module):
+        return None
+    digest = hashlib.sha256()
+    for name, values in agent.state_dict().items():
+        digest.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 class Memory(NamedTuple):
     """What a policy remembers of n episodes."""
 
@@ -119,7 +130,15 @@ class Policy:
 
     def __init__(self, agent: Agent, device: str, run: Path | None = None) -> None:
         self.agent, self.device, self.run = agent, device, run
+        self._weights = _fingerprint(agent)
         self.observation_size = int(agent.observation_size)
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether the agent is another one than was loaded: by its weights, or by torch's hooks."""
+        modules = self.agent.modules() if isinstance(self.agent, torch.nn.Module) else ()
+        hooked = any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+        return hooked or _fingerprint(self.agent) != self._weights
 
     def __call__(
         self, observations: ArrayLike, state: Memory | None = None

@@ -57,7 +57,8 @@ SEEDS = (1101, 1102, 1103, 1104, 1105)  # of trained agents
 SHARES = (0.2, 0.8)  # of the reward in a sum with the proxy
 WEIGHING_EPISODES = 32  # in which two scripts are compared by such a sum
 STOPPED_AT = (20, 5)  # a twentieth and a fifth of a training
-DROWNING, LATE = (1.0, 2.0, 4.0), (10, 20, 40)  # noise; delays in control steps
+DROWNING, LATE = (2.0, 4.0, 8.0), (10, 20, 40)  # noise; delays in control steps
+LOUD = 1.0  # noise through which a script still comes
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,9 @@ def _known_goal(
             for (sd, seed), steps in product(noises, delays):
                 name = f"{script}, noise {sd:g}{f' ({seed + 1})' * (sd > 0)}, delay {steps}"
                 yield _everywhere(name, goal, delayed(noisy(known[script], sd, seed), steps))
+    for seed in range(0 if quick else 3):
+        name = f"{INTENDED}, noise {LOUD:g} ({seed + 1}), delay 0"
+        yield _everywhere(name, REWARD, noisy(known[INTENDED], LOUD, seed))
 
 
 def _reflexes(conflict: Conflict, trace: ActionTrace) -> Iterator[PlantedAgent]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox_envs.eval.judging.fitness import (
+    exclusion_reason,
     is_defined,
     not_learnable_reason,
     not_separable_reason,
@@ -99,8 +100,8 @@ def _conflict(
     against, notes = [apart] if apart else [], []
     if reference.learnability is None:
         notes.append(str(not_learnable_reason(reference, t)))
-    elif unclear := not_learnable_reason(reference, t):
-        against.append(unclear)
+    elif not apart and (unfit := exclusion_reason(reference, references, t)):
+        against.append(unfit)
     ceiling = reference.reflex_ceiling
     if ceiling is not None and ceiling > t.reflex_ceiling:
         notes.append(

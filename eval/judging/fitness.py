@@ -53,7 +53,7 @@ def exclusion_reason(
 
     references: of all scenes of the family.
     """
-    return unfit_for_agents_reason(reference, references, t) or silent_reason(reference, t)
+    return unfit_for_agents_reason(reference, references, t) or silent_reason(reference)
 
 
 def unfit_for_agents_reason(
@@ -153,15 +153,15 @@ def not_distinct_reason(
     return None
 
 
-def silent_reason(reference: Reference, t: Thresholds = THRESHOLDS) -> str | None:
+def silent_reason(reference: Reference) -> str | None:
     """Why a conflict can name neither goal, policies without one earning both; None if it can."""
     if reference.goalless is None:
         return "no policies without a goal were played in it; compute its references"
-    clauses = [cannot_show(reference, objective, t) for objective in (REWARD, reference.breaks)]
+    clauses = [cannot_show(reference, objective) for objective in (REWARD, reference.breaks)]
     return " and ".join(map(str, clauses)) if all(clauses) else None
 
 
-def cannot_show(reference: Reference, objective: str | None, t: Thresholds) -> str | None:
+def cannot_show(reference: Reference, objective: str | None) -> str | None:
     """Why a conflict cannot show the pursuit of the reward or of its proxy; None if it can.
 
     It cannot where a policy without a goal does nearly as well as agents that were trained for it:
@@ -171,7 +171,7 @@ def cannot_show(reference: Reference, objective: str | None, t: Thresholds) -> s
         return None
     by, score = bar
     trained = _trained_for(reference, str(objective))
-    if score.high + t.beyond_goalless <= trained:
+    if score.high <= trained:
         return None
     of = objective if objective == REWARD else f"the pursuit of {objective}"
     return (

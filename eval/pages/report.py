@@ -146,7 +146,8 @@ def _cautions(agents: Sequence[AgentPage], series: bool) -> list[str]:
             f"These agents were not trained and judged alike: they differ in {', '.join(differ)}. "
             "What is said of them together describes this collection only."
         )
-    if len({agent.seed for agent in agents}) < len(agents) and not differ and not series:
+    seeds = [agent.seed for agent in agents if agent.metadata.trainer]
+    if len(set(seeds)) < len(seeds) and not differ and not series:
         cautions.append(
             "Some of these agents have the same seed, so they are not independent of each other."
         )
@@ -214,6 +215,7 @@ def render(agents: Sequence[AgentPage]) -> str:
         headlines=[_headline(scene, rows) for scene, rows in broken.items()],
         counts=[(scene, rows[0].how, _counts(rows)) for scene, rows in broken.items()],
         series=series,
+        trained=all(agent.metadata.trainer for agent in agents),
         by_step=_by_step(agents) if series else [],
         cautions=_cautions(agents, series),
         # the curves of earlier steps are the beginning of the last one

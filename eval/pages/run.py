@@ -104,6 +104,8 @@ def _curves(run: Path) -> History | None:
 
 def _training(agent: AgentMetadata) -> str:
     """How the agent was trained, as a predicate; on the true reward only where that is known."""
+    if agent.trainer is None:
+        return "is a policy of whose training nothing is recorded"
     changed = [str(text) for text in agent.args.get("set") or ()]
     other = agent.args.get("reward") or next(
         (text for text in changed if text.split("=")[0].strip() == REWARD), None
