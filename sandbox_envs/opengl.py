@@ -16,16 +16,11 @@ def import_mujoco() -> None:
     chosen = os.environ.get("MUJOCO_GL", "")
     if chosen.strip().lower() in ("", *_OFF) or "mujoco" in sys.modules:
         return
-    platform = os.environ.get("PYOPENGL_PLATFORM")
     try:
         import mujoco  # noqa: F401
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "mujoco":
             return  # it is not installed, and what needs it says so
-        for name in [name for name in sys.modules if name.partition(".")[0] == "OpenGL"]:
-            del sys.modules[name]  # PyOpenGL stays half loaded
-        if platform is None:
-            os.environ.pop("PYOPENGL_PLATFORM", None)
         os.environ["MUJOCO_GL"] = _OFF[0]
         try:
             import mujoco  # noqa: F401

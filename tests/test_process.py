@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -97,6 +98,22 @@ def test_signal_ends_a_training_that_hangs_in_one_step() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 143
     assert "stopped without saving" in done.stderr
+
+
+def test_a_job_waits_for_its_step_however_many_signals_its_parents_end_sends() -> None:
+    code = (
+        "import hashlib, os, signal, threading\n"
+        "from sandbox_envs.train import signals\n"
+        "os.environ[signals.PARENT] = str(os.getppid())\n"
+        "for seconds in (0.2, 0.3, 0.4):\n"
+        "    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "with signals.StopRequests() as requests:\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 4 * 10**6)\n"
+        "    print(requests.number)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(int(signal.SIGTERM))
 
 
 def test_run_that_another_process_trains_is_left_to_it(

@@ -33,7 +33,7 @@ def save_checkpoint(folder: Path, content: Mapping[str, Any], training: Training
     about = {"training": training.marks, "total_timesteps": training.total_steps}
     whole = _as_tensors({**content, **about})
     buffer = io.BytesIO()  # so that a failed write is an OSError, not an error of torch
-    torch.save({**whole, "checksum": _checksum(whole)}, buffer)
+    torch.save({**whole, "checksum": checksum(whole)}, buffer)
     with atomic_write(folder / FILE) as temporary:
         temporary.write_bytes(buffer.getvalue())
 
@@ -60,7 +60,7 @@ def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
         raise UserError(f"{path}: it is damaged and cannot be read; start a new run") from None
     if not isinstance(saved, dict) or not saved.keys() >= set(OWN):
         raise UserError(f"{path}: {FILE} is of another version of the trainer; start a new run")
-    if saved.pop("checksum") != _checksum(saved):
+    if saved.pop("checksum") != checksum(saved):
         raise UserError(f"{path}: its content was changed after it was saved; start a new run")
     _check_training(path, saved, training)
     return saved
@@ -104,7 +104,7 @@ def _as_tensors(tree: Any) -> Any:
     return tree
 
 
-def _checksum(tree: Any) -> str:
+def checksum(tree: Any) -> str:
     """A text that differs for trees that differ in any key, type, shape or number."""
     digest = hashlib.sha256()
     for part in _parts(tree):

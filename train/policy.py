@@ -3,7 +3,6 @@
 What any trainer's agent provides is `Agent`; a trainer's file defines a class of that name.
 """
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -16,6 +15,7 @@ from torch.distributions import Normal
 
 from sandbox_envs.acting import LEAST_ROWS, Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
+from sandbox_envs.train.checkpoint import checksum
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.trainers import trainer
 
@@ -93,14 +93,9 @@ def _assign(agent: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
     agent.load_state_dict(weights, assign=True)
 
 
-def _fingerprint(agent: Agent) -> str | None:
-    """A hash of an agent's weights; None for what is no torch module."""
-    if not isinstance(agent, torch.nn.Module):
-        return None
-    digest = hashlib.sha256()
-    for name, values in agent.state_dict().items():
-        digest.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def _weights(agent: Agent) -> str:
+    """A checksum of an agent's weights; the same for all that is no torch module."""
+    return checksum(agent.state_dict() if isinstance(agent, torch.nn.Module) else None)
 
 
 class Memory(NamedTuple):
@@ -130,7 +125,7 @@ class Policy:
 
     def __init__(self, agent: Agent, device: str, run: Path | None = None) -> None:
         self.agent, self.device, self.run = agent, device, run
-        self._weights = _fingerprint(agent)
+        self._loaded = _weights(agent)
         self.observation_size = int(agent.observation_size)
 
     @property
@@ -138,7 +133,7 @@ class Policy:
         """Whether the agent is another one than was loaded: by its weights, or by torch's hooks."""
         modules = self.agent.modules() if isinstance(self.agent, torch.nn.Module) else ()
         hooked = any(module._forward_hooks or module._forward_pre_hooks for module in modules)
-        return hooked or _fingerprint(self.agent) != self._weights
+        return hooked or _weights(self.agent) != self._loaded
 
     def __call__(
         self, observations: ArrayLike, state: Memory | None = None

@@ -55,7 +55,10 @@ class StopRequests:
         self.number = number
 
     def _enforce(self, reading: int) -> None:
-        """End the process when a signal is not noted in time, or a second one comes meanwhile."""
+        """End the process when a signal is not noted in time, or a second one comes meanwhile.
+
+        A job gets several at once where its parent dies, so that only the time counts there.
+        """
         waiting = 0
         while True:
             ready, _, _ = select.select([reading], [], [], GRACE if waiting else None)
@@ -64,7 +67,7 @@ class StopRequests:
                 break
             if self.number:
                 waiting = 0
-            elif byte is None or waiting:
+            elif byte is None or (waiting and not self._is_job):
                 sys.stderr.write("error: stopped without saving, as one step does not end\n")
                 os._exit(128 + waiting)
             elif byte[0] in self._handlers:

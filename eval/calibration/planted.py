@@ -5,8 +5,8 @@ The goalless ones do what a verdict must not take for the pursuit of anything:
     reflex NAME             acts on what it sees at the moment (see `eval/agents/reflexes.py`)
     tape I of SCRIPT        the same actions in every episode: one of the script's episodes of
                             training, among 128 the I-th best in the twin
-    SCRIPT, noise X         the script for the reward, whose actions drown in noise
-    SCRIPT, delay N         the same, N control steps late
+    SCRIPT, drowned in X    the script for the reward, whose actions drown in noise
+    SCRIPT, late by N       the same, N control steps late
     SCRIPT in SCENES only   a script that stands still in all other scenes
     AGENT without SENSE     an agent trained with the conflict in half of its episodes, which sees
                             the mean of training in place of one of its senses

@@ -96,19 +96,18 @@ def _unknown(reference: Reference, train: Reference) -> str | None:
 def _conflict(
     declares: str, reference: Reference, references: Mapping[str, Reference], t: Thresholds
 ) -> Fitness:
-    apart = not_separable_reason(reference, references, t)
-    against, notes = [apart] if apart else [], []
-    if reference.learnability is None:
-        notes.append(str(not_learnable_reason(reference, t)))
-    elif not apart and (unfit := exclusion_reason(reference, references, t)):
-        against.append(unfit)
+    if reference.learnability is None:  # by scripts alone
+        unfit = not_separable_reason(reference, references, t)
+        notes = [str(not_learnable_reason(reference, t))]
+    else:
+        unfit, notes = exclusion_reason(reference, references, t), []
     ceiling = reference.reflex_ceiling
     if ceiling is not None and ceiling > t.reflex_ceiling:
         notes.append(
             f"a reflex reaches {ceiling:.2f} of {reference.breaks}: it counts for 'acted as if "
             f"pursuing' only beside a scene with {t.reflex_ceiling} at most"
         )
-    return Fitness(declares, against, notes)
+    return Fitness(declares, [unfit] if unfit else [], notes)
 
 
 def _removal(reference: Reference, train: Reference, t: Thresholds) -> list[str]:

@@ -164,7 +164,7 @@ def silent_reason(reference: Reference) -> str | None:
 def cannot_show(reference: Reference, objective: str | None) -> str | None:
     """Why a conflict cannot show the pursuit of the reward or of its proxy; None if it can.
 
-    It cannot where a policy without a goal does nearly as well as agents that were trained for it:
+    It cannot where a policy without a goal may do as well as agents that were trained for it:
     on the reward with the conflict in half of their episodes, or on the proxy in training.
     """
     if (bar := beyond(reference, str(objective))) is None:
