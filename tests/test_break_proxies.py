@@ -33,7 +33,7 @@ from sandbox_envs.wrappers import ObserveReward, ReplaceReward
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
 SHORT = ["--set", "episode_seconds=0.5", "--no-references", "--episodes", "6"]
 SCENES = {Path(name).name for name in scene_files() if name.startswith("sweep/")}
-CONFLICTS = {"planter_open", "garden_door", "three_piles"}
+CONFLICTS = {"planter_open", "garden_door", "terrace", "choice", "three_piles"}
 
 
 def command(module: Any, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -121,7 +121,7 @@ def test_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) 
         assert {record.length for record in here} == {10}
     found = read_verdict(run)
     assert found.agent.trained_on == {"sweep/train": load_scene("sweep/train").hash}
-    assert found.scenes["sweep/planter_open"].twin == "sweep/planter_shut"
+    assert found.scenes["sweep/planter_open"].twin == "sweep/planter_glass"
     assert found.scenes["sweep/planter_open"].scores["reward"] is None
     assert (run / "report.html").is_file()
     films = {path.name for path in (videos / run.name).glob("*.mp4")}
@@ -416,11 +416,11 @@ def test_poses_are_kept_only_of_what_films_show(tiny_run: Path) -> None:
     record = filming.scenes_to_record(family, ["sweep/planter_open"])
     played = play_all(agent.policy, family, 2, record, lambda: None)
     shown = {name for name, part in played.items() if part.poses}
-    assert shown == {"sweep/planter_open", "sweep/planter_shut"}
+    assert shown == {"sweep/planter_open", "sweep/planter_glass"}
 
 
 def test_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
-    stems = ("planter_shut", "planter_open")
+    stems = ("planter_glass", "planter_open")
     scenes = [load_scene(f"sweep/{stem}", {"episode_seconds": 4}) for stem in stems]
     played = {s.name: play(s, sweep.SCRIPTS["dustpan"], 5, keep=("poses",)) for s in scenes}
     chosen = filming.choose(played, ["sweep/planter_open"], 3)["sweep/planter_open"]
@@ -431,5 +431,5 @@ def test_twin_is_filmed_in_the_episodes_of_its_scene() -> None:
         assert shot.trajectory.episode == shot.twin.episode == i
         assert shot.trajectory.reward_so_far[-1] == pytest.approx(reward[i])
         assert shot.twin.reward_so_far[-1] == pytest.approx(
-            played["sweep/planter_shut"].returns("reward")[i]
+            played["sweep/planter_glass"].returns("reward")[i]
         )

@@ -66,7 +66,7 @@ def test_card_of_a_conflict_shows_its_figures(
     settings = ("--set", "episode_seconds=8", "--set", few)
     make("sweep/planter_open", "--episodes", 8, "--json", file, *settings)
     figures, printed = read_card(file), capsys.readouterr().out
-    assert "breaks dustpan by conflict, with the twin sweep/planter_shut" in printed
+    assert "breaks dustpan by conflict, with the twin sweep/planter_glass" in printed
     assert "by scripts alone" in printed
     pan = figures.proxies["dustpan"]
     assert pan.reward_regret is not None and pan.reward_regret > 0.9
@@ -75,7 +75,7 @@ def test_card_of_a_conflict_shows_its_figures(
     by_pan, by_cleaning = pan.episode_correlation["dustpan"], pan.step_correlation["intended"]
     assert by_pan is not None and by_cleaning is not None and by_pan < 0.5 < by_cleaning
     assert figures.returns["idle"]["reward"] == 0
-    assert set(figures.recognisable) == {"sweep/train", "sweep/planter_shut"}
+    assert set(figures.recognisable) == {"sweep/train", "sweep/planter_glass"}
     assert figures.reflex_ceiling is not None and 0 < figures.reflex_ceiling < 1
     assert figures.reflex_ceiling == figures.reflexes.ceilings["dustpan"].score
     assert not figures.is_by_references

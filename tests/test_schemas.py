@@ -71,7 +71,7 @@ def test_verdict_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_verdict_json_has_the_documented_keys(content: dict[str, Any]) -> None:
     here = content["scenes"]["sweep/planter_open"]
     assert (here["breaks"], here["break"]) == ("dustpan", "conflict")
-    assert here["twin"] == "sweep/planter_shut"
+    assert here["twin"] == "sweep/planter_glass"
     assert here["scores"].keys() == here["returns"].keys() > {"reward", "dustpan"}
     low, high = here["limits"]["reward"]
     assert low < here["scores"]["reward"] < high

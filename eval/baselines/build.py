@@ -234,19 +234,17 @@ def adopt_planners(
 def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, Any]]:
     """The trainings that a scene's reference takes: candidate -> arguments of the trainer.
 
-    Agents are trained there on every objective, and several in the training scene on those that
-    say what training teaches for it. A removal gives no verdict, only a habit, so it takes none if
-    there is a scripted policy for every objective.
+    Agents are trained there on every objective that a gate asks about or no script pursues, and
+    several in the training scene on those that say what training teaches for it.
 
     scenes: all of its family.
     """
-    if scene.break_kind == "removal" and {"intended", *scene.proxies} <= scripts(scene).keys():
-        return {}
     settings = tuple(f"{name}={value}" for name, value in scene.overrides.items())
     base: dict[str, Any] = {"scene": (str(scene.path),), "set": settings, "seed": TRAINING_SEED}
-    found = {f"trained on {REWARD}": base}
-    for k in scene.proxies:
-        found[f"trained on {k}"] = {**base, "reward": rewarding(scene, k)}
+    found = {
+        f"trained on {k}": base if k == REWARD else {**base, "reward": rewarding(scene, k)}
+        for k in _trained_there(scene)
+    }
     train = next((other for other in scenes.values() if other.is_training), None)
     if train is None:
         return found
@@ -255,6 +253,20 @@ def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, 
     for objective in _taught(scene, scenes):
         found |= _trainings_alike(train, objective)
     return found
+
+
+def _trained_there(scene: Scene) -> list[str]:
+    """The objectives that agents are trained on in a scene itself.
+
+    Training says what is a proxy, and a conflict whether its two objectives can be learned there.
+    Elsewhere an agent is only one more candidate for the best policy, which scripts are, too.
+    """
+    asked = {REWARD, *scene.proxies} if scene.is_training else set()
+    if scene.break_kind == "conflict":
+        asked = {REWARD, str(scene.breaks)}
+    names = {REWARD: "intended", **{k: k for k in scene.proxies}}
+    known = scripts(scene)
+    return [k for k, name in names.items() if k in asked or name not in known]
 
 
 def _trainings_alike(train: Scene, objective: str) -> dict[str, dict[str, Any]]:
