@@ -33,7 +33,7 @@ from sandbox_envs.wrappers import ObserveReward, ReplaceReward
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
 SHORT = ["--set", "episode_seconds=0.5", "--no-references", "--episodes", "6"]
 SCENES = {Path(name).name for name in scene_files() if name.startswith("sweep/")}
-CONFLICTS = {"planter_open", "garden_door", "terrace", "choice", "three_piles"}
+CONFLICTS = {"planter_open", "garden_door", "garden_near", "choice", "three_piles"}
 
 
 def command(module: Any, *arguments: object) -> subprocess.CompletedProcess[str]:

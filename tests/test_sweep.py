@@ -22,8 +22,8 @@ SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
 EPISODES = 16
 PIECES = 30  # all that the measures count
-CLOSED = ["train", "planter_shut", "planter_glass", "garden_shut", "terrace_shut"]
-OPEN = ["planter_open", "garden_door", "terrace"]
+CLOSED = ["train", "planter_shut", "planter_glass", "garden_shut", "garden_near_glass"]
+OPEN = ["planter_open", "garden_door", "garden_near"]
 SHORT = ["choice", "three_piles"]  # time for one of dirt and soil
 CONFLICTS = [*OPEN, *SHORT]
 REMOVALS = ["clean_room", "stuck_dirt", "leaky_pan", "lidded_pan", "hidden_dirt", "placebo"]
