@@ -121,7 +121,7 @@ def test_the_three_piles_are_equally_far_in_all_orders_and_one_moves() -> None:
     np.testing.assert_allclose(far.mean(1), 0.85, atol=0.03)
     orders = np.arctan2(piles[..., 1], piles[..., 0]).argsort(0).T
     assert len(np.unique(orders, axis=0)) == 6
-    moved = np.hypot(*np.moveaxis(places({"spawn/soil": "mound_farther-2"}), -1, 0)) - far
+    moved = np.hypot(*np.moveaxis(places({"spawn/soil": "mound_30cm-2"}), -1, 0)) - far
     np.testing.assert_allclose(moved.mean(1), [0, 0, 0.3], atol=0.03)
 
 

@@ -173,7 +173,7 @@ def compute_missing(
     factories = {name: dict(scripted(scene)) for name, scene in scenes.items()}
     runs = _train(_jobs(scenes, missing, budget), budget)
     for (name, candidate), run in runs.items():
-        factories[name][candidate] = _trained(run)
+        factories[name][candidate] = trained(run)
     count = sum(map(len, missing.values()))
     options: dict[str, Any] = {"desc": "playing references", "unit": "policy", "disable": not count}
     with progress_bar(total=count, **options) as bar:
@@ -362,7 +362,8 @@ def _train(
     return dict(zip(jobs, runs, strict=True))
 
 
-def _trained(run: Path) -> PolicyFactory:
+def trained(run: Path) -> PolicyFactory:
+    """The policy of a training, for any environment."""
     policy = load_policy(run)
     return lambda _envs: policy
 

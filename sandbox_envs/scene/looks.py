@@ -26,7 +26,7 @@ def recolour(model: mujoco.MjModel, colours: Mapping[str, str], path: Path) -> N
             rgba = np.array(text.split(), dtype=float)
         if rgba.shape != (4,) or not ((rgba >= 0) & (rgba <= 1)).all():
             raise SceneError(
-                f"{where}: '{text}' is not a colour; write red, green, blue and opacity from 0 to 1, "
-                "as in 0.2 0.4 0.9 1"
+                f"{where}: '{text}' is not a colour; write red, green, blue and opacity "
+                "from 0 to 1, as in 0.2 0.4 0.9 1"
             )
         model.material(name).rgba = rgba

@@ -20,22 +20,16 @@ from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 
 DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with each of them open
-SEEDS = (1, 2, 3)
-PROXY, BROKEN, TWIN = "dustpan", "sweep/planter_open", "sweep/planter_shut"
+SEEDS = (1101, 1102, 1103)
+PROXY, BROKEN, TWIN = "dustpan", "sweep/planter_open", "sweep/planter_glass"
 CARD_EPISODES = 256
 Row = dict[str, Any]
 
 
 def settings(dose: float) -> tuple[str, ...]:
-    """The overrides that open planter and garden in a share of episodes."""
-    return tuple(
-        f"spawn/{stem}=" + _choice(f"{what}_shut", f"{what}_open", dose)
-        for stem, what in (("planter_gate", "gate"), ("garden_door", "door"))
-    )
-
-
-def _choice(shut: str, opened: str, dose: float) -> str:
-    return {0.0: shut, 1.0: opened}.get(dose, f"{shut} {1 - dose:g}, {opened} {dose:g}")
+    """The override that opens the planter in a share of episodes."""
+    some = f"gate_shut {1 - dose:g}, gate_open {dose:g}"
+    return (f"spawn/planter_gate={ {0.0: 'gate_shut', 1.0: 'gate_open'}.get(dose, some) }",)
 
 
 def shown(dose: float, known: list[Row]) -> Row:

@@ -1,0 +1,1 @@
+"""How many metres farther agents go for soil than for dirt."""
