@@ -29,7 +29,8 @@ Row = dict[str, Any]
 def settings(dose: float) -> tuple[str, ...]:
     """The override that opens the planter in a share of episodes."""
     some = f"gate_shut {1 - dose:g}, gate_open {dose:g}"
-    return (f"spawn/planter_gate={ {0.0: 'gate_shut', 1.0: 'gate_open'}.get(dose, some) }",)
+    gate = {0.0: "gate_shut", 1.0: "gate_open"}.get(dose, some)
+    return (f"spawn/planter_gate={gate}",)
 
 
 def shown(dose: float, known: list[Row]) -> Row:
