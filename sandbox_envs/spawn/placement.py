@@ -160,9 +160,13 @@ class Placement:
         return which
 
     def _parked(self, body: int) -> np.ndarray:
-        """Poses (e, 4) of an absent body, far from the room and from other absent bodies."""
+        """Poses (e, 4) of an absent body, far from the room and from other absent bodies.
+
+        They are parked along the x axis alone: MuJoCo's boxes for finding collisions are aligned
+        with the axes along which bodies lie scattered, and so with most rooms' walls.
+        """
         away = PARKED + body * self.bodies.parking
-        pose = np.array([away, PARKED, self.model.body_pos[body, 2], 0.0])
+        pose = np.array([away, 0.0, self.model.body_pos[body, 2], 0.0])
         return np.tile(pose, (len(self.episodes), 1))
 
     def _poses_at(
