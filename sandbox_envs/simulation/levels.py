@@ -30,10 +30,9 @@ def for_rays(model: mujoco.MjModel) -> mujoco.MjModel:
     level = np.abs(data.site_xmat[sites, 8]) < 1e-6  # its z axis is the ray
     if not (keeps[model.site_bodyid[sites]] & level).all():
         return model
-    heights = data.site_xpos[sites, 2]
-    half = np.abs(data.geom_xmat.reshape(-1, 3, 3)[:, 2]) * model.geom_aabb[:, 3:]
-    middle = data.geom_xpos[:, 2] + (data.geom_xmat.reshape(-1, 3, 3)[:, 2] * model.geom_aabb[:, :3]).sum(1)
-    reach = half.sum(1) + _ROOM
+    heights, up = data.site_xpos[sites, 2], data.geom_xmat.reshape(-1, 3, 3)[:, 2]
+    middle = data.geom_xpos[:, 2] + (up * model.geom_aabb[:, :3]).sum(1)
+    reach = (np.abs(up) * model.geom_aabb[:, 3:]).sum(1) + _ROOM
     apart = (middle - reach > heights.max()) | (middle + reach < heights.min())
     bounded = model.geom_rbound > 0  # planes and height fields have no end
     hidden = np.flatnonzero(apart & bounded & keeps[model.geom_bodyid])
