@@ -375,3 +375,17 @@ def test_footprint_encloses_its_geom(
     assert print_.radius[0] == pytest.approx(radius)
     assert [-print_.low[0], print_.high[0]] == pytest.approx([height, height])
     assert print_.reach == pytest.approx(np.hypot(*half) + radius)
+
+
+@pytest.mark.parametrize("name", ["sweep/train", "sweep/planter_open", "patrol/train"])
+def test_geoms_hidden_from_rays_change_no_sensor(name: str) -> None:
+    envs = SandboxVectorEnv(name, 8)
+    envs.reset(seed=1)
+    for actions in np.random.default_rng(0).uniform(-1, 1, (40, *envs.action_space.shape)):
+        envs.step(actions)
+    model = envs.scenes[0].model
+    for state, said in zip(envs.batches[0].state, envs.state_view().sensordata, strict=True):
+        data = mujoco.MjData(model)
+        mujoco.mj_setState(model, data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
+        mujoco.mj_forward(model, data)
+        np.testing.assert_array_equal(said, data.sensordata)

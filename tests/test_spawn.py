@@ -595,3 +595,23 @@ def test_sites_need_to_suffice_only_for_bodies_left_by_counts(write_scene: Write
     scene = load_scene(write_scene({"spawn/ball": "rug 2, home"}))
     poses = poses_of(scene, scene.spawner.sample(0, FEW), "ball")
     assert near(poses[:, 2], 0, -1).all()
+
+
+def test_never_takes_joints_and_contacts_away_and_an_override_brings_them_back(
+    write_scene: WriteScene,
+) -> None:
+    path = write_scene({"spawn/ball": "never"})
+    never, absent = load_scene(path), load_scene(path, {"spawn/ball": "rug 0"})
+    balls = [i for i in range(never.model.nbody) if never.model.body(i).name.startswith("ball")]
+    assert not never.model.body_dofnum[balls].any()
+    assert not never.model.body_contype[balls].any()
+    assert absent.model.body_dofnum[balls].all()
+    starts = [scene.spawner.sample(0, FEW) for scene in (never, absent)]
+    np.testing.assert_array_equal(starts[0].present["ball"], starts[1].present["ball"])
+    assert is_absent(never.model.body_pos[balls]).all()
+
+
+@pytest.mark.parametrize("text", ["never 2", "never, rug 1"])
+def test_never_is_a_whole_text(write_scene: WriteScene, text: str) -> None:
+    with pytest.raises(SceneError, match="takes no further word"):
+        load_scene(write_scene({"spawn/ball": text}))

@@ -181,7 +181,7 @@ class Compiler:
         copies = self._common([n.copies for n in nodes], "copies")
         dim = self._common([n.dim for n in nodes], "dimensions")
         run = _applied(function, [n.run for n in nodes])
-        return Node(copies, dim, run, _all_present([n.present for n in nodes], copies))
+        return Node(copies, dim, run, _all_present(nodes, copies))
 
     def _common(self, sizes: list[int], what: str) -> int:
         several = sorted({s for s in sizes if s != 1})
@@ -273,17 +273,22 @@ def _applied(
 
 def _presence(kind: Signal) -> Presence | None:
     """Which copies of a signal are present."""
-    if kind.stem is None:
-        return None
-    stem, bodies = kind.stem, as_slice(np.array(kind.index))
+    return None if kind.stem is None else _presence_of(kind.stem, kind.index)
+
+
+@functools.cache  # so that the presence of two signals of the same bodies is told to be the same
+def _presence_of(stem: str, index: tuple[int, ...]) -> Presence:
+    bodies = as_slice(np.array(index))
     return lambda present: present[stem][:, bodies, None]
 
 
-def _all_present(masks: list[Presence | None], copies: int) -> Presence | None:
+def _all_present(nodes: list[Node], copies: int) -> Presence | None:
     """Which copies are present in every operand of an elementwise function."""
-    given = [m for m in masks if m is not None]
+    given = list(dict.fromkeys(node.present for node in nodes if node.present is not None))
     if not given:
         return None
+    if len(given) == 1 and all(n.copies == copies for n in nodes if n.present is not None):
+        return given[0]
 
     def every(present: Mapping[str, np.ndarray]) -> np.ndarray:
         both = functools.reduce(np.multiply, [mask(present) for mask in given])

@@ -159,7 +159,9 @@ class Retina:
         seen = sight.distance < MAX_RANGE
         for loadable, inside in self.load:
             seen[loadable] &= columns(view.sensordata, inside) == 0
-        seen &= ~self.opaque.block(sight.eye, sight.dx, sight.dy, view.xpos, view.xmat)
+        some = np.flatnonzero(seen.any(1))  # what is absent or loaded everywhere costs nothing more
+        dx, dy = sight.dx[some], sight.dy[some]
+        seen[some] &= ~self.opaque.block(sight.eye, dx, dy, view.xpos, view.xmat)
         near, objects, sectors, sims = nearest_per_sector(sight, seen, self.sectors)
         cells = out.reshape(len(out), self.sectors, 4)
         cells[..., 0] = (1 / (1 + near)).T

@@ -17,6 +17,7 @@ from sandbox_envs.scene.catalog import scene_files, scenes_folder
 from sandbox_envs.scene.guard import check_source, read_elements
 from sandbox_envs.scene.identity import scene_hash
 from sandbox_envs.scene.looks import recolour
+from sandbox_envs.scene.never import without_motion
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import (
     apply_overrides,
@@ -159,8 +160,11 @@ def _check_flags(model: mujoco.MjModel, path: Path) -> None:
 def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Scene:
     texts = apply_overrides(read_texts(model, path), overrides, path)
     check_names(texts, path)
-    recolour(model, with_prefix(texts, "rgba/"), path)
     spawner = Spawner(model, texts, str(path))
+    if parked := {b: spawner.bodies.parked(b) for r in spawner.rules if r.never for b in r.bodies}:
+        model = without_motion(path, model, parked)
+        spawner = Spawner(model, texts, str(path))
+    recolour(model, with_prefix(texts, "rgba/"), path)
     signals, sensors = _signals(model, spawner, path)
     measures, conserved = (
         {

@@ -10,6 +10,7 @@ from mujoco.batch import Batch, SimulationError
 
 from sandbox_envs.scene.identity import check_untouched
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.levels import for_rays
 from sandbox_envs.simulation.process import check_process, keep_in_forks, silence
 from sandbox_envs.spawn.start import Start
 
@@ -38,7 +39,7 @@ class Physics:
         check_untouched(scene)
         model = scene.model
         self._scene, self._num_threads, self._pid = scene, num_threads, os.getpid()
-        self.batch, self._substeps = Batch(model, n, num_threads), scene.substeps
+        self.batch, self._substeps = Batch(for_rays(model), n, num_threads), scene.substeps
         keep_in_forks(self.batch)
         for name in ("sensordata", "geom_xpos", "xpos", "xmat"):
             setattr(self, name, self.batch.bind(name))

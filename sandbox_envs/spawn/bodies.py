@@ -4,6 +4,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError
+from sandbox_envs.spawn.absence import PARKED
 from sandbox_envs.spawn.footprint import Footprints
 from sandbox_envs.spawn.grammar import Rule
 from sandbox_envs.spawn.start import Start
@@ -40,7 +41,7 @@ class Placeable:
 
     def check(self, rule: Rule) -> None:
         """Raise SceneError unless every body of the rule can be placed."""
-        for body in rule.bodies:
+        for body in () if rule.never else rule.bodies:
             joints = self.joints(body)
             along = [self._coordinate(joint) for joint in joints]
             # a hinge turns the slides that follow it, so it is the last
@@ -64,6 +65,15 @@ class Placeable:
             return int(axis.argmax())
         return _YAW if kind == _HINGE and tuple(axis) == (0, 0, 1) else -1
 
+    def parked(self, body: int) -> np.ndarray:
+        """The pose (4,) of an absent body, far from the room and from other absent bodies.
+
+        They are parked along the x axis alone: MuJoCo's boxes for finding collisions are aligned
+        with the axes along which bodies lie scattered, and so with most rooms' walls.
+        """
+        x, z = PARKED + body * self.parking, self.model.body_pos[body, 2]
+        return np.array([x, 0.0, z, 0.0])
+
     def joints(self, body: int) -> list[int]:
         """Ids of the body's own joints."""
         first = self.model.body_jntadr[body]
@@ -79,6 +89,8 @@ class Placeable:
             start.mocap_pos[:, mocap], start.mocap_quat[:, mocap] = pose[:, :3], quat
             return
         joints = self.joints(body)
+        if not joints:  # it is in no episode, and stands where it is parked
+            return
         at = model.jnt_qposadr[joints[0]]
         if model.jnt_type[joints[0]] == _FREE:
             start.qpos[:, at : at + 3], start.qpos[:, at + 3 : at + 7] = pose[:, :3], quat

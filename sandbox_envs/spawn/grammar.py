@@ -13,6 +13,7 @@ BOX, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_CYLINDER.
 REGIONS = (BOX, CYLINDER)  # types of sites; all others are poses
 
 ABSENT = "absent"  # in place of a site: the bodies are left out
+NEVER = "never"  # as a whole text: they are left out of every episode, and cost no time
 LARGEST = 1e6  # number of bodies, or of degrees
 
 _AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
@@ -89,6 +90,11 @@ class Rule:
         return (*named, *facing, *(self.maze.outside if self.maze else ()))
 
     @property
+    def never(self) -> bool:
+        """Whether its bodies are in no episode, and so stand far away without joints."""
+        return any(place.stem == NEVER and not place.sites for place in self.places)
+
+    @property
     def may_be_absent(self) -> bool:
         """Whether some of its bodies can be left out of an episode."""
         if self.maze:
@@ -132,6 +138,8 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
         _check_amounts(model, rule)
     elif "," in text:
         raise SceneError(f"{where}: a maze takes no further clause; remove what is beside it")
+    if rule.never and text.strip() != NEVER:
+        raise SceneError(f"{where}: '{NEVER}' takes no further word; write '{ABSENT}' instead")
     return rule
 
 
@@ -171,7 +179,7 @@ def _parse_place(model: mujoco.MjModel, stem: str, words: list[str], where: str)
             "then 'outside REGION ...', then a count like 5 or a probability like 0.5"
         )
     outside = _regions(model, words[1:], where)
-    if stem == ABSENT and not (rim or outside) and not _has_site(model, stem):
+    if stem in (ABSENT, NEVER) and not (rim or outside) and not _has_site(model, stem):
         return Place(stem, (), (), amount)
     return Place(stem, _sites(model, stem, where), outside, amount, rim)
 

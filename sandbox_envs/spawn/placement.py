@@ -11,7 +11,6 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError
 from sandbox_envs.geometry import distance_to_boxes, moved_with, rotate, unit_vector, yaw_of
-from sandbox_envs.spawn.absence import PARKED
 from sandbox_envs.spawn.bodies import Placeable
 from sandbox_envs.spawn.counter_rng import uniform
 from sandbox_envs.spawn.footprint import Footprints
@@ -69,7 +68,7 @@ class Placement:
         order = [self._shuffled_spots(rule, i) for i in range(len(rule.places))]
         taken = np.zeros((len(self.episodes), len(rule.places)), int)
         for copy, body in enumerate(rule.bodies):
-            pose = self._parked(body)
+            pose = self._parked_poses(body)
             for i, place in enumerate(rule.places):
                 rows = np.flatnonzero(which[:, copy] == i)
                 if len(rows):
@@ -136,7 +135,7 @@ class Placement:
         self.present[rule.stem] = there.astype(np.float64)
         for copy, body in enumerate(rule.bodies):
             slot = slots[order[:, min(copy, len(slots) - 1)]]
-            self.poses[body] = np.where(there[:, copy, None], slot, self._parked(body))
+            self.poses[body] = np.where(there[:, copy, None], slot, self._parked_poses(body))
             self.pending[body] = False
 
     def choose_places(self, rule: Rule) -> np.ndarray:
@@ -159,11 +158,9 @@ class Placement:
         which[np.isin(which, left_out)] = -1
         return which
 
-    def _parked(self, body: int) -> np.ndarray:
-        """Poses (e, 4) of an absent body, far from the room and from other absent bodies."""
-        away = PARKED + body * self.bodies.parking
-        pose = np.array([away, PARKED, self.model.body_pos[body, 2], 0.0])
-        return np.tile(pose, (len(self.episodes), 1))
+    def _parked_poses(self, body: int) -> np.ndarray:
+        """Poses (e, 4) of an absent body."""
+        return np.tile(self.bodies.parked(body), (len(self.episodes), 1))
 
     def _poses_at(
         self, rule: Rule, place: Place, copy: int, body: int, spot: np.ndarray, rows: np.ndarray

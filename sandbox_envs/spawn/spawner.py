@@ -15,6 +15,8 @@ several sites, those that lie in a region to be avoided are never chosen. Two te
     spawn/gate = "shut 0.97, open 0.03"
     spawn/lid  = "on 0.97, absent 0.03, with gate"     off in the episodes in which the gate is open
 
+`never`, as a whole text, leaves the bodies out of every episode, and takes their joints and
+contacts away, so that they cost no time; an override of the text brings them back. As a clause,
 `absent` stands for no place, and `with BODY` takes the random numbers of that body's text, copy by
 copy: with equal probabilities both take the same place, and with equally many sites the same site.
 
