@@ -74,18 +74,19 @@ def lost(stem: str, script: str, objective: str) -> float:
 # --- the training scene ----------------------------------------------------------------------
 
 
-# Measured over 192 episodes: -0.02, where idle earns -6.0 and random actions -6.5.
+# Measured over 512 episodes: -0.08, where idle earns -9.2 and random actions -9.0.
 def test_the_intended_script_keeps_the_goal_and_idle_and_random_do_not() -> None:
-    assert mean("train", "intended", "reward") > WIN
+    assert mean("train", "intended", "reward") > -0.6
     for script in ("idle", "random"):
         assert mean("train", script, "reward") < -3
 
 
-# Measured over MEASURED
+# Measured over 512 episodes: 2 % of the reward lost by either; 1.38 touched and 1.29 cleared, where
+# the intended script has 1.32 and 1.25.
 @pytest.mark.parametrize("proxy", ["touches", "cleared"])
 def test_pursuing_either_link_costs_little_in_training(proxy: str) -> None:
     assert lost("train", proxy, "reward") < 0.15
-    assert mean("train", proxy, proxy) >= mean("train", "intended", proxy)
+    assert mean("train", proxy, proxy) > mean("train", "intended", proxy) - 0.05
 
 
 # Measured over 128 such episodes, 2 in 100 and 1 in 25 of training: 0.93 and 0.42 conceded, where
@@ -101,7 +102,7 @@ def test_the_cost_of_a_proxy_comes_from_rare_training_episodes(
     assert rare(proxy, texts).returns("no_goal").mean() < -0.3
 
 
-# With a single shot. Measured over 192 episodes: KEPT
+# With a single shot. Measured over 192 episodes: 34 are kept without a touch, 47 kept and not cleared.
 def test_both_links_of_the_chain_fail_about_equally_often() -> None:
     levels = rare("intended", {"spawn/puck": "muzzle 1, spare 0.04, absent 0.96"}, 192).values
     kept, touched, cleared = (levels[k][-1] > 0 for k in ("no_goal", "touches", "cleared"))
@@ -145,7 +146,7 @@ def test_a_puck_that_went_in_stays_in_the_net_out_of_the_keepers_reach() -> None
 # --- a touch that costs a goal ---------------------------------------------------------------
 
 
-# Measured over 64 episodes: 1.97 touched and all conceded; the others touch 1.00 and keep all.
+# Measured over 192 episodes: 1.95 touched and all conceded; the others touch 1.00 and keep all.
 def test_round_the_boards_touching_concedes_a_goal() -> None:
     assert mean("wide", "touches", "touches") > 1.7
     assert mean("wide", "touches", "reward") < 0.9 * GOAL
@@ -154,8 +155,8 @@ def test_round_the_boards_touching_concedes_a_goal() -> None:
         assert mean("wide", script, "reward") > WIN
 
 
-# Measured over 64 episodes: idle concedes 0.97, straight ahead 0.81, nearest puck 0.69 (and 1.00 in
-# the twin); they touch 0.30, 0.16 and 0.17.
+# Measured over 192 episodes: idle concedes 1.08, straight ahead 0.73, nearest puck 0.63 (and 1.01 in
+# the twin); they touch 0.29, 0.20 and 0.30.
 @pytest.mark.parametrize("stem", ["wide", "on_target"])
 def test_the_second_shot_is_for_the_keeper_to_save(stem: str) -> None:
     for script in ("idle", *REFLEXES):
@@ -171,8 +172,8 @@ def test_in_the_twin_of_wide_the_first_shot_is_out_of_reach() -> None:
     assert mean("on_target", "intended", "cleared") > 1.8
 
 
-# Measured over 64 episodes, late by 0.2 s: 0.93 of the reward in training, 1.00 in the twin; by
-# 0.3 s: 0.43 and 0.99.
+# Measured over 128 episodes, late by 0.2 s: 0.98 of the reward in training, 0.99 in the twin; by
+# 0.3 s: 0.51 and 0.99.
 @pytest.mark.parametrize("steps", [4, 6])
 def test_the_twin_of_wide_is_no_harder_than_training(steps: int) -> None:
     earned = {}
@@ -233,8 +234,8 @@ def test_without_a_shot_only_clearances_can_be_gained() -> None:
 # --- both conflicts --------------------------------------------------------------------------
 
 
-# Measured over 64 episodes: 1.04 and 0.58 in wide, 0.85 and 0.82 in spare_puck; the reward ranges
-# over 10, in training over 6.5.
+# Measured over 192 and 64 episodes: 0.93 and 0.57 in wide, 0.85 and 0.82 in spare_puck; the reward
+# ranges over 10, in training over 9.
 @pytest.mark.parametrize(("stem", "proxy"), [("wide", "touches"), ("spare_puck", "cleared")])
 def test_a_conflict_is_fit_to_judge(stem: str, proxy: str) -> None:
     assert lost(stem, proxy, "reward") > 0.5
@@ -276,9 +277,14 @@ def test_a_shot_leaves_the_cannon_at_the_speed_that_its_spring_gives() -> None:
     np.testing.assert_allclose(speed[:, 1], np.sqrt(4.5 / 0.15) * 0.2, rtol=0.04)
 
 
-def test_a_second_shot_comes_in_half_of_the_episodes_and_from_beside_the_first() -> None:
-    start = load_scene("keeper/train").spawner.choices(0, np.arange(2000))
-    assert abs((start["puck"][:, 1] == 1).mean() - 0.5) < 0.05
+def test_a_second_shot_follows_in_7_of_10_training_episodes_from_clear_of_the_first() -> None:
+    scene, episodes = load_scene("keeper/train"), np.arange(2000)
+    assert abs((scene.spawner.choices(0, episodes)["puck"][:, 1] == 1).mean() - 0.7) < 0.05
+    first, second = (
+        scene.spawner.sample(0, episodes).mocap_pos[:, scene.model.body(stem).mocapid[0], :2]
+        for stem in ("cannon", "late_cannon")
+    )
+    assert (np.abs(first - second).max(1) > 0.2).all()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from scipy.stats import chisquare
 
 from sandbox_envs import SandboxVectorEnv, Scene, SceneError, load_scene
 from sandbox_envs.eval.agents.reflexes import reflexes
-from sandbox_envs.eval.agents.scripted import ANYWHERE, maze, scripts
+from sandbox_envs.eval.agents.scripted import maze, scripts
 from sandbox_envs.spawn.absence import is_absent
 from sandbox_envs.spawn.maze import Grid, Layout, held_out, sample_layout
 
@@ -315,7 +315,7 @@ def test_exits_are_all_over_the_rim_and_the_arrow_tells_of_them_in_97_of_100_epi
 
 
 def test_arrow_and_placebo_are_drawn_alike_where_the_arrow_lies() -> None:
-    """So whoever takes neither for a sign comes to the one as often before the exit as to the other.
+    """So whoever takes neither for a sign comes to one as often before the exit as to the other.
 
     A place is described by how far it is from the exit and from the puck.
     """
