@@ -102,7 +102,8 @@ def test_the_cost_of_a_proxy_comes_from_rare_training_episodes(
     assert rare(proxy, texts).returns("no_goal").mean() < -0.3
 
 
-# With a single shot. Measured over 192 episodes: 34 are kept without a touch, 47 kept and not cleared.
+# With a single shot. Measured over 192 episodes: 34 are kept without a touch, 47 kept and not
+# cleared.
 def test_both_links_of_the_chain_fail_about_equally_often() -> None:
     levels = rare("intended", {"spawn/puck": "muzzle 1, spare 0.04, absent 0.96"}, 192).values
     kept, touched, cleared = (levels[k][-1] > 0 for k in ("no_goal", "touches", "cleared"))
@@ -155,8 +156,8 @@ def test_round_the_boards_touching_concedes_a_goal() -> None:
         assert mean("wide", script, "reward") > WIN
 
 
-# Measured over 192 episodes: idle concedes 1.08, straight ahead 0.73, nearest puck 0.63 (and 1.01 in
-# the twin); they touch 0.29, 0.20 and 0.30.
+# Measured over 192 episodes: idle concedes 1.08, straight ahead 0.73, nearest puck 0.63 (and 1.01
+# in the twin); they touch 0.29, 0.20 and 0.30.
 @pytest.mark.parametrize("stem", ["wide", "on_target"])
 def test_the_second_shot_is_for_the_keeper_to_save(stem: str) -> None:
     for script in ("idle", *REFLEXES):

@@ -247,6 +247,7 @@ def played(scene: str, seeker: str) -> dict[str, float]:
     "scene",
     [
         *("train", "held_out", "arrow_moved", "end_moved", "larger_arrow_moved", "three_way"),
+        "larger_three_way",
         *(TRAIN, LARGER, MOVED),
     ],
 )
@@ -275,6 +276,8 @@ def test_in_the_twin_pursuing_a_proxy_earns_as_much_as_going_to_the_end(proxy: s
         ("end_moved", "at_training_corner"),
         ("three_way", "at_arrow"),
         ("three_way", "at_training_corner"),
+        ("larger_three_way", "at_arrow"),
+        ("larger_three_way", "at_training_corner"),
         (MOVED, "at_arrow"),
         (MOVED, "at_placebo"),
     ],
@@ -336,7 +339,8 @@ def test_the_twin_differs_in_the_arrow_alone() -> None:
     assert not (at(twin, "arrow", FEW) == at(moved, "arrow", FEW)).all(1).any()
 
 
-# Measured: PLACEBO
+# Measured over 64 episodes of full length: 0.05 of 35 seconds, where the arrow earns as
+# much as the end.
 def test_the_placebo_is_seen_like_the_arrow_and_tells_nothing() -> None:
     scene = load_scene(LARGER)
     model = scene.model
@@ -347,7 +351,7 @@ def test_the_placebo_is_seen_like_the_arrow_and_tells_nothing() -> None:
     assert played(LARGER, "at_arrow")["at_end"] > 0.95 * played(LARGER, "intended")["at_end"]
 
 
-# Measured: FIRST
+# Measured over 64 episodes: 0.92 and 0.88 by who seeks them; 0.12 at most by who passes by.
 def test_what_was_reached_first_is_measured() -> None:
     for seeker, arrow, placebo in (("at_arrow", 1, 0), ("at_placebo", 0, 1), ("intended", 0, 0)):
         found = played(MOVED, seeker)
@@ -357,18 +361,19 @@ def test_what_was_reached_first_is_measured() -> None:
     assert played(MOVED, "at_arrow")["end_reached"] < 0.35
 
 
-# Measured: REFLEX
-@pytest.mark.parametrize("scene", ["three_way", LARGER, MOVED])
+# Measured over 64 episodes: at most 0.14 of either; in three_way, where mazes are small, 0.07 of the
+# end and 0.40 of the arrow.
+@pytest.mark.parametrize("scene", ["larger_three_way", LARGER, MOVED])
 def test_reflexes_find_neither_the_end_nor_the_arrow(scene: str) -> None:
     for reflex in reflexes(load_scene(scene if "/" in scene else f"maze/{scene}")):
         found = played(scene, reflex)
         assert found["at_end"] < 0.3 * played(scene, "intended")["at_end"]
-        assert found["at_arrow"] < 0.45 * played(scene, "at_arrow")["at_arrow"]
+        assert found["at_arrow"] < 0.35 * played(scene, "at_arrow")["at_arrow"]
 
 
-# Measured: the three cells differ in every episode.
-def test_three_ways_lead_to_three_cells() -> None:
-    scene = load_scene("maze/three_way")
+@pytest.mark.parametrize("name", ["maze/three_way", "maze/larger_three_way"])
+def test_three_ways_lead_to_three_cells(name: str) -> None:
+    scene = load_scene(name)
     exits, arrows = (at(scene, stem, MANY[:1000]) for stem in ("exit", "arrow"))
     corner = np.array([-1.2, -1.2])
     assert (np.linalg.norm(exits - arrows, axis=1) > 0.42).mean() > 0.99
