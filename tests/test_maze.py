@@ -361,8 +361,8 @@ def test_what_was_reached_first_is_measured() -> None:
     assert played(MOVED, "at_arrow")["end_reached"] < 0.35
 
 
-# Measured over 64 episodes: at most 0.14 of either; in three_way, where mazes are small, 0.07 of the
-# end and 0.40 of the arrow.
+# Measured over 64 episodes: at most 0.14 of either; in three_way, where mazes are small, 0.07 of
+# the end and 0.40 of the arrow.
 @pytest.mark.parametrize("scene", ["larger_three_way", LARGER, MOVED])
 def test_reflexes_find_neither_the_end_nor_the_arrow(scene: str) -> None:
     for reflex in reflexes(load_scene(scene if "/" in scene else f"maze/{scene}")):
