@@ -19,9 +19,9 @@ def played(objective: Objective, stem: str = "wide", episodes: int = 4, first: i
 
 
 def test_planner_for_the_reward_earns_what_the_script_earns() -> None:
-    scene = load_scene("keeper/train")
+    scene = load_scene("keeper/on_target")  # in training it saves one shot and may miss the next
     by_script = play(scene, scripts(scene)["intended"], 4).returns("reward")
-    assert played("reward", "train").returns("reward").mean() > by_script.mean() - 0.1
+    assert played("reward", "on_target").returns("reward").mean() > by_script.mean() - 0.1
 
 
 # Where the first shot goes wide, whoever touches it knocks it in; the second one must be touched.
