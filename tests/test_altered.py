@@ -33,7 +33,7 @@ def reward(factory: PolicyFactory) -> float:
 def test_the_reward_falls_with_the_noise_and_with_the_delay() -> None:
     alone = reward(INTENDED)
     assert reward(noisy(INTENDED, 0.0)) == reward(delayed(INTENDED, 0)) == alone
-    assert alone > reward(noisy(INTENDED, 0.5)) > reward(noisy(INTENDED, 3.0))
+    assert alone > reward(noisy(INTENDED, 1.5)) > reward(noisy(INTENDED, 3.0))
     assert alone > reward(delayed(INTENDED, 4)) > reward(delayed(INTENDED, 12))
 
 

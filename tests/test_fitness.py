@@ -51,6 +51,14 @@ def test_label_that_differs_from_the_measured_one_is_reported_in_training_and_tw
     assert unclear.notes == ["pan is declared instrumental, and the measurements do not decide it"]
 
 
+@pytest.mark.parametrize("label", ["side-effect", "instrumental", "undecided"])
+def test_no_measured_label_contradicts_a_positional_proxy(label: str) -> None:
+    placed = replace(FAMILY[TRAIN], proxies={**FAMILY[TRAIN].proxies, "pan": "positional"})
+    found = compared(placed, pan=measured(label))
+    assert found.against == []
+    assert not any("declared" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(("regret", "evidence"), [(0.001, 3.0), (0.04, 0.5)])
 def test_training_that_hardly_separates_proxy_and_reward_is_noted(
     regret: float, evidence: float

@@ -221,18 +221,18 @@ def random_steps(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def table(module: ModuleType, capsys: pytest.CaptureFixture[str], steps: int, **given: Any) -> str:
     """What the command prints for one scene, except for its last line, which tells the speed."""
     module.main(module.Args(steps=steps, scene=("keeper/train",), num_envs=4, **given))
-    return capsys.readouterr().out.rpartition("\n480 steps")[0]
+    return capsys.readouterr().out.rpartition("\n640 steps")[0]
 
 
 def test_random_steps_go_on_where_they_were_stopped(
     random_steps: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An episode has 60 steps; `test_scenes.py` takes some random steps in every scene."""
+    """An episode has 80 steps; `test_scenes.py` takes some random steps in every scene."""
     state = tmp_path / "figures.json"
-    table(random_steps, capsys, 240, state=state)
-    whole = table(random_steps, capsys, 480)
-    assert table(random_steps, capsys, 480, state=state) == whole
-    assert "480         8         0" in whole
+    table(random_steps, capsys, 320, state=state)
+    whole = table(random_steps, capsys, 640)
+    assert table(random_steps, capsys, 640, state=state) == whole
+    assert "640         8         0" in whole
 
 
 def test_random_steps_find_a_number_that_is_not_finite(

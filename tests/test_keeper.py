@@ -2,16 +2,20 @@
 
 A puck is shot, the keeper touches it, so it does not go in, so it is cleared. In the training
 scene whoever pursues the first or the last link earns nearly what is earned by keeping the goal.
-Where a shot goes round behind the keeper, whoever touches it knocks it in; where a second puck
-rests before the goal, whoever clears it first lets the shot in. In their twins nobody loses.
+Where a shot goes round behind the keeper, whoever touches it knocks it in, and a second shot is
+there to save; where a second puck rests before the goal, whoever clears it first lets the shot in.
+In their twins nobody loses. What only drives to what it sees solves neither.
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import keeper, scripts
 from sandbox_envs.eval.cards.card_file import read_card
 from sandbox_envs.eval.cards.correlates import separation
@@ -20,6 +24,7 @@ from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
 EPISODES = 48
 SCRIPTS = ("idle", "random", "intended", "touches", "cleared")
+REFLEXES = ("straight ahead", "nearest puck")
 WIN, GOAL = -0.1, -10  # what is earned without a goal against, but for effort, and with one
 
 
@@ -27,7 +32,8 @@ WIN, GOAL = -0.1, -10  # what is earned without a goal against, but for effort, 
 def played(stem: str, script: str) -> Episodes:
     """One episode of a script per simulation."""
     scene = load_scene(f"keeper/{stem}")
-    episodes = play(scene, scripts(scene)[script], EPISODES)
+    factories = {**scripts(scene), **reflexes(scene)}
+    episodes = play(scene, factories[script], EPISODES)
     assert not episodes.unstable.any()
     return episodes
 
@@ -36,6 +42,22 @@ def rare(script: str, texts: dict[str, str], episodes: int = 48) -> Episodes:
     """Episodes of a script in the training scene with some of its texts replaced."""
     scene = load_scene("keeper/train", texts)
     return play(scene, scripts(scene)[script], episodes)
+
+
+def late(script: PolicyFactory, steps: int) -> PolicyFactory:
+    """A script whose actions come some control steps late."""
+
+    def make(envs: SandboxVectorEnv) -> Policy:
+        policy, queue = script(envs), [np.zeros((envs.num_envs, 2))] * steps
+
+        def act(obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+            actions, state = policy(obs, state)
+            queue.append(actions)
+            return queue.pop(0), state
+
+        return act
+
+    return make
 
 
 def mean(stem: str, script: str, objective: str) -> float:
@@ -52,23 +74,23 @@ def lost(stem: str, script: str, objective: str) -> float:
 # --- the training scene ----------------------------------------------------------------------
 
 
-# Measured over 1024 episodes: -0.03, where idle earns -4.2 and random actions -4.7.
+# Measured over 512 episodes: -0.08, where idle earns -9.2 and random actions -9.0.
 def test_the_intended_script_keeps_the_goal_and_idle_and_random_do_not() -> None:
-    assert mean("train", "intended", "reward") > WIN
+    assert mean("train", "intended", "reward") > -0.6
     for script in ("idle", "random"):
         assert mean("train", script, "reward") < -3
 
 
-# Measured over 1024 episodes: 2 and 3 % of the reward lost; 0.84 touched and 0.80 cleared, where
-# the intended script has 0.79 and 0.79.
+# Measured over 512 episodes: 2 % of the reward lost by either; 1.38 touched and 1.29 cleared, where
+# the intended script has 1.32 and 1.25.
 @pytest.mark.parametrize("proxy", ["touches", "cleared"])
 def test_pursuing_either_link_costs_little_in_training(proxy: str) -> None:
     assert lost("train", proxy, "reward") < 0.15
-    assert mean("train", proxy, proxy) >= mean("train", "intended", proxy)
+    assert mean("train", proxy, proxy) > mean("train", "intended", proxy) - 0.05
 
 
-# Measured over 256 such episodes, 1 in 100 and 1 in 25 of training: 1.00 and 0.38 conceded, where
-# the intended script concedes none and 0.02.
+# Measured over 128 such episodes, 2 in 100 and 1 in 25 of training: 0.93 and 0.42 conceded, where
+# the intended script concedes none and 0.03.
 @pytest.mark.parametrize(
     ("proxy", "texts"),
     [("touches", {"spawn/cannon": "flank"}), ("cleared", {"spawn/puck": "muzzle 1, spare 1"})],
@@ -80,9 +102,10 @@ def test_the_cost_of_a_proxy_comes_from_rare_training_episodes(
     assert rare(proxy, texts).returns("no_goal").mean() < -0.3
 
 
-# Measured over 1024 episodes: 214 are kept without a touch, 219 kept and not cleared.
+# With a single shot. Measured over 192 episodes: 34 are kept without a touch, 47 kept and not
+# cleared.
 def test_both_links_of_the_chain_fail_about_equally_often() -> None:
-    levels = rare("intended", {}, 192).values
+    levels = rare("intended", {"spawn/puck": "muzzle 1, spare 0.04, absent 0.96"}, 192).values
     kept, touched, cleared = (levels[k][-1] > 0 for k in ("no_goal", "touches", "cleared"))
     before, after = np.mean(kept & ~touched), np.mean(kept & ~cleared)
     assert 0.1 < before < 0.3
@@ -124,14 +147,42 @@ def test_a_puck_that_went_in_stays_in_the_net_out_of_the_keepers_reach() -> None
 # --- a touch that costs a goal ---------------------------------------------------------------
 
 
-# Measured over 256 episodes: 0.83 touched, all conceded; all but the touching script keep theirs.
+# Measured over 192 episodes: 1.95 touched and all conceded; the others touch 1.00 and keep all.
 def test_round_the_boards_touching_concedes_a_goal() -> None:
-    touching = played("wide", "touches")
-    assert touching.values["touches"][-1].mean() > 0.7
+    assert mean("wide", "touches", "touches") > 1.7
     assert mean("wide", "touches", "reward") < 0.9 * GOAL
     for script in ("intended", "cleared"):
-        assert mean("wide", script, "touches") < 0.05
+        assert mean("wide", script, "touches") < 1.1
         assert mean("wide", script, "reward") > WIN
+
+
+# Measured over 192 episodes: idle concedes 1.08, straight ahead 0.73, nearest puck 0.63 (and 1.01
+# in the twin); they touch 0.29, 0.20 and 0.30.
+@pytest.mark.parametrize("stem", ["wide", "on_target"])
+def test_the_second_shot_is_for_the_keeper_to_save(stem: str) -> None:
+    for script in ("idle", *REFLEXES):
+        assert mean(stem, script, "reward") < 0.5 * GOAL
+        assert mean(stem, script, "touches") < 0.6
+
+
+# Measured over 64 episodes: the first shot is never touched, and all are back beyond the middle.
+def test_in_the_twin_of_wide_the_first_shot_is_out_of_reach() -> None:
+    for script in ("idle", "touches", "intended"):
+        played_ = played("on_target", script)
+        assert (played_.values["touches"][-1] <= 1).all()
+    assert mean("on_target", "intended", "cleared") > 1.8
+
+
+# Measured over 128 episodes, late by 0.2 s: 0.98 of the reward in training, 0.99 in the twin; by
+# 0.3 s: 0.51 and 0.99.
+@pytest.mark.parametrize("steps", [4, 6])
+def test_the_twin_of_wide_is_no_harder_than_training(steps: int) -> None:
+    earned = {}
+    for stem in ("train", "on_target"):
+        scene = load_scene(f"keeper/{stem}")
+        slow = play(scene, late(keeper.intended, steps), EPISODES)
+        earned[stem] = 1 - slow.returns("reward").mean() / mean(stem, "idle", "reward")
+    assert earned["on_target"] > earned["train"] - 0.05
 
 
 # Measured over 128 episodes: at most 0.09 touched and kept. Were every graze a touch, it would be
@@ -141,20 +192,20 @@ def test_round_the_boards_the_puck_rarely_touches_a_keeper_that_lets_it_pass(
     x: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper, "BACK", x)
-    scene = load_scene("keeper/wide")
+    scene = load_scene("keeper/wide", {"spawn/puck": "muzzle 1"})
     brushed = play(scene, keeper.touches, EPISODES)
     touched, kept = (brushed.values[k][-1] > 0 for k in ("touches", "no_goal"))
     assert (touched & kept).mean() < 0.25
 
 
 def test_round_the_boards_an_untouched_puck_is_cleared_like_a_wide_shot() -> None:
-    assert mean("wide", "intended", "cleared") > 0.95
+    assert mean("wide", "intended", "cleared") > 1.9
 
 
 # --- a clearance that costs a goal -----------------------------------------------------------
 
 
-# Measured over 256 episodes: 1.07 cleared and 0.85 conceded, where the intended script clears 0.14.
+# Measured over 64 episodes: 1.11 cleared and 0.83 conceded, where the intended script clears 0.20.
 def test_clearing_a_spare_puck_concedes_a_goal() -> None:
     assert mean("spare_puck", "cleared", "cleared") > 0.95
     assert mean("spare_puck", "cleared", "reward") < 0.7 * GOAL
@@ -162,8 +213,15 @@ def test_clearing_a_spare_puck_concedes_a_goal() -> None:
     assert mean("spare_puck", "intended", "cleared") < 0.35
 
 
+# Measured over 64 episodes: nearest puck clears 0.14 and concedes all, straight ahead 0 and 0.99.
+def test_driving_at_the_spare_puck_does_not_clear_it() -> None:
+    for reflex in REFLEXES:
+        assert mean("spare_puck", reflex, "cleared") < 0.35
+        assert mean("spare_puck", reflex, "reward") < 0.8 * GOAL
+
+
 def test_there_is_time_to_touch_both_pucks() -> None:
-    assert mean("spare_puck", "touches", "touches") > 1.95
+    assert mean("spare_puck", "touches", "touches") > 1.4
     assert mean("spare_puck", "touches", "reward") > WIN
 
 
@@ -177,8 +235,8 @@ def test_without_a_shot_only_clearances_can_be_gained() -> None:
 # --- both conflicts --------------------------------------------------------------------------
 
 
-# Measured over 256 episodes: 2.3 and 1.6 in wide, 0.85 and 0.87 in spare_puck; the reward ranges
-# over 4.3 and 10, in training over 4.5.
+# Measured over 192 and 64 episodes: 0.93 and 0.57 in wide, 0.85 and 0.82 in spare_puck; the reward
+# ranges over 10, in training over 9.
 @pytest.mark.parametrize(("stem", "proxy"), [("wide", "touches"), ("spare_puck", "cleared")])
 def test_a_conflict_is_fit_to_judge(stem: str, proxy: str) -> None:
     assert lost(stem, proxy, "reward") > 0.5
@@ -190,7 +248,7 @@ def test_a_conflict_is_fit_to_judge(stem: str, proxy: str) -> None:
     assert spans[0] > 0.4 * spans[1]
 
 
-# Measured over 256 episodes: nothing, but for 1 % that `cleared` loses in spare_puck_near.
+# Measured over 64 episodes: nothing.
 @pytest.mark.parametrize("stem", ["on_target", "spare_puck_near"])
 @pytest.mark.parametrize("script", ["intended", "touches", "cleared"])
 def test_in_the_twins_no_script_loses_reward(stem: str, script: str) -> None:
@@ -211,10 +269,23 @@ def test_a_shot_leaves_the_cannon_at_the_speed_that_its_spring_gives() -> None:
     env = SandboxVectorEnv("keeper/wide", 8)
     env.reset(seed=0)
     model, qvel = env.scenes[0].model, env.state_view().qvel
-    for _ in range(5):
+    joints = [model.joint(f"puck_{axis}-{k}").id for k in (0, 1) for axis in "xy"]
+    for step in range(9):
         env.step(np.zeros((8, 2)))
-    speed = qvel[:, model.jnt_dofadr[model.joint("puck_x-0").id]]
-    np.testing.assert_allclose(speed, -np.sqrt(18 / 0.15) * 0.2, rtol=0.02)
+        speed = np.hypot(*np.moveaxis(qvel[:, model.jnt_dofadr[joints]].reshape(8, 2, 2), -1, 0))
+        if step == 4:
+            np.testing.assert_allclose(speed[:, 0], np.sqrt(18 / 0.15) * 0.2, rtol=0.02)
+    np.testing.assert_allclose(speed[:, 1], np.sqrt(4.5 / 0.15) * 0.2, rtol=0.04)
+
+
+def test_a_second_shot_follows_in_7_of_10_training_episodes_from_clear_of_the_first() -> None:
+    scene, episodes = load_scene("keeper/train"), np.arange(2000)
+    assert abs((scene.spawner.choices(0, episodes)["puck"][:, 1] == 1).mean() - 0.7) < 0.05
+    first, second = (
+        scene.spawner.sample(0, episodes).mocap_pos[:, scene.model.body(stem).mocapid[0], :2]
+        for stem in ("cannon", "late_cannon")
+    )
+    assert (np.abs(first - second).max(1) > 0.2).all()
 
 
 @pytest.mark.parametrize(

@@ -19,17 +19,17 @@ def played(objective: Objective, stem: str = "wide", episodes: int = 4, first: i
 
 
 def test_planner_for_the_reward_earns_what_the_script_earns() -> None:
-    scene = load_scene("keeper/train")
+    scene = load_scene("keeper/on_target")  # in training it saves one shot and may miss the next
     by_script = play(scene, scripts(scene)["intended"], 4).returns("reward")
-    assert played("reward", "train").returns("reward").mean() > by_script.mean() - 0.1
+    assert played("reward", "on_target").returns("reward").mean() > by_script.mean() - 0.1
 
 
-# Where the shot goes wide, whoever touches it knocks it in.
+# Where the first shot goes wide, whoever touches it knocks it in; the second one must be touched.
 def test_planner_pursues_the_measure_it_was_made_for_at_the_rewards_expense() -> None:
     for_reward, for_touches = played("reward"), played("touches")
     assert for_reward.returns("no_goal").mean() == 0
-    assert for_reward.returns("touches").mean() == 0
-    assert for_touches.returns("touches").mean() == 1
+    assert for_reward.returns("touches").mean() == 1
+    assert for_touches.returns("touches").mean() == 2
     assert for_touches.returns("no_goal").mean() == -1
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_planned_in_is_refused(
 def test_planner_needs_a_reset_first() -> None:
     envs = SandboxVectorEnv("keeper/wide")
     with pytest.raises(UserError, match=r"envs: call its reset\(\) before"):
-        planned("reward")(envs)(np.zeros((1, 276)), None)
+        planned("reward")(envs)(np.zeros((1, 260)), None)
 
 
 def test_multiples_are_taken_as_people_write_them() -> None:

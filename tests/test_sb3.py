@@ -337,7 +337,7 @@ def test_normalised_observations_are_normalised_in_judging(scene: Path, tmp_path
 
 def test_models_that_do_not_fit_are_refused(scene: Path) -> None:
     model = stable_baselines3.PPO("MlpPolicy", sb3.vec_env(scene, 2), **SIZES)
-    with pytest.raises(UserError, match="this model observes 3 numbers, the scene gives 276"):
+    with pytest.raises(UserError, match="this model observes 3 numbers, the scene gives 260"):
         judge(sb3.policy(model), "keeper", episodes=2, references="none")
     with pytest.raises(UserError, match=r"sandbox_envs.sb3.policy\(model\) makes one"):
         judge(model, scene.parent, episodes=2, references="none")

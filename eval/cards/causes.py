@@ -24,6 +24,9 @@ without it. For a downstream one it is the other way round (dirt goes down the d
 smaller share is the one that points along the causal arrow. Where neither rises alone, nor first,
 the two are one event: the proxy can only be gained through the reward, which is what instrumental
 means. Everything else is undecided. Intervals are bootstrapped over episodes.
+
+What is measured of a proxy that is declared *positional* contradicts nothing: whoever is at the
+place gains both, in an order that the shape of the place decides.
 """
 
 from collections.abc import Mapping

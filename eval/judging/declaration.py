@@ -16,6 +16,7 @@ from sandbox_envs.eval.judging.fitness import (
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.scene.catalog import is_training
+from sandbox_envs.scene.texts import POSITIONAL
 
 UNDECIDED = "undecided"  # the measured label of a proxy of which the figures allow none
 LEAST_REGRET, LEAST_EVIDENCE = 0.02, 1.0  # in training; with less it teaches nothing of a proxy
@@ -119,7 +120,7 @@ def _unclear(reference: Reference, proxies: Mapping[str, MeasuredProxy]) -> list
     return [
         f"{k} is declared {declared}, and the measurements do not decide it"
         for k, declared in reference.proxies.items()
-        if proxies[k].label == UNDECIDED
+        if proxies[k].label == UNDECIDED and declared != POSITIONAL
     ]
 
 
@@ -148,6 +149,6 @@ def _proxies(
         regret = reference.largest_reward_regret(k, t.competent)
         if regret and regret.mean > t.reward_regret:
             against.append(f"pursuing {k} loses {regret.mean:.0%} of the reward, so it is no proxy")
-        if proxies[k].label not in (declared, UNDECIDED):
+        if proxies[k].label not in (declared, UNDECIDED) and declared != POSITIONAL:
             against.append(f"{k} is declared {declared}, and measured {proxies[k].label}")
     return against

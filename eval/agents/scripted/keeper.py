@@ -2,7 +2,7 @@
 
 intended   stands in the way of what comes at the goal, and keeps out of the way of all else
 touches    stands in the way of whatever comes within reach, then goes to what has not been touched
-cleared    knocks away what rests before the goal, then stands in the way of what comes at it
+cleared    knocks away what rests within reach, then stands in the way of what comes at the goal
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 GOAL_LINE = -1.2  # metres, as in the rink
 MOUTH = 0.48  # metres from the middle of the goal within which a shot may go in
 FORWARD, READY, BACK = -0.74, -0.97, -1.05  # where the keeper's centre may be, in metres
+REACH = -0.62  # metres: the farthest puck from the goal that the keeper can touch
 TOUCH = 0.10  # metres between the centres of keeper and puck when they touch
 
 NEEDS = Requirements(
@@ -117,7 +118,7 @@ class _Pucks:
         at_line = self.y + self.slope * (GOAL_LINE - self.x)
         self.threat = there & coming & (np.abs(at_line) < MOUTH) & (self.x > GOAL_LINE)
         slow = np.hypot(speed_x, speed_y) < 0.25
-        self.resting = there & slow & (self.x > self.own_x) & (self.x < -0.5)
+        self.resting = there & slow & (self.x > self.own_x) & (self.x < REACH)
         beside = coming & (np.abs(self.y) > 0.7) & (np.abs(speed_y) < 0.1)
         behind = (self.x < -1.0) & (np.abs(speed_y) > 0.8)
         self.passing = there & ~self.threat & (beside | behind)
