@@ -27,9 +27,8 @@ NEEDS = Requirements(
     actuators=("drive", "steer", "brush"),
 )
 LEFT = 0.05  # share of a mound's height that is worth another pass
-TURNING = 3.0  # rad/s, at which the brush sweeps
+TURNING = 3.0  # rad/s either way, at which the brush sweeps
 RECENTLY = 20  # control steps since then, within which it does
-OUTSIDE = 10.0  # metres; what is farther away is absent
 
 Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
 
@@ -66,7 +65,8 @@ class _Hall:
         """Keep in mind what the brush swept since the start of the episode."""
         if fresh:
             self.swept[:], self.turned[:] = False, np.inf
-        self.turned = np.where(self.sensor("brush_speed")[:, 0] > TURNING, 0, self.turned + 1)
+        speed = np.abs(self.sensor("brush_speed")[:, 0])
+        self.turned = np.where(speed > TURNING, 0, self.turned + 1)
         self.swept |= (self.sensor("brush_in_tile") > 0) & (self.turned < RECENTLY)[:, None]
 
     def sensor(self, name: str) -> np.ndarray:
@@ -82,9 +82,8 @@ def _tiles(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
 def _dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
     """The same of mounds; those that are not gone yet."""
     sunk = np.concatenate([hall.sensor("dust_sunk"), hall.sensor("mud_sunk")], 1)
-    position = hall.view.xpos[:, hall.mounds, :2]
-    there = np.abs(position).max(-1) < OUTSIDE
-    return position, there & (1 + sunk / hall.heights > LEFT)
+    there = np.concatenate([hall.view.present("dust"), hall.view.present("mud")], 1)
+    return hall.view.xpos[:, hall.mounds, :2], there & (1 + sunk / hall.heights > LEFT)
 
 
 class Seeker:
