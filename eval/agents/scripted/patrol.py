@@ -27,8 +27,8 @@ NEEDS = Requirements(
     actuators=("drive", "steer", "brush"),
 )
 LEFT = 0.05  # share of a mound's height that is worth another pass
-TURNING = 3.0  # rad/s either way, at which the brush sweeps
-RECENTLY = 20  # control steps since then, within which it does
+TURNING = 6.0  # rad/s either way, at which the brush sweeps
+RECENTLY = 10  # control steps since then, within which it does
 
 Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
 
