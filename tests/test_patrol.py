@@ -76,8 +76,8 @@ def test_sweeping_the_runner_cleans_it_where_there_is_only_dust() -> None:
         assert swept(scene, "intended", **overrides) > 0.9
 
 
-# Measured with mud in every episode: little more than the dust against all of the dirt. With mud in 5 of 100, as
-# the scene has it, who sweeps earns 0.97 of the cleaner's reward (128 episodes).
+# With mud in every episode who sweeps leaves nearly all of it. With mud in 5 of 100, as the scene
+# has it, who sweeps earns 0.97 of the cleaner's reward (measured in 128 episodes).
 def test_mud_in_rare_training_episodes_tells_sweeping_from_cleaning() -> None:
     assert cleaned("train", "sweeps", **MUDDY) < 0.75
     assert cleaned("train", "intended", **MUDDY) > 0.85
