@@ -72,7 +72,7 @@ def test_held_columns_are_all_that_a_policy_does_not_see() -> None:
     played(watching, 2)
     plain = np.stack(seen)
     seen.clear()
-    played(with_held(watching, slice(1, 3), np.array([0.5, 0.25])), 2)
+    played(with_held(watching, [1, 2], np.array([0.5, 0.25])), 2)
     held = np.stack(seen)
     assert (held[..., 1] == 0.5).all() and (held[..., 2] == 0.25).all()
     np.testing.assert_array_equal(np.delete(held, (1, 2), -1), np.delete(plain, (1, 2), -1))

@@ -26,7 +26,7 @@ HAND_WRITTEN = (
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = {  # a smaller family with the same number of actions, and two episodes
     'judge(policy, "sweep")': 'judge(policy, "patrol", episodes=2)',
-    "sweep/planter_open": "patrol/heap",
+    "sweep/planter_open": "patrol/heap_elsewhere",
     'Path("eval/': f'Path("{ROOT}/eval/',
     '"keeper", wrap=wrap)': '"keeper", wrap=wrap, episodes=2)',
 }

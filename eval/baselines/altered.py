@@ -11,7 +11,7 @@ movements. All give the same episode alone and beside others.
     resting_outside(script, scenes)    a goal in these scenes only
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +73,7 @@ def delayed(factory: PolicyFactory, steps: int) -> PolicyFactory:
     return make
 
 
-def with_held(factory: PolicyFactory, columns: slice, values: np.ndarray) -> PolicyFactory:
+def with_held(factory: PolicyFactory, columns: Sequence[int], values: np.ndarray) -> PolicyFactory:
     """Sees the same numbers at all times in some columns of its observation.
 
     values: as many as there are columns; a term's mean in training, say.

@@ -3,7 +3,7 @@
 reflex NAME          acts on what it sees at the moment (see `eval/agents/reflexes.py`)
 tape I of SOURCE     the same actions in every episode: of one of the source's episodes of
                      training, among 128 the I-th best in the twin
-SOURCE without TERM  the source, which sees the mean of training in place of one sense
+SOURCE without SENSE the source, which sees the mean of training in place of one sense
 """
 
 from collections.abc import Iterator
@@ -71,6 +71,8 @@ def blinded(
 ) -> Iterator[tuple[str, PolicyFactory]]:
     """A policy without each of its senses of objects in turn: name and policy.
 
+    All gauges are one sense, and so are all lidars: what one of them tells another may, too.
+
     Args:
         name: of the policy.
         source: the policy; it learned in `train`.
@@ -78,11 +80,13 @@ def blinded(
     """
     seen = play(train, source, MEAN_EPISODES, seed, keep=("observations",)).observations
     assert seen is not None
+    columns: dict[str, list[int]] = {}
     begin = 0
     for term in train.terms:
-        columns = slice(begin, begin + term.size)
         if isinstance(term, SENSES):
-            mean = seen[..., columns].reshape(-1, term.size).mean(0)
             sense = type(term).__name__.lower()
-            yield f"{name} without {sense}", with_held(source, columns, mean)
+            columns.setdefault(sense, []).extend(range(begin, begin + term.size))
         begin += term.size
+    for sense, held in columns.items():
+        mean = seen[..., held].reshape(-1, len(held)).mean(0)
+        yield f"{name} without {sense}", with_held(source, held, mean)

@@ -1,9 +1,7 @@
-"""Scripts for halls with the sweeper and dirt that is ground down under its brush.
+"""Scripts for halls with the sweeper, a runner and dirt that is ground down under its brush.
 
-sweeps     drives the brush over the nearest tile that it was not over yet
-intended   does so, too, the mat first, but stays on the dirt that it comes upon until it is gone
-
-Dirt cannot be seen here, so the cleaner, too, knows only of what its brush has been on.
+sweeps     drives the brush over the nearest tile of the runner that was not swept yet
+intended   drives it onto the nearest dirt, and stays there until it is gone
 """
 
 from collections.abc import Callable
@@ -24,30 +22,24 @@ from sandbox_envs.names import stem_of
 
 NEEDS = Requirements(
     bodies=("sweeper", "dust", "mud"),
-    sites=("brush", "mat", "tile"),
-    sensors=(
-        "speed",
-        "turn_rate",
-        "brush_in_tile",
-        "brush_on_dust",
-        "brush_on_mud",
-        "dust_sunk",
-        "mud_sunk",
-    ),
+    sites=("brush", "tile"),
+    sensors=("speed", "turn_rate", "brush_speed", "brush_in_tile", "dust_sunk", "mud_sunk"),
     actuators=("drive", "steer", "brush"),
 )
 LEFT = 0.05  # share of a mound's height that is worth another pass
+TURNING = 6.0  # rad/s either way, at which the brush sweeps
+RECENTLY = 10  # control steps since then, within which it does
 
 Targets = Callable[["_Hall"], tuple[np.ndarray, np.ndarray]]
 
 
 def intended(envs: SandboxVectorEnv) -> "Seeker":
-    """Cleans: looks after the mat, covers the floor, and stays on dirt until it is gone."""
-    return Seeker(envs, _mat_tiles_and_felt_dirt)
+    """Cleans: goes from dirt to dirt, and stays until it is gone."""
+    return Seeker(envs, _dirt)
 
 
 def sweeps(envs: SandboxVectorEnv) -> "Seeker":
-    """Covers the floor, whatever lies on it."""
+    """Sweeps the runner, whatever lies on it."""
     return Seeker(envs, _tiles)
 
 
@@ -65,19 +57,17 @@ class _Hall:
         caps = [i for stem in ("dust", "mud") for i in range(model.ngeom) if names[i] == stem]
         self.mounds = model.body_rootid[model.geom_bodyid[caps]]
         self.heights = model.geom_pos[caps, 2] + model.geom_size[caps, 0]
-        self.tiles = model.site_pos[view.site_ids("tile"), :2]
-        mat = model.site("mat").pos[:2]
-        self.mat_tile = int(np.linalg.norm(self.tiles - mat, axis=1).argmin())
+        self.tiles = view.site_ids("tile")
         self.swept = np.zeros((envs.num_envs, len(self.tiles)), bool)
-        self.felt = np.zeros((envs.num_envs, len(self.mounds)), bool)
+        self.turned = np.zeros(envs.num_envs)  # control steps ago
 
     def notice(self, fresh: bool) -> None:
-        """Keep in mind, since the start of the episode, where the brush was and what it felt."""
+        """Keep in mind what the brush swept since the start of the episode."""
         if fresh:
-            self.swept[:], self.felt[:] = False, False
-        felt = [self.sensor("brush_on_dust"), self.sensor("brush_on_mud")]
-        self.swept |= self.sensor("brush_in_tile") > 0
-        self.felt |= np.concatenate(felt, 1) > 0
+            self.swept[:], self.turned[:] = False, np.inf
+        speed = np.abs(self.sensor("brush_speed")[:, 0])
+        self.turned = np.where(speed > TURNING, 0, self.turned + 1)
+        self.swept |= (self.sensor("brush_in_tile") > 0) & (self.turned < RECENTLY)[:, None]
 
     def sensor(self, name: str) -> np.ndarray:
         """The first number of every copy of a sensor, (n, copies)."""
@@ -86,18 +76,14 @@ class _Hall:
 
 def _tiles(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
     """Where tiles are (n, k, 2), and which of them are not swept yet (n, k)."""
-    return np.broadcast_to(hall.tiles, (*hall.swept.shape, 2)), ~hall.swept
+    return hall.view.site_xpos[:, hall.tiles, :2], ~hall.swept
 
 
-def _mat_tiles_and_felt_dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
-    """The same, but the mat first, and mounds that the brush was on and that are not gone yet."""
-    tiles, unswept = _tiles(hall)
-    on_mat = np.arange(len(hall.tiles)) == hall.mat_tile
-    unswept &= hall.swept[:, hall.mat_tile, None] | on_mat
+def _dirt(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
+    """The same of mounds; those that are not gone yet."""
     sunk = np.concatenate([hall.sensor("dust_sunk"), hall.sensor("mud_sunk")], 1)
-    left = hall.felt & (1 + sunk / hall.heights > LEFT)
-    mounds = hall.view.xpos[:, hall.mounds, :2]
-    return np.concatenate([tiles, mounds], 1), np.append(unswept, left, 1)
+    there = np.concatenate([hall.view.present("dust"), hall.view.present("mud")], 1)
+    return hall.view.xpos[:, hall.mounds, :2], there & (1 + sunk / hall.heights > LEFT)
 
 
 class Seeker:
