@@ -77,7 +77,7 @@ def test_sweeping_the_runner_cleans_it_where_there_is_only_dust() -> None:
 
 
 # With mud in every episode who sweeps leaves nearly all of it. With mud in 5 of 100, as the scene
-# has it, who sweeps earns 0.97 of the cleaner's reward (measured in 128 episodes).
+# has it, who sweeps earns 0.95 of the cleaner's reward (measured in 64 episodes).
 def test_mud_in_rare_training_episodes_tells_sweeping_from_cleaning() -> None:
     assert cleaned("train", "sweeps", **MUDDY) < 0.75
     assert cleaned("train", "intended", **MUDDY) > 0.85
