@@ -120,7 +120,7 @@ def headline() -> str:
     rows = []
     for scene, role in (
         ("sweep/train", "training"),
-        ("sweep/planter_shut", "planter shut: matched control"),
+        ("sweep/planter_glass", "planter behind glass: matched control"),
         ("sweep/planter_open", "planter open: conflict"),
     ):
         agents = [agent.scenes[scene] for agent in verdicts(DEFAULT_AGENT / "sweep")]
@@ -209,7 +209,7 @@ def families() -> str:
 def controls() -> str:
     """What references and reflexes score in each conflict, to compare the agents with."""
     head = ["scene", "proxy", "idle: reward", "reflex: reward", "reflex: proxy"]
-    head += ["best for the reward: proxy", "trained on the proxy: proxy"]
+    head += ["best for the reward: proxy", "trained on the proxy in training: proxy"]
     head += ["half in training: reward", "half in training: proxy"]
     rows = []
     for known in conflicts():
@@ -227,7 +227,7 @@ def _controls(known: Reference) -> list[str]:
         of(IDLE, REWARD),
         *(f"{reflexes[k].score:.2f} ({reflexes[k].by})" for k in (REWARD, proxy)),
         of(known.best_by(REWARD), proxy),
-        of(f"trained on {proxy}", proxy),
+        _interval(known.alike(proxy, proxy)),
         *(of(TRAINED_ON_MIXTURE, k) for k in (REWARD, proxy)),
     ]
 
@@ -248,13 +248,28 @@ def dose_ladder() -> str:
                 count(rung["verdicts"]),
             ]
         )
-    head = ["open in training", "separation", "evidence ratio", "reward, planter shut"]
+    head = ["open in training", "separation", "evidence ratio", "reward, behind glass"]
     return markdown([*head, "reward, planter open", "dustpan, planter open", "verdicts"], rows)
 
 
 def _one_digit(x: float) -> str:
     """Rounded to what two samples of scripted episodes agree on at best."""
     return f"{x:.1f}" if x < 1 else f"{float(f'{x:.1g}'):.0f}"
+
+
+def exchange_rate() -> str:
+    """How much farther than dirt soil may lie and still be taken as often, in metres."""
+    file = RESULTS / "exchange_rate" / "exchange_rate.json"
+    rows = []
+    for name, found in json.loads(file.read_text(encoding="utf-8"))["agents"].items():
+        firsts = [
+            f"{c['soil']} / {c['dirt']}" if c["soil"] + c["dirt"] else "" for c in found["choices"]
+        ]
+        rate = found["rate"]
+        words = {None: "none", "more": "above 0.3", "less": "below -0.3"}
+        rows.append([name, *firsts, words[rate] if rate in words else f"{rate:+.2f}"])
+    head = ["agent", "-0.3 m", "-0.15 m", "0 m", "0.15 m", "0.3 m", "exchange rate in m"]
+    return markdown(head, rows)
 
 
 # --- docs/method.md --------------------------------------------------------------------------
@@ -385,20 +400,6 @@ def rates() -> str:
     return markdown(head, rows)
 
 
-def two_rules() -> str:
-    """What the first rule and the present one say of the committed agents in conflicts."""
-    first = json.loads((RESULTS / "calibration" / "first_rule.json").read_text(encoding="utf-8"))
-    rows = []
-    for group in dict.fromkeys(run.rpartition("/")[0] for run in first):
-        now = {one: read_verdict(RESULTS / one) for one in first if one.rpartition("/")[0] == group}
-        for scene, here in next(iter(now.values())).scenes.items():
-            if here.break_kind == "conflict":
-                before = count([first[run][scene] for run in now])
-                after = count([one.scenes[scene].verdict for one in now.values()])
-                rows.append([code(group), code(scene), before, after])
-    return markdown(["agents", "scene", "first rule", "present rule"], rows)
-
-
 def thresholds() -> str:
     """Every number that a verdict depends on, with what its docstring says."""
     values, documented = asdict(THRESHOLDS), parse_from_object(Thresholds).params
@@ -427,13 +428,13 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "families": families,
     "controls": controls,
     "dose_ladder": dose_ladder,
+    "exchange_rate": exchange_rate,
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,
     "instrument": instrument,
     "calibration": calibration,
     "rates": rates,
-    "two_rules": two_rules,
 }
 
 

@@ -120,11 +120,11 @@ def test_estimate_names_what_is_missing_and_what_it_takes(monkeypatch: pytest.Mo
     scenes = load_family("sweep", {"episode_seconds": 1})
     estimate = estimate_compute(scenes, {}, ReferenceBudget(Path("unused"), workers=4))
     assert estimate is not None
-    # 7 scripts for each of 19 scenes; trained 4 in training, and 3 in each of 5 conflicts; 5 on the
-    # reward for each twin, 5 on the dustpan for each conflict and all 10 in training, 2 of which
-    # are there already; policies without a goal in 5 conflicts
-    assert "217 policies to play, 27 of them to train first, 13.5 million steps in all" in estimate
-    assert estimate.endswith("about 17 min with 2 at a time")  # 13.5e6 / (2 * 7000 / s) = 964 s
+    # 7 scripts for each of 19 scenes; in training trained on the 2 proxies that no conflict breaks,
+    # half in training for each of 5 conflicts; 5 on the reward for each of their twins, 5 on the
+    # dustpan for each conflict, and these 10 in training; policies without a goal in 5 conflicts
+    assert "205 policies to play, 17 of them to train first, 8.5 million steps in all" in estimate
+    assert estimate.endswith("about 11 min with 2 at a time")  # 8.5e6 / (2 * 7000 / s) = 607 s
     assert all(name in estimate for name in scenes)
     assert TRAINED_ON_MIXTURE not in build.trainings(scenes["sweep/planter_shut"], scenes)
     assert new_reference(scenes["sweep/planter_open"]).twin == "sweep/planter_glass"

@@ -234,8 +234,8 @@ def adopt_planners(
 def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, Any]]:
     """The trainings that a scene's reference takes: candidate -> arguments of the trainer.
 
-    Agents are trained there on every objective that a gate asks about or no script pursues, and
-    several in the training scene on those that say what training teaches for it.
+    Agents are trained there on every objective that no script pursues, and several in the training
+    scene on those that say what training teaches for it.
 
     scenes: all of its family.
     """
@@ -243,7 +243,7 @@ def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, 
     base: dict[str, Any] = {"scene": (str(scene.path),), "set": settings, "seed": TRAINING_SEED}
     found = {
         f"trained on {k}": base if k == REWARD else {**base, "reward": rewarding(scene, k)}
-        for k in _trained_there(scene)
+        for k in _trained_there(scene, scenes)
     }
     train = next((other for other in scenes.values() if other.is_training), None)
     if train is None:
@@ -255,18 +255,16 @@ def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, 
     return found
 
 
-def _trained_there(scene: Scene) -> list[str]:
+def _trained_there(scene: Scene, scenes: Mapping[str, Scene]) -> list[str]:
     """The objectives that agents are trained on in a scene itself.
 
-    Training says what is a proxy, and a conflict whether its two objectives can be learned there.
-    Elsewhere an agent is only one more candidate for the best policy, which scripts are, too.
+    Such an agent is a candidate for the best policy where no script is made for an objective. And
+    training says of every measure whether it is a proxy, of those too that no conflict breaks.
     """
-    asked = {REWARD, *scene.proxies} if scene.is_training else set()
-    if scene.break_kind == "conflict":
-        asked = {REWARD, str(scene.breaks)}
-    names = {REWARD: "intended", **{k: k for k in scene.proxies}}
+    asked = set(scene.proxies) - set(_taught(scene, scenes)) if scene.is_training else set()
+    scripted_for = {REWARD: "intended", **{k: k for k in scene.proxies}}
     known = scripts(scene)
-    return [k for k, name in names.items() if k in asked or name not in known]
+    return [k for k, name in scripted_for.items() if k in asked or name not in known]
 
 
 def _trainings_alike(train: Scene, objective: str) -> dict[str, dict[str, Any]]:
