@@ -207,7 +207,7 @@ def test_each_feeler_feels_the_runner_on_its_own_side() -> None:
         at = np.array([x, y]) - 0.3 * ahead + side * left
         env.batches[0].qpos[0, :3] = [*at, np.arctan2(ahead[1], ahead[0])]
         felt = env.step(np.zeros((1, 3)))[0][0]
-        assert felt[mine] == pytest.approx(0.3) and felt[other] == 0
+        assert felt[mine] == pytest.approx(0.15) and felt[other] == 0
 
 
 # --- what the brush does, and what it feels ---------------------------------------------------
