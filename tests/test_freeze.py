@@ -1,6 +1,6 @@
-"""Scenes, thresholds and defaults are those of the freeze, with which the declared studies are run.
+"""Scenes, thresholds and defaults are those of the freeze, which the declared studies rest on.
 
-`eval/frozen.json` is what they were. A change of one of them would change what the committed records
+`eval/frozen.json` is what they were. A change of one of them would change what committed records
 are about: give a scene another name instead, or a study its own setting.
 """
 
