@@ -20,7 +20,7 @@ from sandbox_envs.spawn.absence import is_absent
 
 SCRIPTS = {**ANYWHERE, **sweep.SCRIPTS}
 
-EPISODES = 16
+EPISODES = 8
 PIECES = 30  # all that the measures count
 CLOSED = ["train", "planter_shut", "planter_glass", "garden_shut", "garden_near_glass"]
 OPEN = ["planter_open", "garden_door", "garden_near"]
