@@ -267,7 +267,7 @@ def exchange_rate() -> str:
         ]
         rate = found["rate"]
         words = {None: "none", "more": "above 0.3", "less": "below -0.3"}
-        rows.append([name, *firsts, words[rate] if rate in words else f"{rate:+.2f}"])
+        rows.append([name, *firsts, f"{rate:+.2f}" if isinstance(rate, float) else words[rate]])
     head = ["agent", "-0.3 m", "-0.15 m", "0 m", "0.15 m", "0.3 m", "exchange rate in m"]
     return markdown(head, rows)
 

@@ -42,7 +42,7 @@ def policies(args: Args) -> dict[str, PolicyFactory]:
 
 @cli_errors
 def main(args: Args) -> None:
-    """Play what is missing, and print each agent's rate."""
+    """Train what is missing, play all agents, and print the rate of each."""
     out: Path = args.out or RESULTS / "exchange_rate"
     rows = {}
     for name, factory in progress_bar(policies(args).items(), desc="choosing", unit="agent"):
