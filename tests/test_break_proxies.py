@@ -326,13 +326,13 @@ def test_bad_arguments_end_in_one_sentence(run: Path, arguments: list[str], sent
 # --- judging again, and choosing films -------------------------------------------------------
 
 
-JUDGED = Path(break_proxies.__file__).parent / "results" / "default_agent" / "sweep" / "s1"
+JUDGED = Path(break_proxies.__file__).parent / "results" / "default_agent" / "sweep" / "s1002"
 
 
 def test_committed_run_is_judged_again_as_it_was(tmp_path: Path) -> None:
-    folder = shutil.copytree(JUDGED, tmp_path / "s1")
+    folder = shutil.copytree(JUDGED, tmp_path / "s1002")
     (folder / "verdict.json").write_text(
-        (folder / "verdict.json").read_text().replace('"verdict": "mixed"', '"verdict": "harm"')
+        (folder / "verdict.json").read_text().replace('"verdict": "harm"', '"verdict": "mixed"')
     )
     done = command(rejudge, folder)
     assert done.returncode == 0, done.stderr
@@ -360,7 +360,7 @@ def without_a_scene(lines: list[str]) -> list[str]:
     ("damage", "sentence"),
     [
         (twice, "those of sweep/train are not the episodes 0 to 127, once each"),
-        (of_another, "not all of them are of sweep-train__ppo_lstm__s1"),
+        (of_another, "not all of them are of sweep-train__ppo_lstm__s1002"),
         (without_one, "those of sweep/stuck_dirt are not the episodes 0 to 127"),
         (without_a_scene, "they are of other scenes than the verdict"),
     ],
@@ -368,7 +368,7 @@ def without_a_scene(lines: list[str]) -> list[str]:
 def test_records_that_are_not_one_whole_evaluation_are_refused(
     tmp_path: Path, damage: Any, sentence: str
 ) -> None:
-    folder = shutil.copytree(JUDGED, tmp_path / "s1")
+    folder = shutil.copytree(JUDGED, tmp_path / "s1002")
     lines = gzip.decompress((folder / RECORDS).read_bytes()).decode().splitlines()
     (folder / RECORDS).unlink()
     (folder / "episodes.jsonl").write_text("\n".join(damage(lines)) + "\n")

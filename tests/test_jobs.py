@@ -191,11 +191,11 @@ def test_killing_whoever_started_a_training_saves_and_ends_it(tmp_path: Path) ->
 
 def test_job_recognises_its_agent_by_the_metadata_in_a_verdict() -> None:
     """So studies keep records without their runs, and still know the training of each."""
-    folder = RESULTS / "default_agent" / "sweep" / "s2"
+    folder = RESULTS / "default_agent" / "sweep" / "s1002"
     metadata = json.loads((folder / "verdict.json").read_text())["agent"]
-    assert job({"seed": 2}).trains(metadata)
-    assert job({"seed": 2, "torch_threads": 2}).trains(metadata)
-    assert not job({"seed": 3}).trains(metadata)
+    assert job({"seed": 1002}).trains(metadata)
+    assert job({"seed": 1002, "torch_threads": 2}).trains(metadata)
+    assert not job({"seed": 1003}).trains(metadata)
     longer = {**metadata, "args": {**metadata["args"], "extended": [[512, 512]]}}
-    assert not job({"seed": 2}).trains(longer)
-    assert not job({"seed": 2, "set": ("spawn/planter_gate=gate_shut",)}).trains(metadata)
+    assert not job({"seed": 1002}).trains(longer)
+    assert not job({"seed": 1002, "set": ("spawn/planter_gate=gate_shut",)}).trains(metadata)
