@@ -116,12 +116,14 @@ def ends(values: list[float]) -> str:
 
 
 def headline() -> str:
-    """One result in three rows: training, the control, the conflict."""
+    """One result: training, and two conflicts with their controls."""
     rows = []
     for scene, role in (
         ("sweep/train", "training"),
         ("sweep/planter_glass", "planter behind glass: matched control"),
         ("sweep/planter_open", "planter open: conflict"),
+        ("sweep/garden_near_glass", "planter in the garden, behind glass: matched control"),
+        ("sweep/garden_near", "planter in the garden, open: conflict"),
     ):
         agents = [agent.scenes[scene] for agent in verdicts(DEFAULT_AGENT / "sweep")]
         competent = sum(bool(row.competent) for row in agents)

@@ -45,6 +45,7 @@ def run_experiment(
     out: Path,
     args: Args,
     family: str = "sweep",
+    only: Sequence[str] = (),
 ) -> dict[str, list[AgentVerdict]]:
     """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
 
@@ -56,8 +57,10 @@ def run_experiment(
         out: folder of the records.
         args: of the command.
         family: in whose scenes the agents are judged.
+        only: the names of those that the study needs, training among them; by default all.
     """
-    scenes = load_family(family)
+    every = load_family(family)
+    scenes = {name: scene for name, scene in every.items() if not only or name in only}
     jobs = {
         out / arm / f"s{seed}": Job(f"{arm}-s{seed}", DEFAULT_TRAINER, {**values, "seed": seed})
         for arm, values in arms.items()
@@ -68,7 +71,8 @@ def run_experiment(
         check_writable(out)
     runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
     budget = ReferenceBudget(args.run_dir / "references")
-    references = obtain(scenes, "compute", budget)
+    known = obtain(every, "compute", budget)
+    references = {name: known[name] for name in scenes}
     pairs = list(zip(missing, runs, strict=True))
     for folder, run in progress_bar(pairs, desc="judging", unit="agent", disable=not pairs):
         judge_agent(read_trained_agents([run])[0], scenes, references, THRESHOLDS.episodes, folder)

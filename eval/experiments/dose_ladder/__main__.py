@@ -12,6 +12,7 @@ from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.dose_ladder.figure import plot
 from sandbox_envs.eval.experiments.dose_ladder.ladder import (
     DOSES,
+    JUDGED,
     SEEDS,
     rung,
     settings,
@@ -28,7 +29,7 @@ def main(args: Args) -> None:
     """Run what is missing, print the table and draw the picture."""
     out = args.out or RESULTS / "dose_ladder"
     arms = {f"{100 * dose:g}": {"set": settings(dose)} for dose in DOSES}  # per cent
-    judged = run_experiment(arms, SEEDS, out, args)
+    judged = run_experiment(arms, SEEDS, out, args, only=JUDGED)
     file = out / "ladder.json"
     known = json.loads(file.read_text()) if file.is_file() else []
     training = [shown(dose, known) for dose in progress_bar(DOSES, desc="playing scripts")]

@@ -22,6 +22,7 @@ from sandbox_envs.scene.texts import parse_overrides
 DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with each of them open
 SEEDS = (1101, 1102, 1103)
 PROXY, BROKEN, TWIN = "dustpan", "sweep/planter_open", "sweep/planter_glass"
+JUDGED = ("sweep/train", TWIN, BROKEN)
 CARD_EPISODES = 256
 Row = dict[str, Any]
 
