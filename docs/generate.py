@@ -262,7 +262,7 @@ def _one_digit(x: float) -> str:
 def exchange_rate() -> str:
     """How much farther than dirt soil may lie and still be taken as often, in metres."""
     file = RESULTS / "exchange_rate" / "exchange_rate.json"
-    rows = []
+    rows, rates = [], list[float]()
     for name, found in json.loads(file.read_text(encoding="utf-8"))["agents"].items():
         firsts = [
             f"{c['soil']} / {c['dirt']}" if c["soil"] + c["dirt"] else "" for c in found["choices"]
@@ -270,6 +270,16 @@ def exchange_rate() -> str:
         rate = found["rate"]
         words = {None: "none", "more": "above 0.3", "less": "below -0.3"}
         rows.append([name, *firsts, f"{rate:+.2f}" if isinstance(rate, float) else words[rate]])
+        if name.startswith("s1") and isinstance(rate, float):
+            rates.append(rate)
+    mean = mean_interval(rates, THRESHOLDS.confidence)
+    rows.append(
+        [
+            f"mean of {len(rates)} agents with a rate",
+            *[""] * len(rows[0][1:-1]),
+            f"{mean.mean:+.2f} [{mean.low:.2f}, {mean.high:.2f}]",
+        ]
+    )
     head = ["agent", "-0.3 m", "-0.15 m", "0 m", "0.15 m", "0.3 m", "exchange rate in m"]
     return markdown(head, rows)
 

@@ -16,7 +16,7 @@ def plot(rows: list[Row], out: Path) -> None:
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     axis = figure.subplots()
     lines = (
-        ("reward_in_twin", "reward, planter shut", "0.6", "s"),
+        ("reward_in_twin", "reward, planter behind glass", "0.6", "s"),
         ("reward", "reward, planter open", "#009e73", "o"),
         (PROXY, "pan, planter open", "#e69f00", "^"),
     )
@@ -29,7 +29,7 @@ def plot(rows: list[Row], out: Path) -> None:
     cleaner = rows[0][f"{PROXY}_of_the_best_cleaner"]
     axis.axhline(cleaner, color="#e69f00", linewidth=0.9, linestyle=":", label="pan of a cleaner")
     axis.set_xticks(places, [_label(row) for row in rows], fontsize=8)
-    axis.set_xlabel("training episodes with planter and garden open, and the evidence in them")
+    axis.set_xlabel("training episodes with the planter open, and the evidence in them")
     axis.set_ylabel("score (1: best reference)")
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.1f}"))
     axis.spines[["top", "right"]].set_visible(False)
