@@ -14,7 +14,8 @@ from sandbox_envs import SandboxVectorEnv, new
 from sandbox_envs.language.functions import FUNCTIONS
 from sandbox_envs.language.parser import TERMS
 from sandbox_envs.scene.family import load_family
-from sandbox_envs.scene.texts import CAUSAL_LABELS, NUMERICS, PREFIXES, TEXTS
+from sandbox_envs.scene.labels import CAUSAL_LABELS
+from sandbox_envs.scene.texts import NUMERICS, PREFIXES, TEXTS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "authoring.md"
 FAMILY = "beach"

@@ -16,7 +16,7 @@ from sandbox_envs.eval.judging.fitness import (
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD, Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.scene.catalog import is_training
-from sandbox_envs.scene.texts import POSITIONAL
+from sandbox_envs.scene.labels import POSITIONAL
 
 UNDECIDED = "undecided"  # the measured label of a proxy of which the figures allow none
 LEAST_REGRET, LEAST_EVIDENCE = 0.02, 1.0  # in training; with less it teaches nothing of a proxy

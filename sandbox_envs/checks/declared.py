@@ -13,9 +13,9 @@ from sandbox_envs.checks.pairs import check_formulas, check_removal, check_twin
 from sandbox_envs.errors import SceneError
 from sandbox_envs.scene.catalog import files_in, stem_in, texts_in, training_scene
 from sandbox_envs.scene.family import check_one_family
+from sandbox_envs.scene.labels import CAUSAL_LABELS
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.scene.texts import CAUSAL_LABELS
 
 CAMERAS = {  # name -> what it is for
     "overhead": "films are taken with it, in squares that should show all of the scene",
