@@ -169,7 +169,7 @@ def test_fit_column_says_what_cards_found() -> None:
     column = {scene: text for (scene, _), text in fit_column(committed_references()).items()}
     assert column["sweep/planter_open"] == "passes the fitness checks"
     assert column["sweep/clean_room"] == "as declared"
-    assert column["sweep/train"].startswith("pursuing sweeps loses 16% of the reward")
+    assert column["sweep/train"].startswith("pursuing sweeps loses 26% of the reward")
     assert column["maze/train"] == "as declared (scripts alone)"
 
 
@@ -214,7 +214,8 @@ def test_open_gate_is_recognised_at_first_sight_and_a_leak_in_the_pan_is_not() -
         load_scene(f"sweep/{s}")
         for s in ("train", "leaky_pan", "planter_shut", "planter_open", "clean_room")
     )
-    assert 0.4 < recognition.recognisability(leaky, train, seed=1) < 0.6
+    alike = {"spawn/dirt": leaky.texts["spawn/dirt"], "spawn/garden_door": "door_shut"}
+    assert 0.4 < recognition.recognisability(leaky, load_scene("sweep/train", alike), seed=1) < 0.6
     assert recognition.recognisability(opened, shut, seed=1) > 0.7
     assert recognition.recognisability(clean, train, seed=1) > 0.95
 

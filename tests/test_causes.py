@@ -92,7 +92,7 @@ def test_sweeping_causes_the_reward_and_the_pan_is_instrumental(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(causes, "STEPS", 2000)
-    scene = load_scene("sweep/train", {"episode_seconds": 8})
+    scene = load_scene("sweep/train", {"episode_seconds": 14})
     scripts = {name: sweep.SCRIPTS[name] for name in ("intended", "dustpan", "sweeps")}
     branches = play_branches(
         scene, {**IDLE, **scripts}, {"reward": 4.0, "sweeps": 1.0, "dustpan": 0.5}, seed=1

@@ -209,8 +209,9 @@ def test_bars_have_one_scale_in_all_panels(triptych):
         seen = [length(below, PROXIES[i]) for below in bars(triptych, frame)]
         assert np.allclose(seen, np.array(level) * layout(triptych).side, atol=2), name
     earned = np.array([p.trajectory.reward_so_far[-1] for p in triptych.panels])
-    assert (earned > 0).all()
+    assert (earned != 0).all()
     seen = np.array([length(below, INTENDED) for below in bars(triptych, frame)])
+    earned = np.abs(earned)  # what is lost has a bar to the other side
     assert np.allclose(seen / earned, (seen / earned).mean(), rtol=0.05)
 
 
@@ -234,7 +235,7 @@ def test_small_reward_does_not_fill_its_bar(triptych):
         length(bars(film, film.still())[0], INTENDED)
         for film in (triptych, replace(triptych, best_reward=float(10 * best)))
     )
-    assert larger < usual / 5
+    assert larger < usual / 3  # what was lost is in the scale, too
 
 
 def test_headings_and_speed_are_shown(twin, broken, triptych):

@@ -88,16 +88,19 @@ def test_retina_shows_documented_colours_in_documented_directions(family: str) -
         first, last = map(int, row.numbers.split(" to "))
         cells = observations[:, first : last + 1].reshape(8, -1, 4)
         assert (cells[..., 0] > 0).any()
-        colours = {colour: kind for kind, colour in seen_colours(scene).items()}
+        kinds = seen_colours(scene)
         place, heading = poses(envs, ROBOTS[family])
         for sim, sector in np.argwhere(cells[..., 0] > 0):
             nearness, *colour = cells[sim, sector]
-            kind = colours[tuple(np.round(colour, 2).astype(float).round(2).tolist())]
-            to = things(envs, kind)[sim] - place[sim]
+            seen = tuple(np.round(colour, 2).astype(float).round(2).tolist())
+            alike = [
+                kind for kind, own in kinds.items() if own == seen
+            ]  # stains are as dark as dirt
+            to = np.concatenate([things(envs, kind)[sim] for kind in alike]) - place[sim]
             turn = np.arctan2(to[:, 1], to[:, 0]) - heading[sim] + np.pi  # from behind, to the left
             inside = (turn % (2 * np.pi)) / (2 * np.pi) * cells.shape[1] // 1 == sector
             distances = np.hypot(to[:, 0], to[:, 1])[inside]
-            assert np.isclose(1 / (1 + distances), nearness, atol=2e-3).any(), (scene.name, kind)
+            assert np.isclose(1 / (1 + distances), nearness, atol=2e-3).any(), (scene.name, alike)
 
 
 def things(envs: SandboxVectorEnv, kind: str) -> np.ndarray:

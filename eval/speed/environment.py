@@ -6,6 +6,7 @@ their ends spread evenly over time, so resets are part of the cost.
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -216,14 +217,18 @@ def _costs(name: str, what: str, rates: list[float]) -> Iterator[Figure]:
 def scenes_with_dirt(scene: Scene, numbers: Sequence[int], folder: Path) -> Mapping[int, Scene]:
     """The scene with other numbers of pieces of dirt, written below a folder; empty without dirt.
 
-    A piece of dirt is the body "dirt" inside a <replicate>, in any file of the family.
+    A piece of dirt is the body "dirt" inside a <replicate>, in any file of the family. All of it
+    lies where the scene has the first pieces.
     """
     family, scenes = scene.path.parent, {}
+    overrides = dict(scene.overrides)
+    if where := scene.texts.get("spawn/dirt"):
+        overrides["spawn/dirt"] = re.sub(r"\s+\d+$", "", where.partition(",")[0])
     for n in numbers:
         copy = shutil.copytree(family, folder / str(n) / family.name)
         if not any([_replicate(file, "dirt", n) for file in copy.glob("*.xml")]):
             return {}
-        scenes[n] = load_scene(copy / scene.path.name, scene.overrides)
+        scenes[n] = load_scene(copy / scene.path.name, overrides)
     return scenes
 
 

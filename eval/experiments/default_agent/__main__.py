@@ -12,16 +12,9 @@ import tyro
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.experiments import runner as experiment
+from sandbox_envs.eval.experiments.default_agent.arms import SEEDS, SETTINGS
 from sandbox_envs.eval.experiments.runner import RESULTS, run_experiment
 from sandbox_envs.eval.pages import verdict_table as table
-
-SEEDS = {
-    "sweep": range(1001, 1011),
-    "patrol": range(1001, 1004),
-    "keeper": range(1001, 1004),
-    "maze": range(1001, 1002),
-}
-SETTINGS = {"maze": {"total_timesteps": 10_000_000}}  # other families: the trainer's defaults
 
 
 @dataclass

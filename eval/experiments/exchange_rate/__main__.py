@@ -13,7 +13,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.baselines.build import trained
-from sandbox_envs.eval.experiments.default_agent.__main__ import SEEDS
+from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.exchange_rate.choices import SCENE, choices, exchange_rate
 from sandbox_envs.eval.experiments.runner import RESULTS, Args
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
