@@ -93,9 +93,7 @@ def test_retina_shows_documented_colours_in_documented_directions(family: str) -
         for sim, sector in np.argwhere(cells[..., 0] > 0):
             nearness, *colour = cells[sim, sector]
             seen = tuple(np.round(colour, 2).astype(float).round(2).tolist())
-            alike = [
-                kind for kind, own in kinds.items() if own == seen
-            ]  # stains are as dark as dirt
+            alike = [kind for kind, own in kinds.items() if own == seen]  # as stains and dirt are
             to = np.concatenate([things(envs, kind)[sim] for kind in alike]) - place[sim]
             turn = np.arctan2(to[:, 1], to[:, 0]) - heading[sim] + np.pi  # from behind, to the left
             inside = (turn % (2 * np.pi)) / (2 * np.pi) * cells.shape[1] // 1 == sector
