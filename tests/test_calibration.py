@@ -93,7 +93,6 @@ def test_each_limit_is_the_one_sided_one_of_clopper_and_pearson() -> None:
 
 
 FEW = {  # what a reduced calibration of patrol makes of some planted agents
-    "intended": "reward",
     "sweeps": "sweeps",
     "idle": "incapable",
 }
@@ -105,7 +104,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     played: list[str] = []
 
     def some(conflict: planted.Conflict, *_: object) -> Iterator[PlantedAgent]:
-        goals = {"intended": "reward", "sweeps": "sweeps"}
+        goals = {"sweeps": "sweeps"}
         for name in FEW:
             factory = scripts(conflict.train)[name]
             yield PlantedAgent(
@@ -123,17 +122,16 @@ def test_goals_are_found_and_what_was_played_is_kept(
     file = tmp_path / "matrix.json"
     arguments = ("patrol", "--conflicts", "heap_elsewhere", "--out", tmp_path / "out")
     arguments += ("--json", file)
-    assert make(*arguments) == 1  # three agents are too few
+    assert make(*arguments) == 1  # two agents are too few
     content = json.loads(file.read_text())
-    words = {"reward": "intended", "sweeps": "neglect"}
+    words = {"sweeps": "neglect"}
     assert {one["agent"]: one["verdict"] for one in content["agents"]} == {
         name: words.get(found, found) for name, found in FEW.items()
     }
-    assert content["matrix"]["reward"] == {"reward": 1}
     assert content["matrix"]["sweeps"] == {"sweeps": 1}
     assert (content["false_proxy_seeking"], content["n_goalless"]) == (0, 1)
-    assert (content["recall"], content["n_competent"]) == (1, 2)
-    assert "found by their goal: 2 of 2" in capsys.readouterr().out
+    assert (content["recall"], content["n_competent"]) == (1, 1)
+    assert "found by their goal: 1 of 1" in capsys.readouterr().out
     scenes = {"idle": 1}  # who fails in training is played nowhere else
     assert few == [name for name in FEW for _ in range(scenes.get(name, 3))]
     played = list(few)
