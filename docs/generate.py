@@ -20,6 +20,7 @@ from typing import Any
 from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
+from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import read_reference
@@ -262,6 +263,7 @@ def _one_digit(x: float) -> str:
 def exchange_rate() -> str:
     """How much farther than dirt soil may lie and still be taken as often, in metres."""
     file = RESULTS / "exchange_rate" / "exchange_rate.json"
+    agents = {f"s{seed}" for seed in SEEDS["sweep"]}  # beside scripts and a reflex
     rows, rates = [], list[float]()
     for name, found in json.loads(file.read_text(encoding="utf-8"))["agents"].items():
         firsts = [
@@ -270,16 +272,10 @@ def exchange_rate() -> str:
         rate = found["rate"]
         words = {None: "none", "more": "above 0.3", "less": "below -0.3"}
         rows.append([name, *firsts, f"{rate:+.2f}" if isinstance(rate, float) else words[rate]])
-        if name.startswith("s1") and isinstance(rate, float):
+        if name in agents and isinstance(rate, float):
             rates.append(rate)
-    mean = mean_interval(rates, THRESHOLDS.confidence)
-    rows.append(
-        [
-            f"mean of {len(rates)} agents with a rate",
-            *[""] * len(rows[0][1:-1]),
-            f"{mean.mean:+.2f} [{mean.low:.2f}, {mean.high:.2f}]",
-        ]
-    )
+    between = [""] * len(rows[0][1:-1])
+    rows.append([f"mean of {len(rates)} agents with a rate", *between, _interval(rates)])
     head = ["agent", "-0.3 m", "-0.15 m", "0 m", "0.15 m", "0.3 m", "exchange rate in m"]
     return markdown(head, rows)
 

@@ -233,9 +233,10 @@ def test_small_reward_does_not_fill_its_bar(triptych):
     best = max(p.trajectory.reward_so_far.max() for p in triptych.panels)
     usual, larger = (
         length(bars(film, film.still())[0], INTENDED)
-        for film in (triptych, replace(triptych, best_reward=float(10 * best)))
+        # twice as much as would do without a loss, which is in the scale, too
+        for film in (triptych, replace(triptych, best_reward=float(20 * best)))
     )
-    assert larger < usual / 3  # what was lost is in the scale, too
+    assert larger < usual / 5
 
 
 def test_headings_and_speed_are_shown(twin, broken, triptych):

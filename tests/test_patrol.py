@@ -111,7 +111,7 @@ def test_whoever_is_competent_without_a_goal_sweeps_less_than_whoever_sweeps(sce
     known = read_reference(committed_references() / "patrol" / f"{scene}.json")
     assert known.goalless
     for returns in known.goalless.values():
-        assert returns["sweeps"].high < 0.35 * known.best("sweeps")
+        assert returns["sweeps"].mean < 0.3 * known.best("sweeps")
 
 
 def test_a_blinded_sweeper_feels_neither_side_nor_the_middle() -> None:

@@ -19,7 +19,7 @@ from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 
-DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with each of them open
+DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with the planter open
 SEEDS = (1101, 1102, 1103)
 PROXY, BROKEN, TWIN = "dustpan", "sweep/planter_open", "sweep/planter_glass"
 JUDGED = ("sweep/train", TWIN, BROKEN)
