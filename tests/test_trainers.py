@@ -81,20 +81,22 @@ def test_agent_has_the_interface_that_the_protocol_declares(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRAINERS)
 def test_unrolling_equals_stepping_across_episode_ends(name: str) -> None:
-    """Two sequences: one continues its episode and ends it after 3 steps, one starts a new one."""
+    """Two sequences: one continues its episode and ends it after 3 steps, one starts a new one.
+
+    600 steps before them are remembered, more than a Transformer attends to.
+    """
     torch.manual_seed(0)
     agent = trainer(name).Agent(observation_size=5, action_size=2, hidden_size=16)
     obs = torch.randn(6, 2, 5)
     starts = torch.zeros(6, 2, dtype=torch.bool)
     starts[3, 0] = starts[0, 1] = True
-    first = tuple(torch.randn_like(part) for part in agent.initial_state(2))
     with torch.no_grad():
-        distribution, values = agent.unroll(obs, starts, first)
-        state = first
+        state = agent.initial_state(2)
+        for before in torch.randn(600, 2, 5):
+            *_, state = agent.act(before, state)
+        distribution, values = agent.unroll(obs, starts, state)
         for t in range(6):
-            pairs = zip(agent.initial_state(2), state, strict=True)
-            state = tuple(torch.where(starts[t][None, :, None], a, b) for a, b in pairs)
-            step, value, state = agent.act(obs[t], state)
+            step, value, state = agent.act(obs[t], agent.reset_state(state, starts[t]))
             torch.testing.assert_close(distribution.mean[t], step.mean, atol=1e-5, rtol=0)
             torch.testing.assert_close(values[t], value, atol=1e-5, rtol=0)
 
@@ -127,7 +129,7 @@ def test_unknown_argument_or_wrong_type_is_refused(values: dict[str, object], me
 
 
 def test_unknown_trainer_is_refused_without_importing_it() -> None:
-    with pytest.raises(UserError, match="unknown trainer 'os'; valid: ppo_lstm"):
+    with pytest.raises(UserError, match="unknown trainer 'os'; valid: ppo_lstm, "):
         trainer("os")
 
 

@@ -15,9 +15,11 @@ from sandbox_envs.errors import UserError
 # where the run lies, who follows it, and how errors are shown
 OF_THE_CALL = ("run_dir", "resume", "debug", "track", "wandb_project_name", "wandb_entity")
 # these, settings of the machine, and which policies are kept: none of them changes what is learned
-OF_THE_MACHINE = ("device", "torch_threads", "keep_every", *OF_THE_CALL)
+OF_THE_MACHINE = ("device", "torch_threads", "keep_every", "checkpoints", *OF_THE_CALL)
 # arguments that select and change scenes; the scenes' hashes identify them better
 OF_THE_SCENES = ("scene", "set", "reward")
+# arguments that earlier versions had not, and the value that stands for what those did
+LATER: Mapping[str, Any] = {"num_layers": 1}
 # arguments in which agents of one group may differ: each is an independent draw
 FREE_IN_A_GROUP = ("seed", *OF_THE_MACHINE)
 
@@ -27,11 +29,13 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "total_timesteps": (1, 10**15),
     "keep_every": (0, 10**15),
+    "checkpoints": (0, 10_000),
     "num_envs": (1, 2**16),
     "num_steps": (1, 2**16),
     "num_minibatches": (1, 2**16),
     "update_epochs": (1, 1000),
     "hidden_size": (1, 8192),
+    "num_layers": (1, 64),
     "torch_threads": (1, 1024),
     "learning_rate": (0, math.inf),
     "gamma": (0, 1),
@@ -56,6 +60,11 @@ def check_ranges(args: Any) -> None:
             raise UserError(f"{flag(name)} {value}: it must be {least} or more")
         if value > most:
             raise UserError(f"{flag(name)} {value}: it must be {most} or less")
+    if getattr(args, "keep_every", 0) and getattr(args, "checkpoints", 0):
+        raise UserError(
+            f"--checkpoints {args.checkpoints}: --keep-every {args.keep_every} says which policies "
+            "are kept, too; give one of the two"
+        )
 
 
 def check_minibatches(num_envs: int, num_steps: int, num_minibatches: int) -> None:
@@ -88,6 +97,12 @@ def without(args: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in args.items() if name not in names}
 
 
+def _learned(args: Mapping[str, Any], *but: str) -> dict[str, Any]:
+    """The arguments that decide what is learned, but some; those of `LATER` only if they differ."""
+    kept = without(args, *OF_THE_MACHINE, *but)
+    return {k: v for k, v in kept.items() if k not in LATER or v != LATER[k]}
+
+
 def environment(wrappers: Sequence[str]) -> str:
     """What a training was in, in words; wrappers: their names, outermost first."""
     if not wrappers:
@@ -103,7 +118,7 @@ def identity_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[st
         args: its arguments. `initial_weights` is their record, a dict with a "hash", or None.
         scenes: name and hash of each, in order.
     """
-    hyper = without(args, *OF_THE_MACHINE, *OF_THE_SCENES, "initial_weights")
+    hyper = _learned(args, *OF_THE_SCENES, "initial_weights")
     if initial := args.get("initial_weights"):  # wherever that run lies, and whatever its name
         hyper["initial_weights"] = initial["hash"]
     plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
@@ -127,6 +142,6 @@ def fingerprint(trainer: str, args: Mapping[str, Any], *free: str) -> str:
     It leaves out what a run may change on its way: the machine, where the scenes lie, the length.
     free: names of more arguments to leave out.
     """
-    kept = without(args, *OF_THE_MACHINE, "scene", "total_timesteps", *free)
+    kept = _learned(args, "scene", "total_timesteps", *free)
     plain = json.loads(json.dumps([trainer, kept]), parse_int=float)  # 1 is 1.0
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

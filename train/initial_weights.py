@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.train.arguments import flag
+from sandbox_envs.train.arguments import LATER, flag
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import InitialWeights, progress, read_agent, weights_hash
 from sandbox_envs.train.run_folder import held
@@ -43,7 +43,7 @@ def begin_with(
 def _check_fits(
     folder: Path, described: Mapping[str, Any], trainer: str, sizes: Mapping[str, Any]
 ) -> None:
-    there = {"trainer": described["trainer"], **(described.get("agent") or {})}
+    there = {"trainer": described["trainer"], **LATER, **(described.get("agent") or {})}
     here = {"trainer": trainer, **sizes}
     if differ := [name for name in here if there.get(name) != here[name]]:
         theirs = ", ".join(f"{name} {there.get(name)}" for name in differ)

@@ -15,9 +15,9 @@ from torch.distributions import Normal
 
 from sandbox_envs.acting import LEAST_ROWS, Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
+from sandbox_envs.train.capacity import hollow_agent
 from sandbox_envs.train.checkpoint import checksum
 from sandbox_envs.train.run_files import read_agent
-from sandbox_envs.train.trainers import trainer
 
 # An agent's memory of n episodes: tensors with the episodes on axis 1; () for a feedforward agent.
 State = tuple[torch.Tensor, ...]
@@ -27,7 +27,8 @@ class Agent(Protocol):
     """What training and evaluation need of an agent, whatever its network.
 
     The agent normalises observations itself. For the same observations `unroll` gives what `act`
-    gives step by step, also across the ends of episodes.
+    gives step by step, also across the ends of episodes. `act` may write into the state that it is
+    given: who needs it again keeps a copy.
     """
 
     observation_size: int
@@ -35,6 +36,9 @@ class Agent(Protocol):
 
     def initial_state(self, n: int) -> State:
         """The state of n episodes before their first step."""
+
+    def reset_state(self, state: State, episode_starts: torch.Tensor) -> State:
+        """The state, with the initial one where an episode starts; episode_starts: (n,) bool."""
 
     def act(self, obs: torch.Tensor, state: State) -> tuple[Normal, torch.Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
@@ -73,8 +77,7 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors; train for at least one update")
     try:
-        with torch.device("meta"):  # shapes alone, so that absurd sizes take no memory
-            agent = trainer(description["trainer"]).Agent(**description["agent"])
+        agent = hollow_agent(description["trainer"], description["agent"])
         _assign(agent, load_file(weights))
     except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
         raise UserError(
@@ -149,7 +152,8 @@ class Policy:
         check_memory(memory, Memory, len(rows))
         with torch.inference_mode():
             obs = torch.as_tensor(filled_up(rows), device=self.device)
-            mean, std, agent = self._act(obs, memory.agent)
+            before = tuple(part.clone() for part in memory.agent)  # `act` may write into it
+            mean, std, agent = self._act(obs, before)
         mean, std = mean[: len(rows)], std[: len(rows)]
         noise, noise_to_come = memory.noise.drawn(mean.shape[-1])
         actions = np.clip(mean + std * noise, -1, 1)

@@ -79,6 +79,8 @@ class Args:
     """largest norm of the gradient"""
     hidden_size: int = 128
     """width of the encoder, the LSTM and the heads"""
+    num_layers: int = 1
+    """layers of the LSTM"""
     initial_weights: str | None = None
     """a run's folder: begin with its weights; optimizer, learning rate and steps begin anew"""
     device: str = "cpu"
@@ -89,6 +91,8 @@ class Args:
     """the folder in which the run makes its own folder"""
     keep_every: int = 0
     """keep the policy each time that so many steps have passed, and the last; 0 keeps none"""
+    checkpoints: int = 0
+    """keep so many policies instead, evenly along the training; the last is the final one"""
     resume: str | None = None
     """a run's folder: go on with it, with its own arguments; a larger total makes it longer"""
     track: bool = False
@@ -111,8 +115,12 @@ class LSTM(nn.LSTM):
         """Features of sequences (t, n, size), or of one step (n, size) -> the same, next state."""
         if input.ndim == 3:
             return super().forward(input, hx)
-        hidden, cell = torch.lstm_cell(input, (hx[0][0], hx[1][0]), *self.all_weights[0])
-        return hidden, (hidden[None], cell[None])
+        states = []
+        for *state, weights in zip(*hx, self.all_weights, strict=True):
+            states.append(torch.lstm_cell(input, state, *weights))
+            input = states[-1][0]
+        hidden, cell = zip(*states, strict=True)
+        return input, (torch.stack(hidden), torch.stack(cell))
 
 
 class Agent(nn.Module):
@@ -126,11 +134,13 @@ class Agent(nn.Module):
     observation_var: Tensor
     observation_count: Tensor
 
-    def __init__(self, observation_size: int, action_size: int, hidden_size: int) -> None:
+    def __init__(
+        self, observation_size: int, action_size: int, hidden_size: int, num_layers: int = 1
+    ) -> None:
         super().__init__()
-        self.observation_size, self.hidden_size = observation_size, hidden_size
+        self.observation_size = observation_size
         self.encoder = nn.Sequential(_linear(observation_size, hidden_size), nn.Tanh())
-        self.lstm = LSTM(hidden_size, hidden_size)
+        self.lstm = LSTM(hidden_size, hidden_size, num_layers)
         for name, parameter in self.lstm.named_parameters():
             if "bias" in name:
                 nn.init.zeros_(parameter)
@@ -154,12 +164,19 @@ class Agent(nn.Module):
             "observation_size": envs.single_observation_space.shape[0],
             "action_size": envs.single_action_space.shape[0],
             "hidden_size": args.hidden_size,
+            "num_layers": args.num_layers,
         }
 
     def initial_state(self, n: int) -> State:
-        """The state of n sequences before their first step: hidden, cell; (1, n, hidden) each."""
-        zeros = self.actor_logstd.new_zeros(1, n, self.hidden_size)
+        """The state of n sequences before their first step: hidden, cell; (layers, n, hidden)."""
+        zeros = self.actor_logstd.new_zeros(self.lstm.num_layers, n, self.lstm.hidden_size)
         return zeros, zeros
+
+    def reset_state(self, state: State, episode_starts: Tensor) -> State:
+        """The state, with the initial one where an episode starts; episode_starts: (n,) bool."""
+        if not episode_starts.any():
+            return state
+        return tuple(part.masked_fill(episode_starts[:, None], 0.0) for part in state)
 
     def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
@@ -235,7 +252,7 @@ class Segments:
         return padded.index_put((self.time, self.index), x)
 
     def initial(self, state: State) -> State:
-        """The state before each segment, from those of the sequences; (1, count, hidden) each."""
+        """The state before each segment, from those of the sequences; (layers, count, hidden)."""
         return tuple(self._initial(part) for part in state)
 
     def _initial(self, part: Tensor) -> Tensor:
@@ -296,9 +313,9 @@ def rollout(
     data, means = _empty_rollout(envs, start, num_steps)
     noise = torch.randn(data.actions.shape, generator=generator).to(start.next_obs.device)
     next_obs, state, next_starts = start.next_obs, start.state, start.next_starts
-    initial_state, ended = agent.initial_state(envs.num_envs), []
+    ended: list[tuple[Tensor, ...]] = []
     for t in range(num_steps):
-        state = _reset_state(state, initial_state, next_starts)
+        state = agent.reset_state(state, next_starts)
         data.obs[t], data.episode_starts[t] = next_obs, next_starts
         distribution, data.values[t], state = agent.act(next_obs, state)
         action = distribution.mean + distribution.stddev * noise[t]
@@ -318,7 +335,7 @@ def rollout(
     distribution = Normal(means, distribution.stddev, validate_args=False)
     data.logprobs[:] = distribution.log_prob(data.actions).sum(-1)
     end = RolloutState(next_obs, state, next_starts)
-    _bootstrap(agent, data, end, initial_state, ended)
+    _bootstrap(agent, data, end, ended)
     return data, end
 
 
@@ -338,7 +355,7 @@ def _empty_rollout(
         episode_starts=torch.zeros(shape, dtype=torch.bool, device=device),
         dones=torch.zeros(shape, dtype=torch.bool, device=device),
         terminated=torch.zeros(shape, dtype=torch.bool, device=device),
-        state=start.state,
+        state=tuple(part.clone() for part in start.state),  # `act` may write into it
     )
     return data, torch.zeros_like(actions)
 
@@ -347,14 +364,13 @@ def _bootstrap(
     agent: Agent,
     data: Rollout,
     end: RolloutState,
-    initial_state: State,
     ended: Sequence[tuple[Tensor, ...]],
 ) -> None:
     """Fill in the value of the observation that followed each step in the same episode.
 
     ended: last observation and state of the episodes that ended, in the order of `dones`.
     """
-    state = _reset_state(end.state, initial_state, end.next_starts)
+    state = agent.reset_state(end.state, end.next_starts)
     data.next_values[:-1] = data.values[1:]
     data.next_values[-1] = agent.act(end.next_obs, state)[1]
     if ended:  # all at once
@@ -363,14 +379,6 @@ def _bootstrap(
         final_obs = torch.cat(obs).to(data.values.device)
         data.next_values[data.dones] = agent.act(final_obs, state)[1]
         data.next_values[data.terminated] = 0.0
-
-
-def _reset_state(state: State, initial_state: State, episode_starts: Tensor) -> State:
-    """The state, with the initial one where an episode starts; episode_starts: (n,) bool."""
-    if not episode_starts.any():
-        return state
-    pairs = zip(initial_state, state, strict=True)
-    return tuple(torch.where(episode_starts[None, :, None], new, old) for new, old in pairs)
 
 
 def _episodes(info: dict[str, Any], rows: np.ndarray) -> list[dict[str, float]]:

@@ -3,9 +3,10 @@
 args.json            every argument, versions, scene hashes, the git commit
 metrics.jsonl        a line per update; the same as TensorBoard events
 policy.safetensors   the agent's parameters and buffers, and the step they are of; rebuilt with
-agent.json           the trainer's name and the agent's sizes
+agent.json           the trainer's name, the agent's sizes and number of parameters
 resume.pt            everything needed to resume bit-exactly
-checkpoints/STEP     policies of earlier steps, for `keep_every`; run folders without resume.pt
+checkpoints/STEP     policies of earlier steps, for `keep_every` or `checkpoints`; run folders
+                     without resume.pt
 """
 
 import os
@@ -27,6 +28,7 @@ from sandbox_envs.files import atomic_write, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.arguments import fingerprint
+from sandbox_envs.train.capacity import parameter_count
 from sandbox_envs.train.checkpoint import save_checkpoint
 from sandbox_envs.train.divergence import NOTABLE, DivergedError, check_stable, unstable_share
 from sandbox_envs.train.log import Log, cut
@@ -106,7 +108,12 @@ class Run:
         with removed_if_failed(folder):
             described = describe(folder, args, envs, update_steps, initial_weights)
             marked = fingerprint(trainer, described["args"])
-            agent_file = {"trainer": trainer, "agent": dict(agent), "arguments": marked}
+            agent_file = {
+                "trainer": trainer,
+                "agent": dict(agent),
+                "parameters": parameter_count(trainer, agent),
+                "arguments": marked,
+            }
             write_json(folder / "agent.json", agent_file)
             write_json(folder / "args.json", described)  # last: it makes this a run
         return cls(folder, scenes, args, {})
@@ -288,17 +295,20 @@ class Run:
             self._noted.discard("checkpoint")
 
     def keep(self, agent: torch.nn.Module, step: int) -> None:
-        """Keep this update's policy in checkpoints/STEP, if `keep_every` steps have passed.
+        """Keep this update's policy in checkpoints/STEP, if it is one to be kept.
 
-        So is that of the last update, so that the folder holds the whole course of a training.
+        It is if `keep_every` steps, or the next of `checkpoints` equal parts of the training, have
+        passed. So is that of the last update, so that the folder holds the whole course.
 
         Which ones are kept follows from the steps alone, also where a run is resumed. One that
         cannot be written is left out with a note.
         """
-        every = getattr(self.args, "keep_every", 0)
-        update = self.training.update_steps or 0
-        last = self.training.total_steps - step < update
-        if not every or (step // every == (step - update) // every and not last):
+        update, total = self.training.update_steps or 0, self.training.total_steps
+        parts, whole = getattr(self.args, "checkpoints", 0), total
+        if every := getattr(self.args, "keep_every", 0):
+            parts, whole = 1, every
+        last = total - step < update
+        if not parts or (step * parts // whole == (step - update) * parts // whole and not last):
             return
         try:
             self._log.write()

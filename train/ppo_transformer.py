@@ -1,0 +1,675 @@
+"""PPO for continuous actions with a gated Transformer: the whole algorithm in one file.
+
+Proximal policy optimisation (Schulman et al. 2017) with blocks of attention in place of the LSTM
+of `ppo_lstm.py`: layers are normalised before, and gated after, attention and feedforward layer
+(GTrXL, Parisotto et al. 2020), and attention knows how long ago a step was by rotating queries and
+keys (Su et al. 2021). An agent attends to the last 64 steps of its episode, and to every eighth of
+the 448 before. Keys and values are computed once for each step and are the agent's state, so
+memories are as old as the weights that wrote them; gradients reach those of the rollout that is
+learned from (Transformer-XL, Dai et al. 2019).
+
+    python train/ppo_transformer.py                            trains on sweep/train
+    python train/ppo_transformer.py --reward "gain(dustpan)"   trains a reference agent on a proxy
+    python train/ppo_transformer.py --resume runs/RUN          resumes a run that was stopped
+    python train/ppo_transformer.py --initial-weights runs/RUN begins with the weights of another
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import tyro
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.train.arguments import check_minibatches, check_ranges
+from sandbox_envs.train.checkpoint import fitting, read_checkpoint
+from sandbox_envs.train.divergence import check_learning, finite
+from sandbox_envs.train.initial_weights import begin_with
+from sandbox_envs.train.policy import State
+from sandbox_envs.train.process import own_settings, seeded
+from sandbox_envs.train.resuming import command_line, resumed_args
+from sandbox_envs.train.run import Run
+from sandbox_envs.train.run_folder import held
+from sandbox_envs.train.run_scenes import asked_scenes, trained_scenes
+from sandbox_envs.train.tracking import check_tracking
+from sandbox_envs.train.trainers import plain_args
+from sandbox_envs.training_envs import TrainingEnvs
+
+
+@dataclass
+class Args:
+    """Train a Transformer agent with PPO on a scene."""
+
+    scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a scene's name or file, none for sweep/train; several of a family share the simulations"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE replaces a text or numeric of the scene, e.g. "spawn/planter_gate=gate_open" """
+    reward: str | None = None
+    """a formula to reward instead of the scene's, e.g. "gain(dustpan)" """
+    seed: int = 1
+    """seed of the episodes, the initial weights and the actions"""
+    total_timesteps: int = 500_000
+    """environment steps to train for"""
+    num_envs: int = 128
+    """simulations that run side by side"""
+    num_steps: int = 64
+    """steps of each simulation between two updates"""
+    learning_rate: float = 1.2e-3
+    """Adam's step size at the start; it falls linearly to 0"""
+    gamma: float = 0.98
+    """discount factor per step"""
+    gae_lambda: float = 0.95
+    """lambda of the generalised advantage estimation"""
+    num_minibatches: int = 8
+    """minibatches per epoch; each is a share of the simulations with all their steps"""
+    update_epochs: int = 1
+    """passes over each rollout"""
+    clip_coef: float = 0.2
+    """clipping range of the probability ratio"""
+    ent_coef: float = 0.0
+    """weight of the entropy bonus"""
+    vf_coef: float = 0.5
+    """weight of the value loss"""
+    max_grad_norm: float = 0.5
+    """largest norm of the gradient"""
+    hidden_size: int = 64
+    """width of the encoder, the blocks and the heads; a multiple of 8"""
+    num_layers: int = 2
+    """blocks of attention and feedforward layer"""
+    initial_weights: str | None = None
+    """a run's folder: begin with its weights; optimizer, learning rate and steps begin anew"""
+    device: str = "cpu"
+    """where the network lives: cpu, cuda, ..."""
+    torch_threads: int = 1
+    """CPU threads of the network's updates; 2 help on idle cores and hurt on busy ones"""
+    run_dir: str = "runs"
+    """the folder in which the run makes its own folder"""
+    keep_every: int = 0
+    """keep the policy each time that so many steps have passed, and the last; 0 keeps none"""
+    checkpoints: int = 0
+    """keep so many policies instead, evenly along the training; the last is the final one"""
+    resume: str | None = None
+    """a run's folder: go on with it, with its own arguments; a larger total makes it longer"""
+    track: bool = False
+    """send the log to Weights & Biases, too"""
+    wandb_project_name: str = "sandbox_envs"
+    """the project there"""
+    wandb_entity: str | None = None
+    """the team or user there, none for your own"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+RECENT, STRIDE, SPAN = 64, 8, 512  # steps attended to: all of 64, and every 8th of 512
+SLOTS = SPAN // STRIDE  # of what is kept of every 8th
+HEADS = 4
+LONGEST_WAVE = 1000.0  # in steps, of the rotations that tell how long ago something was
+
+
+class Gate(nn.Module):
+    """A GRU in place of a residual connection; it begins near the identity (GTrXL)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.from_new, self.from_old = _linear(size, 3 * size, 1.0), _linear(size, 2 * size, 1.0)
+        self.from_reset = _linear(size, size, 1.0)
+        with torch.no_grad():
+            self.from_new.bias[:size] = -2.0
+
+    def forward(self, old: Tensor, new: Tensor) -> Tensor:
+        """What a layer got and what it gave, (..., size) each -> (..., size)."""
+        size = old.shape[-1]
+        *gates, candidate = self.from_new(new).split(size, -1)
+        update, reset = (torch.cat(gates, -1) + self.from_old(old)).sigmoid().chunk(2, -1)
+        return old.lerp(torch.tanh(candidate + self.from_reset(reset * old)), update)
+
+
+class Block(nn.Module):
+    """Attention and a feedforward layer, each normalised before and gated after."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.before_attention, self.before_feedforward = nn.LayerNorm(size), nn.LayerNorm(size)
+        self.projection, self.output = _linear(size, 3 * size, 1.0), _linear(size, size, 1.0)
+        self.feedforward = nn.Sequential(
+            _linear(size, 2 * size), nn.ReLU(), _linear(2 * size, size, 1.0)
+        )
+        self.gates = nn.ModuleList([Gate(size), Gate(size)])
+
+    def project(self, x: Tensor, waves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (n, heads, t, size of a head) each, of steps (n, t, size)."""
+        parts = self.projection(self.before_attention(x)).chunk(3, -1)
+        query, key, value = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in parts)
+        return _rotated(query, waves), _rotated(key, waves), value
+
+    def forward(
+        self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor, visible: Tensor
+    ) -> Tensor:
+        """Steps (n, t, size), after attending to keys that are visible, (n, 1, t, keys)."""
+        seen = nn.functional.scaled_dot_product_attention(query, keys, values, visible)
+        attended = self.output(seen.transpose(1, 2).flatten(-2))
+        x = self.gates[0](x, attended.relu())
+        return self.gates[1](x, self.feedforward(self.before_feedforward(x)).relu())
+
+
+def _waves(positions: Tensor, size: int) -> Tensor:
+    """Complex rotations (n, 1, t, size / 2) of positions (n, t) in their episodes."""
+    exponents = torch.arange(size // 2, device=positions.device) / (size // 2)
+    angles = positions[:, None, :, None] * LONGEST_WAVE**-exponents
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+def _rotated(x: Tensor, waves: Tensor) -> Tensor:
+    """Queries or keys (n, heads, t, size), so that products depend on how far steps are apart."""
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * waves).flatten(-2)
+
+
+def _remembered(last: Tensor) -> tuple[Tensor, Tensor]:
+    """The positions of the steps that are kept after step `last` (n,): (n, 64) recent, (n, 64).
+
+    Negative ones are of slots in which nothing of the episode is yet.
+    """
+    last = last[:, None]
+    recent, coarse = (torch.arange(k, device=last.device) for k in (RECENT, SLOTS))
+    block = last.div(STRIDE, rounding_mode="floor")
+    return last - (last - recent) % RECENT, STRIDE * (block - (block - coarse) % SLOTS)
+
+
+class Agent(nn.Module):
+    """Encoder, blocks of attention, and heads for the actions' normal distribution and the value.
+
+    Observations are normalised by statistics that are buffers of the agent: they are saved with it
+    and change only in `observe_statistics`, so they are fixed in evaluation.
+    """
+
+    observation_mean: Tensor
+    observation_var: Tensor
+    observation_count: Tensor
+
+    def __init__(
+        self, observation_size: int, action_size: int, hidden_size: int, num_layers: int = 2
+    ) -> None:
+        super().__init__()
+        if hidden_size % (2 * HEADS):
+            raise ValueError(f"hidden_size {hidden_size}: it must be a multiple of {2 * HEADS}")
+        self.observation_size, self.head_size = observation_size, hidden_size // HEADS
+        self.encoder = nn.Sequential(_linear(observation_size, hidden_size), nn.Tanh())
+        self.blocks = nn.ModuleList([Block(hidden_size) for _ in range(num_layers)])
+        self.actor = nn.Sequential(
+            _linear(hidden_size, hidden_size), nn.Tanh(), _linear(hidden_size, action_size, 0.01)
+        )
+        self.critic = nn.Sequential(
+            _linear(hidden_size, hidden_size), nn.Tanh(), _linear(hidden_size, 1, 1.0)
+        )
+        self.actor_logstd = nn.Parameter(torch.full((action_size,), -0.5))
+        self.register_buffer("observation_mean", torch.zeros(observation_size))
+        self.register_buffer("observation_var", torch.ones(observation_size))
+        self.register_buffer("observation_count", torch.tensor(1e-4, dtype=torch.float64))
+
+    @staticmethod
+    def sizes(envs: TrainingEnvs, args: Args) -> dict[str, int]:
+        """The agent's arguments for some environments, as agent.json keeps them."""
+        if args.hidden_size % (2 * HEADS):
+            raise UserError(
+                f"--hidden-size {args.hidden_size}: it must be a multiple of {2 * HEADS}, as the "
+                f"{HEADS} heads of attention share it in pairs"
+            )
+        return {
+            "observation_size": envs.single_observation_space.shape[0],
+            "action_size": envs.single_action_space.shape[0],
+            "hidden_size": args.hidden_size,
+            "num_layers": args.num_layers,
+        }
+
+    def initial_state(self, n: int) -> State:
+        """The state of n sequences before their first step: what is remembered, and steps so far.
+
+        Keys and values of all blocks, (2 * layers, n, heads, slots, size of a head), where the
+        first 64 slots are of the last steps and the others of every eighth; and (1, n) int.
+        """
+        shape = (2 * len(self.blocks), n, HEADS, RECENT + SLOTS, self.head_size)
+        return self.actor_logstd.new_zeros(shape), self.actor_logstd.new_zeros((1, n)).long()
+
+    def reset_state(self, state: State, episode_starts: Tensor) -> State:
+        """The state, with no step so far where an episode starts: nothing older is visible."""
+        memory, steps = state
+        return memory, steps.masked_fill(episode_starts, 0)
+
+    def act(self, obs: Tensor, state: State) -> tuple[Normal, Tensor, State]:
+        """One step: obs (n, size) -> distribution (n, actions), value (n,), next state.
+
+        What is remembered is written into the given state, which is large.
+        """
+        memory, steps = state
+        now = steps[0]
+        recent, coarse = _remembered(now)
+        rows, slot = torch.arange(len(obs), device=obs.device), now % RECENT
+        second = torch.where(now % STRIDE == 0, RECENT + now // STRIDE % SLOTS, slot)
+        visible = torch.cat([recent >= 0, (coarse >= 0) & (now[:, None] - coarse >= RECENT)], -1)
+        waves = _waves(now[:, None], self.head_size)
+        x = self.encode(obs)[:, None]
+        for i, block in enumerate(cast(Sequence[Block], self.blocks)):
+            query, *new = block.project(x, waves)
+            for kept, part in zip(memory[2 * i : 2 * i + 2], new, strict=True):
+                kept[rows, :, slot] = kept[rows, :, second] = part[:, :, 0]
+            x = block(x, query, memory[2 * i], memory[2 * i + 1], visible[:, None, None])
+        return *self.heads(x[:, 0]), (memory, steps + 1)
+
+    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
+        """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
+
+        episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
+        n sequences before their first step.
+        """
+        memory, steps = state
+        positions, visible = _visible(episode_starts.T, steps[0])
+        waves = _waves(positions, self.head_size)
+        x = self.encode(obs).transpose(0, 1)
+        for i, block in enumerate(cast(Sequence[Block], self.blocks)):
+            query, *new = block.project(x, waves)
+            old = memory[2 * i : 2 * i + 2]
+            keys, values = (torch.cat(parts, 2) for parts in zip(old, new, strict=True))
+            x = block(x, query, keys, values, visible[:, None])
+        return self.heads(x.transpose(0, 1))
+
+    @torch.no_grad()
+    def observe_statistics(self, obs: Tensor) -> None:
+        """Update the running mean and variance with observations (..., size) (Chan et al. 1979)."""
+        obs = obs.reshape(-1, obs.shape[-1])
+        var, mean = torch.var_mean(obs, 0, correction=0)
+        total = self.observation_count + len(obs)
+        share = (len(obs) / total).to(obs.dtype)
+        delta = mean - self.observation_mean
+        self.observation_var.mul_(1 - share).add_(share * (var + (1 - share) * delta.square()))
+        self.observation_mean.add_(share * delta)
+        self.observation_count.copy_(total)
+
+    def encode(self, obs: Tensor) -> Tensor:
+        """Observations (..., size) -> features (..., hidden), before the blocks."""
+        scale = torch.rsqrt(self.observation_var + 1e-8)
+        return self.encoder(((obs - self.observation_mean) * scale).clamp(-10, 10))
+
+    def heads(self, features: Tensor) -> tuple[Normal, Tensor]:
+        """Features (..., hidden) -> distribution (..., actions), value (...)."""
+        mean = self.actor(features)
+        std = self.actor_logstd.exp().expand_as(mean)
+        return Normal(mean, std, validate_args=False), self.critic(features).squeeze(-1)
+
+
+def _linear(inputs: int, outputs: int, gain: float = 2**0.5) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _visible(episode_starts: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Where steps (n, t) are in their episodes, and what each attends to (n, t, slots + t).
+
+    episode_starts: (n, t) bool. steps: (n,), how many were made before in the episodes that go on.
+    """
+    clock = torch.arange(episode_starts.shape[1], device=steps.device).expand_as(episode_starts)
+    began = torch.where(episode_starts, clock, -1).cummax(1).values
+    goes_on = began < 0
+    positions = torch.where(goes_on, steps[:, None] + clock, clock - began)
+    recent, coarse = (part[:, None] for part in _remembered(steps - 1))
+    ages = positions[..., None]
+    of_memory = [
+        (recent >= 0) & (ages - recent < RECENT),
+        (coarse >= 0) & (ages - coarse >= RECENT) & (ages - coarse < SPAN),
+    ]
+    apart = ages - positions[:, None]
+    seen = (apart < RECENT) | ((apart < SPAN) & (positions % STRIDE == 0)[:, None])
+    same = (began[..., None] == began[:, None]) & (apart >= 0)
+    return positions, torch.cat([torch.cat(of_memory, -1) & goes_on[..., None], seen & same], -1)
+
+
+@dataclass
+class RolloutState:
+    """What one rollout hands to the next."""
+
+    next_obs: Tensor
+    """(n, size), not acted on yet"""
+    state: State
+    """the agent's, before `next_obs`; of the last episode where a new one starts"""
+    next_starts: Tensor
+    """(n,) bool, where `next_obs` is the first of its episode"""
+
+
+@dataclass
+class Rollout:
+    """Experience: t steps of n simulations, and the agent's state before the first."""
+
+    obs: Tensor
+    """(t, n, size)"""
+    actions: Tensor
+    """(t, n, actions)"""
+    logprobs: Tensor
+    """(t, n)"""
+    values: Tensor
+    """(t, n)"""
+    next_values: Tensor
+    """(t, n), of the observation that followed in the same episode; 0 where it terminated"""
+    rewards: Tensor
+    """(t, n)"""
+    episode_starts: Tensor
+    """(t, n) bool, where `obs` is the first of its episode"""
+    dones: Tensor
+    """(t, n) bool, where the episode ended with the step"""
+    terminated: Tensor
+    """(t, n) bool, where it ended for good: no reward would have followed"""
+    state: State
+    """the agent's, before the first step"""
+    episodes: list[dict[str, float]] = field(default_factory=list)
+    """the final info of each episode that ended"""
+
+
+@torch.no_grad()
+def rollout(
+    agent: Agent,
+    envs: TrainingEnvs,
+    start: RolloutState,
+    num_steps: int,
+    generator: torch.Generator,
+) -> tuple[Rollout, RolloutState]:
+    """Let the agent act for some steps in all simulations."""
+    data, means = _empty_rollout(envs, start, num_steps)
+    noise = torch.randn(data.actions.shape, generator=generator).to(start.next_obs.device)
+    next_obs, state, next_starts = start.next_obs, start.state, start.next_starts
+    ended: list[tuple[Tensor, ...]] = []
+    for t in range(num_steps):
+        state = agent.reset_state(state, next_starts)
+        data.obs[t], data.episode_starts[t] = next_obs, next_starts
+        distribution, data.values[t], state = agent.act(next_obs, state)
+        action = distribution.mean + distribution.stddev * noise[t]
+        data.actions[t], means[t] = action, distribution.mean
+        obs, reward, terminated, truncated, info = envs.step(action.cpu().numpy())
+        obs, dones = finite(obs), terminated | truncated
+        data.rewards[t], data.dones[t] = torch.as_tensor(reward), torch.as_tensor(dones)
+        data.terminated[t] = torch.as_tensor(terminated)
+        if dones.any():
+            rows = np.flatnonzero(dones)
+            data.episodes += _episodes(info["final_info"], rows)
+            final_obs = torch.as_tensor(info["final_obs"][rows])
+            ended.append((final_obs, *(part[:, rows] for part in state)))
+        next_obs = torch.as_tensor(obs, device=start.next_obs.device)
+        next_starts = torch.as_tensor(dones, device=start.next_obs.device)
+    # all at once: the standard deviation is the same for all observations
+    distribution = Normal(means, distribution.stddev, validate_args=False)
+    data.logprobs[:] = distribution.log_prob(data.actions).sum(-1)
+    end = RolloutState(next_obs, state, next_starts)
+    _bootstrap(agent, data, end, ended)
+    return data, end
+
+
+def _empty_rollout(
+    envs: TrainingEnvs, start: RolloutState, num_steps: int
+) -> tuple[Rollout, Tensor]:
+    """A rollout to be filled, and room for the actions' means."""
+    shape, device = (num_steps, envs.num_envs), start.next_obs.device
+    actions = torch.zeros(*shape, *envs.single_action_space.shape, device=device)
+    data = Rollout(
+        obs=torch.zeros(*shape, *envs.single_observation_space.shape, device=device),
+        actions=actions,
+        logprobs=torch.zeros(shape, device=device),
+        values=torch.zeros(shape, device=device),
+        next_values=torch.zeros(shape, device=device),
+        rewards=torch.zeros(shape, device=device),
+        episode_starts=torch.zeros(shape, dtype=torch.bool, device=device),
+        dones=torch.zeros(shape, dtype=torch.bool, device=device),
+        terminated=torch.zeros(shape, dtype=torch.bool, device=device),
+        state=tuple(part.clone() for part in start.state),  # `act` may write into it
+    )
+    return data, torch.zeros_like(actions)
+
+
+def _bootstrap(
+    agent: Agent,
+    data: Rollout,
+    end: RolloutState,
+    ended: Sequence[tuple[Tensor, ...]],
+) -> None:
+    """Fill in the value of the observation that followed each step in the same episode.
+
+    ended: last observation and state of the episodes that ended, in the order of `dones`.
+    """
+    state = agent.reset_state(end.state, end.next_starts)
+    data.next_values[:-1] = data.values[1:]
+    data.next_values[-1] = agent.act(end.next_obs, state)[1]
+    if ended:  # all at once
+        obs, *parts = zip(*ended, strict=True)
+        state = tuple(torch.cat(part, 1) for part in parts)
+        final_obs = torch.cat(obs).to(data.values.device)
+        data.next_values[data.dones] = agent.act(final_obs, state)[1]
+        data.next_values[data.terminated] = 0.0
+
+
+def _episodes(info: dict[str, Any], rows: np.ndarray) -> list[dict[str, float]]:
+    return [{key: float(values[row]) for key, values in info.items()} for row in rows]
+
+
+def gae(data: Rollout, gamma: float, gae_lambda: float) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation (Schulman et al. 2016): advantages and returns, (t, n).
+
+    `next_values` are of the same episode, so an end by time limit is bootstrapped, while no
+    advantage crosses it.
+    """
+    deltas = data.rewards + gamma * data.next_values - data.values
+    advantages = torch.zeros_like(deltas)
+    advantage = torch.zeros_like(deltas[0])
+    for t in reversed(range(len(deltas))):
+        advantage = deltas[t] + gamma * gae_lambda * (~data.dones[t]) * advantage
+        advantages[t] = advantage
+    return advantages, advantages + data.values
+
+
+def update(
+    agent: Agent,
+    optimizer: torch.optim.Optimizer,
+    data: Rollout,
+    args: Args,
+    generator: torch.Generator,
+) -> dict[str, float]:
+    """Improve the agent on a rollout; returns the means of the losses."""
+    advantages, returns = gae(data, args.gamma, args.gae_lambda)
+    history = []
+    for _ in range(args.update_epochs):
+        env_inds = torch.randperm(data.rewards.shape[1], generator=generator)
+        for mb_inds in env_inds.chunk(args.num_minibatches):
+            mb_inds = mb_inds.to(data.obs.device)
+            loss, losses = _loss(agent, data, advantages, returns, mb_inds, args)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
+            optimizer.step()
+            history.append(losses)
+    explained = 1 - (returns - data.values).var() / returns.var().clamp(min=1e-8)
+    means = torch.stack(history).mean(0).tolist()
+    names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+    log = {f"loss/{name}": mean for name, mean in zip(names, means, strict=True)}
+    return {**log, "explained_variance": explained.item()}
+
+
+def _loss(
+    agent: Agent, data: Rollout, advantages: Tensor, returns: Tensor, mb_inds: Tensor, args: Args
+) -> tuple[Tensor, Tensor]:
+    """PPO's loss on a minibatch of simulations, and its parts for the log."""
+    state = tuple(part[:, mb_inds] for part in data.state)
+    distribution, values = agent.unroll(
+        data.obs[:, mb_inds], data.episode_starts[:, mb_inds], state
+    )
+    logprobs = distribution.log_prob(data.actions[:, mb_inds]).sum(-1)
+    logratio = logprobs - data.logprobs[:, mb_inds]
+    ratio = logratio.exp()
+    mb_advantages = advantages[:, mb_inds]
+    mb_advantages = (mb_advantages - mb_advantages.mean()) / (mb_advantages.std() + 1e-8)
+    clipped = ratio.clamp(1 - args.clip_coef, 1 + args.clip_coef)
+    policy_loss = -torch.min(mb_advantages * ratio, mb_advantages * clipped).mean()
+    value_loss = 0.5 * (values - returns[:, mb_inds]).square().mean()
+    entropy = distribution.entropy().sum(-1).mean()
+    loss = policy_loss - args.ent_coef * entropy + args.vf_coef * value_loss
+    with torch.no_grad():
+        kl = (ratio - 1 - logratio).mean()  # http://joschu.net/blog/kl-approx.html
+        clip_fraction = ((ratio - 1).abs() > args.clip_coef).float().mean()
+        parts = torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction])
+    return loss, parts
+
+
+def reset_envs(agent: Agent, envs: TrainingEnvs, args: Args) -> RolloutState:
+    """Start the first episodes, their ends spread over time so that simulations are out of step."""
+    obs, _ = envs.reset(seed=args.seed, options={"stagger": True})
+    next_obs = torch.as_tensor(finite(obs), device=args.device)
+    agent.observe_statistics(next_obs)
+    next_starts = torch.ones(args.num_envs, dtype=torch.bool, device=args.device)
+    return RolloutState(next_obs, agent.initial_state(args.num_envs), next_starts)
+
+
+def restore(
+    saved: dict[str, Any],
+    agent: Agent,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    envs: TrainingEnvs,
+) -> RolloutState:
+    """Put everything back to where a checkpoint was saved."""
+    agent.load_state_dict(saved["agent"])
+    optimizer.load_state_dict(saved["optimizer"])
+    generator.set_state(saved["generator"].cpu())
+    arrays = saved["envs"].items()
+    envs.set_state({k: v.numpy(force=True) if isinstance(v, Tensor) else v for k, v in arrays})
+    return RolloutState(**saved["rollout_state"])
+
+
+def iterate(
+    agent: Agent,
+    optimizer: torch.optim.Optimizer,
+    envs: TrainingEnvs,
+    start: RolloutState,
+    args: Args,
+    generator: torch.Generator,
+) -> tuple[list[dict[str, float]], dict[str, float], RolloutState]:
+    """One rollout and one update: the episodes that ended, the losses, and the next start."""
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
+    data, end = rollout(agent, envs, start, args.num_steps, generator)
+    torch.set_num_threads(args.torch_threads)
+    losses = update(agent, optimizer, data, args, generator)
+    agent.observe_statistics(data.obs)
+    check_learning(agent, data.rewards, losses)
+    return data.episodes, losses, end
+
+
+def train(args: Args, envs: TrainingEnvs, folder: Path | None) -> Path:
+    """Train from the beginning, or from where the run in `folder`, which is held, stopped.
+
+    Returns the run's folder.
+    """
+    torch.set_num_threads(1)  # else the last bits of the initial weights depend on their number
+    generator = torch.Generator().manual_seed(args.seed)
+    sizes = Agent.sizes(envs, args)
+    with seeded(args.seed):
+        agent = Agent(**sizes).to(args.device)
+    optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5, fused=True)
+    initial = None
+    if args.initial_weights and not folder:
+        initial = begin_with(Path(args.initial_weights), agent, Path(__file__).stem, sizes)
+    steps = args.num_envs * args.num_steps  # of an update
+    updates = max(args.total_timesteps // steps, 1)
+    if folder:
+        saved = read_checkpoint(folder, args.device)
+        if saved["step"] >= updates * steps:
+            print(f"{folder} is finished: {saved['step']} steps; nothing to do")
+            return folder
+        run = Run.resume(folder, envs, args, saved)
+        with fitting(folder):
+            start, first = restore(saved, agent, optimizer, generator, envs), saved["update"]
+    else:
+        start, first = reset_envs(agent, envs, args), 0
+        run = Run.create(args.run_dir, Path(__file__).stem, args, envs, sizes, steps, initial)
+    with run:
+        if not folder:  # so that a run can be resumed, and its folder written, from the beginning
+            progress = {"update": 0, "step": 0}
+            run.checkpoint(agent, progress | snapshot(optimizer, generator, envs, start))
+        for done in range(first + 1, updates + 1):
+            optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - (done - 1) / updates)
+            episodes, losses, start = iterate(agent, optimizer, envs, start, args, generator)
+            run.log(done * steps, episodes, losses)
+            run.keep(agent, done * steps)
+            stopping = run.interrupted  # read once, so that a late Ctrl-C still saves this update
+            if stopping or run.checkpoint_due or done in (1, updates):
+                progress = {"update": done, "step": done * steps}
+                run.checkpoint(agent, progress | snapshot(optimizer, generator, envs, start))
+            if stopping:
+                break
+    run.conclude(finished=done == updates)
+    return run.folder
+
+
+def snapshot(
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    envs: TrainingEnvs,
+    start: RolloutState,
+) -> dict[str, Any]:
+    """What a checkpoint holds beside the agent, for `restore`."""
+    return {
+        "optimizer": optimizer.state_dict(),
+        "generator": generator.get_state(),
+        "envs": envs.get_state(),
+        "rollout_state": vars(start),
+    }
+
+
+@own_settings()
+def main(
+    args: Args,
+    given: Collection[str] | None = None,
+    wrap: Callable[[SandboxVectorEnv], TrainingEnvs] = lambda envs: envs,
+) -> Path:
+    """Train, from the beginning or from where a run stopped, and save as it goes.
+
+    Args:
+        args: the trainer's arguments.
+        given: those that count beside `resume`, where all others are the run's; None takes those
+            that differ from their defaults.
+        wrap: puts the environment into wrappers; a run is resumed in the same ones.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UserError: an argument is wrong, or the training cannot go on. OSError: a file cannot be
+            written. SystemExit: the training was stopped by a signal, and has saved.
+    """
+    args = plain_args(args)
+    if not args.resume:
+        _check(args)
+        scenes = asked_scenes(vars(args))
+        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
+    folder, places = Path(args.resume), args.scene
+    with held(folder):
+        args = resumed_args(args, Path(__file__).stem, given)
+        _check(args)
+        scenes = trained_scenes(folder, places)
+        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
+
+
+def _check(args: Args) -> None:
+    check_ranges(args)
+    check_minibatches(args.num_envs, args.num_steps, args.num_minibatches)
+    check_tracking(args)
+    try:
+        torch.zeros(1, device=args.device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {args.device}: torch cannot use it: {reason}") from None
+
+
+if __name__ == "__main__":
+    cli_errors(main)(*command_line(Args))
