@@ -71,28 +71,39 @@ class Args:
     """layers of each; 0 takes each trainer's own number"""
 
 
+def sizes_in(scene: str) -> dict[str, int]:
+    """The arguments of an Agent that follow from a scene, given by its name or file."""
+    loaded = load_scene(scene)
+    return {
+        "observation_size": observation_space(loaded).shape[0],
+        "action_size": loaded.model.nu,
+    }
+
+
+def matched_width(name: str, sizes: Mapping[str, Any], parameters: int = 0) -> int:
+    """`equal_width` with a trainer's own number of layers, for as many as the default agent's."""
+    layers = trainer_args(name).num_layers
+    wanted = parameters or _count_of_default(sizes)
+    return equal_width(name, {"num_layers": layers, **sizes}, wanted)
+
+
 @cli_errors
 def main(args: Args) -> None:
     """Print the table."""
-    scene = load_scene(args.scene)
-    own = {
-        "observation_size": observation_space(scene).shape[0],
-        "action_size": scene.model.nu,
-    }
-    wanted = args.parameters or _count_of_default(own)
+    own = sizes_in(args.scene)
     print(f"{'trainer':16}{'--num-layers':>14}{'--hidden-size':>15}{'parameters':>12}")
     for name in TRAINERS:
         layers = args.num_layers or trainer_args(name).num_layers
         sizes = {**own, "num_layers": layers}
-        width = equal_width(name, sizes, wanted)
+        width = matched_width(name, sizes, args.parameters)
         count = parameter_count(name, {**sizes, "hidden_size": width})
         print(f"{name:16}{layers:>14}{width:>15}{count:>12}")
 
 
-def _count_of_default(own: Mapping[str, Any]) -> int:
+def _count_of_default(sizes: Mapping[str, Any]) -> int:
     args = trainer_args(DEFAULT_TRAINER)
-    sizes = {"hidden_size": args.hidden_size, "num_layers": args.num_layers}
-    return parameter_count(DEFAULT_TRAINER, {**own, **sizes})
+    own = {"hidden_size": args.hidden_size, "num_layers": args.num_layers}
+    return parameter_count(DEFAULT_TRAINER, {**sizes, **own})
 
 
 if __name__ == "__main__":

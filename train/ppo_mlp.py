@@ -75,7 +75,7 @@ class Args:
     """weight of the value loss"""
     max_grad_norm: float = 0.5
     """largest norm of the gradient"""
-    hidden_size: int = 128
+    hidden_size: int = 272
     """width of the encoder and the heads"""
     num_layers: int = 1
     """layers of the encoder"""

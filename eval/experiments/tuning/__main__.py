@@ -1,6 +1,7 @@
-"""The trainer's hyperparameters, tuned on the training scene's reward and on nothing else.
+"""A trainer's hyperparameters, tuned on the training scene's reward and on nothing else.
 
-    python eval/experiments/tuning search     tries hyperparameters (needs Optuna)
+    python eval/experiments/tuning search     tries hyperparameters (needs Optuna), also of another
+                                              trainer with --trainer
     python eval/experiments/tuning finals     trains the most promising ones with several seeds
     python eval/experiments/tuning compare    trains the defaults and the start with fresh seeds
 
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.experiments.tuning.arms import FINALISTS, START
 from sandbox_envs.eval.experiments.tuning.comparison import compare, plot, summary
 from sandbox_envs.eval.experiments.tuning.proposals import hyperparameters
@@ -23,6 +24,7 @@ from sandbox_envs.eval.experiments.tuning.search import (
     SCENE,
     Common,
     Search,
+    best,
     read_trials,
     search,
     table,
@@ -30,7 +32,7 @@ from sandbox_envs.eval.experiments.tuning.search import (
 )
 from sandbox_envs.files import check_writable, make_folder, write_json
 from sandbox_envs.scene.loading import load_scene
-from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer_args
 
 FINAL_SEED, COMPARISON_SEED = 3000, 101  # no seed of another study, so nothing was chosen on them
 
@@ -42,7 +44,10 @@ def default_steps() -> int:
 
 @dataclass
 class Finals(Common):
-    """Train with each of the most promising hyperparameters, and print the outcomes."""
+    """Train with each of the most promising hyperparameters, and print the outcomes.
+
+    Of another trainer than the default one these are its defaults and those of its best trial.
+    """
 
     total_timesteps: int = 300_000
     """environment steps of each training"""
@@ -64,17 +69,28 @@ class Compare(Common):
 
 def run_search(args: Search) -> None:
     """Search, or with --show only read, and print the best trials."""
-    print(table(read_trials(args.out / FILE) if args.show else search(args)))
-    print(args.out / FILE)
+    file = args.out / args.own / FILE
+    print(table(read_trials(file) if args.show else search(args)))
+    print(file)
 
 
 def run_finals(args: Finals) -> None:
     """Train the finalists, and write their outcomes."""
-    _train_arms({name: START | values for name, values in FINALISTS.items()}, FINAL_SEED, args)
+    arms: dict[str, Mapping[str, float]]
+    arms = {name: START | values for name, values in FINALISTS.items()}
+    if args.own:
+        trials = best(read_trials(args.out / args.own / FILE))
+        if not trials:
+            raise UserError(f"{args.trainer}: search first; no trial of it has ended well")
+        defaults = hyperparameters(trainer=args.trainer)
+        arms = {"defaults": defaults, "best": trials[0]["hyperparameters"]}
+    _train_arms(arms, FINAL_SEED, args)
 
 
 def run_compare(args: Compare) -> None:
     """Train the two arms, and write figures and picture."""
+    if args.own:
+        raise UserError("compare: it draws the default trainer's curves; leave --trainer out")
     arms = _train_arms({"start": START, "tuned": hyperparameters()}, COMPARISON_SEED, args)
     plot(arms, args.out / "learning_curves.png")
     print(args.out / "learning_curves.png")
@@ -88,12 +104,13 @@ def _train_arms(
     trainers = {
         arm: {seed: training_args(x, seed, steps) for seed in seeds} for arm, x in arms.items()
     }
-    check_writable(args.out)
-    agents = compare(trainers, args.run_dir, args.workers)
+    folder = args.out / args.own
+    check_writable(folder)
+    agents = compare(trainers, args.run_dir / args.own, args.workers, args.trainer)
     outcomes = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
     about = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
-    make_folder(args.out)
-    file = args.out / ("finals.json" if isinstance(args, Finals) else "comparison.json")
+    make_folder(folder)
+    file = folder / ("finals.json" if isinstance(args, Finals) else "comparison.json")
     write_json(file, {**about, "arms": outcomes})
     print("\n".join([*summary(outcomes), str(file)]))
     return outcomes
@@ -106,6 +123,8 @@ def main(args: Search | Finals | Compare) -> None:
         value = getattr(args, option.name)
         if option.type is int and value < 1:
             raise UserError(f"--{option.name.replace('_', '-')} {value}: it must be 1 or more")
+    if args.trainer not in TRAINERS:
+        raise UserError(f"--trainer {args.trainer}: {suggest(args.trainer, TRAINERS)}")
     runs: dict[type, Callable[[Any], None]] = {
         Search: run_search,
         Finals: run_finals,

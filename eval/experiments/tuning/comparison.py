@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from sandbox_envs.files import atomic_write
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.metrics import POINTS, curve, outcome, read_history
-from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 COLOURS = ("0.45", "#009e73", "#e69f00")  # of the arms, in order
 
@@ -18,12 +17,12 @@ Arms = dict[str, Any]  # arm -> {"hyperparameters", "seeds": seed -> outcome}, a
 
 
 def compare(
-    arms: Mapping[str, Mapping[int, Mapping[str, Any]]], folder: Path, workers: int
+    arms: Mapping[str, Mapping[int, Mapping[str, Any]]], folder: Path, workers: int, trainer: str
 ) -> dict[str, dict[str, Any]]:
     """Train every arm with every seed: arm -> seed -> outcome and learning curve."""
     pairs = [(arm, seed) for arm in arms for seed in arms[arm]]
     pairs.sort(key=lambda pair: pair[1])  # arms by turns: a slow phase of the machine hits all
-    jobs = [Job(f"{arm}-s{seed}", DEFAULT_TRAINER, arms[arm][seed]) for arm, seed in pairs]
+    jobs = [Job(f"{arm}-s{seed}", trainer, arms[arm][seed]) for arm, seed in pairs]
     runs = dict(zip(pairs, run_jobs(jobs, folder, workers), strict=True))
     return {
         arm: {

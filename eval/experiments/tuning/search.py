@@ -9,7 +9,12 @@ from typing import Any
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.baselines.build import WORKERS
 from sandbox_envs.eval.experiments.runner import RESULTS
-from sandbox_envs.eval.experiments.tuning.proposals import NAMES, Proposals, hyperparameters
+from sandbox_envs.eval.experiments.tuning.proposals import (
+    NAMES,
+    SCENE,
+    Proposals,
+    hyperparameters,
+)
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import append_line, check_writable, make_folder, read_lines
 from sandbox_envs.progress import progress_bar
@@ -18,7 +23,6 @@ from sandbox_envs.train.jobs import Job, TrainingFailedError, TrainingProcess, a
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-SCENE = "sweep/train"  # the trainer's default
 # Trials, finals and comparison have different seeds, and no seed of another study: no agent that is
 # judged, or that serves as a reference, took part in the choice.
 TRIAL_SEED = 2000
@@ -39,8 +43,15 @@ class Common:
     """folder of the records"""
     run_dir: Path = Path("runs/tuning")
     """folder of the training runs; finished runs in it are reused"""
+    trainer: str = DEFAULT_TRAINER
+    """whose; records of others than the default one are kept in folders of their own"""
     debug: bool = False
     """show the traceback of an error"""
+
+    @property
+    def own(self) -> str:
+        """The trainer's folder in `out` and `run_dir`."""
+        return "" if self.trainer == DEFAULT_TRAINER else self.trainer
 
 
 @dataclass
@@ -57,16 +68,16 @@ class Search(Common):
 
 def search(args: Search) -> list[Row]:
     """Run the missing trials; returns all of them."""
-    file = args.out / FILE
+    file = args.out / args.own / FILE
     known = read_trials(file)
     _check_comparable(known, args.total_timesteps)
     missing = sorted(set(range(args.trials)) - {row["number"] for row in known})
     if missing:
-        proposals = Proposals()
+        proposals = Proposals(args.trainer)
         for row in known:
             proposals.recall(row["number"], row["hyperparameters"], row["objective"])
-        check_writable(args.out)
-        make_folder(args.out)
+        check_writable(file.parent)
+        make_folder(file.parent)
         for row in _tried(missing, proposals, args):
             append_line(file, row)
             proposals.tell(row["number"], row["objective"])
@@ -89,12 +100,12 @@ def _tried(numbers: Sequence[int], proposals: Proposals, args: Search) -> Iterat
             arguments = training_args(values, TRIAL_SEED + number, args.total_timesteps)
             name = f"trial-{number:03}"
             asked[name] = number, arguments
-            yield Job(name, DEFAULT_TRAINER, arguments)
+            yield Job(name, args.trainer, arguments)
 
     total, about = len(numbers) * args.total_timesteps, f"{len(numbers)} trials"
     with (
         progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
-        closing(as_completed(jobs(), args.run_dir, args.workers, bar)) as ended,
+        closing(as_completed(jobs(), args.run_dir / args.own, args.workers, bar)) as ended,
     ):
         for training in ended:
             number, arguments = asked.pop(training.job.name)
@@ -105,7 +116,7 @@ def _tried(numbers: Sequence[int], proposals: Proposals, args: Search) -> Iterat
                 "total_timesteps": arguments["total_timesteps"],
                 "workers": args.workers,
                 "scene": scene,
-                "hyperparameters": hyperparameters(arguments),
+                "hyperparameters": hyperparameters(arguments, args.trainer),
             }
 
 
