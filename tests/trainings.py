@@ -10,13 +10,15 @@ import pytest
 from conftest import TINY
 
 from sandbox_envs.errors import UserError, sentence_of
-from sandbox_envs.train.ppo_lstm import Args, main
 from sandbox_envs.train.run import Run
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
+from sandbox_envs.train.trainers import trainer as named
 
 
-def trained(folder: Path, **arguments: Any) -> Path:
+def trained(folder: Path, trainer: str = DEFAULT_TRAINER, **arguments: Any) -> Path:
     """The run of a tiny training below a folder that holds no other."""
-    run = main(Args(**{**TINY, "run_dir": str(folder), **arguments}))
+    module = named(trainer)
+    run: Path = module.main(module.Args(**{**TINY, "run_dir": str(folder), **arguments}))
     assert [run] == list(folder.iterdir())
     return run
 
