@@ -88,6 +88,12 @@ class Critic:
         """Nothing was shown yet."""
         return (torch.zeros(1, n, 1),)
 
+    def reset_state(
+        self, state: tuple[torch.Tensor], episode_starts: torch.Tensor
+    ) -> tuple[torch.Tensor]:
+        """Nothing was shown yet in an episode that starts."""
+        return (state[0].masked_fill(episode_starts[None, :, None], 0.0),)
+
     def act(
         self, obs: torch.Tensor, state: tuple[torch.Tensor]
     ) -> tuple[Normal, torch.Tensor, tuple[torch.Tensor]]:
@@ -144,11 +150,11 @@ MISTAKES = {
     ),
     "advantage across an episode's end": ("(~data.dones[t]) * advantage", "advantage"),
     "hidden state forgotten at a truncation": (
-        "for part in state)))",
-        "for part in initial_state)))",
+        "(part[:, rows] for part in state)",
+        "(0 * part[:, rows] for part in state)",
     ),
     "hidden state kept in the next episode": (
-        "state = _reset_state(state, initial_state, next_starts)",
+        "state = agent.reset_state(state, next_starts)",
         "pass",
     ),
     "value before the last step of a rollout": (

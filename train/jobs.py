@@ -135,7 +135,7 @@ def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
     Raises:
         UserError: a training failed, and where its log is; or one was stopped before its end.
     """
-    waiting = {job.identity: job for job in jobs if not _is_trained(job, folder)}
+    waiting = {job.identity: job for job in jobs if not is_trained(job, folder)}
     if waiting:
         _train(list(waiting.values()), folder, workers)
     return [_finished_run(job, folder) for job in jobs]
@@ -164,7 +164,8 @@ def as_completed(
             bar.update(finished + sum(t.steps() for t in running) - bar.n)
 
 
-def _is_trained(job: Job, folder: Path) -> bool:
+def is_trained(job: Job, folder: Path) -> bool:
+    """Whether a finished run of a job is below a folder."""
     run = find_run(job, folder)
     return run is not None and is_finished(run)
 

@@ -1,0 +1,239 @@
+"""Many agents: every combination of trainers, variations and seeds, here or on a Ray cluster.
+
+    python train/sweep.py --trainer ppo_lstm ppo_mlp --seeds 20 \
+        --vary "spawn/planter_gate=gate_shut | gate_shut 0.97, gate_open 0.03"
+    python train/sweep.py --seeds 20 --address auto     on the cluster that this machine is part of
+    python train/sweep.py --seeds 20 --local            without Ray
+
+A trial is the trainer's own command in a process of its own, and its result is an ordinary run
+folder. What is finished is known from these folders alone: a sweep that was stopped or killed goes
+on when the same command is given again, and repeats nothing. One that fails stops no other. Nodes
+of a cluster need a `--run-dir` that they share, and this package.
+
+The exit status is 1 if a trial failed.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.files import check_writable
+from sandbox_envs.progress import progress_bar
+from sandbox_envs.train.arguments import check_ranges, flag
+from sandbox_envs.train.jobs import Job, as_completed, find_run, is_finished, is_trained
+from sandbox_envs.train.metrics import outcome
+from sandbox_envs.train.on_ray import Report, train_on_ray
+from sandbox_envs.train.run_files import is_file
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
+
+
+@dataclass
+class Args:
+    """Train an agent for every combination of trainers, variations and seeds."""
+
+    trainer: tuple[str, ...] = (DEFAULT_TRAINER,)
+    """the trainers, by name"""
+    seeds: int = 5
+    """agents of each combination"""
+    first_seed: int = 1
+    """their first seed; the others follow it"""
+    scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a scene's name or file, as trainers take it"""
+    vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE | VALUE | ..., of a trainers' argument such as total_timesteps, or of a text or
+    numeric of the scene; a single VALUE holds for all"""
+    local: bool = False
+    """train on this machine without Ray"""
+    workers: int = os.cpu_count() or 1
+    """trainings at a time on this machine"""
+    address: str | None = None
+    """of a Ray cluster, or auto; without one, Ray starts on this machine"""
+    run_dir: Path = Path("runs/sweep")
+    """folder of the runs; finished ones in it are not trained again"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Trials that differ in their seed alone."""
+
+    name: str
+    """the trainer, and the values that vary"""
+    jobs: tuple[Job, ...]
+    """one for each seed"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Train what is missing, and print what all came to."""
+    for name in ("seeds", "workers"):
+        if getattr(args, name) < 1:
+            raise UserError(f"{flag(name)} {getattr(args, name)}: it must be 1 or more")
+    if args.local and args.address is not None:
+        raise UserError("--local trains without Ray; leave out --address, or --local")
+    check_writable(args.run_dir)  # before anything is trained
+    folder, arms = args.run_dir.resolve(), arms_of(args)
+    jobs = [job for arm in arms for job in arm.jobs]
+    waiting = {job.identity: job for job in jobs if not is_trained(job, folder)}
+    print(f"{len(jobs)} trials, {len(jobs) - len(waiting)} of them finished")
+    failed = train(list(waiting.values()), folder, args) if waiting else {}
+    print(table(arms, folder))
+    for name, reason in failed.items():
+        print(f"{name}: {reason}")
+    sys.exit(1 if failed else 0)
+
+
+# --- what is trained -------------------------------------------------------------------------
+
+
+def arms_of(args: Args) -> list[Arm]:
+    """The trials that are asked for, all checked.
+
+    Raises:
+        UserError: a trainer, an argument, a scene or a text is unknown or wrong.
+    """
+    scenes = tuple(str(Path(name).resolve()) if is_file(name) else name for name in args.scene)
+    given = {"scene": scenes} if scenes else {}
+    choices = [_choices(text) for text in args.vary]
+    shown = {pairs[0][0] for pairs in choices if len(pairs) > 1}
+    return [
+        _arm(name, pairs, shown, given, args)
+        for name in args.trainer
+        for pairs in product(*choices)
+    ]
+
+
+def _choices(text: str) -> list[tuple[str, str]]:
+    """The (name, value) pairs of one `--vary`."""
+    name, equals, values = text.partition("=")
+    parts = [part.strip() for part in values.split("|")]
+    if not (equals and name.strip()) or not all(parts):
+        raise UserError(f'--vary "{text}": write NAME=VALUE | VALUE, as "gamma=0.97 | 0.99"')
+    if repeated := {part for part in parts if parts.count(part) > 1}:
+        raise UserError(f'--vary "{text}": {min(repeated)} stands there twice')
+    return [(name.strip(), part) for part in parts]
+
+
+def _arm(
+    trainer: str,
+    pairs: Sequence[tuple[str, str]],
+    shown: set[str],
+    given: Mapping[str, Any],
+    args: Args,
+) -> Arm:
+    """The trials of one trainer with one value of all that varies."""
+    defaults, arguments = trainer_args(trainer), {**given}
+    own = {field.name for field in fields(defaults)}
+    for name, value in pairs:
+        key = name.replace("-", "_")
+        if key == "seed":
+            raise UserError("--vary seed=...: give --seeds and --first-seed instead")
+        if key in own:
+            arguments[key] = _typed(name, value, getattr(defaults, key))
+        else:
+            arguments["set"] = (*arguments.get("set", ()), f"{name}={value}")
+    values = [f"{name}={value}" for name, value in pairs if name in shown]
+    label = re.sub(r"[^\w.]+", "-", " ".join([trainer, *values])).strip("-")
+    jobs = []
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
+        job = Job(f"{label}-s{seed}"[-200:], trainer, {**arguments, "seed": seed})
+        check_ranges(job.arguments)
+        jobs.append(job)
+    assert jobs[0].identity  # which loads its scenes, so that a wrong one is said before training
+    return Arm(", ".join([trainer, *values]), tuple(jobs))
+
+
+def _typed(name: str, value: str, default: Any) -> Any:
+    """A value in the type of an argument's default."""
+    if isinstance(default, bool):
+        if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+    elif isinstance(default, tuple):
+        return (value,)
+    elif default is None or isinstance(default, str):
+        return value
+    else:
+        try:
+            return type(default)(value)
+        except ValueError:
+            pass
+    raise UserError(f"--vary {name}: {value} must be like {default!r}")
+
+
+# --- training --------------------------------------------------------------------------------
+
+
+def train(jobs: Sequence[Job], folder: Path, args: Args) -> dict[str, str]:
+    """Train all jobs; returns why some failed, by name."""
+    failed: dict[str, str] = {}
+    total = sum(job.total_steps for job in jobs)
+    about = f"training {len(jobs)} agents"
+    with progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar:
+
+        def report(job: Job, reason: str | None) -> None:
+            if reason:
+                failed[job.name] = reason
+            tqdm.write(f"{job.name}: {'failed' if reason else 'finished'}")
+
+        if args.local:
+            _train_here(jobs, folder, args.workers, bar, report)
+        else:
+            train_on_ray(jobs, folder, args.address, args.workers, bar, report)
+    return failed
+
+
+def _train_here(jobs: Sequence[Job], folder: Path, workers: int, bar: tqdm, report: Report) -> None:
+    with closing(as_completed(jobs, folder, workers, bar)) as ended:
+        for training in ended:
+            reason = None
+            try:
+                training.run()
+            except UserError as error:
+                reason = str(error)
+            report(training.job, reason)
+
+
+# --- what it came to -------------------------------------------------------------------------
+
+
+def table(arms: Sequence[Arm], folder: Path) -> str:
+    """A line for each arm: how many trials are finished, and their returns in training."""
+    rows = [("arm", "finished", "mean return", "least", "most"), *(_rows(arms, folder))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    return "\n".join([*lines, "return: of the episodes that end in the last tenth of a training"])
+
+
+def _rows(arms: Sequence[Arm], folder: Path) -> Iterator[tuple[str, ...]]:
+    for arm in arms:
+        found = [run for job in arm.jobs if (run := find_run(job, folder)) and is_finished(run)]
+        returns = [value for run in found if (value := _return(run)) is not None]
+        figures = (np.mean(returns), min(returns), max(returns)) if returns else ()
+        shown = [f"{figure:.3f}" for figure in figures] or ["-"] * 3
+        yield (arm.name, f"{len(found)} of {len(arm.jobs)}", *shown)
+
+
+def _return(run: Path) -> float | None:
+    """The objective of a training; None where no episode ended in its last tenth."""
+    try:
+        return float(outcome(run)["objective"])
+    except UserError:
+        return None
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))
