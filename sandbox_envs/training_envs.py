@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.state_view import StateView
 
 
 class TrainingEnvs(Protocol):
@@ -43,6 +44,9 @@ class TrainingEnvs(Protocol):
 
         Where an episode ended, its last observation and info are in final_obs and final_info.
         """
+
+    def state_view(self, scene: int = 0) -> StateView:
+        """A live view of the state of one scene's simulations."""
 
     def get_state(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here, as plain arrays by name."""

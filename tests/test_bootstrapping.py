@@ -94,6 +94,10 @@ class Critic:
         """Nothing was shown yet in an episode that starts."""
         return (state[0].masked_fill(episode_starts[None, :, None], 0.0),)
 
+    def watch(self, _: TwoStates) -> torch.Tensor:
+        """Nothing is predicted."""
+        return torch.zeros(SLOTS, 0)
+
     def act(
         self, obs: torch.Tensor, state: tuple[torch.Tensor]
     ) -> tuple[Normal, torch.Tensor, tuple[torch.Tensor]]:

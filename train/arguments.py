@@ -18,8 +18,8 @@ OF_THE_CALL = ("run_dir", "resume", "debug", "track", "wandb_project_name", "wan
 OF_THE_MACHINE = ("device", "torch_threads", "keep_every", "checkpoints", *OF_THE_CALL)
 # arguments that select and change scenes; the scenes' hashes identify them better
 OF_THE_SCENES = ("scene", "set", "reward")
-# arguments that earlier versions had not, and the value that stands for what those did
-LATER: Mapping[str, Any] = {"num_layers": 1}
+# arguments, of trainers or agents, that earlier versions had not, and what stands for their lack
+LATER: Mapping[str, Any] = {"num_layers": 1, "sums": [], "aux_coef": 0.0}
 # arguments in which agents of one group may differ: each is an independent draw
 FREE_IN_A_GROUP = ("seed", *OF_THE_MACHINE)
 
@@ -43,6 +43,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "clip_coef": (0, math.inf),
     "ent_coef": (0, math.inf),
     "vf_coef": (0, math.inf),
+    "aux_coef": (0, math.inf),
     "max_grad_norm": (0, math.inf),
 }
 

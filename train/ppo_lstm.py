@@ -26,11 +26,13 @@ from torch.distributions import Normal
 
 from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.errors import cli_errors
+from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.initial_weights import begin_with
 from sandbox_envs.train.policy import State
+from sandbox_envs.train.prediction import SensorModel
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
@@ -75,6 +77,8 @@ class Args:
     """weight of the entropy bonus"""
     vf_coef: float = 0.5
     """weight of the value loss"""
+    aux_coef: float = 0.0
+    """weight of predicting what sensors add up to, as ppo_planner does; 0 predicts nothing"""
     max_grad_norm: float = 0.5
     """largest norm of the gradient"""
     hidden_size: int = 128
@@ -135,7 +139,12 @@ class Agent(nn.Module):
     observation_count: Tensor
 
     def __init__(
-        self, observation_size: int, action_size: int, hidden_size: int, num_layers: int = 1
+        self,
+        observation_size: int,
+        action_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        sums: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.observation_size = observation_size
@@ -156,15 +165,19 @@ class Agent(nn.Module):
         self.register_buffer("observation_mean", torch.zeros(observation_size))
         self.register_buffer("observation_var", torch.ones(observation_size))
         self.register_buffer("observation_count", torch.tensor(1e-4, dtype=torch.float64))
+        self.sums, self.model = tuple(sums), None
+        if sums:
+            self.model = SensorModel(hidden_size, action_size, len(sums), observation_size)
 
     @staticmethod
-    def sizes(envs: TrainingEnvs, args: Args) -> dict[str, int]:
+    def sizes(envs: TrainingEnvs, args: Args) -> dict[str, Any]:
         """The agent's arguments for some environments, as agent.json keeps them."""
         return {
             "observation_size": envs.single_observation_space.shape[0],
             "action_size": envs.single_action_space.shape[0],
             "hidden_size": args.hidden_size,
             "num_layers": args.num_layers,
+            "sums": sum_names(envs.scenes[0]) if args.aux_coef else [],
         }
 
     def initial_state(self, n: int) -> State:
@@ -189,10 +202,31 @@ class Agent(nn.Module):
         episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
         n sequences before their first step.
         """
+        return self.heads(self.features(obs, episode_starts, state))
+
+    def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
+        """As `unroll`, what the heads are given: (t, n, hidden)."""
         segments = Segments(episode_starts)
         padded = segments.pad(self.encode(obs))
         features, _ = self.lstm(padded, segments.initial(state))
-        return self.heads(features[segments.time, segments.index])
+        return features[segments.time, segments.index]
+
+    def watch(self, envs: TrainingEnvs) -> Tensor:
+        """What is predicted, at present: (simulations, sums)."""
+        return torch.as_tensor(sensor_sums(envs, self.sums))
+
+    def prediction_loss(self, features: Tensor, data: "Rollout", mb_inds: Tensor) -> Tensor:
+        """How wrong the model's predictions of a minibatch are; 0 without one."""
+        if self.model is None:
+            return features.new_zeros(())
+        observed = self.normalised(data.obs[:, mb_inds])
+        taken, sums, dones = data.actions[:, mb_inds], data.sums[:, mb_inds], data.dones[:, mb_inds]
+        return self.model.loss(features, taken, sums, observed, dones)
+
+    def observe_outcomes(self, data: "Rollout") -> None:
+        """Update the statistics of what the model predicts."""
+        if self.model is not None:
+            self.model.observe_outcomes(data.sums, data.dones)
 
     @torch.no_grad()
     def observe_statistics(self, obs: Tensor) -> None:
@@ -208,8 +242,12 @@ class Agent(nn.Module):
 
     def encode(self, obs: Tensor) -> Tensor:
         """Observations (..., size) -> features (..., hidden), before the LSTM."""
+        return self.encoder(self.normalised(obs))
+
+    def normalised(self, obs: Tensor) -> Tensor:
+        """Observations (..., size), standardised by the statistics so far."""
         scale = torch.rsqrt(self.observation_var + 1e-8)
-        return self.encoder(((obs - self.observation_mean) * scale).clamp(-10, 10))
+        return ((obs - self.observation_mean) * scale).clamp(-10, 10)
 
     def heads(self, features: Tensor) -> tuple[Normal, Tensor]:
         """Features (..., hidden) -> distribution (..., actions), value (...)."""
@@ -297,6 +335,8 @@ class Rollout:
     """(t, n) bool, where it ended for good: no reward would have followed"""
     state: State
     """the agent's, before the first step"""
+    sums: Tensor = field(default_factory=lambda: torch.empty(0))
+    """(t + 1, n, sums) of sensors that are predicted, before each step and after the last"""
     episodes: list[dict[str, float]] = field(default_factory=list)
     """the final info of each episode that ended"""
 
@@ -314,6 +354,7 @@ def rollout(
     noise = torch.randn(data.actions.shape, generator=generator).to(start.next_obs.device)
     next_obs, state, next_starts = start.next_obs, start.state, start.next_starts
     ended: list[tuple[Tensor, ...]] = []
+    sums = [agent.watch(envs)]
     for t in range(num_steps):
         state = agent.reset_state(state, next_starts)
         data.obs[t], data.episode_starts[t] = next_obs, next_starts
@@ -322,6 +363,7 @@ def rollout(
         data.actions[t], means[t] = action, distribution.mean
         obs, reward, terminated, truncated, info = envs.step(action.cpu().numpy())
         obs, dones = finite(obs), terminated | truncated
+        sums.append(agent.watch(envs))
         data.rewards[t], data.dones[t] = torch.as_tensor(reward), torch.as_tensor(dones)
         data.terminated[t] = torch.as_tensor(terminated)
         if dones.any():
@@ -333,6 +375,7 @@ def rollout(
         next_starts = torch.as_tensor(dones, device=start.next_obs.device)
     # all at once: the standard deviation is the same for all observations
     distribution = Normal(means, distribution.stddev, validate_args=False)
+    data.sums = torch.stack(sums).to(data.values.device)
     data.logprobs[:] = distribution.log_prob(data.actions).sum(-1)
     end = RolloutState(next_obs, state, next_starts)
     _bootstrap(agent, data, end, ended)
@@ -422,7 +465,7 @@ def update(
             history.append(losses)
     explained = 1 - (returns - data.values).var() / returns.var().clamp(min=1e-8)
     means = torch.stack(history).mean(0).tolist()
-    names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+    names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "prediction")
     log = {f"loss/{name}": mean for name, mean in zip(names, means, strict=True)}
     return {**log, "explained_variance": explained.item()}
 
@@ -432,9 +475,8 @@ def _loss(
 ) -> tuple[Tensor, Tensor]:
     """PPO's loss on a minibatch of simulations, and its parts for the log."""
     state = tuple(part[:, mb_inds] for part in data.state)
-    distribution, values = agent.unroll(
-        data.obs[:, mb_inds], data.episode_starts[:, mb_inds], state
-    )
+    features = agent.features(data.obs[:, mb_inds], data.episode_starts[:, mb_inds], state)
+    distribution, values = agent.heads(features)
     logprobs = distribution.log_prob(data.actions[:, mb_inds]).sum(-1)
     logratio = logprobs - data.logprobs[:, mb_inds]
     ratio = logratio.exp()
@@ -444,11 +486,13 @@ def _loss(
     policy_loss = -torch.min(mb_advantages * ratio, mb_advantages * clipped).mean()
     value_loss = 0.5 * (values - returns[:, mb_inds]).square().mean()
     entropy = distribution.entropy().sum(-1).mean()
+    predicted = agent.prediction_loss(features, data, mb_inds)
     loss = policy_loss - args.ent_coef * entropy + args.vf_coef * value_loss
+    loss = loss + args.aux_coef * predicted
     with torch.no_grad():
         kl = (ratio - 1 - logratio).mean()  # http://joschu.net/blog/kl-approx.html
         clip_fraction = ((ratio - 1).abs() > args.clip_coef).float().mean()
-        parts = torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction])
+        parts = torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction, predicted])
     return loss, parts
 
 
@@ -491,6 +535,7 @@ def iterate(
     torch.set_num_threads(args.torch_threads)
     losses = update(agent, optimizer, data, args, generator)
     agent.observe_statistics(data.obs)
+    agent.observe_outcomes(data)
     check_learning(agent, data.rewards, losses)
     return data.episodes, losses, end
 

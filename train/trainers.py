@@ -17,7 +17,7 @@ import numpy as np
 from sandbox_envs.errors import UserError, suggest
 
 # agent.json names one of these, and nothing else is ever imported because of a file
-TRAINERS = ("ppo_lstm", "ppo_mlp", "ppo_transformer")
+TRAINERS = ("ppo_lstm", "ppo_mlp", "ppo_transformer", "ppo_planner")
 DEFAULT_TRAINER = "ppo_lstm"
 # what a trainer's `Args` must have: a run's name tells the seed, and progress needs the total
 COMPULSORY = ("seed", "total_timesteps")

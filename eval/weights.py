@@ -1,0 +1,227 @@
+"""What a planning agent optimises, where that may be quoted: `python eval/weights.py RUN`.
+
+The agent maximises a weighted sum of outcomes that its model predicts. Its weights are quoted only
+where both of these hold; what fails is said, and the weights are not.
+
+1. The plan does what weights say. With the weights of one objective in place of its own, the agent
+   reaches 0.6 of what is attainable of it in the training scene. This is tried for every measure
+   that is a weighted sum of the outcomes there, and must hold for all of them.
+2. The model is right in the scene: its error is below the standard deviation in training, in the
+   mean over the outcomes, each counted by the size of its weight.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from torch import Tensor
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.baselines.build import hashes
+from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
+from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.eval.rollouts.episodes import SEED
+from sandbox_envs.eval.rollouts.steps import Steps, play_steps
+from sandbox_envs.files import check_writable_file, write_json
+from sandbox_envs.progress import progress_bar
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.sensor_sums import sensor_sums
+from sandbox_envs.train.policy import Policy, load_policy
+from sandbox_envs.train.prediction import STRIDE, outcome_names
+from sandbox_envs.train.run_files import read_training
+
+REACHED = 0.6  # of what is attainable of an objective, with its weights
+LARGEST_ERROR = 1.0  # of the model, in standard deviations
+LINEAR = 0.999  # share of a measure's variance that a weighted sum of outcomes must explain
+AGAIN, STEP = 20, 10.0  # steps of ascent, and their size, with other weights than the agent's own
+
+
+@dataclass
+class Args:
+    """Say whether a planning agent's weights may be quoted, and quote them."""
+
+    run: tyro.conf.Positional[Path]
+    """the run folder of a planning agent"""
+    episodes: int = 64
+    """episodes in each scene"""
+    json: Path | None = None
+    """file to write the findings to"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@dataclass(frozen=True)
+class Played:
+    """Episodes of an agent, with what its model predicts."""
+
+    steps: Steps
+    """what was kept of them"""
+    sums: np.ndarray
+    """(T + 1, n, sums)"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Check, and print."""
+    if args.episodes < 2:
+        raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
+    if args.json is not None:
+        check_writable_file(args.json)
+    policy, agent = _planning(args.run)
+    name, _ = read_training(args.run).scenes[0]
+    scenes = load_family(name.partition("/")[0])
+    found = findings(policy, agent, scenes, name, args.episodes)
+    print(said(found))
+    if args.json is not None:
+        write_json(args.json, found)
+
+
+def _planning(run: Path) -> tuple[Policy, Any]:
+    """A run's policy and its agent, which plans with weights."""
+    policy = load_policy(run)
+    agent: Any = policy.agent
+    if not hasattr(agent, "improved"):
+        raise UserError(f"{run}: its agent does not plan, so it has no weights to be read")
+    return policy, agent
+
+
+# --- finding ---------------------------------------------------------------------------------
+
+
+def findings(
+    policy: Policy, agent: Any, scenes: dict[str, Scene], training: str, episodes: int
+) -> dict[str, Any]:
+    """Everything that is said, as plain JSON."""
+    weights = agent.weights.detach().numpy().copy()
+    with progress_bar(scenes.values(), desc="playing", unit="scene") as bar:
+        played = {scene.name: _play(policy, agent, scene, episodes) for scene in bar}
+    share = np.abs(weights) / max(np.abs(weights).sum(), 1e-12)
+    errors = {name: _errors(agent, one) for name, one in played.items()}
+    reached = _reached(policy, agent, scenes[training], played[training], episodes)
+    return {
+        "run": None if policy.run is None else policy.run.name,
+        "outcomes": outcome_names(agent.sums),
+        "weights": weights.tolist(),
+        "reached": reached,
+        "loose": bool(agent.loose),
+        "plans": not agent.loose and bool(reached) and min(reached.values()) >= REACHED,
+        "errors": {name: one.tolist() for name, one in errors.items()},
+        "error": {name: float((one * share).sum()) for name, one in errors.items()},
+        "episodes": episodes,
+    }
+
+
+def _play(policy: Policy, agent: Any, scene: Scene, episodes: int) -> Played:
+    envs = SandboxVectorEnv(scene, episodes, autoreset_mode="Disabled")
+    names = () if agent.is_unsupervised else agent.sums
+    start = envs.reset(seed=SEED)
+    sums = [sensor_sums(envs, names)]
+    steps, _ = play_steps(
+        envs,
+        policy,
+        start,
+        scene.episode_steps,
+        keep=("observations", "actions"),
+        on_step=lambda: sums.append(sensor_sums(envs, names)),
+    )
+    return Played(steps, np.stack(sums))
+
+
+@torch.no_grad()
+def _errors(agent: Any, played: Played) -> np.ndarray:
+    """The model's error of each outcome, in standard deviations in training, (2 sums,)."""
+    observations = torch.as_tensor(played.steps.observations)[:-1]
+    actions = torch.as_tensor(played.steps.actions, dtype=torch.float32)
+    starts = torch.zeros(observations.shape[:2], dtype=torch.bool)
+    starts[0] = True
+    features = agent.features(observations, starts, agent.initial_state(starts.shape[1]))
+    observed = agent.normalised(observations)
+    sums = torch.as_tensor(played.sums)
+    if agent.is_unsupervised:
+        sums = torch.cat([observed, observed[-1:]]) @ agent.projections
+    errors: Tensor = agent.model.errors(features, actions, sums, torch.zeros_like(starts))
+    return errors.numpy()
+
+
+def _reached(
+    policy: Policy, agent: Any, scene: Scene, played: Played, episodes: int
+) -> dict[str, float]:
+    """The score of every measure that is a weighted sum of outcomes, with its weights."""
+    if agent.is_unsupervised:
+        return {}
+    command = f"python eval/references.py {scene.family}"
+    reference = load_complete(hashes({scene.name: scene}), command, RUN_DIR)[scene.name]
+    changes = played.sums[STRIDE:] - played.sums[:-STRIDE]
+    spread = (agent.model.outcome_var + 1e-4).sqrt().numpy()[: changes.shape[-1]]
+    own = agent.weights.detach().clone(), agent.log_step.detach().clone(), agent.iterations
+    found = {}
+    for measure, values in played.steps.values.items():
+        parts = _parts(changes, values[STRIDE:] - values[:-STRIDE])
+        if parts is None or reference.range(measure) <= 0:
+            continue
+        weights = np.concatenate([parts * spread, np.zeros_like(parts)])
+        weights *= np.linalg.norm(own[0].numpy()) / np.linalg.norm(weights)
+        with torch.no_grad():
+            agent.weights.copy_(torch.as_tensor(weights))
+            agent.log_step.fill_(np.log(STEP))
+        agent.iterations = AGAIN
+        returns = _play(policy, agent, scene, episodes).steps.returns(measure)
+        found[measure] = float(reference.normalized(measure, returns.mean()))
+    with torch.no_grad():
+        agent.weights.copy_(own[0])
+        agent.log_step.copy_(own[1])
+    agent.iterations = own[2]
+    return found
+
+
+def _parts(changes: np.ndarray, gains: np.ndarray) -> np.ndarray | None:
+    """The weights of sums' changes in a measure's gains; None where it is no weighted sum."""
+    x, y = changes.reshape(-1, changes.shape[-1]), gains.reshape(-1)
+    if y.std() < 1e-9:
+        return None
+    weights = np.linalg.lstsq(x, y, rcond=None)[0]
+    explained = 1 - (y - x @ weights).var() / y.var()
+    return weights if explained > LINEAR else None
+
+
+# --- saying ----------------------------------------------------------------------------------
+
+
+def said(found: dict[str, Any]) -> str:
+    """The findings as text."""
+    lines = [_said_of_plans(found), ""]
+    rows = []
+    for scene, error in found["error"].items():
+        right = error < LARGEST_ERROR
+        rows.append((scene, f"{error:.2f}", "yes" if found["plans"] and right else "no"))
+    lines.append(aligned(("scene", "model's error in sd", "weights quoted"), rows, right=(1,)))
+    if any(row[2] == "yes" for row in rows):
+        lines += ["", _said_of_weights(found["outcomes"], found["weights"])]
+    return "\n".join(lines)
+
+
+def _said_of_plans(found: dict[str, Any]) -> str:
+    if found["loose"]:
+        return "the gradient of the reward went everywhere in training: the weights are not quoted"
+    tried = ", ".join(f"{score:.2f} of {name}" for name, score in found["reached"].items())
+    if not tried:
+        return "no measure is a weighted sum of the outcomes, so that the weights are not quoted"
+    verdict = "it does what weights say" if found["plans"] else "the weights are not quoted"
+    return f"with the weights of one objective it reaches {tried} ({REACHED} needed): {verdict}"
+
+
+def _said_of_weights(outcomes: Sequence[str], weights: Sequence[float]) -> str:
+    order = sorted(range(len(weights)), key=lambda i: -abs(weights[i]))
+    norm = float(np.linalg.norm(weights)) or 1.0
+    rows = [(outcomes[i], f"{weights[i] / norm:+.2f}") for i in order]
+    return aligned(("outcome", "weight"), rows, right=(1,))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

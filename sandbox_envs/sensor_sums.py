@@ -1,0 +1,33 @@
+"""What the sensors that measures are made of add up to: parts of objectives, none of them whole.
+
+An agent's model may predict these without knowing which measure is intended or rewarded.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.training_envs import TrainingEnvs
+
+
+def sum_names(scene: Scene) -> list[str]:
+    """The stems of the sensors that the measures' formulas name and that say one number each."""
+    formulas = [text for name, text in scene.texts.items() if name.startswith("measure/")]
+    words = set(re.findall(r"\w+", " ".join(formulas)))
+    return [stem for stem, at in scene.sensors.items() if stem in words and at.shape[1] == 1]
+
+
+def sensor_sums(envs: TrainingEnvs, names: Sequence[str]) -> np.ndarray:
+    """The sums over the copies of each of these sensors at present, (simulations, names) float32.
+
+    Raises:
+        UserError: a scene has no sensor of a name.
+    """
+    sums = np.empty((envs.num_envs, len(names)), np.float32)
+    for number in range(len(envs.scenes)):
+        view = envs.state_view(number)
+        for column, name in enumerate(names):
+            sums[view.slots, column] = view.sensor(name).sum((1, 2))
+    return sums
