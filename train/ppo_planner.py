@@ -262,7 +262,7 @@ class Agent(nn.Module):
     @property
     def is_unsupervised(self) -> bool:
         """Whether projections of observations are predicted."""
-        return self.sums[0].startswith(PROJECTION)
+        return any(name.startswith(PROJECTION) for name in self.sums)
 
     def prediction_loss(self, features: Tensor, data: "Rollout", mb_inds: Tensor) -> Tensor:
         """How wrong the model's predictions of a minibatch are, and how far the prior is off."""
