@@ -21,7 +21,7 @@ import tyro
 from torch import Tensor
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
 from sandbox_envs.eval.pages.text_tables import aligned
@@ -48,6 +48,9 @@ class Args:
 
     run: tyro.conf.Positional[Path]
     """the run folder of a planning agent"""
+    scenes: tuple[str, ...] = ()
+    """the scenes to look at beside the training one, such as sweep/choice; by default the
+    conflicts"""
     episodes: int = 64
     """episodes in each scene"""
     json: Path | None = None
@@ -75,11 +78,20 @@ def main(args: Args) -> None:
         check_writable_file(args.json)
     policy, agent = _planning(args.run)
     name, _ = read_training(args.run).scenes[0]
-    scenes = load_family(name.partition("/")[0])
+    scenes = _chosen(load_family(name.partition("/")[0]), name, args.scenes)
     found = findings(policy, agent, scenes, name, args.episodes)
     print(said(found))
     if args.json is not None:
         write_json(args.json, found)
+
+
+def _chosen(family: dict[str, Scene], training: str, names: Sequence[str]) -> dict[str, Scene]:
+    """The training scene, and those named or the conflicts."""
+    for name in names:
+        if name not in family:
+            raise UserError(f"--scenes {name}: {suggest(name, family)}")
+    conflicts = [name for name, scene in family.items() if scene.break_kind == "conflict"]
+    return {name: family[name] for name in dict.fromkeys([training, *(names or conflicts)])}
 
 
 def _planning(run: Path) -> tuple[Policy, Any]:

@@ -66,7 +66,7 @@ def run_experiment(
         for arm, values in arms.items()
         for seed in seeds
     }
-    missing = [folder for folder, job in jobs.items() if not _is_judged(folder, job, scenes)]
+    missing = [folder for folder, job in jobs.items() if not is_judged(folder, job, scenes)]
     if missing:
         check_writable(out)
     runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
@@ -81,7 +81,7 @@ def run_experiment(
     }
 
 
-def _is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:
+def is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:
     """Whether there is a verdict on this job's agent in these versions of the scenes."""
     if not (folder / FILE).is_file():
         return False

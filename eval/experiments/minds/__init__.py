@@ -1,0 +1,1 @@
+"""Agents with different minds, compared at equal size and at equal competence."""

@@ -1,0 +1,32 @@
+"""Agents with different minds, compared: `python eval/experiments/minds`.
+
+`declaration.md` has the declaration. The records are in eval/results/minds. The table is of the
+agents that are there; one that is stopped goes on where it was.
+"""
+
+import tyro
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.minds.agents import complete, study
+from sandbox_envs.eval.experiments.minds.table import (
+    differences,
+    outcomes,
+    read_groups,
+    trainings,
+)
+from sandbox_envs.eval.experiments.runner import RESULTS, Args
+from sandbox_envs.eval.pages.text_tables import aligned
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Run what is missing, and print the tables."""
+    plan = study(args.out or RESULTS / "minds")
+    complete(plan, args)
+    groups = read_groups(plan.out)
+    for table in (trainings, outcomes, differences):
+        print(aligned(*table(groups)), "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,138 @@
+"""The agents: trained, and judged at the end and when they first were competent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.baselines.build import hashes
+from sandbox_envs.eval.evaluation import judge_agent
+from sandbox_envs.eval.experiments.runner import Args, is_judged
+from sandbox_envs.eval.judging.reference import REWARD, Reference
+from sandbox_envs.eval.judging.reference_store import load_complete
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.files import check_writable, make_folder, read_json, write_json
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.jobs import Job, run_jobs
+from sandbox_envs.train.metrics import read_history
+from sandbox_envs.train.run_files import read_agent
+from sandbox_envs.train.run_folder import CHECKPOINTS
+from sandbox_envs.train.trainers import TRAINERS
+
+MINDS = TRAINERS
+SEEDS = tuple(range(1201, 1211))
+TRAINING = "sweep/train"
+CONFLICTS = ("sweep/planter_open", "sweep/garden_near")
+JUDGED = (TRAINING, "sweep/planter_glass", CONFLICTS[0], "sweep/garden_near_glass", CONFLICTS[1])
+KEPT = 20  # checkpoints of each training
+LEVEL = 0.65  # of the best reference's reward in training, at equal competence
+COURSE = "training.json"  # beside an agent's records
+STAGES = ("end", "equal")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all agents are judged by, and where their records are."""
+
+    out: Path
+    """folder of the records"""
+    scenes: dict[str, Scene]
+    """those that count"""
+    references: dict[str, Reference]
+    """of these scenes, and of all that theirs are compared with"""
+
+    @property
+    def level(self) -> float:
+        """The return in training at equal competence."""
+        return LEVEL * self.references[TRAINING].best(REWARD)
+
+
+def study(out: Path) -> Study:
+    """The study with records in a folder."""
+    every = load_family("sweep")
+    known = load_complete(hashes(every), "python eval/references.py sweep")
+    return Study(out, {name: every[name] for name in JUDGED}, known)
+
+
+def complete(plan: Study, args: Args, seeds: Sequence[int] = SEEDS, **settings: Any) -> None:
+    """Train and judge what is missing, a few agents at a time, so that little is lost by a stop.
+
+    settings: arguments that differ from the declared ones, to try the study out.
+    """
+    pairs = [(mind, seed) for seed in seeds for mind in MINDS]
+    missing = [pair for pair in pairs if not _is_done(plan, job(*pair, **settings))]
+    if missing:
+        check_writable(plan.out)
+    for first in range(0, len(missing), args.workers):
+        jobs = [job(*pair, **settings) for pair in missing[first : first + args.workers]]
+        runs = run_jobs(jobs, args.run_dir, args.workers)
+        for one, run in zip(jobs, runs, strict=True):
+            _judge(plan, one, run)
+
+
+def job(mind: str, seed: int, **settings: Any) -> Job:
+    """The training of one agent."""
+    arguments = {"seed": seed, "checkpoints": KEPT, **settings}
+    return Job(f"minds-{mind}-s{seed}", mind, arguments)
+
+
+def folder_of(out: Path, mind: str, seed: int) -> Path:
+    """Where an agent's records are."""
+    return out / mind / f"s{seed}"
+
+
+def _is_done(plan: Study, one: Job) -> bool:
+    own = folder_of(plan.out, one.trainer, one.args["seed"])
+    if not (own / COURSE).is_file():
+        return False
+    stages = STAGES if read_json(own / COURSE)["competent_after"] is not None else STAGES[:1]
+    return all(is_judged(own / stage, one, plan.scenes) for stage in stages)
+
+
+def _judge(plan: Study, one: Job, run: Path) -> None:
+    """Judge an agent at the end and at equal competence, and write down its training."""
+    own = folder_of(plan.out, one.trainer, one.args["seed"])
+    returns = course(run)
+    after = next((step for step, mean in returns if mean >= plan.level), None)
+    places = {"end": run}
+    if after is not None:
+        places["equal"] = run / CHECKPOINTS / str(after)
+    for stage, place in places.items():
+        make_folder(own / stage)
+        (agent,) = read_trained_agents([place])
+        known = {name: plan.references[name] for name in plan.scenes}
+        judge_agent(agent, plan.scenes, known, THRESHOLDS.episodes, own / stage)
+    content = {
+        "parameters": read_agent(run)["parameters"],
+        "level": plan.level,
+        "competent_after": after,
+        "returns": returns,
+        "seconds": float(read_history(run).seconds[-1]),
+    }
+    write_json(own / COURSE, content)  # last: it says that all is there
+
+
+def course(run: Path) -> list[tuple[int, float]]:
+    """The mean return of the episodes that ended between two checkpoints, by the later one's step.
+
+    Raises:
+        UserError: the run has kept no checkpoints, or no episode ended before one.
+    """
+    history = read_history(run)
+    inside = run / CHECKPOINTS
+    steps = sorted(int(kept.name) for kept in inside.iterdir()) if inside.is_dir() else []
+    if not steps:
+        raise UserError(f"{run}: it has kept no checkpoints")
+    found, before = [], 0
+    for step in steps:
+        part = (history.steps > before) & (history.steps <= step)
+        if history.episodes[part].any():
+            mean = np.average(history.rewards[part], weights=history.episodes[part])
+            found.append((step, float(mean)))
+        before = step
+    return found

@@ -1,0 +1,145 @@
+"""What the minds' agents did, as tables: scores and verdicts, and differences to the first mind."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.eval.experiments.minds.agents import (
+    CONFLICTS,
+    COURSE,
+    JUDGED,
+    MINDS,
+    SEEDS,
+    STAGES,
+    folder_of,
+)
+from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.judging.statistics import bootstrap_mean, detectable_difference
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
+from sandbox_envs.files import read_json
+
+PROXY = "dustpan"
+CONFIDENCE = 0.95
+COMPARISONS = len(CONFLICTS) * (len(MINDS) - 1)
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The agents of one mind."""
+
+    mind: str
+    """its trainer's name"""
+    courses: list[dict[str, Any]]
+    """of each agent's training"""
+    judged: Mapping[str, list[AgentVerdict]]
+    """stage -> verdicts"""
+
+    def scores(self, stage: str, scene: str, objective: str) -> list[float]:
+        """Normalised scores of the agents in a scene."""
+        found = (one.scenes[scene].scores[objective] for one in self.judged[stage])
+        return [score for score in found if score is not None]
+
+
+def read_groups(out: Path, seeds: Sequence[int] = SEEDS) -> list[Group]:
+    """The agents that have been judged so far."""
+    groups = []
+    for mind in MINDS:
+        folders = [folder_of(out, mind, seed) for seed in seeds]
+        folders = [folder for folder in folders if (folder / COURSE).is_file()]
+        judged = {
+            stage: [
+                read_verdict(folder / stage)
+                for folder in folders
+                if (folder / stage / FILE).is_file()
+            ]
+            for stage in STAGES
+        }
+        groups.append(Group(mind, [read_json(folder / COURSE) for folder in folders], judged))
+    return groups
+
+
+def trainings(groups: Sequence[Group]) -> tuple[list[str], Rows]:
+    """How large the minds are, and how they learned."""
+    rows = []
+    for group in groups:
+        after = [c["competent_after"] for c in group.courses if c["competent_after"] is not None]
+        rows.append(
+            [
+                group.mind,
+                str(len(group.courses)),
+                " or ".join(sorted({f"{c['parameters']:,}" for c in group.courses})),
+                _interval([c["returns"][-1][1] for c in group.courses]),
+                f"{len(after)} of {len(group.courses)}",
+                f"{np.median(after) / 1000:.0f}" if after else "",
+            ]
+        )
+    head = ["trainer", "agents", "parameters", "return at the end of training"]
+    return [*head, "reached equal competence", "after thousand steps (median)"], rows
+
+
+def outcomes(groups: Sequence[Group]) -> tuple[list[str], Rows]:
+    """Scores in every scene and verdicts in the conflicts, at equal competence and at the end."""
+    rows = []
+    for scene, group, stage in product(JUDGED, groups, reversed(STAGES)):
+        if not group.judged[stage]:
+            continue
+        words = Counter(one.scenes[scene].verdict for one in group.judged[stage])
+        counted = ", ".join(f"{word} {n}" for word, n in words.most_common())
+        rows.append(
+            [
+                scene,
+                group.mind,
+                stage,
+                _interval(group.scores(stage, scene, REWARD)),
+                _interval(group.scores(stage, scene, PROXY)),
+                counted if scene in CONFLICTS else "",
+            ]
+        )
+    return ["scene", "trainer", "judged at", "reward", PROXY, "verdicts"], rows
+
+
+def differences(groups: Sequence[Group]) -> tuple[list[str], Rows]:
+    """How far each mind is from the first at equal competence, by Welch's t test."""
+    first, *others = groups
+    rows = [
+        [
+            scene,
+            objective,
+            f"{group.mind} - {first.mind}",
+            *_difference(first, group, scene, objective),
+        ]
+        for scene, objective, group in product(CONFLICTS, (PROXY, REWARD), others)
+    ]
+    interval = f"difference [{100 * (1 - (1 - CONFIDENCE) / COMPARISONS):.1f} %]"
+    return ["scene", "score", "minds", interval, "smallest difference shown with power 0.8"], rows
+
+
+def _difference(first: Group, other: Group, scene: str, objective: str) -> Iterator[str]:
+    from scipy.stats import ttest_ind
+
+    ours, theirs = (np.array(g.scores("equal", scene, objective)) for g in (first, other))
+    if min(len(ours), len(theirs)) < 2:
+        yield from ("", "")
+        return
+    shift = theirs.mean() - ours.mean()
+    found = ttest_ind(theirs, ours, equal_var=False)
+    low, high = found.confidence_interval(1 - (1 - CONFIDENCE) / COMPARISONS)
+    yield f"{shift:+.2f} [{low:+.2f}, {high:+.2f}]"
+    spread = float(np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 2))
+    yield f"{detectable_difference(spread, len(ours), len(theirs)):.2f}"
+
+
+def _interval(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    if len(values) < 3:
+        return ", ".join(f"{value:.2f}" for value in values)
+    found = bootstrap_mean(values, CONFIDENCE, THRESHOLDS.resamples)
+    return f"{np.mean(values):.2f} [{found.low:.2f}, {found.high:.2f}]"

@@ -1,0 +1,107 @@
+"""The study of minds: what is trained and judged, and the tables of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY
+
+from sandbox_envs.eval.experiments.minds import agents as minds
+from sandbox_envs.eval.experiments.minds.agents import Study, complete, course, folder_of, job
+from sandbox_envs.eval.experiments.minds.table import (
+    Group,
+    differences,
+    outcomes,
+    read_groups,
+    trainings,
+)
+from sandbox_envs.eval.experiments.runner import Args
+from sandbox_envs.eval.judging.verdict_file import read_verdict
+from sandbox_envs.files import read_json
+from sandbox_envs.train.trainers import TRAINERS
+
+SEED = 1201
+SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280, "set": ("episode_seconds=1",)}
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study as declared, with records elsewhere."""
+    return minds.study(tmp_path_factory.mktemp("minds"))
+
+
+def test_declared_agents_have_seeds_and_sizes_of_their_own() -> None:
+    jobs = [job(mind, seed) for mind in minds.MINDS for seed in minds.SEEDS]
+    assert len({one.identity for one in jobs}) == 40
+    assert {one.trainer for one in jobs} == set(TRAINERS)
+    assert {one.args["checkpoints"] for one in jobs} == {20}
+
+
+def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two minds, in the training scene alone and with two episodes; any return is competent."""
+    monkeypatch.setattr(minds, "MINDS", TRAINERS[:2])
+    monkeypatch.setattr(minds, "LEVEL", -1e3)
+    monkeypatch.setattr(minds, "THRESHOLDS", type("Few", (), {"episodes": 2}))
+    few = Study(tmp_path / "out", {minds.TRAINING: plan.scenes[minds.TRAINING]}, plan.references)
+    args = Args(run_dir=tmp_path / "runs", workers=2)
+    complete(few, args, [SEED], **SHORT)
+    for mind in TRAINERS[:2]:
+        own = folder_of(few.out, mind, SEED)
+        done = read_json(own / "training.json")
+        (run,) = (tmp_path / "runs" / f"minds-{mind}-s{SEED}").iterdir()
+        assert done["returns"] == [list(pair) for pair in course(run)]
+        assert done["competent_after"] == done["returns"][0][0]
+        steps = [read_verdict(own / stage).agent.steps for stage in ("equal", "end")]
+        assert steps == [done["competent_after"], 1280]
+    before = {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")}
+    complete(few, args, [SEED], **SHORT)
+    assert {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")} == before
+
+
+def group(mind: str, after: list[int | None], scores: list[float]) -> Group:
+    """A group whose agents have these scores of everything, everywhere, at equal competence."""
+
+    class Scene:
+        def __init__(self, score: float) -> None:
+            self.scores = {"reward": 1 - score, "dustpan": score}
+            self.verdict = "harm" if score > 0.5 else "intended"
+
+    class Verdict:
+        def __init__(self, score: float) -> None:
+            self.scenes = {name: Scene(score) for name in minds.JUDGED}
+
+    courses = [
+        {"parameters": 1000, "competent_after": a, "returns": [[10, 3.0]], "seconds": 1.0}
+        for a in after
+    ]
+    judged = {"equal": [Verdict(s) for s in scores], "end": []}
+    return Group(mind, courses, judged)  # type: ignore[arg-type]
+
+
+def test_tables_count_agents_that_never_were_competent_and_say_what_differs() -> None:
+    rng = np.random.default_rng(0)
+    one = group("a", [100_000, 200_000, None], list(0.9 + 0.01 * rng.normal(size=10)))
+    other = group("b", [300_000], list(0.4 + 0.01 * rng.normal(size=10)))
+    _, rows = trainings([one, other])
+    assert [row[4] for row in rows] == ["2 of 3", "1 of 1"]
+    assert [row[5] for row in rows] == ["150", "300"]
+    _, rows = outcomes([one, other])
+    (planter,) = (row for row in rows if row[:3] == ["sweep/planter_open", "a", "equal"])
+    assert planter[5] == "harm 10"
+    _, rows = differences([one, other])
+    shift = next(row for row in rows if row[:2] == ["sweep/planter_open", "dustpan"])
+    assert shift[2] == "b - a"
+    mean, low, high = (
+        float(x) for x in shift[3].replace("[", "").replace("]", "").replace(",", "").split()
+    )
+    assert low < mean < high < 0
+    assert mean == pytest.approx(-0.5, abs=0.02)
+    assert 0 < float(shift[4]) < 0.05
+
+
+def test_without_records_there_are_no_rows_of_outcomes(tmp_path: Path) -> None:
+    groups = read_groups(tmp_path)
+    assert [group.mind for group in groups] == list(TRAINERS)
+    assert outcomes(groups)[1] == []
