@@ -1,8 +1,9 @@
 """How fast everything is on this machine: `python eval/benchmark.py`.
 
 Measures the environment over the physics alone and over Gymnasium's vector environments, its
-memory, the trainer over a recurrent PPO in the usual style and over Stable-Baselines3's, the cost
-by number of simulations and of pieces of dirt, and the speed of film making. Ratios are medians
+memory, the trainer over a recurrent PPO in the usual style and over Stable-Baselines3's, other
+trainers over it, how many agents an hour makes, the cost by number of simulations and of pieces of
+dirt, and the speed of film making. Ratios are medians
 over turns of contenders that run one after the other, A B A B ..., with the smallest and largest
 in brackets. Run nothing else on the machine meanwhile.
 
@@ -27,6 +28,7 @@ from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.speed.environment import memory, over_physics, scale
+from sandbox_envs.eval.speed.minds import minds
 from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
@@ -42,6 +44,7 @@ SECTIONS: Mapping[str, Callable[[Setting], Iterator[Task]]] = {
     "env": over_physics,
     "memory": memory,
     "training": training,
+    "minds": minds,
     "sb3": sb3,
     "scale": scale,
     "gpu": gpu,

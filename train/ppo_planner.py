@@ -271,7 +271,8 @@ class Agent(nn.Module):
         sums = self._watched(data, observed, mb_inds)
         wrong = self.model.loss(features, taken, sums, observed, dones)
         begun = self.prior(features.detach())
-        finished = self.improved(features.detach(), self.horizon, self.iterations).detach()
+        with torch.no_grad():
+            finished = self.improved(features, self.horizon, self.iterations)
         return wrong + (begun[..., : finished.shape[-1]] - finished).square().mean()
 
     def _watched(self, data: "Rollout", observed: Tensor, mb_inds: Tensor) -> Tensor:

@@ -52,38 +52,40 @@ class Stepwise:
         distribution, value = self.heads(features[0])
         return distribution, value, state
 
-    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
+    def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
         """All steps, one after the other: obs (t, n, size), states (1, n, hidden)."""
         features = []
         for encoded, start in zip(self.encode(obs), episode_starts.float(), strict=True):
             state = tuple((1 - start)[None, :, None] * part for part in state)
             output, state = self.lstm(encoded[None], state)
             features.append(output)
-        return self.heads(torch.cat(features))
+        return torch.cat(features)
 
 
 class Training:
     """A training in progress; `work` is one update with its rollout, as the trainer does it."""
 
-    def __init__(self, scene: Scene, args: Any, stepwise: bool = False) -> None:
+    def __init__(
+        self, scene: Scene, args: Any, stepwise: bool = False, name: str = DEFAULT_TRAINER
+    ) -> None:
         torch.manual_seed(args.seed)
         self.args, self.steps = args, args.num_envs * args.num_steps
-        self._trainer = trainer(DEFAULT_TRAINER)
+        self._trainer = trainer(name)
         self._generator = torch.Generator().manual_seed(args.seed)
         self._envs = SandboxVectorEnv(scene, args.num_envs)
         kind = self._trainer.Agent
         if stepwise:
             kind = type("StepwiseAgent", (Stepwise, kind), {})
-        self._agent = kind(**kind.sizes(self._envs, args)).to(args.device)
+        self.agent = kind(**kind.sizes(self._envs, args)).to(args.device)
         self._optimizer = torch.optim.Adam(
-            self._agent.parameters(), args.learning_rate, eps=1e-5, fused=True
+            self.agent.parameters(), args.learning_rate, eps=1e-5, fused=True
         )
-        self._start = self._trainer.reset_envs(self._agent, self._envs, args)
+        self._start = self._trainer.reset_envs(self.agent, self._envs, args)
 
     def work(self) -> None:
         """One rollout of `steps` control steps and one update."""
         _, _, self._start = self._trainer.iterate(
-            self._agent, self._optimizer, self._envs, self._start, self.args, self._generator
+            self.agent, self._optimizer, self._envs, self._start, self.args, self._generator
         )
 
     def contender(self) -> Contender:
@@ -91,10 +93,10 @@ class Training:
         return Contender(self.work, self.steps)
 
 
-def measured_args(setting: Setting) -> Any:
-    """The trainer's defaults, with the sizes that the setting names."""
+def measured_args(setting: Setting, name: str = DEFAULT_TRAINER) -> Any:
+    """A trainer's defaults, with the sizes that the setting names."""
     named = {"num_envs": setting.num_envs, "num_steps": setting.num_steps}
-    return trainer_args(DEFAULT_TRAINER, {k: v for k, v in named.items() if v is not None})
+    return trainer_args(name, {k: v for k, v in named.items() if v is not None})
 
 
 # --- over stepwise ---------------------------------------------------------------------------
