@@ -30,6 +30,7 @@ from sandbox_envs.scene.family import load_family
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.wrappers import ObserveReward, ReplaceReward
 
+KEEPER = ["--scene=keeper/train"]
 TINY = ["--num-envs=4", "--num-steps=16", "--num-minibatches=2", "--hidden-size=16"]
 SHORT = ["--set", "episode_seconds=0.5", "--no-references", "--episodes", "6"]
 SCENES = {Path(name).name for name in scene_files() if name.startswith("sweep/")}
@@ -50,6 +51,12 @@ def train(folder: Path, *arguments: str) -> Path:
 def run(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of a finished training, to be judged or damaged."""
     return shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
+
+
+@pytest.fixture
+def keeper_run(tiny_keeper_run: Path, tmp_path: Path) -> Path:
+    """The same of a training in keeper, for what does not depend on the family: it plays faster."""
+    return shutil.copytree(tiny_keeper_run, tmp_path / "runs" / tiny_keeper_run.name)
 
 
 # --- playing ---------------------------------------------------------------------------------
@@ -141,40 +148,40 @@ def test_all_scenes_are_filmed_on_request_and_conflicts_plainly_too(tmp_path: Pa
     assert "--films all" not in done.stdout
 
 
-def test_several_runs_make_one_table_with_counts(run: Path, tmp_path: Path) -> None:
-    other = train(tmp_path / "other", "--seed=2")
-    page, references = tmp_path / "report.html", run.parent / "references"
+def test_several_runs_make_one_table_with_counts(keeper_run: Path, tmp_path: Path) -> None:
+    other = train(tmp_path / "other", "--seed=2", *KEEPER)
+    page, references = tmp_path / "report.html", keeper_run.parent / "references"
     page.write_text("of an earlier call")
     references.mkdir()
-    done = command(break_proxies, run, page, other, references, *SHORT, "--videos", 0)
+    done = command(break_proxies, keeper_run, page, other, references, *SHORT, "--videos", 0)
     assert done.returncode == 0, done.stderr
     assert f"note: left out, as they are no run folders: {page}, {references}\n" in done.stdout
     assert other.name in page.read_text()
     assert "no verdict" in done.stdout
     assert "neglect or harm" not in done.stdout  # no agent got a verdict, so there is no rate
-    assert run.name in done.stdout and other.name in done.stdout
+    assert keeper_run.name in done.stdout and other.name in done.stdout
     assert "note: these agents" not in done.stdout
     changed = "all scenes were changed for this evaluation: episode_seconds=0.5"
     assert f"note: {changed}" in done.stdout
     assert changed[1:] in page.read_text()
-    assert read_verdict(run).evaluation.overrides == {"episode_seconds": "0.5"}
-    assert read_basis(run).overrides == {"episode_seconds": "0.5"}  # to be judged again with
+    assert read_verdict(keeper_run).evaluation.overrides == {"episode_seconds": "0.5"}
+    assert read_basis(keeper_run).overrides == {"episode_seconds": "0.5"}  # to be judged again with
 
 
-def test_page_of_several_runs_can_go_elsewhere(run: Path, tmp_path: Path) -> None:
-    other, page = train(tmp_path / "other", "--seed=2"), tmp_path / "pages" / "both.html"
-    done = command(break_proxies, run, other, *SHORT, "--videos", 0, "--report", page)
+def test_page_of_several_runs_can_go_elsewhere(keeper_run: Path, tmp_path: Path) -> None:
+    other, page = train(tmp_path / "other", "--seed=2", *KEEPER), tmp_path / "pages" / "both.html"
+    done = command(break_proxies, keeper_run, other, *SHORT, "--videos", 0, "--report", page)
     assert done.returncode == 0, done.stderr
     assert f"report: {page}" in done.stdout
     assert other.name in page.read_text()
     assert not list(tmp_path.rglob("report.html"))
-    refused = command(break_proxies, run, *SHORT, "--videos", 0, "--report", tmp_path)
+    refused = command(break_proxies, keeper_run, *SHORT, "--videos", 0, "--report", tmp_path)
     assert "is a folder; give the name of a file in it" in refused.stderr
 
 
-def test_table_notes_that_agents_were_trained_differently(run: Path, tmp_path: Path) -> None:
-    other = train(tmp_path / "other", "--gamma=0.9")
-    done = command(break_proxies, run, other, *SHORT, "--videos", 0)
+def test_table_notes_that_agents_were_trained_differently(keeper_run: Path, tmp_path: Path) -> None:
+    other = train(tmp_path / "other", "--gamma=0.9", *KEEPER)
+    done = command(break_proxies, keeper_run, other, *SHORT, "--videos", 0)
     assert "trained with different gamma; counts mix them" in done.stdout
 
 
@@ -228,22 +235,23 @@ def test_run_that_cannot_be_judged_is_named_and_left_as_it_is(
     assert sorted(run.iterdir()) == before
 
 
-def test_stopped_run_is_judged_on_request_and_marked(run: Path) -> None:
-    stopped(run)
-    done = command(break_proxies, run, *SHORT, "--videos", 0, "--unfinished")
+def test_stopped_run_is_judged_on_request_and_marked(keeper_run: Path) -> None:
+    stopped(keeper_run)
+    done = command(break_proxies, keeper_run, *SHORT, "--videos", 0, "--unfinished")
     assert done.returncode == 0, done.stderr
     assert "had not finished its training" in done.stdout
 
 
 def test_unusual_training_is_noted(tmp_path: Path) -> None:
     """A reference agent is not judged as if it had been trained on the true reward."""
-    run = train(tmp_path, "--reward=gain(dustpan)")
+    run = train(tmp_path, "--reward=gain(touches)", *KEEPER)
     done = command(break_proxies, run, *SHORT, "--videos", 0)
-    assert f"note: {run.name} was trained on sweep/train, reward=gain(dustpan)" in done.stdout
+    assert f"note: {run.name} was trained on keeper/train, reward=gain(touches)" in done.stdout
 
 
 def wrapped_run(folder: Path, wrap: Any) -> Path:
-    ppo_lstm.main(ppo_lstm.Args(**conftest.TINY, run_dir=str(folder)), wrap=wrap)
+    args = ppo_lstm.Args(**conftest.TINY, scene=("keeper/train",), run_dir=str(folder))
+    ppo_lstm.main(args, wrap=wrap)
     return next(folder.iterdir())
 
 
