@@ -48,8 +48,9 @@ TRAIN = "sweep/train"
 
 
 @pytest.fixture
-def short() -> dict[str, Scene]:
-    """The training scene with episodes of half a second."""
+def short(monkeypatch: pytest.MonkeyPatch) -> dict[str, Scene]:
+    """The training scene with episodes of half a second, of which a few make a mean."""
+    monkeypatch.setattr(new, "EPISODES", 8)
     return {TRAIN: load_scene(TRAIN, {"episode_seconds": 0.5})}
 
 

@@ -15,7 +15,6 @@ from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, Task, Tick, by_turns, ratio
 from sandbox_envs.eval.speed.training import Training, measured_args
 from sandbox_envs.scene.loading import load_scene
-from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.policy import Policy
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer_args
 
@@ -40,7 +39,7 @@ def _minds(setting: Setting, tick: Tick) -> Iterator[Figure]:
         tick,
     )
     playing = by_turns(
-        {name: _playing(setting.scene, one) for name, one in trainings.items()},
+        {name: _playing(setting, one) for name, one in trainings.items()},
         setting.few,
         setting.seconds,
         tick,
@@ -62,8 +61,9 @@ def _minds(setting: Setting, tick: Tick) -> Iterator[Figure]:
         yield Figure(f"agents_{name}", what, hourly, "per hour of a core")
 
 
-def _playing(scene: Scene, training: Training) -> Contender:
-    """Playing the agent as evaluation does, for the first second or so of its episodes."""
+def _playing(setting: Setting, training: Training) -> Contender:
+    """Playing the agent as evaluation does, for the first seconds of its episodes."""
+    scene, parallel = setting.scene, setting.num_envs or MAX_PARALLEL
     steps = min(PLAYED_STEPS, scene.episode_steps)
     changed: dict[str, str | float] = {**scene.overrides}
     changed["episode_seconds"] = steps / scene.control_hz
@@ -72,6 +72,6 @@ def _playing(scene: Scene, training: Training) -> Contender:
 
     def work() -> None:
         with torch.inference_mode():
-            play(short, lambda _envs: policy, MAX_PARALLEL)
+            play(short, lambda _envs: policy, parallel)
 
-    return Contender(work, steps * MAX_PARALLEL)
+    return Contender(work, steps * parallel)
