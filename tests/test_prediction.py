@@ -220,6 +220,12 @@ def test_unsupervised_planner_predicts_projections_of_what_it_observes(tmp_path:
     assert rows[-1]["loss/prediction"] < rows[0]["loss/prediction"]
 
 
+def test_plan_longer_than_the_model_learns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        trained(tmp_path, "ppo_planner", **KEEPER, horizon=9)
+    assert said(error) == "--horizon 9: it must be 8 or less"
+
+
 def test_scene_without_sensors_to_sum_is_refused(tmp_path: Path, write_scene: WriteScene) -> None:
     texts = {"measure/rolled_in": "x(robot_at)", "observe": "robot_at"}
     scene = str(write_scene(texts))

@@ -44,6 +44,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "ent_coef": (0, math.inf),
     "vf_coef": (0, math.inf),
     "aux_coef": (0, math.inf),
+    "horizon": (1, 8),
+    "iterations": (0, 100),
     "max_grad_norm": (0, math.inf),
 }
 
