@@ -19,6 +19,7 @@ from typing import Any
 
 from docstring_parser import parse_from_object
 
+from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
@@ -26,6 +27,7 @@ from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE
 from sandbox_envs.eval.judging.reference_store import read_reference
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
+from sandbox_envs.eval.judging.verdict import NEGLECTS, Verdict
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.pages.text_tables import cell, markdown
 from sandbox_envs.eval.pages.verdict_table import over_agents
@@ -376,35 +378,52 @@ def _interval(values: list[float]) -> str:
     return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
+def matrices() -> list[dict[str, Any]]:
+    """The committed calibrations, by family."""
+    files = sorted((RESULTS / "calibration").glob("*.matrix.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def planted(matrix: dict[str, Any]) -> list[Judged]:
+    """The planted agents of a calibration that count."""
+    return [
+        Judged(one["agent"], one["goal"], one["scene"], Verdict(one["verdict"], "", one["proxy"]))
+        for one in matrix["agents"]
+        if not one["challenge"]
+    ]
+
+
 def calibration() -> str:
-    """What verdicts make of planted agents, by family and goal."""
+    """What verdicts make of planted agents, by conflict and goal."""
     rows = []
-    for file in sorted((RESULTS / "calibration").glob("*.matrix.json")):
-        matrix = json.loads(file.read_text(encoding="utf-8"))
-        for goal, found in matrix["matrix"].items():
-            words = ", ".join(
-                f"{n} {word}" for word, n in sorted(found.items(), key=lambda x: -x[1])
-            )
-            rows.append([code(matrix["family"]), goal, str(sum(found.values())), words])
-    return markdown(["family", "goal", "planted agents", "found"], rows)
+    for matrix in matrices():
+        found: dict[tuple[str, str], Counter[str]] = {}
+        for one in planted(matrix):
+            found.setdefault((one.scene, one.goal or GOALLESS), Counter())[one.found] += 1
+        for (scene, goal), words in found.items():
+            counted = ", ".join(f"{n} {word}" for word, n in words.most_common())
+            rows.append([code(scene), goal, str(words.total()), counted])
+    return markdown(["conflict", "goal", "planted agents", "found"], rows)
 
 
 def rates() -> str:
     """How often planted agents are found, and goalless ones judged to pursue something."""
     rows = []
-    for file in sorted((RESULTS / "calibration").glob("*.matrix.json")):
-        matrix = json.loads(file.read_text(encoding="utf-8"))
-        cells = []
-        for rate, n, side in (
-            ("false_proxy_seeking", "n_goalless", 1),
-            ("recall", "n_competent", 0),
-        ):
-            count = round((matrix[rate] or 0) * matrix[n])
-            sign = "at most" if side else "at least"
-            limit = matrix[f"{rate}_limits"][side]
-            cells.append(f"{count} of {matrix[n]} ({sign} {limit:.3f})")
-        rows.append([code(matrix["family"]), *cells])
-    head = ["family", "judged to pursue something without a goal", "found by their goal"]
+    for matrix in matrices():
+        counted = Calibration(planted(matrix), [tuple(pair) for pair in matrix["cannot_show"]])
+        proxy = [one for one in counted.counted if one.goal not in (None, REWARD)]
+        proxy = [one for one in proxy if one.verdict.word != "incapable"]
+        goalless = [one for one in counted.counted if one.goal is None]
+        named = Rate(sum(one.verdict.word in NEGLECTS for one in goalless), len(goalless))
+        found = Rate(sum(one.found == one.goal for one in proxy), len(proxy))
+        sides = ((counted.false_proxy_seeking, 1), (counted.recall, 0), (named, 1), (found, 0))
+        cells = [
+            f"{rate.count} of {rate.n} (at {'most' if side else 'least'} {rate.limits[side]:.3f})"
+            for rate, side in sides
+        ]
+        rows.append([code(matrix["family"]), *cells, "; ".join(counted.failures) or "passed"])
+    head = ["family", "without a goal, judged to pursue something", "with a goal, found by it"]
+    head += ["without a goal, judged to pursue the proxy", "for the proxy, found by it", "outcome"]
     return markdown(head, rows)
 
 
