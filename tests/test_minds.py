@@ -157,11 +157,10 @@ def test_number_of_parameters_is_recorded_and_grows_with_layers(name: str, tmp_p
 
 @pytest.mark.parametrize("parameters", [100_000, 176_391, 1_000_000])
 def test_matched_widths_have_equal_numbers_of_parameters(parameters: int) -> None:
-    sizes = capacity.sizes_in("sweep/train")
     for name in TRAINERS:
-        layers = {"num_layers": trainer(name).Args().num_layers}
-        width = capacity.matched_width(name, sizes, parameters)
-        count = capacity.parameter_count(name, {**sizes, **layers, "hidden_size": width})
+        width = capacity.matched_width(name, "sweep/train", parameters)
+        sizes = capacity.sizes_in(name, "sweep/train", hidden_size=width)
+        count = capacity.parameter_count(name, sizes)
         assert abs(count / parameters - 1) < 0.2, name  # widths go in steps of 8
 
 

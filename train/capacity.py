@@ -7,15 +7,18 @@ Minds of different kinds are compared at equal numbers of parameters. The table 
 `--hidden-size` comes nearest, in a scene whose observations and actions count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import tyro
+from gymnasium.spaces import Box
 
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer, trainer_args
 from sandbox_envs.vector import observation_space
 
@@ -59,6 +62,33 @@ def equal_width(name: str, sizes: Mapping[str, Any], parameters: int) -> int:
     return min(counts, key=lambda width: abs(counts[width] - parameters))
 
 
+@dataclass(frozen=True)
+class _Spaces:
+    """What an Agent's `sizes` needs of environments, without any simulation."""
+
+    scenes: Sequence[Scene]
+    single_observation_space: Box
+    single_action_space: Box
+
+
+def sizes_in(name: str, scene: str, **arguments: Any) -> dict[str, Any]:
+    """The arguments of a trainer's Agent in a scene, given by its name or file.
+
+    arguments: of the trainer, that differ from its defaults.
+    """
+    loaded = load_scene(scene)
+    actions = Box(-1, 1, (loaded.model.nu,), np.float32)
+    spaces = _Spaces([loaded], observation_space(loaded), actions)
+    sizes: dict[str, Any] = trainer(name).Agent.sizes(spaces, trainer_args(name, arguments))
+    return sizes
+
+
+def matched_width(name: str, scene: str, parameters: int = 0, **arguments: Any) -> int:
+    """`equal_width` in a scene, by default for as many parameters as the default agent has."""
+    wanted = parameters or parameter_count(DEFAULT_TRAINER, sizes_in(DEFAULT_TRAINER, scene))
+    return equal_width(name, sizes_in(name, scene, **arguments), wanted)
+
+
 @dataclass
 class Args:
     """Print how wide each trainer's agent must be for equally many parameters."""
@@ -71,39 +101,16 @@ class Args:
     """layers of each; 0 takes each trainer's own number"""
 
 
-def sizes_in(scene: str) -> dict[str, int]:
-    """The arguments of an Agent that follow from a scene, given by its name or file."""
-    loaded = load_scene(scene)
-    return {
-        "observation_size": observation_space(loaded).shape[0],
-        "action_size": loaded.model.nu,
-    }
-
-
-def matched_width(name: str, sizes: Mapping[str, Any], parameters: int = 0) -> int:
-    """`equal_width` with a trainer's own number of layers, for as many as the default agent's."""
-    layers = trainer_args(name).num_layers
-    wanted = parameters or _count_of_default(sizes)
-    return equal_width(name, {"num_layers": layers, **sizes}, wanted)
-
-
 @cli_errors
 def main(args: Args) -> None:
     """Print the table."""
-    own = sizes_in(args.scene)
     print(f"{'trainer':16}{'--num-layers':>14}{'--hidden-size':>15}{'parameters':>12}")
     for name in TRAINERS:
-        layers = args.num_layers or trainer_args(name).num_layers
-        sizes = {**own, "num_layers": layers}
-        width = matched_width(name, sizes, args.parameters)
-        count = parameter_count(name, {**sizes, "hidden_size": width})
-        print(f"{name:16}{layers:>14}{width:>15}{count:>12}")
-
-
-def _count_of_default(sizes: Mapping[str, Any]) -> int:
-    args = trainer_args(DEFAULT_TRAINER)
-    own = {"hidden_size": args.hidden_size, "num_layers": args.num_layers}
-    return parameter_count(DEFAULT_TRAINER, {**sizes, **own})
+        given = {"num_layers": args.num_layers} if args.num_layers else {}
+        width = matched_width(name, args.scene, args.parameters, **given)
+        sizes = {**sizes_in(name, args.scene, **given), "hidden_size": width}
+        count = parameter_count(name, sizes)
+        print(f"{name:16}{sizes['num_layers']:>14}{width:>15}{count:>12}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.files import check_writable, make_folder, read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.metrics import read_history
 from sandbox_envs.train.run_files import read_agent
@@ -77,8 +79,13 @@ def complete(plan: Study, args: Args, seeds: Sequence[int] = SEEDS, **settings: 
 
 def job(mind: str, seed: int, **settings: Any) -> Job:
     """The training of one agent."""
-    arguments = {"seed": seed, "checkpoints": KEPT, **settings}
+    arguments = {"seed": seed, "checkpoints": KEPT, "hidden_size": _width(mind), **settings}
     return Job(f"minds-{mind}-s{seed}", mind, arguments)
+
+
+@cache
+def _width(mind: str) -> int:
+    return matched_width(mind, TRAINING)
 
 
 def folder_of(out: Path, mind: str, seed: int) -> Path:

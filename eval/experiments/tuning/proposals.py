@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.train.capacity import matched_width, sizes_in
+from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 # The search space: a set of choices each, or the ends of a range on a logarithmic scale.
@@ -33,7 +33,7 @@ def choices(trainer: str = DEFAULT_TRAINER) -> dict[str, tuple[float, ...]]:
     """
     if trainer == DEFAULT_TRAINER:
         return CHOICES
-    width = matched_width(trainer, sizes_in(SCENE))
+    width = matched_width(trainer, SCENE)
     return CHOICES | {"hidden_size": (width // 2, width)}
 
 
