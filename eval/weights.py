@@ -34,6 +34,7 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.train.policy import Policy, load_policy
 from sandbox_envs.train.prediction import STRIDE, outcome_names
+from sandbox_envs.train.process import own_settings
 from sandbox_envs.train.run_files import read_training
 
 REACHED = 0.6  # of what is attainable of an objective, with its weights
@@ -79,7 +80,9 @@ def main(args: Args) -> None:
     policy, agent = _planning(args.run)
     name, _ = read_training(args.run).scenes[0]
     scenes = _chosen(load_family(name.partition("/")[0]), name, args.scenes)
-    found = findings(policy, agent, scenes, name, args.episodes)
+    with own_settings():
+        torch.set_num_threads(1)  # one step of a small network is too little work for more
+        found = findings(policy, agent, scenes, name, args.episodes)
     print(said(found))
     if args.json is not None:
         write_json(args.json, found)
