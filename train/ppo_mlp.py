@@ -53,7 +53,7 @@ class Args:
     """a formula to reward instead of the scene's, e.g. "gain(dustpan)" """
     seed: int = 1
     """seed of the episodes, the initial weights and the actions"""
-    total_timesteps: int = 500_000
+    total_timesteps: int = 1_000_000
     """environment steps to train for"""
     num_envs: int = 128
     """simulations that run side by side"""
