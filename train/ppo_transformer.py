@@ -58,17 +58,17 @@ class Args:
     """seed of the episodes, the initial weights and the actions"""
     total_timesteps: int = 500_000
     """environment steps to train for"""
-    num_envs: int = 128
+    num_envs: int = 64
     """simulations that run side by side"""
-    num_steps: int = 64
+    num_steps: int = 32
     """steps of each simulation between two updates"""
     learning_rate: float = 1.2e-3
     """Adam's step size at the start; it falls linearly to 0"""
-    gamma: float = 0.98
+    gamma: float = 0.97
     """discount factor per step"""
     gae_lambda: float = 0.95
     """lambda of the generalised advantage estimation"""
-    num_minibatches: int = 8
+    num_minibatches: int = 16
     """minibatches per epoch; each is a share of the simulations with all their steps"""
     update_epochs: int = 1
     """passes over each rollout"""
