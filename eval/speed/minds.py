@@ -1,8 +1,8 @@
-"""How fast agents with other minds train, and how many agents an hour of a core makes.
+"""How fast agents with other minds train, and how many agents an hour makes.
 
 Every trainer has its own defaults, in the same scene. An agent of a study is trained, and judged in
 three scenes (training, twin, conflict), 128 episodes each; the price of a claim is how many of them
-an hour gives. It is counted from the rates at which one core trains, and plays a trained agent.
+an hour gives. It is counted from the rates at which one process trains, and plays a trained agent.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def _minds(setting: Setting, tick: Tick) -> Iterator[Figure]:
             for training, played in zip(rates[name], playing[name], strict=True)
         ]
         what = f"agents trained and judged in {SCENES} scenes, {name}"
-        yield Figure(f"agents_{name}", what, hourly, "per hour of a core")
+        yield Figure(f"agents_{name}", what, hourly, "per hour")
 
 
 def _playing(setting: Setting, training: Training) -> Contender:
