@@ -33,7 +33,7 @@ from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.train.policy import Policy, load_policy
-from sandbox_envs.train.prediction import STRIDE, outcome_names
+from sandbox_envs.train.prediction import LEAST_VAR, STRIDE, outcome_names
 from sandbox_envs.train.process import own_settings
 from sandbox_envs.train.run_files import read_training
 
@@ -173,7 +173,7 @@ def _reached(
     command = f"python eval/references.py {scene.family}"
     reference = load_complete(hashes({scene.name: scene}), command, RUN_DIR)[scene.name]
     changes = played.sums[STRIDE:] - played.sums[:-STRIDE]
-    spread = (agent.model.outcome_var + 1e-4).sqrt().numpy()[: changes.shape[-1]]
+    spread = (agent.model.outcome_var + LEAST_VAR).sqrt().numpy()[: changes.shape[-1]]
     own = agent.weights.detach().clone(), agent.log_step.detach().clone(), agent.iterations
     found = {}
     for measure, values in played.steps.values.items():

@@ -58,6 +58,12 @@ def test_every_combination_of_trainers_values_and_seeds_is_a_trial() -> None:
     assert len(identities) == len({job.name for arm in arms for job in arm.jobs}) == 12
 
 
+def test_values_that_look_alike_in_a_folders_name_are_trials_of_their_own() -> None:
+    alike = "spawn/planter_gate=gate_shut 0.5, gate_open 0.5 | gate_shut 0.5,gate_open 0.5"
+    names = [job.name for arm in arms_of(Args(seeds=2, vary=(alike,))) for job in arm.jobs]
+    assert len(set(names)) == 4
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

@@ -18,7 +18,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -108,11 +108,20 @@ def arms_of(args: Args) -> list[Arm]:
     given = {"scene": scenes} if scenes else {}
     choices = [_choices(text) for text in args.vary]
     shown = {pairs[0][0] for pairs in choices if len(pairs) > 1}
-    return [
+    arms = [
         _arm(name, pairs, shown, given, args)
         for name in args.trainer
         for pairs in product(*choices)
     ]
+    names = [job.name for arm in arms for job in arm.jobs]
+    if len(set(names)) < len(names):  # values may differ in signs that no folder's name has
+        arms = [_numbered(arm, number) for number, arm in enumerate(arms, 1)]
+    return arms
+
+
+def _numbered(arm: Arm, number: int) -> Arm:
+    jobs = (replace(job, name=f"{number}-{job.name}") for job in arm.jobs)
+    return replace(arm, jobs=tuple(jobs))
 
 
 def _choices(text: str) -> list[tuple[str, str]]:
