@@ -40,7 +40,7 @@ from sandbox_envs.train.run_files import read_training
 REACHED = 0.6  # of what is attainable of an objective, with its weights
 LARGEST_ERROR = 1.0  # of the model, in standard deviations
 LINEAR = 0.999  # share of a measure's variance that a weighted sum of outcomes must explain
-AGAIN, STEP = 20, 10.0  # steps of ascent, and their size, with other weights than the agent's own
+AGAIN, STEP_LOGIT = 20, -3.0  # steps of ascent, and their size, with other weights than its own
 
 
 @dataclass
@@ -174,7 +174,7 @@ def _reached(
     reference = load_complete(hashes({scene.name: scene}), command, RUN_DIR)[scene.name]
     changes = played.sums[STRIDE:] - played.sums[:-STRIDE]
     spread = (agent.model.outcome_var + LEAST_VAR).sqrt().numpy()[: changes.shape[-1]]
-    own = agent.weights.detach().clone(), agent.log_step.detach().clone(), agent.iterations
+    own = agent.weights.detach().clone(), agent.step_logit.detach().clone(), agent.iterations
     found = {}
     for measure, values in played.steps.values.items():
         parts = _parts(changes, values[STRIDE:] - values[:-STRIDE])
@@ -184,13 +184,13 @@ def _reached(
         weights *= np.linalg.norm(own[0].numpy()) / np.linalg.norm(weights)
         with torch.no_grad():
             agent.weights.copy_(torch.as_tensor(weights))
-            agent.log_step.fill_(np.log(STEP))
+            agent.step_logit.fill_(STEP_LOGIT)
         agent.iterations = AGAIN
         returns = _play(policy, agent, scene, episodes).steps.returns(measure)
         found[measure] = float(reference.normalized(measure, returns.mean()))
     with torch.no_grad():
         agent.weights.copy_(own[0])
-        agent.log_step.copy_(own[1])
+        agent.step_logit.copy_(own[1])
     agent.iterations = own[2]
     return found
 

@@ -66,7 +66,7 @@ class Args:
     """a formula to reward instead of the scene's, e.g. "gain(dustpan)" """
     seed: int = 1
     """seed of the episodes, the initial weights and the actions"""
-    total_timesteps: int = 500_000
+    total_timesteps: int = 1_000_000
     """environment steps to train for"""
     num_envs: int = 128
     """simulations that run side by side"""
@@ -146,7 +146,7 @@ class LSTM(nn.LSTM):
         return input, (torch.stack(hidden), torch.stack(cell))
 
 
-FLAT = 0.01  # price of a plan's size, so that plans stay where tanh is not flat
+PRICE = 0.01  # of a plan's size, so that plans stay where tanh is not flat
 PROJECTIONS, PROJECTION = 8, "projection"  # of observations, where no sums are predicted
 
 
@@ -198,7 +198,7 @@ class Agent(nn.Module):
         self.sums = tuple(sums)
         self.model = SensorModel(hidden_size, action_size, len(sums), observation_size)
         self.weights = nn.Parameter(torch.zeros(2 * len(sums)))
-        self.log_step = nn.Parameter(torch.zeros(()))
+        self.step_logit = nn.Parameter(torch.zeros(()))
         projections = torch.randn(observation_size, len(sums)) / observation_size**0.5
         self.register_buffer("projections", projections)
 
@@ -317,6 +317,11 @@ class Agent(nn.Module):
         std = self.actor_logstd.exp().expand_as(mean)
         return Normal(mean, std, validate_args=False), self.critic(features).squeeze(-1)
 
+    @property
+    def step_size(self) -> Tensor:
+        """Of the ascent: at first Newton's for the price, 1 / PRICE; at twice that it diverges."""
+        return 2 / PRICE * self.step_logit.sigmoid()
+
     def improved(self, features: Tensor, horizon: int, iterations: int) -> Tensor:
         """Plans for features (..., hidden): the actions before tanh, (..., horizon * actions).
 
@@ -339,9 +344,9 @@ class Agent(nn.Module):
                     plan.requires_grad_()
                 actions = plan.tanh().unflatten(-1, (horizon, -1)).movedim(-2, 0)
                 outcomes, _ = functional_call(self.model, parameters, (features, actions))
-                value = (outcomes @ self.weights).sum() - FLAT / 2 * plan.square().sum()
+                value = (outcomes @ self.weights).sum() - PRICE / 2 * plan.square().sum()
                 (slope,) = torch.autograd.grad(value, plan, create_graph=wanted)
-                plan = plan + self.log_step.exp() * slope
+                plan = plan + self.step_size * slope
         return plan if wanted else plan.detach()
 
 
