@@ -18,11 +18,19 @@ from sandbox_envs.eval.experiments.tuning import proposals
 from sandbox_envs.eval.experiments.tuning.__main__ import Compare, Finals, main
 from sandbox_envs.eval.experiments.tuning.arms import FINALISTS, START
 from sandbox_envs.eval.experiments.tuning.comparison import plot, together
-from sandbox_envs.eval.experiments.tuning.proposals import CHOICES, NAMES, RANGES, Proposals
+from sandbox_envs.eval.experiments.tuning.proposals import (
+    CHOICES,
+    NAMES,
+    RANGES,
+    Proposals,
+    choices,
+    hyperparameters,
+)
 from sandbox_envs.eval.experiments.tuning.search import Search, table
 from sandbox_envs.train import jobs
 from sandbox_envs.train.metrics import curve, objective, outcome, read_history
 from sandbox_envs.train.ppo_lstm import Args
+from sandbox_envs.train.trainers import TRAINERS
 
 STEPS = 4096  # one update, or two
 Row = dict[str, Any]
@@ -164,8 +172,11 @@ def test_table_has_the_best_trials_first_and_always_the_defaults(
 def test_search_space_holds_the_trainers_defaults_and_all_arms() -> None:
     assert set(START) == set(NAMES) <= set(vars(Args()))
     for values in (START, vars(Args()), *(START | values for values in FINALISTS.values())):
-        assert all(values[name] in choices for name, choices in CHOICES.items())
+        assert all(values[name] in CHOICES[name] for name in CHOICES)
         assert all(low <= values[name] <= high for name, (low, high) in RANGES.items())
+    for trainer in TRAINERS:
+        space = choices(trainer)
+        assert all(x in space[k] for k, x in hyperparameters(trainer=trainer).items() if k in space)
 
 
 def earned(values: dict[str, float]) -> float:

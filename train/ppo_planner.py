@@ -100,7 +100,7 @@ class Args:
     """predict random projections of observations in place of sums of sensors"""
     max_grad_norm: float = 0.5
     """largest norm of the gradient"""
-    hidden_size: int = 128
+    hidden_size: int = 120
     """width of the encoder, the LSTM, the prior and the critic"""
     num_layers: int = 1
     """layers of the LSTM"""
