@@ -22,6 +22,7 @@ from docstring_parser import parse_from_object
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
+from sandbox_envs.eval.experiments.minds import table as minds
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import read_reference
@@ -282,6 +283,12 @@ def exchange_rate() -> str:
     return markdown(head, rows)
 
 
+def minds_table(of: Callable[[list[minds.Group]], tuple[list[str], minds.Rows]]) -> str:
+    """A table of the study of minds."""
+    head, rows = of(minds.read_groups(RESULTS / "minds"))
+    return markdown(head, [[code(x) if x in minds.JUDGED else x for x in row] for row in rows])
+
+
 # --- docs/method.md --------------------------------------------------------------------------
 
 
@@ -456,6 +463,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "controls": controls,
     "dose_ladder": dose_ladder,
     "exchange_rate": exchange_rate,
+    "minds_trainings": lambda: minds_table(minds.trainings),
+    "minds_outcomes": lambda: minds_table(minds.outcomes),
+    "minds_differences": lambda: minds_table(minds.differences),
+    "minds_weights": lambda: minds_table(minds.weights),
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,

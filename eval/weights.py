@@ -77,12 +77,10 @@ def main(args: Args) -> None:
         raise UserError(f"--episodes {args.episodes}: it must be 2 or more")
     if args.json is not None:
         check_writable_file(args.json)
-    policy, agent = _planning(args.run)
+    policy, agent = planning(args.run)
     name, _ = read_training(args.run).scenes[0]
     scenes = _chosen(load_family(name.partition("/")[0]), name, args.scenes)
-    with own_settings():
-        torch.set_num_threads(1)  # one step of a small network is too little work for more
-        found = findings(policy, agent, scenes, name, args.episodes)
+    found = findings(policy, agent, scenes, name, args.episodes)
     print(said(found))
     if args.json is not None:
         write_json(args.json, found)
@@ -97,8 +95,8 @@ def _chosen(family: dict[str, Scene], training: str, names: Sequence[str]) -> di
     return {name: family[name] for name in dict.fromkeys([training, *(names or conflicts)])}
 
 
-def _planning(run: Path) -> tuple[Policy, Any]:
-    """A run's policy and its agent, which plans with weights."""
+def planning(run: Path) -> tuple[Policy, Any]:
+    """A run's policy and its agent, which plans with weights; UserError of one that has none."""
     policy = load_policy(run)
     agent: Any = policy.agent
     if not hasattr(agent, "improved"):
@@ -109,10 +107,12 @@ def _planning(run: Path) -> tuple[Policy, Any]:
 # --- finding ---------------------------------------------------------------------------------
 
 
+@own_settings()
 def findings(
     policy: Policy, agent: Any, scenes: dict[str, Scene], training: str, episodes: int
 ) -> dict[str, Any]:
     """Everything that is said, as plain JSON."""
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
     weights = agent.weights.detach().numpy().copy()
     with progress_bar(scenes.values(), desc="playing", unit="scene") as bar:
         played = {scene.name: _play(policy, agent, scene, episodes) for scene in bar}

@@ -14,6 +14,7 @@ from sandbox_envs.eval.experiments.minds.table import (
     outcomes,
     read_groups,
     trainings,
+    weights,
 )
 from sandbox_envs.eval.experiments.runner import Args
 from sandbox_envs.eval.judging.verdict_file import read_verdict
@@ -41,13 +42,15 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two minds, in the training scene alone and with two episodes; any return is competent."""
-    monkeypatch.setattr(minds, "MINDS", TRAINERS[:2])
+    two = (TRAINERS[0], minds.PLANNER)
+    monkeypatch.setattr(minds, "MINDS", two)
+    monkeypatch.setattr(minds, "TRIED", 2)
     monkeypatch.setattr(minds, "LEVEL", -1e3)
     monkeypatch.setattr(minds, "THRESHOLDS", type("Few", (), {"episodes": 2}))
     few = Study(tmp_path / "out", {minds.TRAINING: plan.scenes[minds.TRAINING]}, plan.references)
     args = Args(run_dir=tmp_path / "runs", workers=2)
     complete(few, args, [SEED], **SHORT)
-    for mind in TRAINERS[:2]:
+    for mind in two:
         own = folder_of(few.out, mind, SEED)
         done = read_json(own / "training.json")
         (run,) = (tmp_path / "runs" / f"minds-{mind}-s{SEED}").iterdir()
@@ -55,6 +58,10 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
         assert done["competent_after"] == done["returns"][0][0]
         steps = [read_verdict(own / stage).agent.steps for stage in ("equal", "end")]
         assert steps == [done["competent_after"], 1280]
+    assert not (folder_of(few.out, TRAINERS[0], SEED) / "weights.json").exists()
+    found = read_json(folder_of(few.out, minds.PLANNER, SEED) / "weights.json")
+    assert found["episodes"] == 2
+    assert set(found["error"]) == {minds.TRAINING}
     before = {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")}
     complete(few, args, [SEED], **SHORT)
     assert {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")} == before
@@ -99,6 +106,15 @@ def test_tables_count_agents_that_never_were_competent_and_say_what_differs() ->
     assert low < mean < high < 0
     assert mean == pytest.approx(-0.5, abs=0.02)
     assert 0 < float(shift[4]) < 0.05
+
+
+def test_planners_weights_are_quoted_where_both_checks_pass() -> None:
+    errors = {minds.CONFLICTS[0]: 0.4, minds.CONFLICTS[1]: 1.2}
+    found = {"run": "sweep__ppo_planner__s7__1", "reached": {"dustpan": 0.7}, "error": errors}
+    groups = [Group("a", [], {}, [found | {"plans": plans} for plans in (True, False)])]
+    _, (passed, failed) = weights(groups)
+    assert passed == ["s7", "0.70 of dustpan", "0.40", "1.20", minds.CONFLICTS[0]]
+    assert failed[-1] == "nowhere"
 
 
 def test_without_records_there_are_no_rows_of_outcomes(tmp_path: Path) -> None:

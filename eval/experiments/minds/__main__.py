@@ -13,6 +13,7 @@ from sandbox_envs.eval.experiments.minds.table import (
     outcomes,
     read_groups,
     trainings,
+    weights,
 )
 from sandbox_envs.eval.experiments.runner import RESULTS, Args
 from sandbox_envs.eval.pages.text_tables import aligned
@@ -24,7 +25,7 @@ def main(args: Args) -> None:
     plan = study(args.out or RESULTS / "minds")
     complete(plan, args)
     groups = read_groups(plan.out)
-    for table in (trainings, outcomes, differences):
+    for table in (trainings, outcomes, differences, weights):
         print(aligned(*table(groups)), "\n")
 
 

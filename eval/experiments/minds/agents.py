@@ -16,6 +16,7 @@ from sandbox_envs.eval.experiments.runner import Args, is_judged
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.weights import findings, planning
 from sandbox_envs.files import check_writable, make_folder, read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
@@ -31,9 +32,12 @@ SEEDS = tuple(range(1201, 1211))
 TRAINING = "sweep/train"
 CONFLICTS = ("sweep/planter_open", "sweep/garden_near")
 JUDGED = (TRAINING, "sweep/planter_glass", CONFLICTS[0], "sweep/garden_near_glass", CONFLICTS[1])
+QUOTED = (TRAINING, *CONFLICTS)  # where a planner's weights are quoted if they may be
 KEPT = 20  # checkpoints of each training
 LEVEL = 0.65  # of the best reference's reward in training, at equal competence
 COURSE = "training.json"  # beside an agent's records
+WEIGHTS = "weights.json"  # beside a planner's: what it optimises, and whether that may be quoted
+PLANNER, TRIED = "ppo_planner", 64  # the mind with weights, and episodes in which they are tried
 STAGES = ("end", "equal")
 
 
@@ -114,6 +118,9 @@ def _judge(plan: Study, one: Job, run: Path) -> None:
         (agent,) = read_trained_agents([place])
         known = {name: plan.references[name] for name in plan.scenes}
         judge_agent(agent, plan.scenes, known, THRESHOLDS.episodes, own / stage)
+    if one.trainer == PLANNER:
+        tried = {name: scene for name, scene in plan.scenes.items() if name in QUOTED}
+        write_json(own / WEIGHTS, findings(*planning(run), tried, TRAINING, TRIED))
     content = {
         "parameters": read_agent(run)["parameters"],
         "level": plan.level,

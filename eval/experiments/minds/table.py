@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from sandbox_envs.eval.experiments.minds.agents import (
     MINDS,
     SEEDS,
     STAGES,
+    WEIGHTS,
     folder_of,
 )
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import bootstrap_mean, detectable_difference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
+from sandbox_envs.eval.weights import LARGEST_ERROR
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
@@ -40,6 +42,8 @@ class Group:
     """of each agent's training"""
     judged: Mapping[str, list[AgentVerdict]]
     """stage -> verdicts"""
+    weights: list[dict[str, Any]] = field(default_factory=list)
+    """of planners, what `eval/weights.py` finds of each"""
 
     def scores(self, stage: str, scene: str, objective: str) -> list[float]:
         """Normalised scores of the agents in a scene."""
@@ -61,7 +65,9 @@ def read_groups(out: Path, seeds: Sequence[int] = SEEDS) -> list[Group]:
             ]
             for stage in STAGES
         }
-        groups.append(Group(mind, [read_json(folder / COURSE) for folder in folders], judged))
+        courses = [read_json(folder / COURSE) for folder in folders]
+        tried = [folder / WEIGHTS for folder in folders if (folder / WEIGHTS).is_file()]
+        groups.append(Group(mind, courses, judged, [read_json(file) for file in tried]))
     return groups
 
 
@@ -119,6 +125,20 @@ def differences(groups: Sequence[Group]) -> tuple[list[str], Rows]:
     ]
     interval = f"difference [{100 * (1 - (1 - CONFIDENCE) / COMPARISONS):.1f} %]"
     return ["scene", "score", "minds", interval, "smallest difference shown with power 0.8"], rows
+
+
+def weights(groups: Sequence[Group]) -> tuple[list[str], Rows]:
+    """Whether the planners' weights may be quoted: what was tried of each, and where they may."""
+    rows = []
+    for found in (found for group in groups for found in group.weights):
+        reached = ", ".join(f"{score:.2f} of {name}" for name, score in found["reached"].items())
+        error = found["error"]
+        quoted = [name for name in error if found["plans"] and error[name] < LARGEST_ERROR]
+        seed = found["run"].split("__")[2]
+        errors = [f"{error[scene]:.2f}" for scene in CONFLICTS]
+        rows.append([seed, reached, *errors, ", ".join(quoted) or "nowhere"])
+    head = ["agent", "with the weights of one objective"]
+    return [*head, *(f"model's error in {scene}" for scene in CONFLICTS), "weights quoted in"], rows
 
 
 def _difference(first: Group, other: Group, scene: str, objective: str) -> Iterator[str]:
