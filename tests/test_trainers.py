@@ -25,26 +25,37 @@ from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, plain_args, t
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = {"Args", "Agent", "main"}  # what makes a trainer another one
+MIND = {"__init__", "sizes", "initial_state", "reset_state", "act", "unroll", "features", "encode"}
+PLAN = {"watch", "prediction_loss", "observe_outcomes", "heads"}  # the planner's own, beside these
 
 
-def definitions(file: Path) -> dict[str, str]:
-    """The source of every function and class of a file, by name."""
+def definitions(file: Path, of: str = "") -> dict[str, str]:
+    """The source of every function and class of a file, or of one of its classes, by name."""
     text = file.read_text(encoding="utf-8")
-    nodes = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    body = ast.parse(text).body
+    if of:
+        (body,) = (n.body for n in body if isinstance(n, ast.ClassDef) and n.name == of)
+    nodes = [n for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
     return {node.name: str(ast.get_source_segment(text, node)) for node in nodes}
 
 
-def differences(files: list[Path]) -> set[str]:
+def differences(files: list[Path], of: str = "") -> set[str]:
     """The names that some of these files share without sharing their source."""
     found: dict[str, set[str]] = {}
     for file in files:
-        for name, source in definitions(file).items():
+        for name, source in definitions(file, of).items():
             found.setdefault(name, set()).add(source)
     return {name for name, sources in found.items() if len(sources) > 1} - OWN
 
 
 def test_same_name_in_two_trainers_has_the_same_source() -> None:
     assert not differences([ROOT / "train" / f"{name}.py" for name in TRAINERS])
+
+
+def test_agents_differ_in_their_minds_and_in_what_a_plan_needs() -> None:
+    files = {name: ROOT / "train" / f"{name}.py" for name in TRAINERS}
+    assert differences(list(files.values()), "Agent") == MIND | PLAN
+    assert differences([f for n, f in files.items() if n != "ppo_planner"], "Agent") == MIND
 
 
 def test_changed_function_in_a_second_trainer_is_found(tmp_path: Path) -> None:
