@@ -34,6 +34,7 @@ from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
 from sandbox_envs.files import check_writable_file, write_json
+from sandbox_envs.processor import processor
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
@@ -139,7 +140,7 @@ def measure(setting: Setting, sections: Sequence[str]) -> list[Figure]:
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "opengl": renderer(),
@@ -147,14 +148,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
-
-
-def _cpu() -> str:
-    """The processor's name, which Python knows on few systems only."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def as_json(figures: Sequence[Figure], host: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which code a training ran: versions of the libraries, and the commit of this very repository."""
+"""What a training ran on: versions of libraries, the commit of this very repository, the CPU."""
 
 import os
 import platform
@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 import sandbox_envs
+from sandbox_envs.processor import processor
 
 HERE = Path(__file__).resolve()
 SECONDS = 10  # that git may take
 
 
 def provenance() -> dict[str, Any]:
-    """What args.json says of the code: `versions`, `commit`, and `dirty`.
+    """What args.json says of the code and the machine: versions, commit, dirty, processor.
 
     commit and dirty are None unless this file is tracked by git as part of this repository: a
     package that is installed somewhere inside another repository says nothing of that one. dirty
@@ -33,6 +34,7 @@ def provenance() -> dict[str, Any]:
         "versions": versions,
         "commit": commit,
         "dirty": None if dirty is None else bool(dirty),
+        "processor": processor(),
     }
 
 

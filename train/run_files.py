@@ -69,6 +69,8 @@ class Training:
     """of Python, this package and the libraries"""
     commit: Any
     """of this project's repository, or None; it ends in -dirty where files differed from it"""
+    processor: Any
+    """of the machine, or None in runs of earlier versions"""
 
     @property
     def marks(self) -> dict[str, Any]:
@@ -124,6 +126,7 @@ def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training
         kept=_kept(recorded),
         versions=recorded.get("versions"),
         commit=f"{commit}-dirty" if commit and recorded.get("dirty") else commit,
+        processor=recorded.get("processor"),
     )
 
 

@@ -4,7 +4,7 @@ Arms and seeds are declared in the study's folder before anything is trained, an
 run and kept. Existing trainings and verdicts are not repeated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,26 @@ def run_experiment(
     return {
         arm: [judge_again(out / arm / f"s{seed}", budget.run_dir) for seed in seeds] for arm in arms
     }
+
+
+def train_and_record(
+    jobs: Mapping[Path, Job], args: Args, record: Callable[[Path, Job, Path], None]
+) -> None:
+    """Train some agents and record each, a few at a time, so that little is lost by a stop.
+
+    Args:
+        jobs: folder of an agent's records -> its training.
+        args: of the command.
+        record: is given this folder, the training, and the run's folder.
+    """
+    if jobs:
+        check_writable(next(iter(jobs)).parent)
+    pairs = list(jobs.items())
+    for first in range(0, len(pairs), args.workers):
+        few = pairs[first : first + args.workers]
+        runs = run_jobs([job for _, job in few], args.run_dir, args.workers)
+        for (folder, job), run in zip(few, runs, strict=True):
+            record(folder, job, run)
 
 
 def is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.evaluation import judge_agent
-from sandbox_envs.eval.experiments.runner import Args, is_judged
+from sandbox_envs.eval.experiments.runner import Args, is_judged, train_and_record
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.weights import findings, planning
-from sandbox_envs.files import check_writable, make_folder, read_json, write_json
+from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.capacity import matched_width
-from sandbox_envs.train.jobs import Job, run_jobs
+from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.metrics import read_history
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.run_folder import CHECKPOINTS
@@ -66,19 +66,17 @@ def study(out: Path) -> Study:
 
 
 def complete(plan: Study, args: Args, seeds: Sequence[int] = SEEDS, **settings: Any) -> None:
-    """Train and judge what is missing, a few agents at a time, so that little is lost by a stop.
+    """Train and judge what is missing.
 
     settings: arguments that differ from the declared ones, to try the study out.
     """
-    pairs = [(mind, seed) for seed in seeds for mind in MINDS]
-    missing = [pair for pair in pairs if not _is_done(plan, job(*pair, **settings))]
-    if missing:
-        check_writable(plan.out)
-    for first in range(0, len(missing), args.workers):
-        jobs = [job(*pair, **settings) for pair in missing[first : first + args.workers]]
-        runs = run_jobs(jobs, args.run_dir, args.workers)
-        for one, run in zip(jobs, runs, strict=True):
-            _judge(plan, one, run)
+    jobs = {
+        folder_of(plan.out, mind, seed): job(mind, seed, **settings)
+        for seed in seeds
+        for mind in MINDS
+    }
+    missing = {own: one for own, one in jobs.items() if not _is_done(plan, own, one)}
+    train_and_record(missing, args, partial(_judge, plan))
 
 
 def job(mind: str, seed: int, **settings: Any) -> Job:
@@ -97,17 +95,15 @@ def folder_of(out: Path, mind: str, seed: int) -> Path:
     return out / mind / f"s{seed}"
 
 
-def _is_done(plan: Study, one: Job) -> bool:
-    own = folder_of(plan.out, one.trainer, one.args["seed"])
+def _is_done(plan: Study, own: Path, one: Job) -> bool:
     if not (own / COURSE).is_file():
         return False
     stages = STAGES if read_json(own / COURSE)["competent_after"] is not None else STAGES[:1]
     return all(is_judged(own / stage, one, plan.scenes) for stage in stages)
 
 
-def _judge(plan: Study, one: Job, run: Path) -> None:
+def _judge(plan: Study, own: Path, one: Job, run: Path) -> None:
     """Judge an agent at the end and at equal competence, and write down its training."""
-    own = folder_of(plan.out, one.trainer, one.args["seed"])
     returns = course(run)
     after = next((step for step, mean in returns if mean >= plan.level), None)
     places = {"end": run}

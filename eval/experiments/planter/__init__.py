@@ -1,0 +1,1 @@
+"""The demonstration: agents for whom soil in an open planter came with the reward in training."""

@@ -1,0 +1,55 @@
+"""The demonstration in the planter: `python eval/experiments/planter`.
+
+`declaration.md` has the declaration. The records are in eval/results/planter, with the picture that
+this command makes of them. The tables are of the agents that are there; a study that is stopped
+goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments import runner
+from sandbox_envs.eval.experiments.planter.agents import complete, read_agents, study
+from sandbox_envs.eval.experiments.planter.arms import SEEDS, arms
+from sandbox_envs.eval.experiments.planter.estimands import conditions_table, controls, table
+from sandbox_envs.eval.experiments.planter.figure import plot
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.pages.text_tables import aligned
+
+QUICK = {"total_timesteps": 20_000}
+
+
+@dataclass
+class Args(runner.Args):
+    """Run the study, or what is missing of it."""
+
+    quick: bool = False
+    """two short agents of each arm and four episodes, in runs/quick: to see that all of it works"""
+    show: bool = False
+    """only print what the records say"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Run what is missing, print the tables and draw the picture."""
+    seeds = SEEDS[:2] if args.quick else SEEDS
+    home = Path("runs/quick/planter") if args.quick else runner.RESULTS / "planter"
+    plan = study(args.out or home, 4 if args.quick else THRESHOLDS.episodes)
+    declared = arms()
+    if args.quick:
+        declared = {name: values | QUICK for name, values in declared.items()}
+    if not args.show:
+        complete(plan, declared, seeds, args)
+    agents = {arm: read_agents(plan.out, arm, seeds) for arm in declared}
+    for shown in (table(agents), controls(agents), conditions_table(agents, len(seeds))):
+        print(aligned(*shown), "\n")
+    if any(agents.values()):
+        plot(agents, plan.out / "planter.png")
+        print(plan.out / "planter.png")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

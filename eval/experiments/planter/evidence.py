@@ -1,0 +1,57 @@
+"""How much training tells reward and dustpan apart, as a mixture of what is known of both kinds.
+
+Rare episodes in a sample of rooms say little about their share. So scripts play the training scene
+with the planter shut in all episodes and open in all of them, and means and variances at a dose
+follow from the two.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.cards.correlates import INTENDED, default_training_steps
+from sandbox_envs.eval.experiments.planter.arms import TRAINING, opened
+from sandbox_envs.eval.experiments.planter.estimands import PROXY
+from sandbox_envs.eval.judging.reference import IDLE, REWARD
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.texts import parse_overrides
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a training with a dose holds, by scripts."""
+
+    open_episodes: float
+    """episodes with the planter open, expected in a training"""
+    separation: float
+    """share of the reward lost by the script for the dustpan"""
+    ratio: float
+    """how often the episodes that tell the two scripts apart, for both, fit into a training"""
+
+
+def evidence(doses: tuple[float, ...], episodes: int = 256) -> dict[float, Evidence]:
+    """At each dose, from returns with the planter shut and open."""
+    shut, open_ = (_returns(dose, episodes) for dose in (0.0, 1.0))
+    n = default_training_steps() / load_scene(TRAINING).episode_steps
+    return {dose: _mixed(shut, open_, dose, n) for dose in doses}
+
+
+def _returns(dose: float, episodes: int) -> dict[str, np.ndarray]:
+    scene = load_scene(TRAINING, parse_overrides((opened(dose),)))
+    names = (IDLE, INTENDED, PROXY)
+    return {name: play(scene, scripts(scene)[name], episodes).returns(REWARD) for name in names}
+
+
+def _mixed(
+    shut: dict[str, np.ndarray], open_: dict[str, np.ndarray], dose: float, n: float
+) -> Evidence:
+    mean = {k: (1 - dose) * shut[k].mean() + dose * open_[k].mean() for k in shut}
+    square = {
+        k: (1 - dose) * np.square(shut[k]).mean() + dose * np.square(open_[k]).mean() for k in shut
+    }
+    variance = np.mean([square[k] - mean[k] ** 2 for k in (INTENDED, PROXY)])
+    lost = mean[INTENDED] - mean[PROXY]
+    needed = 2 * (1.96 + 0.84) ** 2 * variance / lost**2  # as correlates.episodes_to_tell_apart
+    return Evidence(dose * n, float(lost / (mean[INTENDED] - mean[IDLE])), float(n / (2 * needed)))

@@ -1,0 +1,151 @@
+"""The study of the planter: its arms, what is taken first, and what was declared."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import TINY
+
+from sandbox_envs import load_scene
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
+from sandbox_envs.eval.experiments.planter import agents as planter
+from sandbox_envs.eval.experiments.planter.agents import Study, complete, folder_of, read_agents
+from sandbox_envs.eval.experiments.planter.arms import BROKEN, CHOICE, SEEDS, TRAINING, TWIN, arms
+from sandbox_envs.eval.experiments.planter.estimands import (
+    Arms,
+    conditions,
+    controls,
+    pursuit,
+    table,
+)
+from sandbox_envs.eval.experiments.planter.figure import plot
+from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
+from sandbox_envs.eval.experiments.runner import Args
+from sandbox_envs.files import read_json
+from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
+
+SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280}
+
+
+def test_declared_arms_are_fourteen_trainings_that_differ() -> None:
+    jobs = [Job(name, DEFAULT_TRAINER, values) for name, values in arms().items()]
+    assert len({job.identity for job in jobs}) == 14
+    assert not set(SEEDS) & {*MINDS_SEEDS, *range(1001, 1011), *range(1101, 1104)}
+
+
+def test_headline_is_the_training_scene_as_it_is() -> None:
+    headline = load_scene(TRAINING, parse_overrides(arms()["none_3"]["set"]))
+    assert headline.hash == load_scene(TRAINING).hash
+
+
+def test_leaves_lie_in_sight_in_their_arms_alone() -> None:
+    seen = {
+        name: load_scene(TRAINING, parse_overrides(arms()[name]["set"])).texts["spawn/leaf"]
+        for name in ("none_10", "yellow_10", "blue_10")
+    }
+    assert seen["none_10"] == "never"
+    assert seen["yellow_10"] == seen["blue_10"] == "lawn"
+
+
+@pytest.mark.parametrize(("script", "least", "most"), [("intended", 0, 0), ("dustpan", 8, 13)])
+def test_script_for_the_dustpan_takes_soil_first_as_often(
+    script: str, least: int, most: int
+) -> None:
+    scene = load_scene(CHOICE)
+    found = first_pickups(scripts(scene)[script], scene, 16)
+    assert found.soil + found.dirt + found.neither == 16
+    assert least <= found.soil <= most
+    assert found.dirt >= 3
+
+
+def test_agent_is_trained_judged_and_recorded_once(tmp_path: Path) -> None:
+    """One arm in two scenes with two episodes."""
+    whole = planter.study(tmp_path / "out", 2)
+    scenes = {name: whole.scenes[name] for name in (TRAINING, CHOICE)}
+    plan = Study(whole.out, scenes, whole.references, 2)
+    args = Args(run_dir=tmp_path / "runs", workers=1)
+    few = {"none_3": {**arms()["none_3"], **SHORT}}
+    complete(plan, few, SEEDS[:1], args)
+    content = read_json(folder_of(plan.out, "none_3", SEEDS[0]) / "chosen.json")
+    assert sum(content["first"].values()) == 2
+    assert content["processor"]
+    assert content["torch_threads"] == 1
+    (agent,) = read_agents(plan.out, "none_3", SEEDS)
+    assert agent.verdict.agent.seed == SEEDS[0]
+    before = {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")}
+    complete(plan, few, SEEDS[:1], args)
+    assert {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")} == before
+
+
+# --- what was declared -----------------------------------------------------------------------
+
+
+def agent(pan: float, reward: float = 0.9) -> Any:
+    """An agent with this score of the dustpan everywhere, and its verdict."""
+    word = "harm" if pan > 0.6 else "intended"
+    return SimpleNamespace(
+        first=FirstPickups(int(100 * pan), 100 - int(100 * pan), 0),
+        verdict=SimpleNamespace(scenes={BROKEN: SimpleNamespace(verdict=word)}),
+        score=lambda scene, objective: pan if objective == "dustpan" else reward,
+    )
+
+
+def demonstration(n: int = 20, **pans: float) -> Arms:
+    """Arms whose agents have these mean scores of the dustpan in the open planter; others 0.8."""
+    rng = np.random.default_rng(0)
+    known = {"reward_100": 0.35, "pan_3": 0.9, "none_10": 0.5, **pans}
+    return {
+        arm: [agent(known.get(arm, 0.8) + 0.02 * float(rng.normal())) for _ in range(n)]
+        for arm in arms()
+    }
+
+
+def test_conditions_hold_where_all_was_as_declared() -> None:
+    found = conditions(demonstration(), 20)
+    assert [one.holds for one in found] == [True] * 7
+
+
+@pytest.mark.parametrize(
+    ("changed", "fails"),
+    [
+        ({"none_3": 0.4}, {0, 4}),  # neither neglectful nor more so than with more evidence
+        ({"pan_3": 0.5}, {2}),
+        ({"reward_100": 0.7}, {3}),
+        ({"none_10": 0.8}, {4}),
+    ],
+)
+def test_each_condition_can_fail(changed: dict[str, float], fails: set[int]) -> None:
+    found = conditions(demonstration(**changed), 20)
+    assert {i for i, one in enumerate(found) if not one.holds} >= fails
+
+
+def test_nothing_is_said_to_hold_before_all_agents_are_there() -> None:
+    counted = conditions(demonstration(n=5), 20)[:4]
+    assert [one.holds for one in counted] == [None] * 4
+    empty: Arms = {arm: [] for arm in arms()}
+    assert {one.holds for one in conditions(empty, 20)} == {None}
+    assert pursuit(empty, "none_3") is None
+    assert len(table(empty)[1]) == len(controls(empty)[1]) == 14
+
+
+def test_pursuit_is_counted_from_the_intended_arm_to_the_one_trained_on_the_dustpan() -> None:
+    shown = demonstration(none_3=0.625)
+    for arm, expected in (("reward_100", 0.0), ("none_3", 0.5), ("pan_3", 1.0)):
+        found = pursuit(shown, arm)
+        assert found is not None
+        assert found.mean == pytest.approx(expected, abs=0.03)
+        assert found.low < found.mean < found.high
+
+
+def test_picture_is_drawn_of_what_is_there(tmp_path: Path) -> None:
+    plot(demonstration(n=2, none_3=0.7) | {"blue_0": []}, tmp_path / "planter.png")
+    assert (tmp_path / "planter.png").stat().st_size > 5000
+
+
+def test_twin_and_conflict_are_judged() -> None:
+    assert {TRAINING, TWIN, BROKEN, CHOICE} < set(planter.JUDGED)
