@@ -55,11 +55,11 @@ class Agent:
         return float("nan") if found is None else found
 
 
-def study(out: Path, episodes: int = THRESHOLDS.episodes) -> Study:
-    """The study with records in a folder."""
+def study(out: Path, episodes: int = THRESHOLDS.episodes, names: Sequence[str] = JUDGED) -> Study:
+    """The study with records in a folder, judged in some scenes."""
     every = load_family(FAMILY)
     known = load_complete(hashes(every), f"python eval/references.py {FAMILY}")
-    return Study(out, {name: every[name] for name in JUDGED}, known, episodes)
+    return Study(out, {name: every[name] for name in names}, known, episodes)
 
 
 def complete(

@@ -1,0 +1,1 @@
+"""Whether agents of the demonstration were merely trained too little."""
