@@ -6,6 +6,7 @@ stopped goes on where it was.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,7 @@ def table(groups: Groups) -> tuple[list[str], list[list[str]]]:
     return [*head, "behind glass", "planter open", "pursuit", "verdicts"], rows
 
 
+@cache  # it loads the scene
 def open_episodes(dose: float, steps: int) -> float:
     """Episodes with the planter open that a training is expected to hold."""
     return dose * steps / load_scene(TRAINING).episode_steps

@@ -10,7 +10,7 @@ from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 SOFT = 1e-3  # weight of a penalty on slopes, so that perfect separation has a fit
-STEPS, RESAMPLES = 12, 1000  # of Newton's method, and of the bootstrap
+STEPS, RESAMPLES = 12, 2000  # of Newton's method, and of the bootstrap
 
 
 @dataclass(frozen=True)
