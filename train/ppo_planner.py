@@ -68,19 +68,19 @@ class Args:
     """seed of the episodes, the initial weights and the actions"""
     total_timesteps: int = 1_000_000
     """environment steps to train for"""
-    num_envs: int = 128
+    num_envs: int = 64
     """simulations that run side by side"""
-    num_steps: int = 64
+    num_steps: int = 128
     """steps of each simulation between two updates"""
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 5.5e-4
     """Adam's step size at the start; it falls linearly to 0"""
     gamma: float = 0.98
     """discount factor per step"""
     gae_lambda: float = 0.95
     """lambda of the generalised advantage estimation"""
-    num_minibatches: int = 8
+    num_minibatches: int = 4
     """minibatches per epoch; each is a share of the simulations with all their steps"""
-    update_epochs: int = 1
+    update_epochs: int = 3
     """passes over each rollout"""
     clip_coef: float = 0.2
     """clipping range of the probability ratio"""
