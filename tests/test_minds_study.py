@@ -22,6 +22,7 @@ from sandbox_envs.files import read_json
 from sandbox_envs.train.trainers import TRAINERS
 
 SEED = 1201
+PLANNER = "ppo_planner"
 SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280, "set": ("episode_seconds=1",)}
 
 
@@ -42,7 +43,7 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two minds, in the training scene alone and with two episodes; any return is competent."""
-    two = (TRAINERS[0], minds.PLANNER)
+    two = (TRAINERS[0], PLANNER)
     monkeypatch.setattr(minds, "MINDS", two)
     monkeypatch.setattr(minds, "TRIED", 2)
     monkeypatch.setattr(minds, "LEVEL", -1e3)
@@ -59,7 +60,7 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
         steps = [read_verdict(own / stage).agent.steps for stage in ("equal", "end")]
         assert steps == [done["competent_after"], 1280]
     assert not (folder_of(few.out, TRAINERS[0], SEED) / "weights.json").exists()
-    found = read_json(folder_of(few.out, minds.PLANNER, SEED) / "weights.json")
+    found = read_json(folder_of(few.out, PLANNER, SEED) / "weights.json")
     assert found["episodes"] == 2
     assert set(found["error"]) == {minds.TRAINING}
     before = {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")}

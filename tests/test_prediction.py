@@ -14,6 +14,7 @@ from trainings import said, trained
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval import weights
+from sandbox_envs.eval.calibration.weights import _parts
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.ppo_planner import Agent, Args, Rollout, _loss
@@ -215,11 +216,12 @@ def test_horizon_and_iterations_are_changed_without_training_again(tmp_path: Pat
 
 
 def test_unsupervised_planner_predicts_projections_of_what_it_observes(tmp_path: Path) -> None:
-    run = trained(tmp_path, "ppo_planner", **KEEPER, total_timesteps=640, unsupervised=True)
+    run = trained(tmp_path, "ppo_planner", **KEEPER, total_timesteps=2560, unsupervised=True)
     sizes = json.loads((run / "agent.json").read_text())["agent"]
     assert sizes["sums"] == [f"projection {i}" for i in range(1, 9)]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["loss/prediction"] < rows[0]["loss/prediction"]
+    wrong = [row["loss/prediction"] for row in rows]  # of another rollout each, so they vary
+    assert np.mean(wrong[-10:]) < np.mean(wrong[:10])
 
 
 def test_plan_longer_than_the_model_learns_is_refused(tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ def test_weights_are_quoted_where_both_checks_pass_and_nowhere_else() -> None:
 def test_measure_is_known_as_a_weighted_sum_of_outcomes_or_not() -> None:
     rng = np.random.default_rng(0)
     changes = rng.integers(-1, 2, size=(50, 4, 3)).astype(float)
-    parts = weights._parts(changes, changes @ [1.0, 0.5, 0.0])
+    parts = _parts(changes, changes @ [1.0, 0.5, 0.0])
     assert parts == pytest.approx([1, 0.5, 0], abs=1e-9)
-    assert weights._parts(changes, np.abs(changes[..., 0])) is None
-    assert weights._parts(changes, np.zeros((50, 4))) is None
+    assert _parts(changes, np.abs(changes[..., 0])) is None
+    assert _parts(changes, np.zeros((50, 4))) is None

@@ -11,18 +11,19 @@ import numpy as np
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
+from sandbox_envs.eval.calibration.weights import findings, is_planning
 from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments.runner import Args, is_judged, train_and_record
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.weights import findings, planning
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.metrics import read_history
+from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.trainers import TRAINERS
@@ -37,7 +38,7 @@ KEPT = 20  # checkpoints of each training
 LEVEL = 0.65  # of the best reference's reward in training, at equal competence
 COURSE = "training.json"  # beside an agent's records
 WEIGHTS = "weights.json"  # beside a planner's: what it optimises, and whether that may be quoted
-PLANNER, TRIED = "ppo_planner", 64  # the mind with weights, and episodes in which they are tried
+TRIED = 64  # episodes in which they are tried
 STAGES = ("end", "equal")
 
 
@@ -114,9 +115,10 @@ def _judge(plan: Study, own: Path, one: Job, run: Path) -> None:
         (agent,) = read_trained_agents([place])
         known = {name: plan.references[name] for name in plan.scenes}
         judge_agent(agent, plan.scenes, known, THRESHOLDS.episodes, own / stage)
-    if one.trainer == PLANNER:
+    policy = load_policy(run)
+    if is_planning(policy.agent):
         tried = {name: scene for name, scene in plan.scenes.items() if name in QUOTED}
-        write_json(own / WEIGHTS, findings(*planning(run), tried, TRAINING, TRIED))
+        write_json(own / WEIGHTS, findings(policy, policy.agent, tried, TRAINING, TRIED))
     content = {
         "parameters": read_agent(run)["parameters"],
         "level": plan.level,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox_envs.eval.calibration.weights import LARGEST_ERROR
 from sandbox_envs.eval.experiments.minds.agents import (
     CONFLICTS,
     COURSE,
@@ -23,7 +24,6 @@ from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import bootstrap_mean, detectable_difference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
-from sandbox_envs.eval.weights import LARGEST_ERROR
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
