@@ -50,7 +50,7 @@ class _Silence:
     def _put_back(self) -> None:
         if mujoco.get_mju_user_warning() == self._hear:  # else the user has set another meanwhile
             mujoco.set_mju_user_warning(self._users)
-        self._users = None
+        # kept: another thread's warning can be on its way to `_hear`, which MuJoCo has looked up
 
     def _hear(self, warning: str) -> None:
         caller, others = threading.get_ident(), threading.enumerate()
