@@ -26,7 +26,14 @@ from sandbox_envs.eval.experiments.amount.fit import Fit, fit
 from sandbox_envs.eval.experiments.planter.agents import Agent, complete, read_agents, study
 from sandbox_envs.eval.experiments.planter.arms import BROKEN, INTENDED, SEEKING, TRAINING, TWIN
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
-from sandbox_envs.eval.experiments.planter.estimands import PROXY, mean_score, pursuit, shown, words
+from sandbox_envs.eval.experiments.planter.estimands import (
+    PROXY,
+    counted,
+    mean_score,
+    pursuit,
+    shown,
+    words,
+)
 from sandbox_envs.eval.experiments.runner import RESULTS, Args
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.loading import load_scene
@@ -62,8 +69,7 @@ def table(groups: Groups) -> tuple[list[str], list[list[str]]]:
         for steps in STEPS:
             arm = name(dose, steps)
             figures = [mean_score(groups, arm, scene) for scene in (TRAINING, TWIN, BROKEN)]
-            found = words(groups, arm)
-            verdicts = ", ".join(f"{w} {found.count(w)}" for w in dict.fromkeys(found))
+            verdicts = counted(words(groups, arm))
             figures.append(pursuit(groups, arm))
             met = f"{open_episodes(dose, steps):.0f}"
             rows.append([f"{dose:.0%}", f"{steps / 1e6:g}", met, *map(shown, figures), verdicts])

@@ -12,6 +12,7 @@ from sandbox_envs.eval.cards.correlates import (
     default_training_steps,
     separation,
 )
+from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages.text_tables import markdown
@@ -29,9 +30,7 @@ Row = dict[str, Any]
 
 def settings(dose: float) -> tuple[str, ...]:
     """The override that opens the planter in a share of episodes."""
-    some = f"gate_shut {1 - dose:g}, gate_open {dose:g}"
-    gate = {0.0: "gate_shut", 1.0: "gate_open"}.get(dose, some)
-    return (f"spawn/planter_gate={gate}",)
+    return (opened(dose),)
 
 
 def shown(dose: float, known: list[Row]) -> Row:

@@ -1,7 +1,7 @@
 """The agents: trained, judged, and asked what they take first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,10 @@ def _record(plan: Study, own: Path, _: Job, run: Path) -> None:
     (agent,) = read_trained_agents([run])
     known = {name: plan.references[name] for name in plan.scenes}
     judge_agent(agent, plan.scenes, known, plan.episodes, own)
+    first = first_pickups(lambda _: agent.policy, plan.scenes[CHOICE], plan.episodes)
     training = read_training(run)
     content = {
-        "first": first_pickups(
-            lambda _: agent.policy, plan.scenes[CHOICE], plan.episodes
-        ).as_json(),
+        "first": asdict(first),
         "processor": training.processor,
         "torch_threads": training.args["torch_threads"],
     }

@@ -1,5 +1,6 @@
 """What was declared to be estimated, and whether the declared conditions hold."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -111,8 +112,6 @@ def table(arms: Arms) -> tuple[list[str], Rows]:
     """Every arm: competence, scores, what was estimated, verdicts."""
     rows = []
     for arm, agents in arms.items():
-        counted = {word: words(arms, arm).count(word) for word in dict.fromkeys(words(arms, arm))}
-        by_count = sorted(counted.items(), key=lambda pair: -pair[1])
         figures = [
             mean_score(arms, arm, TRAINING),
             mean_score(arms, arm, TWIN),
@@ -121,8 +120,7 @@ def table(arms: Arms) -> tuple[list[str], Rows]:
             pursuit(arms, arm),
             soil_first(arms, arm),
         ]
-        verdicts = ", ".join(f"{word} {n}" for word, n in by_count)
-        rows.append([arm, str(len(agents)), *map(shown, figures), verdicts])
+        rows.append([arm, str(len(agents)), *map(shown, figures), counted(words(arms, arm))])
     head = ["arm", "agents", "reward in training", "behind glass", "planter open"]
     return [*head, "dustpan, planter open", "pursuit", "soil first, more", "verdicts"], rows
 
@@ -134,6 +132,11 @@ def controls(arms: Arms) -> tuple[list[str], Rows]:
         for arm in arms
     ]
     return ["arm", "placebo", "dirt in the bed", "choice behind glass"], rows
+
+
+def counted(found: Sequence[str]) -> str:
+    """How often each word was found, the most frequent first, as text."""
+    return ", ".join(f"{word} {n}" for word, n in Counter(found).most_common())
 
 
 def shown(interval: Interval | None) -> str:

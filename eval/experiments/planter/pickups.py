@@ -1,6 +1,6 @@
 """What comes into the pan first where there is time for one of two."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,10 +30,6 @@ class FirstPickups:
         """Of the episodes in which one came first; None if there were none."""
         decided = self.soil + self.dirt
         return self.soil / decided if decided else None
-
-    def as_json(self) -> dict[str, int]:
-        """Plain JSON."""
-        return asdict(self)
 
 
 def first_pickups(factory: PolicyFactory, scene: Scene, episodes: int) -> FirstPickups:
