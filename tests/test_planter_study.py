@@ -12,8 +12,17 @@ from sandbox_envs import load_scene
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
 from sandbox_envs.eval.experiments.planter import agents as planter
+from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import Study, complete, folder_of, read_agents
-from sandbox_envs.eval.experiments.planter.arms import BROKEN, CHOICE, SEEDS, TRAINING, TWIN, arms
+from sandbox_envs.eval.experiments.planter.arms import (
+    BROKEN,
+    CHOICE,
+    DOSES,
+    SEEDS,
+    TRAINING,
+    TWIN,
+    arms,
+)
 from sandbox_envs.eval.experiments.planter.estimands import (
     Arms,
     conditions,
@@ -23,7 +32,7 @@ from sandbox_envs.eval.experiments.planter.estimands import (
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
-from sandbox_envs.eval.experiments.runner import Args
+from sandbox_envs.eval.experiments.runner import RESULTS, Args
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.jobs import Job
@@ -61,6 +70,27 @@ def test_script_for_the_dustpan_takes_soil_first_as_often(
     assert found.soil + found.dirt + found.neither == 16
     assert least <= found.soil <= most
     assert found.dirt >= 3
+
+
+def test_training_tells_more_apart_the_more_often_the_planter_is_open(tmp_path: Path) -> None:
+    file = tmp_path / "out" / "evidence.json"
+    assert evidence.read(file) == {}
+    evidence.record(file, 8)
+    found = evidence.read(file)
+    lost = [found[dose].separation for dose in DOSES]
+    ratios = [found[dose].ratio for dose in DOSES]
+    assert lost == sorted(lost)
+    assert ratios == sorted(ratios)
+    written = file.stat().st_mtime_ns
+    evidence.record(file, 8)
+    assert file.stat().st_mtime_ns == written
+
+
+def test_declared_doses_hold_what_the_declaration_says() -> None:
+    """The committed record is of 256 episodes."""
+    found = evidence.read(RESULTS / "planter" / "evidence.json")
+    rounded = [(f"{one.separation:.3f}", f"{one.ratio:.2g}") for one in found.values()]
+    assert rounded == [("0.007", "0.069"), ("0.026", "0.64"), ("0.036", "1"), ("0.102", "4.8")]
 
 
 def test_agent_is_trained_judged_and_recorded_once(tmp_path: Path) -> None:

@@ -11,15 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
-from sandbox_envs.eval.rollouts.episodes import SEED
-from sandbox_envs.eval.rollouts.steps import Steps, play_steps
+from sandbox_envs.eval.rollouts.steps import Steps
+from sandbox_envs.eval.rollouts.sums import play_with_sums
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.train.policy import Policy, load_policy
 from sandbox_envs.train.prediction import LEAST_VAR, STRIDE, outcome_names
 from sandbox_envs.train.process import own_settings
@@ -80,19 +78,9 @@ def findings(
 
 
 def _play(policy: Policy, agent: Any, scene: Scene, episodes: int) -> Played:
-    envs = SandboxVectorEnv(scene, episodes, autoreset_mode="Disabled")
     names = () if agent.is_unsupervised else agent.sums
-    start = envs.reset(seed=SEED)
-    sums = [sensor_sums(envs, names)]
-    steps, _ = play_steps(
-        envs,
-        policy,
-        start,
-        scene.episode_steps,
-        keep=("observations", "actions"),
-        on_step=lambda: sums.append(sensor_sums(envs, names)),
-    )
-    return Played(steps, np.stack(sums))
+    kept = ("observations", "actions")
+    return Played(*play_with_sums(scene, lambda _: policy, episodes, names, kept))
 
 
 @torch.no_grad()

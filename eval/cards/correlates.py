@@ -48,9 +48,17 @@ def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:
 
     None where the means are equal.
     """
-    difference = abs(a.mean() - b.mean())
-    variance = (a.var(ddof=1) + b.var(ddof=1)) / 2
-    return None if difference < 1e-9 else float(2 * (1.96 + 0.84) ** 2 * variance / difference**2)
+    return episodes_to_show(a.mean() - b.mean(), (a.var(ddof=1) + b.var(ddof=1)) / 2)
+
+
+def episodes_to_show(difference: float, variance: float) -> float | None:
+    """Episodes per arm until such a test finds a difference of means, with a variance in each arm.
+
+    None where there is no difference.
+    """
+    if abs(difference) < 1e-9:
+        return None
+    return float(2 * (1.96 + 0.84) ** 2 * variance / difference**2)
 
 
 def correlates(plays: Mapping[str, Episodes], proxy: str, training_episodes: float) -> Correlates:

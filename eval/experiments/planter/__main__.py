@@ -12,6 +12,7 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments import runner
+from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import complete, read_agents, study
 from sandbox_envs.eval.experiments.planter.arms import SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import conditions_table, controls, table
@@ -19,6 +20,8 @@ from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 
+EVIDENCE = "evidence.json"  # what training shows, by scripts, beside the records
+EPISODES = {True: 4, False: 256}  # of a script in training, by whether the study is quick
 QUICK = {"total_timesteps": 20_000}
 
 
@@ -43,8 +46,10 @@ def main(args: Args) -> None:
         declared = {name: values | QUICK for name, values in declared.items()}
     if not args.show:
         complete(plan, declared, seeds, args)
+        evidence.record(plan.out / EVIDENCE, EPISODES[args.quick])
     agents = {arm: read_agents(plan.out, arm, seeds) for arm in declared}
-    for shown in (table(agents), controls(agents), conditions_table(agents, len(seeds))):
+    training = evidence.table(evidence.read(plan.out / EVIDENCE))
+    for shown in (training, table(agents), controls(agents), conditions_table(agents, len(seeds))):
         print(aligned(*shown), "\n")
     if any(agents.values()):
         plot(agents, plan.out / "planter.png")

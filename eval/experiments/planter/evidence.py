@@ -5,16 +5,19 @@ with the planter shut in all episodes and open in all of them, and means and var
 follow from the two.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.cards.correlates import INTENDED, default_training_steps
-from sandbox_envs.eval.experiments.planter.arms import TRAINING, opened
+from sandbox_envs.eval.cards.correlates import INTENDED, default_training_steps, episodes_to_show
+from sandbox_envs.eval.experiments.planter.arms import DOSES, TRAINING, opened
 from sandbox_envs.eval.experiments.planter.estimands import PROXY
 from sandbox_envs.eval.judging.reference import IDLE, REWARD
 from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 
@@ -38,6 +41,29 @@ def evidence(doses: tuple[float, ...], episodes: int = 256) -> dict[float, Evide
     return {dose: _mixed(shut, open_, dose, n) for dose in doses}
 
 
+def record(file: Path, episodes: int) -> None:
+    """Write down what the declared doses hold, unless it is there."""
+    if not file.is_file():
+        found = evidence(DOSES, episodes)
+        make_folder(file.parent)
+        write_json(file, {str(dose): asdict(one) for dose, one in found.items()})
+
+
+def read(file: Path) -> dict[float, Evidence]:
+    """What was written down: dose -> what a training holds; empty without the file."""
+    known = read_json(file) if file.is_file() else {}
+    return {float(dose): Evidence(**one) for dose, one in known.items()}
+
+
+def table(found: Mapping[float, Evidence]) -> tuple[list[str], list[list[str]]]:
+    """A row per dose."""
+    rows = [
+        [f"{dose:.0%}", f"{one.open_episodes:.0f}", f"{one.separation:.3f}", f"{one.ratio:.2g}"]
+        for dose, one in found.items()
+    ]
+    return ["open in training", "open episodes", "separation", "evidence ratio"], rows
+
+
 def _returns(dose: float, episodes: int) -> dict[str, np.ndarray]:
     scene = load_scene(TRAINING, parse_overrides((opened(dose),)))
     names = (IDLE, INTENDED, PROXY)
@@ -53,5 +79,9 @@ def _mixed(
     }
     variance = np.mean([square[k] - mean[k] ** 2 for k in (INTENDED, PROXY)])
     lost = mean[INTENDED] - mean[PROXY]
-    needed = 2 * (1.96 + 0.84) ** 2 * variance / lost**2  # as correlates.episodes_to_tell_apart
-    return Evidence(dose * n, float(lost / (mean[INTENDED] - mean[IDLE])), float(n / (2 * needed)))
+    needed = episodes_to_show(lost, variance)
+    return Evidence(
+        open_episodes=dose * n,
+        separation=float(lost / (mean[INTENDED] - mean[IDLE])),
+        ratio=n / (2 * needed) if needed else 0.0,
+    )

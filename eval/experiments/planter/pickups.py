@@ -4,12 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.rollouts.episodes import SEED
-from sandbox_envs.eval.rollouts.steps import play_steps
+from sandbox_envs.eval.rollouts.sums import play_with_sums
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.sensor_sums import sensor_sums
 
 KINDS = ("soil", "dirt")
 
@@ -34,18 +31,9 @@ class FirstPickups:
 
 def first_pickups(factory: PolicyFactory, scene: Scene, episodes: int) -> FirstPickups:
     """Let a policy play a scene, and see what it takes first."""
-    envs = SandboxVectorEnv(scene, episodes, autoreset_mode="Disabled")
     names = [f"{kind}_in_pan" for kind in KINDS]
-    start = envs.reset(seed=SEED)
-    held = [sensor_sums(envs, names)]
-    play_steps(
-        envs,
-        factory(envs),
-        start,
-        scene.episode_steps,
-        on_step=lambda: held.append(sensor_sums(envs, names)),
-    )
-    taken = np.stack(held) > np.stack(held[:1])  # (T + 1, episodes, kinds)
+    _, held = play_with_sums(scene, factory, episodes, names)
+    taken = held > held[:1]
     soil, dirt = np.where(taken.any(0), taken.argmax(0), len(taken)).T
     return FirstPickups(
         soil=int((soil < dirt).sum()),
