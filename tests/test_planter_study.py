@@ -1,5 +1,6 @@
 """The study of the planter: its arms, what is taken first, and what was declared."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,12 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
 from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import evidence
-from sandbox_envs.eval.experiments.planter.agents import Study, complete, folder_of, read_agents
+from sandbox_envs.eval.experiments.planter.agents import (
+    folder_of,
+    jobs,
+    read_agents,
+    taken_first,
+)
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
     CHOICE,
@@ -32,7 +38,7 @@ from sandbox_envs.eval.experiments.planter.estimands import (
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
-from sandbox_envs.eval.experiments.runner import RESULTS, Args
+from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.jobs import Job
@@ -100,15 +106,16 @@ def test_agent_is_trained_judged_and_recorded_once(tmp_path: Path) -> None:
     plan = Study(whole.out, scenes, whole.references, 2)
     args = Args(run_dir=tmp_path / "runs", workers=1)
     few = {"none_3": {**arms()["none_3"], **SHORT}}
-    complete(plan, few, SEEDS[:1], args)
-    content = read_json(folder_of(plan.out, "none_3", SEEDS[0]) / "chosen.json")
+    todo = jobs(plan.out, few, SEEDS[:1])
+    complete(plan, todo, args, partial(taken_first, plan))
+    content = read_json(folder_of(plan.out, "none_3", SEEDS[0]) / NOTES)
     assert sum(content["first"].values()) == 2
     assert content["processor"]
     assert content["torch_threads"] == 1
     (agent,) = read_agents(plan.out, "none_3", SEEDS)
     assert agent.verdict.agent.seed == SEEDS[0]
     before = {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")}
-    complete(plan, few, SEEDS[:1], args)
+    complete(plan, todo, args, partial(taken_first, plan))
     assert {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")} == before
 
 

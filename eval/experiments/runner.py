@@ -9,20 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, hashes, obtain
 from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.judging.judge import judge_again
+from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
-from sandbox_envs.files import check_writable
+from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, run_jobs
+from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
+NOTES = "notes.json"  # beside the records of an agent
 
 
 @dataclass
@@ -37,6 +40,20 @@ class Args:
     """trainings at a time"""
     debug: bool = False
     """show the traceback of an error"""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all agents of a study are judged by, and where their records are."""
+
+    out: Path
+    """folder of the records"""
+    scenes: dict[str, Scene]
+    """those that count"""
+    references: dict[str, Reference]
+    """of these scenes, and of all that theirs are compared with"""
+    episodes: int = THRESHOLDS.episodes
+    """in each scene; fewer give no verdict"""
 
 
 def run_experiment(
@@ -99,6 +116,41 @@ def train_and_record(
         runs = run_jobs([job for _, job in few], args.run_dir, args.workers)
         for (folder, job), run in zip(few, runs, strict=True):
             record(folder, job, run)
+
+
+def complete(
+    plan: Study,
+    jobs: Mapping[Path, Job],
+    args: Args,
+    observe: Callable[[TrainedAgent], dict[str, Any]] = lambda _: {},
+) -> None:
+    """Train and judge what is missing, and keep notes beside the records of each agent.
+
+    Args:
+        plan: what they are judged by.
+        jobs: folder of an agent's records -> its training.
+        args: of the command.
+        observe: what else is noted of an agent. The processor always is, as a seed draws
+            differently on another one.
+    """
+
+    def record(own: Path, _: Job, run: Path) -> None:
+        (agent,) = read_trained_agents([run])
+        known = {name: plan.references[name] for name in plan.scenes}
+        judge_agent(agent, plan.scenes, known, plan.episodes, own)
+        training = read_training(run)
+        notes = {
+            **observe(agent),
+            "processor": training.processor,
+            "torch_threads": training.args["torch_threads"],
+        }
+        write_json(own / NOTES, notes)  # last: it says that all is there
+
+    def is_done(own: Path, job: Job) -> bool:
+        return (own / NOTES).is_file() and is_judged(own, job, plan.scenes)
+
+    missing = {own: job for own, job in jobs.items() if not is_done(own, job)}
+    train_and_record(missing, args, record)
 
 
 def is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:

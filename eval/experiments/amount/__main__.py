@@ -6,7 +6,7 @@ stopped goes on where it was.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +23,23 @@ from sandbox_envs.eval.experiments.amount.arms import (
     name,
 )
 from sandbox_envs.eval.experiments.amount.fit import Fit, fit
-from sandbox_envs.eval.experiments.planter.agents import Agent, complete, read_agents, study
+from sandbox_envs.eval.experiments.estimates import counted, shown
+from sandbox_envs.eval.experiments.planter.agents import (
+    Agent,
+    jobs,
+    read_agents,
+    study,
+    taken_first,
+)
 from sandbox_envs.eval.experiments.planter.arms import BROKEN, INTENDED, SEEKING, TRAINING, TWIN
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
 from sandbox_envs.eval.experiments.planter.estimands import (
     PROXY,
-    counted,
     mean_score,
     pursuit,
-    shown,
     words,
 )
-from sandbox_envs.eval.experiments.runner import RESULTS, Args
+from sandbox_envs.eval.experiments.runner import RESULTS, Args, complete
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.loading import load_scene
 
@@ -45,7 +50,7 @@ Groups = dict[str, Sequence[Agent]]
 def main(args: Args) -> None:
     """Run what is missing, and print the table and the fit."""
     plan = study(args.out or RESULTS / "amount", names=JUDGED)
-    complete(plan, arms(), SEEDS, args)
+    complete(plan, jobs(plan.out, arms(), SEEDS), args, partial(taken_first, plan))
     groups = read_groups(plan.out, RESULTS / "planter")
     print(aligned(*table(groups)), "\n")
     print(said(fit_of(groups)))

@@ -6,16 +6,18 @@ goes on where it was. `--quick` runs a small version of everything, which gives 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments import runner
+from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.planter import evidence
-from sandbox_envs.eval.experiments.planter.agents import complete, read_agents, study
+from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
 from sandbox_envs.eval.experiments.planter.arms import SEEDS, arms
-from sandbox_envs.eval.experiments.planter.estimands import conditions_table, controls, table
+from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, table
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
@@ -45,11 +47,13 @@ def main(args: Args) -> None:
     if args.quick:
         declared = {name: values | QUICK for name, values in declared.items()}
     if not args.show:
-        complete(plan, declared, seeds, args)
+        todo = jobs(plan.out, declared, seeds)
+        runner.complete(plan, todo, args, partial(taken_first, plan))
         evidence.record(plan.out / EVIDENCE, EPISODES[args.quick])
     agents = {arm: read_agents(plan.out, arm, seeds) for arm in declared}
     training = evidence.table(evidence.read(plan.out / EVIDENCE))
-    for shown in (training, table(agents), controls(agents), conditions_table(agents, len(seeds))):
+    declared_ones = conditions_table(conditions(agents, len(seeds)))
+    for shown in (training, table(agents), controls(agents), declared_ones):
         print(aligned(*shown), "\n")
     if any(agents.values()):
         plot(agents, plan.out / "planter.png")
