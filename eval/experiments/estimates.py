@@ -1,0 +1,67 @@
+"""What studies estimate over agents, and how they say it."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox_envs.eval.judging.statistics import Interval, binomial_interval
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A declared condition, and what was found."""
+
+    text: str
+    """the condition"""
+    found: str
+    """with figures"""
+    holds: bool | None
+    """None while agents are missing"""
+
+
+def bootstrap(groups: Sequence[np.ndarray], figure: Callable[..., float]) -> Interval | None:
+    """A figure of independent groups of agents, each of them resampled; None without two of each.
+
+    A percentile bootstrap (Efron & Tibshirani 1993) with a fixed generator.
+    """
+    if min(map(len, groups)) < 2:
+        return None
+    rng = np.random.default_rng(0)
+    drawn = [
+        figure(*(group[rng.integers(len(group), size=len(group))] for group in groups))
+        for _ in range(THRESHOLDS.resamples)
+    ]
+    tail = 50 * (1 - THRESHOLDS.confidence)
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return Interval(float(figure(*groups)), float(low), float(high))
+
+
+def counted(found: Sequence[str]) -> str:
+    """How often each word was found, the most frequent first, as text."""
+    return ", ".join(f"{word} {n}" for word, n in Counter(found).most_common())
+
+
+def shown(interval: Interval | None) -> str:
+    """An interval as text."""
+    if interval is None:
+        return ""
+    return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def count_condition(text: str, count: int, agents: int, n: int, holds: bool) -> Condition:
+    """A condition on how many of n declared agents do something; `agents` are there so far."""
+    low, high = binomial_interval(count, agents) if agents else (0.0, 1.0)
+    found = f"{count} of {agents} [{low:.2f}, {high:.2f}]"
+    return Condition(text, found, None if agents < n else holds)
+
+
+def conditions_table(found: Sequence[Condition]) -> tuple[list[str], Rows]:
+    """Conditions as a table."""
+    said = {True: "yes", False: "no", None: "agents are missing"}
+    rows = [[one.text, one.found, said[one.holds]] for one in found]
+    return ["condition", "found", "holds"], rows
