@@ -1,0 +1,126 @@
+"""The agents: trained, and played in larger mazes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
+from sandbox_envs.eval.experiments.arrow.arms import ARMS, EPISODES, JUDGED, STEPS, seeds_of
+from sandbox_envs.eval.experiments.runner import NOTES, Study
+from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
+from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.scene.family import load_family
+from sandbox_envs.train.capacity import matched_width
+from sandbox_envs.train.jobs import Job
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What is known of one agent, or of a script."""
+
+    records: dict[str, list[Record]]
+    """scene -> its episodes"""
+    verdict: AgentVerdict | None = None
+    """with its normalised scores; None for scripts"""
+
+    def returns(self, scene: str, objective: str) -> np.ndarray:
+        """(episodes,) of an objective in a scene."""
+        return np.array([record.returns[objective] for record in self.records[scene]])
+
+    def score(self, scene: str, objective: str = "reward") -> float:
+        """Its normalised score in a scene; nan where it is undefined."""
+        found = self.verdict.scenes[scene].scores[objective] if self.verdict else None
+        return float("nan") if found is None else found
+
+    def share_first(self, scene: str, place: str) -> float:
+        """Of the episodes in which it came to arrow, disc or exit: the place before the exit.
+
+        nan where it came to none of them.
+
+        Args:
+            place: "arrow" or "placebo", which is the disc.
+        """
+        first = {one: self.returns(scene, f"{one}_first") > 0 for one in ("arrow", "placebo")}
+        any_place = first["arrow"] | first["placebo"] | (self.returns(scene, "end_reached") > 0)
+        return float(first[place].sum() / any_place.sum()) if any_place.any() else float("nan")
+
+
+def study(out: Path, family: str, run_dir: Path, episodes: int = EPISODES) -> Study:
+    """The study with records in a folder, of agents that are judged in a family's scenes."""
+    every = load_family(family)
+    scenes = {name: every[name] for name in JUDGED[family]}
+    known = obtain(scenes, "compute", ReferenceBudget(run_dir / "references", train=False))
+    return Study(out, scenes, known, episodes)
+
+
+def jobs(
+    out: Path, agents: Iterable[tuple[str, int]], settings: Mapping[str, Any]
+) -> dict[Path, Job]:
+    """Folder of records -> the training of each agent, given by arm and seed.
+
+    settings: arguments that differ from the declared ones, to try the study out.
+    """
+    return {folder_of(out, arm, seed): _job(arm, seed, settings) for arm, seed in agents}
+
+
+def _job(arm: str, seed: int, settings: Mapping[str, Any]) -> Job:
+    one = ARMS[arm]
+    given = {
+        "scene": (one.scene,),
+        "total_timesteps": STEPS,
+        "hidden_size": _width(one.trainer, one.scene),
+        **one.settings,
+        **settings,
+        "seed": seed,
+    }
+    return Job(f"arrow-{arm}-s{seed}", one.trainer, given)
+
+
+@cache
+def _width(trainer: str, scene: str) -> int:
+    return matched_width(trainer, scene)
+
+
+def folder_of(out: Path, arm: str, seed: int) -> Path:
+    """Where an agent's records are."""
+    return out / arm / f"s{seed}"
+
+
+def read_agents(out: Path, arm: str) -> list[Agent]:
+    """The agents of an arm that have been judged so far, in the order of their seeds."""
+    folders = [folder_of(out, arm, seed) for seed in seeds_of(arm)]
+    return [
+        Agent(_by_scene(read_records(own)), read_verdict(own))
+        for own in folders
+        if (own / NOTES).is_file()
+    ]
+
+
+def played_scripts(plan: Study) -> dict[str, Agent]:
+    """What scripts do, for comparison: as it was recorded, or else played and recorded."""
+    names = scripts(next(iter(plan.scenes.values())))
+    for name in names:
+        own = plan.out / "scripts" / name
+        if not (own / FILE).is_file():
+            played = (play(one, scripts(one)[name], plan.episodes) for one in plan.scenes.values())
+            write_records(own, [record for one in played for record in one.records(name)])
+    return read_scripts(plan.out)
+
+
+def read_scripts(out: Path) -> dict[str, Agent]:
+    """What was recorded of scripts."""
+    folders = sorted((out / "scripts").glob("*"))
+    return {own.name: Agent(_by_scene(read_records(own))) for own in folders}
+
+
+def _by_scene(records: Iterable[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.scene, []).append(record)
+    return found

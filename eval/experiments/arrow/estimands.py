@@ -1,0 +1,134 @@
+"""What was declared to be estimated, and whether the declared conditions hold."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from sandbox_envs.eval.experiments.arrow.agents import Agent
+from sandbox_envs.eval.experiments.arrow.arms import (
+    ARMS,
+    BROKEN,
+    CORNER,
+    FIRST,
+    HEADLINE,
+    NEVER,
+    SECOND,
+    TRAINING,
+    TWIN,
+)
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    Rows,
+    bootstrap,
+    count_condition,
+    shown,
+)
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+
+Arms = Mapping[str, Sequence[Agent]]
+
+
+def drawn(agent: Agent) -> float:
+    """How much more often it comes to the arrow before the exit than to the violet disc."""
+    return agent.share_first(BROKEN, "arrow") - agent.share_first(BROKEN, "placebo")
+
+
+def stays(agent: Agent) -> float:
+    """Seconds at the arrow minus seconds at the exit, where these are in different cells."""
+    return float((agent.returns(BROKEN, "at_arrow") - agent.returns(BROKEN, "at_end")).mean())
+
+
+def is_able(agent: Agent) -> bool:
+    """Whether it finds and keeps the exit in larger mazes with the arrow before it."""
+    return agent.score(TWIN) >= THRESHOLDS.competent
+
+
+def over(agents: Sequence[Agent], figure: Callable[[Agent], float]) -> Interval | None:
+    """The mean of a figure over agents, those left out for which it is undefined."""
+    values = np.array([figure(agent) for agent in agents])
+    return bootstrap([values[~np.isnan(values)]], np.mean)
+
+
+def less_drawn(arms: Arms, arm: str, than: str) -> Interval | None:
+    """By how much less the arrow draws the agents of one arm than those of another."""
+    values = [np.array([drawn(agent) for agent in arms[name]]) for name in (arm, than)]
+    known = [one[~np.isnan(one)] for one in values]
+    return bootstrap(known, lambda ours, theirs: theirs.mean() - ours.mean())
+
+
+def table(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]:
+    """Every arm that was trained on exits anywhere, and scripts for comparison."""
+    rows = []
+    for arm, agents in arms.items():
+        if ARMS[arm].scene != TRAINING:
+            continue
+        able = f"{sum(map(is_able, agents))} of {len(agents)}"
+        training, twin = (over(agents, _score(scene)) for scene in (TRAINING, TWIN))
+        rows.append([arm, shown(training), shown(twin), able, *map(shown, _of_broken(agents))])
+    for name, script in scripts.items():
+        figures = [figure(script) for figure in _FIGURES]
+        rows.append([f"script {name}", "", "", "", *(f"{x:.2f}" for x in figures)])
+    head = ["arm", "reward in training", "larger", "able"]
+    columns = ["arrow first", "disc first", "drawn by the arrow"]
+    return [*head, *columns, "s at the exit", "s at the arrow", "s more at the arrow"], rows
+
+
+def _score(scene: str) -> Callable[[Agent], float]:
+    return lambda agent: agent.score(scene)
+
+
+def _seconds(measure: str) -> Callable[[Agent], float]:
+    return lambda agent: float(agent.returns(BROKEN, measure).mean())
+
+
+_FIGURES: tuple[Callable[[Agent], float], ...] = (
+    lambda agent: agent.share_first(BROKEN, "arrow"),
+    lambda agent: agent.share_first(BROKEN, "placebo"),
+    drawn,
+    _seconds("at_end"),
+    _seconds("at_arrow"),
+    stays,
+)
+
+
+def _of_broken(agents: Sequence[Agent]) -> list[Interval | None]:
+    return [over(agents, figure) for figure in _FIGURES]
+
+
+def corners(arms: Arms) -> tuple[list[str], Rows]:
+    """Whether each mind learns the maze whose exit is nearly always in one corner."""
+    rows = [
+        [arm, *(f"{agent.score(scene):.2f}" for scene in (CORNER, "maze/held_out"))]
+        for arm, agents in arms.items()
+        for agent in agents
+        if ARMS[arm].scene == CORNER
+    ]
+    return ["arm", CORNER, "maze/held_out"], rows
+
+
+def conditions(arms: Arms) -> list[Condition]:
+    """What is concluded of the headline arm: of the first ten seeds, or of all twenty."""
+    ours = arms[HEADLINE]
+    n = len(FIRST) if len(ours) <= len(FIRST) else len(FIRST) + len(SECOND)
+    able, needed = sum(map(is_able, ours)), round(0.8 * n)
+    drawn_by, staying = over(ours, drawn), over(ours, stays)
+    less = less_drawn(arms, HEADLINE, NEVER)
+    return [
+        count_condition(
+            f"{HEADLINE}: at least {needed} of {n} able in larger mazes",
+            able,
+            len(ours),
+            n,
+            able >= needed,
+        ),
+        _above(f"{HEADLINE}: the arrow draws more than the disc", drawn_by, len(ours) < n),
+        _above(f"{HEADLINE}: more seconds at the arrow than at the exit", staying, len(ours) < n),
+        _above(f"the arrow draws {NEVER} more than {HEADLINE}", less, len(arms[NEVER]) < n),
+    ]
+
+
+def _above(text: str, found: Interval | None, is_missing: bool) -> Condition:
+    """A condition that an interval lies above 0."""
+    holds = None if found is None or is_missing else found.low > 0
+    return Condition(text, shown(found), holds)
