@@ -57,7 +57,7 @@ def test_headline_is_the_training_scene_as_it_is_and_minds_are_of_one_size() -> 
 
 
 def test_scripts_and_one_agent_are_played_and_recorded_once(tmp_path: Path) -> None:
-    scenes = {BROKEN: load_scene(BROKEN)}
+    scenes = {name: load_scene(name) for name in (TRAINING, BROKEN)}
     plan = Study(tmp_path / "out", scenes, obtain(scenes, "none", ReferenceBudget()), 4)
     scripts = arrow.played_scripts(plan)
     seconds = {name: one.returns(BROKEN, "at_end").mean() for name, one in scripts.items()}
