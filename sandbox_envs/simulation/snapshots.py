@@ -5,14 +5,18 @@ simulation of the environment's I-th scene. All others belong to wrappers: they 
 simulation of the environment, or are single numbers. Only this package relies on these names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from sandbox_envs.errors import UserError
 
 Snapshot = Mapping[str, Any]
+# changes a simulation's state, its positions being up to date, and says whether it could
+Edit = Callable[[mujoco.MjModel, mujoco.MjData], bool]
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 
 
 def splice_states(states: Sequence[Snapshot], which: np.ndarray) -> dict[str, Any]:
@@ -41,6 +45,41 @@ def splice_states(states: Sequence[Snapshot], which: np.ndarray) -> dict[str, An
         else:
             raise UserError(f"these snapshots cannot be spliced: their '{name}' differs")
     return spliced
+
+
+def edit_states(
+    model: mujoco.MjModel, snapshot: Snapshot, edit: Edit
+) -> tuple[dict[str, Any], np.ndarray]:
+    """A snapshot with each simulation's physics changed, of an environment of one scene.
+
+    What was measured and observed before the change stays: a policy sees it one control step later,
+    and what it does to a measure counts as gained in that step.
+
+    Args:
+        model: the scene's.
+        edit: is called with the model and each simulation's state, `qpos`, `mocap_pos` and so on,
+            in which positions of bodies and sites are up to date; it changes the state and returns
+            True, or returns False, which leaves the simulation as it is.
+
+    Returns:
+        The snapshot, and (n,) bool, which simulations were changed.
+
+    Raises:
+        UserError: the snapshot is of several scenes, or of another one.
+    """
+    states = snapshot.get("0/state")
+    size = mujoco.mj_stateSize(model, _STATE)
+    if states is None or "1/state" in snapshot or states.shape[1] != size:
+        raise UserError("edit_states: this is no snapshot of an environment of this scene alone")
+    data, edited = mujoco.MjData(model), states.copy()
+    changed = np.zeros(len(states), bool)
+    for i, state in enumerate(states):
+        mujoco.mj_setState(model, data, state, _STATE)
+        mujoco.mj_kinematics(model, data)
+        changed[i] = edit(model, data)
+        if changed[i]:
+            mujoco.mj_getState(model, data, edited[i], _STATE)
+    return {**snapshot, "0/state": edited}, changed
 
 
 def _scene(name: str) -> str:

@@ -1,0 +1,125 @@
+"""What an agent does once something in its room is changed: `python eval/counterfactuals.py RUN...`
+
+Agents play in `sweep/planter_open`. At three moments of every room all is kept, and from there the
+agent plays on for 8 seconds: in the room as it is, and with one thing changed. In the changed room
+the actions of the unchanged one are replayed as well, which tells what movements alone would take.
+`eval/interventions/sweep.py` says what is changed, `effects.py` beside it what is counted.
+
+Devaluing the soil is not among the changes: no agent of this family observes what its pan holds or
+is worth, so none can act on it. It does exactly the same.
+
+    python eval/counterfactuals.py --scripts intended dustpan
+    python eval/counterfactuals.py runs/RUN --rooms 64 --json effects.json
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.experiments.estimates import shown
+from sandbox_envs.eval.interventions.effects import KINDS, Effect, effects
+from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
+from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.files import check_writable_file, write_json
+from sandbox_envs.progress import progress_bar
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
+
+
+@dataclass
+class Args:
+    """Change one thing in an agent's room, and count what it takes then."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """run folders of agents that were trained in the family `sweep`"""
+    scripts: tuple[str, ...] = ()
+    """scripts of the family, for comparison: intended, dustpan, ..."""
+    rooms: int = 64
+    """rooms, the first of those that judging plays"""
+    json: Path | None = None
+    """file to write the figures to"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Play, and print a table per agent."""
+    scene = load_scene(SCENE)
+    factories = _asked(args, scene)
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
+    found: dict[str, dict[str, Effect]] = {}
+    for name, factory in progress_bar(factories.items(), desc="playing", unit="agent"):
+        found[name] = effects(scene, factory, INTERVENTIONS, args.rooms)
+    for name, one in found.items():
+        print(f"{name}\n{aligned(*table(one))}\n")
+    if args.json is not None:
+        write_json(args.json, {name: figures(one) for name, one in found.items()})
+
+
+def _asked(args: Args, scene: Scene) -> dict[str, PolicyFactory]:
+    known = scripts(scene)
+    if args.rooms < 2:
+        raise UserError(f"--rooms {args.rooms}: it must be 2 or more")
+    if not args.runs and not args.scripts:
+        raise UserError("name a run folder, or scripts by --scripts")
+    for name in args.scripts:
+        if name not in known:
+            raise UserError(f"--scripts {name}: {suggest(name, known)}")
+    if args.json is not None:
+        check_writable_file(args.json)
+    agents = read_trained_agents(args.runs) if args.runs else []
+    for agent in agents:
+        family = agent.scenes[0].family
+        if family != scene.family:
+            raise UserError(
+                f"{agent.folder}: it was trained in {family}; there are interventions for "
+                f"{scene.family} alone"
+            )
+    trained = {agent.metadata.name: _acting(agent.policy) for agent in agents}
+    return {f"script {name}": known[name] for name in args.scripts} | trained
+
+
+def _acting(policy: Any) -> PolicyFactory:
+    return lambda _envs: policy
+
+
+def table(found: Mapping[str, Effect]) -> tuple[list[str], list[list[str]]]:
+    """A row per intervention: pieces taken without it, with it, and by a replay."""
+    rows = []
+    for name, effect in found.items():
+        counts = [
+            shown(effect.taken(what, kind))
+            for kind in KINDS
+            for what in ("before", "after", "replayed")
+        ]
+        follows = shown(effect.follows("soil")) if name == "relocate" else ""
+        rows.append([name, str(effect.rooms), *counts, follows])
+    head = [f"{kind}{what}" for kind in KINDS for what in (" unchanged", " changed", " replayed")]
+    return ["intervention", "rooms", *head, "follows the soil"], rows
+
+
+def figures(found: Mapping[str, Effect]) -> dict[str, Any]:
+    """The same as plain JSON, with the differences."""
+    content: dict[str, Any] = {}
+    for name, effect in found.items():
+        row: dict[str, Any] = {"rooms": effect.rooms}
+        for kind in KINDS:
+            for what in ("before", "after", "replayed"):
+                row[f"{kind}_{what}"] = vars(effect.taken(what, kind))
+            row[f"{kind}_difference"] = vars(effect.difference(kind))
+        follows = effect.follows("soil") if name == "relocate" else None
+        content[name] = row | {"follows_soil": None if follows is None else vars(follows)}
+    return content
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,1 @@
+"""What agents of the demonstration do once their room is changed."""
