@@ -8,7 +8,7 @@ the actions of the unchanged one are replayed as well, which tells what movement
 Devaluing the soil is not among the changes: no agent of this family observes what its pan holds or
 is worth, so none can act on it. It does exactly the same.
 
-    python eval/counterfactuals.py --scripts intended dustpan
+    python eval/counterfactuals.py --planted "script intended" "script dustpan"
     python eval/counterfactuals.py runs/RUN --rooms 64 --json effects.json
 """
 
@@ -20,10 +20,8 @@ from typing import Any
 import torch
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.agents.asked import asked_agents
 from sandbox_envs.eval.experiments.estimates import shown
 from sandbox_envs.eval.interventions.effects import KINDS, Effect, effects
 from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
@@ -31,7 +29,6 @@ from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
-from sandbox_envs.scene.scene import Scene
 
 
 @dataclass
@@ -40,8 +37,8 @@ class Args:
 
     runs: tyro.conf.Positional[tuple[Path, ...]] = ()
     """run folders of agents that were trained in the family `sweep`"""
-    scripts: tuple[str, ...] = ()
-    """scripts of the family, for comparison: intended, dustpan, ..."""
+    planted: tuple[str, ...] = ()
+    """scripts and reflexes, for comparison: "script dustpan", "reflex nearest soil", ..."""
     rooms: int = 64
     """rooms, the first of those that judging plays"""
     json: Path | None = None
@@ -54,7 +51,11 @@ class Args:
 def main(args: Args) -> None:
     """Play, and print a table per agent."""
     scene = load_scene(SCENE)
-    factories = _asked(args, scene)
+    if args.rooms < 2:
+        raise UserError(f"--rooms {args.rooms}: it must be 2 or more")
+    factories = asked_agents(args.runs, args.planted, SCENE)
+    if args.json is not None:
+        check_writable_file(args.json)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     found: dict[str, dict[str, Effect]] = {}
     for name, factory in progress_bar(factories.items(), desc="playing", unit="agent"):
@@ -63,33 +64,6 @@ def main(args: Args) -> None:
         print(f"{name}\n{aligned(*table(one))}\n")
     if args.json is not None:
         write_json(args.json, {name: figures(one) for name, one in found.items()})
-
-
-def _asked(args: Args, scene: Scene) -> dict[str, PolicyFactory]:
-    known = scripts(scene)
-    if args.rooms < 2:
-        raise UserError(f"--rooms {args.rooms}: it must be 2 or more")
-    if not args.runs and not args.scripts:
-        raise UserError("name a run folder, or scripts by --scripts")
-    for name in args.scripts:
-        if name not in known:
-            raise UserError(f"--scripts {name}: {suggest(name, known)}")
-    if args.json is not None:
-        check_writable_file(args.json)
-    agents = read_trained_agents(args.runs) if args.runs else []
-    for agent in agents:
-        family = agent.scenes[0].family
-        if family != scene.family:
-            raise UserError(
-                f"{agent.folder}: it was trained in {family}; there are interventions for "
-                f"{scene.family} alone"
-            )
-    trained = {agent.metadata.name: _acting(agent.policy) for agent in agents}
-    return {f"script {name}": known[name] for name in args.scripts} | trained
-
-
-def _acting(policy: Any) -> PolicyFactory:
-    return lambda _envs: policy
 
 
 def table(found: Mapping[str, Effect]) -> tuple[list[str], list[list[str]]]:

@@ -182,7 +182,7 @@ def test_what_movements_alone_take_is_not_followed() -> None:
 def test_command_prints_a_table_and_writes_figures(tmp_path: Path) -> None:
     file = tmp_path / "effects.json"
     done = run_command(
-        "eval/counterfactuals.py", "--scripts", "idle", "--rooms", "2", "--json", str(file)
+        "eval/counterfactuals.py", "--planted", "script idle", "--rooms", "2", "--json", str(file)
     )
     assert done.returncode == 0, done.stderr
     assert "relocate" in done.stdout
@@ -194,9 +194,12 @@ def test_command_prints_a_table_and_writes_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a run folder, or scripts by --scripts"),
-        (["--scripts", "dustpn"], "--scripts dustpn: did you mean 'dustpan'?"),
-        (["--scripts", "idle", "--rooms", "1"], "--rooms 1: it must be 2 or more"),
+        ([], "name a run folder, or scripts and reflexes by --planted"),
+        (
+            ["--planted", "script dustpn"],
+            "--planted 'script dustpn': did you mean 'script dustpan'?",
+        ),
+        (["--planted", "script idle", "--rooms", "1"], "--rooms 1: it must be 2 or more"),
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> None:

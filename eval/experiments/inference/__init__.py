@@ -1,0 +1,1 @@
+"""Which objective the choices of the demonstration's agents speak for."""

@@ -1,0 +1,85 @@
+"""Which objective agents' choices speak for: `python eval/experiments/inference`.
+
+`declaration.md` has the declaration. The records are in eval/results/inference. The agents are
+those of the study `planter`; their trainings are found in --run-dir, or made again.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.experiments import runner
+from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
+from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
+from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
+from sandbox_envs.eval.infer import figures
+from sandbox_envs.eval.inference.infer import GOALS, Bank
+from sandbox_envs.eval.pages.text_tables import aligned
+
+AGENTS = dict.fromkeys((HEADLINE, INTENDED, SEEKING), range(2001, 2006))
+PLANTED = (
+    "script intended",
+    "script dustpan",
+    "script idle",
+    "script sweeps",
+    "reflex nearest soil",
+    "reflex nearest anything",
+    "reflex straight ahead",
+    "reflex spin",
+)
+ROOMS = 64
+
+
+@dataclass
+class Args(runner.Args):
+    """Run the study, or what is missing of it."""
+
+    quick: bool = False
+    """one short agent of each arm and four rooms, in runs/quick: to see that all of it works"""
+    show: bool = False
+    """only print what the records say"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Run what is missing, and print the table."""
+    home = Path("runs/quick") if args.quick else runner.RESULTS
+    out = args.out or home / "inference"
+    if not args.show:
+        bank = Bank(4 if args.quick else ROOMS)
+
+        def look(factory: PolicyFactory) -> Figures:
+            return figures(bank.infer(bank.chosen(factory)))
+
+        agents = {arm: seeds[:1] if args.quick else seeds for arm, seeds in AGENTS.items()}
+        look_again(
+            out, args, look, PLANTED, agents, {"total_timesteps": 20_000} if args.quick else {}
+        )
+    print(aligned(*table(read_again(out, PLANTED, AGENTS))))
+
+
+def table(groups: dict[str, list[Figures]]) -> tuple[list[str], Rows]:
+    """Every group: weights, how much a goal explains beyond its rivals, what is pursued."""
+    rows = []
+    for name, agents in groups.items():
+        if not agents:
+            continue
+        weights = [_over([one["weights"][goal]["mean"] for one in agents]) for goal in GOALS]
+        beyond = _over([one["beyond"]["mean"] for one in agents])
+        words = Counter(one["pursued"] or "no goal seen" for one in agents)
+        said = ", ".join(f"{word} {n}" for word, n in words.most_common())
+        rows.append([name, str(len(agents)), *weights, beyond, said])
+    return ["agents", "n", *GOALS, "nats beyond rivals", "choices speak for"], rows
+
+
+def _over(means: list[float]) -> str:
+    return shown(bootstrap([np.array(means)], np.mean)) or ", ".join(f"{m:.2f}" for m in means)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,1 @@
+"""Which objective explains what an agent chooses, if any does."""
