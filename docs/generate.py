@@ -382,7 +382,7 @@ def _interval(values: list[float]) -> str:
     if not values:
         return ""
     found = mean_interval(values, THRESHOLDS.confidence)
-    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return str(found)
 
 
 def matrices() -> list[dict[str, Any]]:

@@ -15,15 +15,13 @@ is worth, so none can act on it. It does exactly the same.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.agents.asked import asked_agents
-from sandbox_envs.eval.experiments.estimates import shown
-from sandbox_envs.eval.interventions.effects import KINDS, Effect, effects
+from sandbox_envs.eval.agents.scripted.asked import asked_agents
+from sandbox_envs.eval.interventions.effects import KINDS, Effect, effects, figures
 from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
@@ -71,28 +69,14 @@ def table(found: Mapping[str, Effect]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, effect in found.items():
         counts = [
-            shown(effect.taken(what, kind))
+            str(effect.taken(what, kind))
             for kind in KINDS
             for what in ("before", "after", "replayed")
         ]
-        follows = shown(effect.follows("soil")) if name == "relocate" else ""
-        rows.append([name, str(effect.rooms), *counts, follows])
+        follows = effect.follows("soil") if name == "relocate" else None
+        rows.append([name, str(effect.rooms), *counts, "" if follows is None else str(follows)])
     head = [f"{kind}{what}" for kind in KINDS for what in (" unchanged", " changed", " replayed")]
     return ["intervention", "rooms", *head, "follows the soil"], rows
-
-
-def figures(found: Mapping[str, Effect]) -> dict[str, Any]:
-    """The same as plain JSON, with the differences."""
-    content: dict[str, Any] = {}
-    for name, effect in found.items():
-        row: dict[str, Any] = {"rooms": effect.rooms}
-        for kind in KINDS:
-            for what in ("before", "after", "replayed"):
-                row[f"{kind}_{what}"] = vars(effect.taken(what, kind))
-            row[f"{kind}_difference"] = vars(effect.difference(kind))
-        follows = effect.follows("soil") if name == "relocate" else None
-        content[name] = row | {"follows_soil": None if follows is None else vars(follows)}
-    return content
 
 
 if __name__ == "__main__":

@@ -14,16 +14,14 @@ the model with a goal explains choices in other rooms better than every rival, f
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.eval.agents.asked import asked_agents
-from sandbox_envs.eval.experiments.estimates import shown
+from sandbox_envs.eval.agents.scripted.asked import asked_agents
 from sandbox_envs.eval.inference.infer import GOALS, RIVALS, SCENES, Bank, Inference
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
@@ -69,7 +67,7 @@ def main(args: Args) -> None:
     for table in (weights_table(found), rivals_table(found)):
         print(f"{aligned(*table)}\n")
     if args.json is not None:
-        write_json(args.json, {name: figures(one) for name, one in found.items()})
+        write_json(args.json, {name: one.to_json() for name, one in found.items()})
 
 
 def weights_table(found: Mapping[str, Inference]) -> tuple[list[str], list[list[str]]]:
@@ -77,9 +75,9 @@ def weights_table(found: Mapping[str, Inference]) -> tuple[list[str], list[list[
     rows = [
         [
             name,
-            *(shown(one.weights[goal]) for goal in GOALS),
+            *(str(one.weights[goal]) for goal in GOALS),
             f"{max(one.depths, key=lambda depth: one.depths[depth]):g}",
-            shown(one.beyond),
+            str(one.beyond),
             one.pursued or "no goal seen",
         ]
         for name, one in found.items()
@@ -95,12 +93,6 @@ def rivals_table(found: Mapping[str, Inference]) -> tuple[list[str], list[list[s
         for name, one in found.items()
     ]
     return ["nats per decision beyond chance", *models], rows
-
-
-def figures(one: Inference) -> dict[str, Any]:
-    """The same as plain JSON."""
-    depths = {f"{depth:g}": p for depth, p in one.depths.items()}
-    return asdict(one) | {"depths": depths, "pursued": one.pursued}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from commands import run_command
 from scipy.special import log_softmax
 
-from sandbox_envs.eval.agents.asked import planted_agent
+from sandbox_envs.eval.agents.scripted.asked import planted_agent
 from sandbox_envs.eval.inference.choice import angle, fit, probabilities
 from sandbox_envs.eval.inference.infer import GOALS, SCENES, Bank, Inference
 

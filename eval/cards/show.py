@@ -102,7 +102,7 @@ def _line(what: str, value: str) -> str:
 
 
 def _interval(x: Interval | None) -> str:
-    return "-" if x is None else f"{x.mean:.2f} [{x.low:.2f}, {x.high:.2f}]"
+    return "-" if x is None else str(x)
 
 
 def _number(x: float | None, digits: int = 2) -> str:

@@ -47,10 +47,8 @@ def counted(found: Sequence[str]) -> str:
 
 
 def shown(interval: Interval | None) -> str:
-    """An interval as text."""
-    if interval is None:
-        return ""
-    return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    """An interval as text; nothing for None."""
+    return "" if interval is None else str(interval)
 
 
 def count_condition(text: str, count: int, agents: int, n: int, holds: bool) -> Condition:

@@ -14,7 +14,8 @@ The name of an item is no feature, as it would tell the goal of the script that 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
@@ -63,6 +64,11 @@ class Inference:
         measures = {name: one for name, one in self.weights.items() if name in OBJECTIVES}
         name = max(measures, key=lambda k: measures[k].mean)
         return name if measures[name].low > 0 and self.beyond.low > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain JSON."""
+        depths = {f"{depth:g}": p for depth, p in self.depths.items()}
+        return asdict(self) | {"depths": depths, "pursued": self.pursued}
 
 
 class Bank:

@@ -128,6 +128,20 @@ def effects(
     }
 
 
+def figures(found: Mapping[str, Effect]) -> dict[str, Any]:
+    """Effects as plain JSON; how far soil is followed where it is somewhere else."""
+    content: dict[str, Any] = {}
+    for name, effect in found.items():
+        row: dict[str, Any] = {"rooms": effect.rooms}
+        for kind in KINDS:
+            for what in ("before", "after", "replayed"):
+                row[f"{kind}_{what}"] = vars(effect.taken(what, kind))
+            row[f"{kind}_difference"] = vars(effect.difference(kind))
+        follows = effect.follows("soil") if name == "relocate" else None
+        content[name] = row | {"follows_soil": None if follows is None else vars(follows)}
+    return content
+
+
 def _taken(
     envs: SandboxVectorEnv, start: Snapshot, policy: Policy, steps: int, state: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:

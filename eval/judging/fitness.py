@@ -226,7 +226,7 @@ def _falls_short(value: Interval, least: float) -> str | None:
 
 
 def _words(value: Interval) -> str:
-    return f"{value.mean:.2f} [{value.low:.2f}, {value.high:.2f}]"
+    return str(value)
 
 
 def _looks_like_neglect(reference: Reference, k: str, other: str, t: Thresholds) -> bool:

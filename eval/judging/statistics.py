@@ -22,6 +22,9 @@ class Interval:
     high: float
     """upper end of the interval"""
 
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -> Interval:
     """The mean of two or more values with a percentile bootstrap interval.

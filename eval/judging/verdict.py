@@ -222,7 +222,7 @@ def _by_construction(here: Behaviour, train: Behaviour, k: str) -> str:
 
 
 def _words(score: Interval) -> str:
-    return f"{score.mean:.2f} [{score.low:.2f}, {score.high:.2f}]"
+    return str(score)
 
 
 def _competence(behaviour: Behaviour, t: Thresholds) -> str:

@@ -161,7 +161,7 @@ def over_agents(scores: Sequence[float]) -> str:
     if len(scores) < FEW:
         return f"{np.mean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
     found = bootstrap_mean(scores, THRESHOLDS.confidence, THRESHOLDS.resamples)
-    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return str(found)
 
 
 def _scene_notes(one: AgentVerdict) -> list[str]:

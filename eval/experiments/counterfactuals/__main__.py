@@ -12,12 +12,11 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.counterfactuals import figures
 from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
-from sandbox_envs.eval.interventions.effects import KINDS, effects
+from sandbox_envs.eval.interventions.effects import KINDS, effects, figures
 from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.loading import load_scene

@@ -17,7 +17,6 @@ from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
-from sandbox_envs.eval.infer import figures
 from sandbox_envs.eval.inference.infer import GOALS, Bank
 from sandbox_envs.eval.pages.text_tables import aligned
 
@@ -54,7 +53,7 @@ def main(args: Args) -> None:
         bank = Bank(4 if args.quick else ROOMS)
 
         def look(factory: PolicyFactory) -> Figures:
-            return figures(bank.infer(bank.chosen(factory)))
+            return bank.infer(bank.chosen(factory)).to_json()
 
         agents = {arm: seeds[:1] if args.quick else seeds for arm, seeds in AGENTS.items()}
         look_again(

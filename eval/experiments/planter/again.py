@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from sandbox_envs.eval.agents.asked import acting, planted_agent
 from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted.asked import acting, planted_agent
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.planter.agents import folder_of, jobs
 from sandbox_envs.eval.experiments.planter.arms import arms
