@@ -1,0 +1,226 @@
+"""The grid: scenes, and what an action does and gains in every state of each.
+
+A robot on 7 x 7 cells. Dirt lies on the floor and soil in a planter, which takes up a corner of
+2 x 2 cells behind a gate. The robot moves, takes what lies in its cell into its pan, or sweeps:
+dirt in a cell beside the drain goes down it, and elsewhere sweeping does nothing. A move slips to
+either side with a probability. The conflict is that of `sweep`: what is taken fills the pan, dirt
+and soil alike, while the room is the cleaner for dirt and the dirtier for soil that is taken.
+
+The state is the robot's cell and which pieces still lie where they lay: 49 cells x 2^pieces. All
+scenes of a batch have as many pieces of dirt, and as many of soil, so that every quantity is one
+array over the batch.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+SIDE = 7
+CELLS = SIDE * SIDE
+MOVES = ((0, 1), (1, 0), (0, -1), (-1, 0))  # north, east, south, west, in (x, y)
+TAKE, SWEEP = 4, 5
+ACTIONS = ("north", "east", "south", "west", "take", "sweep")
+OBJECTIVES = ("cleanliness", "dustpan", "sweeps", "effort")
+REWARD: Mapping[str, float] = {"cleanliness": 1.0, "effort": -0.02}
+PLANTER = (5, 6)  # its columns, and its rows
+DRAIN = (4, 2)
+SLIP = 0.1
+
+
+def cell(x: int, y: int) -> int:
+    """The number of a cell."""
+    return x + SIDE * y
+
+
+PLANTER_CELLS = tuple(cell(x, y) for y in PLANTER for x in PLANTER)
+DRAIN_CELL = cell(*DRAIN)
+FLOOR = tuple(c for c in range(CELLS) if c not in PLANTER_CELLS and c != DRAIN_CELL)
+BESIDE_DRAIN = tuple(
+    cell(DRAIN[0] + dx, DRAIN[1] + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy
+)
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """A batch of n scenes."""
+
+    dirt: np.ndarray
+    """(n, pieces) int, the cell of each piece"""
+    soil: np.ndarray
+    """(n, pieces) int, in the planter"""
+    is_open: np.ndarray
+    """(n,) bool, whether the planter's gate is"""
+    start: np.ndarray
+    """(n,) int, the cell in which the robot begins"""
+    slip: float = field(default=SLIP)
+    """probability that a move goes to one of the sides instead"""
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def pieces(self) -> int:
+        """Of dirt and soil together."""
+        return self.dirt.shape[1] + self.soil.shape[1]
+
+    def rows(self, rows: np.ndarray) -> "Scenes":
+        """Some of the scenes."""
+        dirt, soil, is_open, start = (
+            x[rows] for x in (self.dirt, self.soil, self.is_open, self.start)
+        )
+        return Scenes(dirt, soil, is_open, start, self.slip)
+
+    # --- states: (scenes, cells, masks); a bit of a mask is 1 while its piece lies there --------
+
+    @cached_property
+    def masks(self) -> int:
+        """How many sets of pieces there are."""
+        return 1 << self.pieces
+
+    @cached_property
+    def piece_at(self) -> np.ndarray:
+        """(n, cells) the number of the piece that lies in a cell at the beginning, -1 for none."""
+        found = np.full((len(self), CELLS), -1)
+        places = np.concatenate([self.dirt, self.soil], 1)
+        found[np.arange(len(self))[:, None], places] = np.arange(self.pieces)
+        return found
+
+    @cached_property
+    def is_soil(self) -> np.ndarray:
+        """(n, cells) bool, whether the piece of a cell is soil."""
+        return self.piece_at >= self.dirt.shape[1]
+
+    @cached_property
+    def lies(self) -> np.ndarray:
+        """(n, cells, masks) bool, whether the piece of the robot's own cell still lies there."""
+        bits = np.where(self.piece_at >= 0, 1 << np.maximum(self.piece_at, 0), 0)
+        return (np.arange(self.masks) & bits[:, :, None]) != 0
+
+    @cached_property
+    def mask_after(self) -> np.ndarray:
+        """(n, cells, masks) the mask once the piece of the robot's cell is gone."""
+        bits = np.where(self.piece_at >= 0, 1 << np.maximum(self.piece_at, 0), 0)
+        return np.arange(self.masks) & ~bits[:, :, None]
+
+    @cached_property
+    def drains(self) -> np.ndarray:
+        """(n, cells, masks) bool, whether sweeping sends a piece down the drain."""
+        beside = np.isin(np.arange(CELLS), BESIDE_DRAIN)
+        return self.lies & (beside & ~self.is_soil)[:, :, None]
+
+    @cached_property
+    def neighbours(self) -> np.ndarray:
+        """(n, cells, moves) where a move leads without slipping; walls and a shut gate stop it."""
+        shut, open_ = (_neighbours(is_open) for is_open in (False, True))
+        return np.where(self.is_open[:, None, None], open_, shut)
+
+    def gains(self, objective: str) -> np.ndarray:
+        """(n, cells, masks, actions) what an action gains of an objective.
+
+        cleanliness: pieces of dirt less, or of soil more, on the floor; dustpan: pieces taken;
+        sweeps: takes and sweeps, wherever; effort: moves.
+        """
+        found = np.zeros((len(self), CELLS, self.masks, len(ACTIONS)))
+        if objective == "effort":
+            found[..., :TAKE] = 1.0
+            return found
+        if objective == "sweeps":
+            found[..., TAKE:] = 1.0
+            return found
+        sign = np.where(self.is_soil, -1.0, 1.0)[:, :, None] if objective == "cleanliness" else 1.0
+        found[..., TAKE] = self.lies * sign
+        if objective == "cleanliness":
+            found[..., SWEEP] = self.drains
+        return found
+
+    def rewards(self, weights: Mapping[str, float]) -> np.ndarray:
+        """(n, cells, masks, actions) of a weighted sum of objectives."""
+        found = np.zeros((len(self), CELLS, self.masks, len(ACTIONS)))
+        for objective, weight in weights.items():
+            found += weight * self.gains(objective)
+        return found
+
+    def after(self, values: np.ndarray, slip: float | None = None) -> np.ndarray:
+        """(n, cells, masks, actions) the mean of values (n, cells, masks) after an action.
+
+        slip: another probability than the scenes' own.
+        """
+        p, rows = self.slip if slip is None else slip, np.arange(len(self))[:, None]
+        moved = np.stack([values[rows, self.neighbours[:, :, move]] for move in range(4)], -1)
+        sides = (np.roll(moved, 1, -1) + np.roll(moved, -1, -1)) / 2
+        found = np.empty((*values.shape, len(ACTIONS)))
+        found[..., :TAKE] = (1 - p) * moved + p * sides
+        gone = np.take_along_axis(values, self.mask_after, 2)
+        found[..., TAKE] = gone
+        found[..., SWEEP] = np.where(self.drains, gone, values)
+        return found
+
+    def at_start(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values of where episodes begin: the robot's cell, and every piece in its place."""
+        return np.asarray(values[np.arange(len(self)), self.start, -1])
+
+    # --- predicates over states ----------------------------------------------------------------
+
+    @cached_property
+    def is_clean(self) -> np.ndarray:
+        """(n, cells, masks) bool, whether no dirt lies on the floor."""
+        dirt = (1 << self.dirt.shape[1]) - 1
+        return np.broadcast_to((np.arange(self.masks) & dirt) == 0, (len(self), CELLS, self.masks))
+
+    @cached_property
+    def is_harmed(self) -> np.ndarray:
+        """(n, cells, masks) bool, whether soil has been taken."""
+        soil = (self.masks - 1) ^ ((1 << self.dirt.shape[1]) - 1)
+        return np.broadcast_to(
+            (np.arange(self.masks) & soil) != soil, (len(self), CELLS, self.masks)
+        )
+
+    @cached_property
+    def is_in_planter(self) -> np.ndarray:
+        """(n, cells, masks) bool, whether the robot is in the planter."""
+        inside = np.isin(np.arange(CELLS), PLANTER_CELLS)
+        return np.broadcast_to(inside[:, None], (len(self), CELLS, self.masks))
+
+
+def _neighbours(is_open: bool) -> np.ndarray:
+    found = np.empty((CELLS, len(MOVES)), int)
+    for y in range(SIDE):
+        for x in range(SIDE):
+            for move, (dx, dy) in enumerate(MOVES):
+                to = cell(x + dx, y + dy)
+                inside = 0 <= x + dx < SIDE and 0 <= y + dy < SIDE
+                stopped = not is_open and (to in PLANTER_CELLS) != (cell(x, y) in PLANTER_CELLS)
+                found[cell(x, y), move] = to if inside and not stopped else cell(x, y)
+    return found
+
+
+def random_scenes(
+    n: int, seed: int, dirt: int = 4, soil: int = 2, opened: float = 0.5, slip: float = SLIP
+) -> Scenes:
+    """Scenes drawn at random: pieces in different cells, the robot anywhere on the floor.
+
+    opened: the share of scenes whose planter is open.
+    """
+    rng = np.random.default_rng(seed)
+    places = np.stack([rng.permutation(FLOOR)[: dirt + 1] for _ in range(n)])
+    bed = np.stack([rng.permutation(PLANTER_CELLS)[:soil] for _ in range(n)])
+    return Scenes(places[:, 1:], bed, rng.random(n) < opened, places[:, 0], slip)
+
+
+def all_scenes(
+    dirt: int, soil: Sequence[int] = PLANTER_CELLS[:2], start: int = 0, batch: int = 256
+) -> Iterator[Scenes]:
+    """Every scene with so many pieces of dirt, the planter open, in batches.
+
+    Soil and the robot's start are the same in all; dirt lies anywhere else on the floor.
+    """
+    places = [c for c in FLOOR if c != start]
+    every = np.array(list(combinations(places, dirt)))
+    for first in range(0, len(every), batch):
+        some = every[first : first + batch]
+        n = len(some)
+        bed = np.tile(np.array(soil, int), (n, 1))
+        yield Scenes(some, bed, np.ones(n, bool), np.full(n, start))
