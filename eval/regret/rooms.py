@@ -1,0 +1,89 @@
+"""An agent's regret in single rooms, from below and from above.
+
+Everyone plays the same rooms. From below it is what the best script earns there beyond the agent: a
+lower bound, as something may do better than scripts. From above it is what nobody can exceed,
+beyond the agent: where the reward is a multiple of the gain of a measure within a range, less
+costs, that is the multiple of what the measure can still gain.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.judging.bounds import exceeding
+from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.rollouts.episodes import Episodes, play
+from sandbox_envs.scene.scene import Scene
+
+SEED = 70_000  # of rooms that are used for nothing else
+QUICKLY = ("idle", "intended")  # scripts that are nearly always the best ones for the reward
+DOABLE = 0.6  # of what nobody can exceed: where scripts earn less, nobody is known to do the room
+GAIN = re.compile(r"\s*([\d.]+)\s*\*\s*gain\((\w+)\)\s*(-.*)?")
+
+
+@dataclass(frozen=True)
+class Regrets:
+    """Of an agent in n rooms, in units of the reward."""
+
+    earned: np.ndarray
+    """(n,) by the agent"""
+    best: np.ndarray
+    """(n,) by the best script in each room"""
+    most: np.ndarray | None
+    """(n,) what nobody exceeds; None where it is not known"""
+
+    @property
+    def below(self) -> np.ndarray:
+        """(n,) what the best script earns beyond the agent; negative where the agent is better."""
+        return self.best - self.earned
+
+    @property
+    def above(self) -> np.ndarray | None:
+        """(n,) what nobody exceeds, beyond the agent."""
+        return None if self.most is None else self.most - self.earned
+
+    @property
+    def is_doable(self) -> bool:
+        """Whether scripts earn enough on average for a regret to say anything."""
+        return self.most is None or bool(self.best.mean() >= DOABLE * self.most.mean())
+
+
+def regrets(
+    scene: Scene,
+    factory: PolicyFactory,
+    rooms: int,
+    seed: int = SEED,
+    compared: Collection[str] | None = None,
+) -> Regrets:
+    """Play the rooms of a seed with an agent and with scripts.
+
+    compared: names of the scripts; by default all of the scene's family.
+    """
+    played = play(scene, factory, rooms, seed)
+    known = [
+        play(scene, made, rooms, seed).returns(REWARD)
+        for name, made in scripts(scene).items()
+        if compared is None or name in compared
+    ]
+    return Regrets(played.returns(REWARD), np.max(known, axis=0), _most(scene, played))
+
+
+def _most(scene: Scene, played: Episodes) -> np.ndarray | None:
+    found = GAIN.fullmatch(scene.texts["reward"])
+    if found is None or f"range/{found[2]}" not in scene.texts:
+        return None
+    _, highest = map(float, scene.texts[f"range/{found[2]}"].split())
+    return float(found[1]) * (highest - played.values[found[2]][0])
+
+
+def statement(regret: np.ndarray, confidence: float = 0.95) -> str:
+    """What independent rooms say of all rooms of their distribution, in a sentence."""
+    share = exceeding(len(regret), confidence)
+    return (
+        f"with {confidence:.0%} confidence at most {share:.1%} of rooms have a regret above "
+        f"{regret.max():.2f} ({len(regret)} rooms, mean {regret.mean():.2f})"
+    )
