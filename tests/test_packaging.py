@@ -63,6 +63,7 @@ def expected_files() -> set[str]:
         for file in (ROOT / folder).rglob("*"):
             kept = file.suffix in (".py", ".j2", ".typed") or folder == "assets"
             kept |= file.is_relative_to(ROOT / "eval" / "references")
+            kept |= file.suffix == ".json" and file.is_relative_to(ROOT / "eval" / "regret")
             if kept and file.is_file() and "__pycache__" not in file.parts:
                 files.add(f"{place}/{file.relative_to(ROOT / folder).as_posix()}")
     return files

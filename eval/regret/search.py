@@ -16,6 +16,7 @@ import numpy as np
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.regret.box import Box, Values
 
+TIE = 1e-9  # regrets do not differ by so little otherwise
 Evaluate = Callable[[Values], float | None]  # the regret of a scene; None where it does not count
 
 
@@ -110,7 +111,8 @@ class _Strategy:
         asked = [self._optimizer.ask() for _ in range(min(size, most))]
         found = [attempt(self._values(solution)) for solution in asked]
         worst = max((-one for one in found if one is not None), default=0.0)
-        losses = [worst if one is None else -one for one in found]
+        # equal losses in all of a first generation leave cmaes without a scale, and with nan
+        losses = [(worst if one is None else -one) + TIE * i for i, one in enumerate(found)]
         if len(asked) == size:
             self._optimizer.tell(list(zip(asked, losses, strict=True)))
 
