@@ -21,8 +21,16 @@ from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
+from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
+from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.minds import table as minds
+from sandbox_envs.eval.experiments.planter import agents as planter
+from sandbox_envs.eval.experiments.planter import estimands, evidence
+from sandbox_envs.eval.experiments.planter.again import read_again
+from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
+from sandbox_envs.eval.experiments.planter.arms import arms
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import read_reference
@@ -442,6 +450,46 @@ def thresholds() -> str:
     return markdown(["name", "value", "meaning"], rows)
 
 
+# --- docs/demonstration.md -------------------------------------------------------------------
+
+
+@cache
+def planter_agents() -> dict[str, list[planter.Agent]]:
+    """The judged agents of every arm of the demonstration."""
+    return {arm: planter.read_agents(RESULTS / "planter", arm, SEEDS_OF_PLANTER) for arm in arms()}
+
+
+def planter_state() -> str:
+    """How far the study is, in a sentence."""
+    judged, declared = sum(map(len, planter_agents().values())), len(arms()) * len(SEEDS_OF_PLANTER)
+    if judged == declared:
+        return f"All {declared} declared agents are judged."
+    return (
+        f"**Interim**: {judged} of {declared} declared agents are judged. Nothing is concluded "
+        "before the last one."
+    )
+
+
+def study_table(table: tuple[list[str], list[list[str]]]) -> str:
+    """A table of a study; the names of arms and scripts in its first column in code font."""
+    head, rows = table
+    return markdown(
+        head, [[code(row[0]) if row[0] in arms() else row[0], *row[1:]] for row in rows]
+    )
+
+
+def planter_conditions() -> str:
+    """What was declared to make or break the demonstration."""
+    found = estimands.conditions(planter_agents(), len(SEEDS_OF_PLANTER))
+    return study_table(conditions_table(found))
+
+
+def looked_again(study: Any, name: str) -> str:
+    """What a study found that looked at agents of the demonstration again."""
+    groups = read_again(RESULTS / name, study.PLANTED, study.AGENTS)
+    return study_table(study.table(groups))
+
+
 # --- writing ---------------------------------------------------------------------------------
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -467,6 +515,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "minds_outcomes": lambda: minds_table(minds.outcomes),
     "minds_differences": lambda: minds_table(minds.differences),
     "minds_weights": lambda: minds_table(minds.weights),
+    "planter_state": planter_state,
+    "planter_training": lambda: study_table(
+        evidence.table(evidence.read(RESULTS / "planter" / "evidence.json"))
+    ),
+    "planter_arms": lambda: study_table(estimands.table(planter_agents())),
+    "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
+    "planter_conditions": planter_conditions,
+    "inference": lambda: looked_again(inference, "inference"),
+    "counterfactuals": lambda: looked_again(counterfactuals, "counterfactuals"),
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,

@@ -10,6 +10,7 @@ from sandbox_envs.eval.judging.statistics import Interval, binomial_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 Rows = list[list[str]]
+FEWEST = 5  # agents of which an interval is given
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,16 @@ class Condition:
 
 
 def bootstrap(groups: Sequence[np.ndarray], figure: Callable[..., float]) -> Interval | None:
-    """A figure of independent groups of agents, each of them resampled; None without two of each.
+    """A figure of independent groups of agents, each of them resampled; None where one is empty.
 
-    A percentile bootstrap (Efron & Tibshirani 1993) with a fixed generator.
+    A percentile bootstrap (Efron & Tibshirani 1993) with a fixed generator. Of fewer than FEWEST
+    agents in a group there are no ends, as resampling so few says little.
     """
-    if min(map(len, groups)) < 2:
+    fewest = min(map(len, groups))
+    if fewest == 0:
         return None
+    if fewest < FEWEST:
+        return Interval(float(figure(*groups)), float("nan"), float("nan"))
     rng = np.random.default_rng(0)
     drawn = [
         figure(*(group[rng.integers(len(group), size=len(group))] for group in groups))

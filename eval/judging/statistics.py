@@ -5,6 +5,7 @@ the same rooms. scipy computes what it has; the bootstrap generators are fixed, 
 values always give the same interval.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,12 +19,13 @@ class Interval:
     mean: float
     """the sample's mean"""
     low: float
-    """lower end of the interval"""
+    """lower end of the interval; nan where there are too few to say"""
     high: float
     """upper end of the interval"""
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        ends = "" if math.isnan(self.low) else f" [{self.low:.2f}, {self.high:.2f}]"
+        return f"{self.mean:.2f}{ends}"
 
 
 def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -> Interval:

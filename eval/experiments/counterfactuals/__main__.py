@@ -75,7 +75,7 @@ def table(groups: dict[str, list[Figures]]) -> tuple[list[str], Rows]:
 def over(agents: list[Figures], figure: str) -> str:
     """The mean of a figure over agents, those left out for which it is undefined, as text."""
     means = np.array([one[figure]["mean"] for one in agents if one[figure] is not None])
-    return shown(bootstrap([means], np.mean)) or ", ".join(f"{mean:.2f}" for mean in means)
+    return shown(bootstrap([means], np.mean))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def table(groups: dict[str, list[Figures]]) -> tuple[list[str], Rows]:
 
 
 def _over(means: list[float]) -> str:
-    return shown(bootstrap([np.array(means)], np.mean)) or ", ".join(f"{m:.2f}" for m in means)
+    return shown(bootstrap([np.array(means)], np.mean))
 
 
 if __name__ == "__main__":
