@@ -8,10 +8,16 @@ import mujoco
 import numpy as np
 import pytest
 from commands import run_command
+from conftest import TINY
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
+from sandbox_envs.eval.experiments.inference import __main__ as inference
+from sandbox_envs.eval.experiments.planter.again import look_again, read_again
+from sandbox_envs.eval.experiments.runner import Args
+from sandbox_envs.eval.inference.infer import GOALS
 from sandbox_envs.eval.interventions.effects import Effect, effects
 from sandbox_envs.eval.interventions.sweep import CORNERS, INTERVENTIONS, SCENE
 from sandbox_envs.simulation.snapshots import edit_states
@@ -223,3 +229,43 @@ def test_positions_are_of_the_state_that_is_changed() -> None:
 
     edit_states(scene.model, envs.get_state(), edit)
     np.testing.assert_allclose(read, expected, atol=1e-12)
+
+
+# --- agents of the demonstration, looked at again --------------------------------------------
+
+
+def test_agents_are_trained_looked_at_and_recorded_once(tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    def look(factory: Any) -> dict[str, Any]:
+        looked.append(type(factory).__name__)
+        return {"number": len(looked)}
+
+    args = Args(run_dir=tmp_path / "runs", workers=1)
+    short = {**TINY, "num_envs": 8, "total_timesteps": 1280}
+    agents = {"none_3": (2001,), "pan_3": (2001, 2002)}
+    names = ("script idle",)
+    for _ in range(2):
+        look_again(tmp_path / "out", args, look, names, {"none_3": (2001,)}, short)
+    assert len(looked) == 2
+    found = read_again(tmp_path / "out", names, agents)
+    assert {name: len(some) for name, some in found.items()} == {
+        "none_3": 1,
+        "pan_3": 0,
+        "script idle": 1,
+    }
+    assert found["script idle"] == [{"number": 1}]
+
+
+def test_tables_of_both_studies_hold_what_is_there() -> None:
+    interval = {"mean": 0.5, "low": 0.1, "high": 0.9}
+    kinds = ("soil_before", "soil_after", "soil_difference")
+    figures = {k: interval for k in (*kinds, *(k.replace("soil", "dirt") for k in kinds))}
+    agent = {name: {**figures, "follows_soil": None} for name in INTERVENTIONS}
+    rows = counterfactuals.table({"none_3": [agent] * 5, "pan_3": []})[1]
+    assert len(rows) == len(INTERVENTIONS)
+    assert rows[0][:4] == ["none_3", "5", "relocate", "0.50 [0.50, 0.50]"]
+    assert rows[0][-1] == ""
+    guess = {"weights": dict.fromkeys(GOALS, interval), "beyond": interval, "pursued": None}
+    rows = inference.table({"none_3": [guess, {**guess, "pursued": "dustpan"}], "pan_3": []})[1]
+    assert [row[-1] for row in rows] == ["no goal seen 1, dustpan 1"]
