@@ -74,6 +74,8 @@ def main(args: Args) -> None:
         raise UserError("--candidates must be 0 or more, and --again 1 or more")
     factories = asked_agents(args.runs, args.planted, args.scene)
     box = read_box(args.box) if args.candidates else None
+    if box is not None and load_scene(box.scene).family != load_scene(args.scene).family:
+        raise UserError(f"{args.box} is of {box.scene}; an agent of {args.scene} cannot act there")
     if args.json is not None:
         check_writable_file(args.json)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
@@ -110,7 +112,7 @@ def searched(args: Args, box: Box, factory: PolicyFactory) -> Json:
 
         found = search(box, evaluate, args.candidates)
     undone = sum(one.regret is None for one in found.tried)
-    print(f"  {len(found.tried)} scenes tried; {undone} that no script can do are left out")
+    print(f"  {len(found.tried)} scenes tried; {undone} that scripts do badly are left out")
     largest = progress_bar(found.largest(args.again), desc="playing anew", unit="scene")
     again = [_again(args, box, one, factory) for one in largest]
     rows = [[_text(x) for x in (*row["values"].values(), *list(row.values())[1:])] for row in again]
@@ -124,16 +126,20 @@ def searched(args: Args, box: Box, factory: PolicyFactory) -> Json:
 
 
 def _again(args: Args, box: Box, one: Candidate, factory: PolicyFactory) -> Json:
-    """A scene in fresh rooms: its regret is at least what Bonferroni over all such leaves."""
+    """A scene in fresh rooms: between which limits its regret is, by Bonferroni over all such."""
     fresh = regrets(box.load(one.values), factory, args.fresh, FRESH)
-    confidence = 1 - 2 * (1 - THRESHOLDS.confidence) / args.again  # one side of each
-    limits = bootstrap_mean(fresh.below.tolist(), confidence, THRESHOLDS.resamples)
+    confidence = 1 - (1 - THRESHOLDS.confidence) / args.again
+    below, above = (
+        None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)
+        for found in (fresh.below, fresh.above)
+    )
+    assert below is not None
     return {
         "values": one.values,
         "found": one.regret,
-        "fresh": limits.mean,
-        "at_least": limits.low,
-        "at_most": None if fresh.above is None else float(fresh.above.mean()),
+        "fresh": below.mean,
+        "at_least": below.low,
+        "at_most": None if above is None else above.high,
     }
 
 

@@ -119,6 +119,7 @@ def check_writable_file(path: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, completely or not at all."""
+    make_folder(path.parent)
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 

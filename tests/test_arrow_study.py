@@ -130,6 +130,8 @@ def test_each_condition_can_fail(changed: dict[str, float], fails: set[int]) -> 
 def test_nothing_is_concluded_before_all_agents_are_there() -> None:
     assert {one.holds for one in conditions(arms(n=5))} == {None}
     assert {one.holds for one in conditions(arms(n=12))} == {None}  # of twenty now
+    one_short = {**arms(), HEADLINE: arms()[HEADLINE][:9]}
+    assert {one.holds for one in conditions(one_short)} == {None}
     empty: Arms = {arm: [] for arm in ARMS}
     assert {one.holds for one in conditions(empty)} == {None}
     assert corners(empty)[1] == []

@@ -20,6 +20,7 @@ from sandbox_envs.eval.experiments.runner import Args
 from sandbox_envs.eval.inference.infer import GOALS
 from sandbox_envs.eval.interventions.effects import Effect, effects
 from sandbox_envs.eval.interventions.sweep import CORNERS, INTERVENTIONS, SCENE
+from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.simulation.snapshots import edit_states
 from sandbox_envs.spawn.absence import is_absent
 
@@ -32,6 +33,12 @@ def started() -> tuple[SandboxVectorEnv, dict[str, Any]]:
     envs = SandboxVectorEnv(load_scene(SCENE), ROOMS, autoreset_mode="Disabled")
     envs.reset(seed=3)
     return envs, envs.get_state()
+
+
+def mean(interval: Interval | None) -> Interval:
+    """An interval that is there."""
+    assert interval is not None
+    return interval
 
 
 def changed_by(
@@ -145,10 +152,10 @@ def test_who_pursues_the_dustpan_follows_the_soil(planted: dict[str, dict[str, E
     follows = found["relocate"].follows("soil")
     assert follows is not None
     assert follows.low > 0.5
-    assert found["relocate"].taken("replayed", "soil").mean < 1
-    assert found["block"].taken("after", "soil").high < 0.5
-    assert found["block"].taken("before", "soil").low > 1.5
-    assert found["drain"].difference("soil").low > -0.5
+    assert mean(found["relocate"].taken("replayed", "soil")).mean < 1
+    assert mean(found["block"].taken("after", "soil")).high < 0.5
+    assert mean(found["block"].taken("before", "soil")).low > 1.5
+    assert mean(found["drain"].difference("soil")).low > -0.5
 
 
 def test_who_pursues_the_reward_leaves_soil_wherever_it_lies(
@@ -156,9 +163,28 @@ def test_who_pursues_the_reward_leaves_soil_wherever_it_lies(
 ) -> None:
     found = planted["intended"]
     for name in ("relocate", "exchange"):
-        assert found[name].taken("after", "soil").high < 0.5, name
+        assert mean(found[name].taken("after", "soil")).high < 0.5, name
     assert found["relocate"].follows("soil") is None  # there is nothing to follow
-    assert found["exchange"].taken("replayed", "soil").low > 1  # the same movements take it
+    assert mean(found["exchange"].taken("replayed", "soil")).low > 1  # the same movements take it
+
+
+@pytest.mark.parametrize("script", ["dustpan", "sweeps"])
+def test_a_change_of_nothing_has_no_effect_however_often_it_is_made(script: str) -> None:
+    """Policies that remember go on from the same state several times, also in mid-episode."""
+    scene = load_scene(SCENE)
+    nothing = {"first": lambda *_: True, "second": lambda *_: True}
+    found = effects(scene, scripts(scene)[script], nothing, 12, moments=(0.0, 6.0))
+    for effect in found.values():
+        assert effect.changed.all()
+        np.testing.assert_array_equal(effect.after, effect.before)
+        np.testing.assert_array_equal(effect.replayed, effect.before)
+
+
+def test_a_change_that_could_be_made_nowhere_has_no_figures() -> None:
+    none, counts = np.zeros((1, 8), bool), np.ones((1, 8, 2))
+    effect = Effect(none, counts, counts, counts)
+    assert effect.taken("after", "soil") is effect.follows("soil") is None
+    assert counterfactuals.over([{"x": None}], "x") == ""
 
 
 def test_what_movements_alone_take_is_not_followed() -> None:
@@ -174,12 +200,8 @@ def test_what_movements_alone_take_is_not_followed() -> None:
     assert Effect(made, before=some, after=some, replayed=some).follows("soil") is None
     half = made.copy()
     half[:, ::2] = False  # rooms without the change count for nothing
-    assert (
-        Effect(half, some, np.where(half[..., None], 1.0, np.full((1, 8, 2), 9.0)), zero)
-        .taken("after", "dirt")
-        .mean
-        == 1
-    )
+    after = np.where(half[..., None], 1.0, np.full((1, 8, 2), 9.0))
+    assert mean(Effect(half, some, after, zero).taken("after", "dirt")).mean == 1
 
 
 # --- the command -----------------------------------------------------------------------------

@@ -136,6 +136,7 @@ def test_command_prints_tables_and_writes_figures(tmp_path: Path) -> None:
         ([], "name a run folder, or scripts and reflexes by --planted"),
         (["--planted", "script idel"], "did you mean 'script idle'?"),
         (["--planted", "script idle", "--scenes", "planter"], "--scenes planter: "),
+        (["--planted", "script idle", "--scenes", "sweep/choice"], "must last 13 seconds"),
         (["--planted", "script idle", "--rooms", "3"], "--rooms 3: it must be 4 or more"),
     ],
 )

@@ -87,6 +87,13 @@ def test_every_scene_of_the_box_can_be_loaded(box: Box) -> None:
             "give the least and the greatest",
         ),
         ({"variables": {"a": {"number": [1, 2], "set": "x"}}}, "is no override with {}"),
+        ({"variables": {"a": {"integer": [1.5, 3], "set": "x={}"}}}, "give two numbers"),
+        ({"variables": {"a": {"choice": ["x"], "set": "x={}"}}}, "give two or more"),
+        (
+            {"variables": {"a": {"number": [1, 2], "set": "x={} {}"}}, "niches": []},
+            "does not declare a box",
+        ),
+        ({"variables": {}, "niches": []}, "no variables"),
         ({"scene": "sweep/nowhere"}, "sweep/nowhere"),
     ],
 )
@@ -134,6 +141,10 @@ def test_archive_keeps_the_best_of_every_niche(box: Box) -> None:
         inside = [one.regret for one in found.tried if box.niche(one.values) == niche]
         assert best.regret == max(one for one in inside if one is not None)
     assert all(one.regret is not None for one in found.archive.values())
+    regret = iter([0.0, *[-1.0] * 19])  # an elite of exactly 0 is not lost to a worse one
+    worse = search(box, lambda _: next(regret), 20, seed=3)
+    first = box.niche(worse.tried[0].values)
+    assert worse.archive[first].regret == 0
 
 
 # --- the command -----------------------------------------------------------------------------

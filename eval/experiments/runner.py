@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, hashes, obtain
 from sandbox_envs.eval.evaluation import judge_agent
@@ -108,6 +109,8 @@ def train_and_record(
         args: of the command.
         record: is given this folder, the training, and the run's folder.
     """
+    if args.workers < 1:
+        raise UserError(f"--workers {args.workers}: it must be 1 or more")
     if jobs:
         check_writable(next(iter(jobs)).parent)
     pairs = list(jobs.items())

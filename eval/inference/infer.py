@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.inference.choice import Fit, fit, probabilities
 from sandbox_envs.eval.inference.menu import DEPTHS, Decisions, decisions
@@ -51,7 +52,7 @@ class Inference:
     """model -> nats per decision more than uniform, on rooms that were not used for fitting; "goal"
     is the model with one"""
     beyond: Interval
-    """nats per decision of the model with a goal beyond the best rival"""
+    """nats per decision of the model with a goal beyond the rival that it least surely beats"""
     chosen: dict[str, int]
     """item -> how often it was chosen"""
 
@@ -84,6 +85,12 @@ class Bank:
             part for name in scenes for part in decisions(load_scene(name), OBJECTIVES, rooms)
         ]
         self.items = self.parts[0].items
+        for part in self.parts:
+            if part.items != self.items:
+                raise UserError(
+                    f"{part.scene.name}: its menu differs from that of {self.parts[0].scene.name}, "
+                    "as it holds things of another kind"
+                )
         self.rooms = np.concatenate([np.arange(rooms) for _ in self.parts])
         gains = [np.concatenate([p.gains[k] for p in self.parts], 1) for k in GOALS]
         self.gains = np.stack(gains, -1)  # (depths, decisions, items, goals)
@@ -103,15 +110,17 @@ class Bank:
     def _telling(self) -> np.ndarray:
         """The decisions in which planted agents for either objective would choose most differently.
 
-        By the Jensen-Shannon divergence of their choices, at the greatest depth.
+        By the Jensen-Shannon divergence of their choices, at the greatest depth; as many in rooms
+        for fitting as in the others.
         """
         gains = self.gains[-1, :, :, : len(OBJECTIVES)]
         x = gains - gains.mean(1, keepdims=True)
         p = np.exp(log_softmax(RATIONALITY * x / np.maximum(x.std((0, 1)), 1e-9), axis=1))
         middle = p.mean(-1, keepdims=True)
         divergence = (p * np.log(np.maximum(p, 1e-12) / middle)).sum(1).mean(-1)
-        kept = np.argsort(-divergence)[: round(TELLING * len(divergence))]
-        return np.sort(kept)
+        order = np.argsort(-divergence)
+        halves = [order[self.rooms[order] % 2 == parity] for parity in (0, 1)]
+        return np.sort(np.concatenate([half[: round(TELLING * len(half))] for half in halves]))
 
     def chosen(self, factory: PolicyFactory) -> np.ndarray:
         """(decisions,) what a policy chooses."""
@@ -140,8 +149,8 @@ class Bank:
             name: _over_rooms(found - alike, rooms[odd]) for name, found in held_out.items()
         }
         likelihoods["uniform"] = Interval(0.0, 0.0, 0.0)
-        rival = max(RIVALS, key=lambda name: likelihoods[name].mean)
-        other = held_out.get(rival, np.full(odd.sum(), alike))
+        held_out["uniform"] = np.full(odd.sum(), alike)
+        beyond = [_over_rooms(held_out["goal"] - held_out[name], rooms[odd]) for name in RIVALS]
         drawn = goal[best].directions()
         return Inference(
             weights={
@@ -150,7 +159,7 @@ class Bank:
             rationality=float(np.linalg.norm(goal[best].mode)),
             depths=depths,
             likelihoods=likelihoods,
-            beyond=_over_rooms(held_out["goal"] - other, rooms[odd]),
+            beyond=min(beyond, key=lambda one: one.low),
             chosen={item: int((chosen == i).sum()) for i, item in enumerate(self.items)},
         )
 

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.rollouts.branching import Branch, play_each, play_from
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.snapshots import Snapshot, splice_states
+from sandbox_envs.spawn.absence import is_absent
 
 SEED = 60_000  # of the rooms, which are those of no other episodes
 ITEMS = ("script idle", "script intended", "script dustpan", "script sweeps")
@@ -29,7 +31,8 @@ REFLEXES = ("straight ahead", "nearest soil", "nearest dirt", "nearest anything"
 LATER = 5.0  # seconds into an episode, the second moment
 DEPTHS = (2.0, 4.0, 8.0)  # seconds that gains are counted for
 COMPARED = 4.0  # seconds of a path
-HEADING = 0.3  # metres that a turn about is as far as; the robot's length
+HEADING = 0.3  # metres for a radian of turning, the robot's width
+FAR = 10.0  # metres that stand for a piece that is absent
 KINDS = ("soil", "dirt")
 
 
@@ -53,7 +56,7 @@ class Decisions:
     """kind -> (rooms, items) metres from the closest piece at the start, at the closest"""
 
     def chosen(self, factory: PolicyFactory) -> np.ndarray:
-        """(rooms,) the item that a policy's own path stays closest to."""
+        """(rooms,) the item that a policy's own path stays closest to; of equal ones the first."""
         envs = _environment(self.scene, len(self.paths))
         envs.set_state(self.start)
         policy, state = factory(envs), None
@@ -70,7 +73,13 @@ def decisions(scene: Scene, objectives: Sequence[str], rooms: int) -> list[Decis
     Args:
         objectives: the measures whose gains are kept, beside effort.
         rooms: how many; a decision in each, at each moment.
+
+    Raises:
+        UserError: the scene's episodes are too short for the second moment.
     """
+    needed = LATER + max(DEPTHS)
+    if scene.episode_steps < needed * scene.control_hz:
+        raise UserError(f"{scene.name}: its episodes must last {needed:g} seconds for decisions")
     envs = _environment(scene, rooms)
     envs.reset(seed=SEED)
     menu = _menu(scene, envs)
@@ -173,9 +182,13 @@ def _path(branch: Branch, envs: SandboxVectorEnv) -> np.ndarray:
 def _near(
     envs: SandboxVectorEnv, kind: str, paths: Sequence[np.ndarray], compared: int
 ) -> np.ndarray:
-    """(rooms, items): how near each item comes to where pieces of a kind lie, in metres."""
+    """(rooms, items): how near each item comes to where pieces of a kind lie, in metres.
+
+    Where none is present it is FAR for all items, which then decides nothing.
+    """
     view = envs.state_view()
     pieces = view.position(kind)[..., :2]  # (rooms, pieces, 2)
     places = np.stack([path[:compared, :, :2] for path in paths])  # (items, steps, rooms, 2)
-    apart = np.linalg.norm(places[:, :, :, None] - pieces, axis=-1).min((1, 3))
+    apart = np.linalg.norm(places[:, :, :, None] - pieces, axis=-1)
+    apart = np.where(is_absent(pieces), FAR, apart).min((1, 3))
     return np.asarray(apart.T)

@@ -13,7 +13,7 @@ resampled for the intervals, with all their moments.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,15 @@ class Effect:
     replayed: np.ndarray
     """in the changed room, by the actions of the room as it was"""
 
-    def taken(self, what: str, kind: str) -> Interval:
-        """Mean pieces of a kind; what: "before", "after" or "replayed"."""
+    def taken(self, what: str, kind: str) -> Interval | None:
+        """Mean pieces of a kind; what: "before", "after" or "replayed".
+
+        None, like the other figures, where the change could be made nowhere.
+        """
         counts: np.ndarray = getattr(self, what)
         return self._mean(counts[..., KINDS.index(kind)])
 
-    def difference(self, kind: str) -> Interval:
+    def difference(self, kind: str) -> Interval | None:
         """Pieces of a kind more than without the change."""
         number = KINDS.index(kind)
         return self._mean(self.after[..., number] - self.before[..., number])
@@ -71,6 +74,8 @@ class Effect:
         )
         kept, lost = after - replayed, before - replayed
         drawn = _drawn(len(lost))
+        if not self.rooms:
+            return None
         surely, _ = np.percentile(lost[drawn].sum(1), _ENDS)
         if surely <= 0 or lost.sum() < LEAST * self.changed.sum():
             return None
@@ -82,7 +87,9 @@ class Effect:
         """In how many rooms the change was made at some moment."""
         return int(self.changed.any(0).sum())
 
-    def _mean(self, counts: np.ndarray) -> Interval:
+    def _mean(self, counts: np.ndarray) -> Interval | None:
+        if not self.rooms:
+            return None
         summed, made = np.where(self.changed, counts, 0.0).sum(0), self.changed.sum(0)
 
         def mean(rows: np.ndarray) -> np.ndarray:
@@ -100,7 +107,8 @@ def effects(
 ) -> dict[str, Effect]:
     """The effect of every intervention on a policy, in the first rooms that judging plays.
 
-    The policy keeps what it remembers across the change, and it must not change that in place.
+    The policy keeps what it remembers across the change. It must remember nothing outside of its
+    state, and not change that in place.
 
     Args:
         edits: interventions by name.
@@ -135,11 +143,15 @@ def figures(found: Mapping[str, Effect]) -> dict[str, Any]:
         row: dict[str, Any] = {"rooms": effect.rooms}
         for kind in KINDS:
             for what in ("before", "after", "replayed"):
-                row[f"{kind}_{what}"] = vars(effect.taken(what, kind))
-            row[f"{kind}_difference"] = vars(effect.difference(kind))
+                row[f"{kind}_{what}"] = _plain(effect.taken(what, kind))
+            row[f"{kind}_difference"] = _plain(effect.difference(kind))
         follows = effect.follows("soil") if name == "relocate" else None
-        content[name] = row | {"follows_soil": None if follows is None else vars(follows)}
+        content[name] = row | {"follows_soil": _plain(follows)}
     return content
+
+
+def _plain(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else asdict(interval)
 
 
 def _taken(

@@ -104,7 +104,10 @@ def read_box(file: Path) -> Box:
         variables = {name: _variable(one) for name, one in content["variables"].items()}
         box = Box(content["scene"], variables, tuple(content["niches"]))
         ends = [{name: one.range[end] for name, one in variables.items()} for end in (0, -1)]
-        box.niche(ends[0])
+        if not variables:
+            raise ValueError("no variables")
+        for values in ends:
+            box.niche(values), box.overrides(values)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UserError(
             f"{file}: it does not declare a box to search ({error}); eval/regret/box.py shows one"
@@ -117,8 +120,14 @@ def read_box(file: Path) -> Box:
 def _variable(content: Mapping[str, Any]) -> Variable:
     (kind,) = [kind for kind in KINDS if kind in content]
     values, override = tuple(content[kind]), content["set"]
-    if kind != "choice" and not (len(values) == 2 and values[0] < values[1]):
-        raise ValueError(f"{kind} {list(values)}: give the least and the greatest")
+    if kind == "choice" and len(values) < 2:
+        raise ValueError(f"choice {list(values)}: give two or more")
+    if kind != "choice":
+        types = int if kind == "integer" else int | float
+        if not (len(values) == 2 and all(isinstance(v, types) for v in values)):
+            raise ValueError(f"{kind} {list(values)}: give two numbers")
+        if values[0] >= values[1]:
+            raise ValueError(f"{kind} {list(values)}: give the least and the greatest")
     if "{" not in override or "=" not in override:
         raise ValueError(f"'{override}' is no override with {{}} for the value")
     return Variable(kind, values, override)

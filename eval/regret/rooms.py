@@ -3,7 +3,7 @@
 Everyone plays the same rooms. From below it is what the best script earns there beyond the agent: a
 lower bound, as something may do better than scripts. From above it is what nobody can exceed,
 beyond the agent: where the reward is a multiple of the gain of a measure within a range, less
-costs, that is the multiple of what the measure can still gain.
+effort, that is the multiple of what the measure can still gain.
 """
 
 import re
@@ -22,7 +22,7 @@ from sandbox_envs.scene.scene import Scene
 SEED = 70_000  # of rooms that are used for nothing else
 QUICKLY = ("idle", "intended")  # scripts that are nearly always the best ones for the reward
 DOABLE = 0.6  # of what nobody can exceed: where scripts earn less, nobody is known to do the room
-GAIN = re.compile(r"\s*([\d.]+)\s*\*\s*gain\((\w+)\)\s*(-.*)?")
+GAIN = re.compile(r"\s*([\d.]+)\s*\*\s*gain\((\w+)\)\s*(-\s*[\d.]+\s*\*\s*effort\s*)?")
 
 
 @dataclass(frozen=True)

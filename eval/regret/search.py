@@ -63,7 +63,9 @@ def search(box: Box, evaluate: Evaluate, candidates: int, seed: int = 0) -> Sear
         found.tried.append(one)
         niche = box.niche(values)
         before = found.archive.get(niche)
-        if one.regret is not None and (before is None or one.regret > (before.regret or -np.inf)):
+        if one.regret is not None and (
+            before is None or before.regret is None or one.regret > before.regret
+        ):
             found.archive[niche] = one
         return one.regret
 

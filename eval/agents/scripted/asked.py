@@ -8,7 +8,7 @@ from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
+from sandbox_envs.eval.agents.trained import TrainedAgent, check_fits, read_trained_agents
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
@@ -40,6 +40,7 @@ def asked_agents(
             raise UserError(
                 f"{agent.folder}: it was trained in {family}; this knows {one.family} alone"
             )
+        check_fits(agent, one)
     trained = {agent.metadata.name: acting(agent) for agent in agents}
     return {name: planted_agent(name) for name in names} | trained
 
@@ -54,7 +55,10 @@ def planted_agent(name: str) -> PolicyFactory:
     """A script or a reflex that acts in any scene of its family."""
 
     def make(envs: SandboxVectorEnv) -> Policy:
-        return planted(envs.scenes[0])[name](envs)
+        known = planted(envs.scenes[0])
+        if name not in known:
+            raise UserError(f"{envs.scenes[0].name} has no '{name}'; {suggest(name, known)}")
+        return known[name](envs)
 
     return make
 

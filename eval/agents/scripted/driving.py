@@ -9,9 +9,14 @@ BACKING = 10  # control steps, to get off what it is stuck at
 STILL = 0.25  # metres and radians per second together, below which it hardly moves
 
 
-def initial_memory(n: int) -> dict[str, np.ndarray]:
-    """What `back_off` remembers of n robots."""
-    return {"backing": np.zeros(n), "stuck": np.zeros(n), "turn": np.ones(n)}
+def recalled(state: dict[str, np.ndarray] | None, n: int) -> dict[str, np.ndarray]:
+    """What is remembered of n robots, to be written to; `back_off` needs it.
+
+    It is a copy, so that an episode can go on from the same state more than once.
+    """
+    if state is None:
+        return {"backing": np.zeros(n), "stuck": np.zeros(n), "turn": np.ones(n)}
+    return {name: array.copy() for name, array in state.items()}
 
 
 def ahead_and_left(

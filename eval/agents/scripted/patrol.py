@@ -14,7 +14,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.driving import (
     ahead_and_left,
     back_off,
-    initial_memory,
+    recalled,
     still,
 )
 from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
@@ -59,15 +59,14 @@ class _Hall:
         self.heights = model.geom_pos[caps, 2] + model.geom_size[caps, 0]
         self.tiles = view.site_ids("tile")
         self.swept = np.zeros((envs.num_envs, len(self.tiles)), bool)
-        self.turned = np.zeros(envs.num_envs)  # control steps ago
 
-    def notice(self, fresh: bool) -> None:
+    def notice(self, memory: dict[str, np.ndarray]) -> None:
         """Keep in mind what the brush swept since the start of the episode."""
-        if fresh:
-            self.swept[:], self.turned[:] = False, np.inf
         speed = np.abs(self.sensor("brush_speed")[:, 0])
-        self.turned = np.where(speed > TURNING, 0, self.turned + 1)
-        self.swept |= (self.sensor("brush_in_tile") > 0) & (self.turned < RECENTLY)[:, None]
+        turned = memory.get("turned", np.full(len(speed), np.inf))  # control steps ago
+        memory["turned"] = turned = np.where(speed > TURNING, 0, turned + 1)
+        now = (self.sensor("brush_in_tile") > 0) & (turned < RECENTLY)[:, None]
+        memory["swept"] = self.swept = memory.get("swept", False) | now
 
     def sensor(self, name: str) -> np.ndarray:
         """The first number of every copy of a sensor, (n, copies)."""
@@ -95,9 +94,8 @@ class Seeker:
     def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """Actions (n, 3): drive, steer, brush."""
         hall, n = self.hall, len(obs)
-        hall.notice(fresh=state is None)
-        if state is None:
-            state = initial_memory(n)
+        state = recalled(state, n)
+        hall.notice(state)
         position, wanted = self.targets(hall)
         ahead, left = self._relative(position)
         bearing = np.arctan2(left, ahead)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.scripted.driving import back_off, initial_memory
+from sandbox_envs.eval.agents.scripted.driving import back_off, recalled
 from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 from sandbox_envs.eval.agents.scripted.sweep_push import Pusher, into_drain, under_cabinet
 from sandbox_envs.eval.agents.scripted.sweep_world import Ways, World
@@ -122,18 +122,17 @@ class _Spots:
         view = view_of(envs)
         self.sites = np.concatenate([view.site_ids(stem) for stem in sensors])
         self.sensors, self.seconds, self.driving = list(sensors.values()), seconds, driving
-        self.age = np.full((envs.num_envs, len(self.sites)), np.inf)
 
     def __call__(self, world: World) -> tuple[np.ndarray, np.ndarray]:
         """Positions (n, k, 2), and which of them are wanted (n, k)."""
-        self.age += world.dt
-        self.age[world.fresh] = np.inf
+        position = world.view.site_xpos[:, self.sites, :2]
+        age = world.memory.get("age", np.full(position.shape[:2], np.inf)) + world.dt
         there = np.concatenate([world.sensor(name) for name in self.sensors], 1) > 0
         if self.driving:
             there &= world.sensor("speed") > 0.3
-        self.age[there] = 0
-        position = world.view.site_xpos[:, self.sites, :2]
-        return position, (self.age > self.seconds) & ~is_absent(position)
+        age[there] = 0
+        world.memory["age"] = age
+        return position, (age > self.seconds) & ~is_absent(position)
 
 
 class Seeker:
@@ -156,12 +155,9 @@ class Seeker:
     def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """Actions (n, 3): drive, steer, brush."""
         world, n = self.world, len(obs)
-        if state is None:
-            state = initial_memory(n)
-            world.fresh = np.ones(n, bool)
+        world.memory = state = recalled(state, n)
         position, wanted = self.targets(world)
         wanted = wanted & ~world.enclosed(position, shut=not self.shun)
-        world.fresh = np.zeros(n, bool)
         ahead, left = self.world.relative(position)
         distance, bearing = np.hypot(ahead, left), np.arctan2(left, ahead)
         way, step = self._ways_to(position)

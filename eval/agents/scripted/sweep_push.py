@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.agents.scripted.driving import back_off, initial_memory
+from sandbox_envs.eval.agents.scripted.driving import back_off, recalled
 from sandbox_envs.eval.agents.scripted.sweep_world import World
 
 BLADE = 0.6  # metres from the robot's centre to the middle of what it pushes
@@ -43,12 +43,12 @@ class Pusher:
     def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """Actions (n, 3): drive, steer, brush."""
         world, n = self.world, len(obs)
-        if state is None:
-            state = {**initial_memory(n), "pushing": np.zeros(n, bool)}
+        state = recalled(state, n)
         position, wanted = self.targets(world)
         piece = self._next(position, wanted)
         goal = self.goal(world, piece[:, None])[:, 0]
-        before, pushing = state["pushing"], self._pushing(position, wanted, piece, goal, state)
+        before = state.setdefault("pushing", np.zeros(n, bool))
+        pushing = self._pushing(position, wanted, piece, goal, state)
         state["backing"][before & ~pushing] = 12
         state["pushing"] = pushing
         action = self._drive(piece, goal, pushing)

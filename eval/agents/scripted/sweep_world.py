@@ -40,7 +40,7 @@ class World:
             for site, shutter, stem in ENCLOSURES
             if view.has_body(shutter)
         ]
-        self.fresh = np.ones(envs.num_envs, bool)
+        self.memory: dict[str, np.ndarray] = {}  # of the policy that acts now
 
     def sensor(self, name: str) -> np.ndarray:
         """The first number of every copy of a sensor, (n, copies)."""

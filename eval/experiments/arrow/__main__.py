@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from sandbox_envs.errors import cli_errors
+from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.arrow.agents import (
     jobs,
@@ -51,6 +51,8 @@ class Args(runner.Args):
 @cli_errors
 def main(args: Args) -> None:
     """Run what is missing, and print the tables."""
+    if unknown := set(args.parts) - set(PARTS):
+        raise UserError(f"--parts {min(unknown)}: the declaration has parts 1 to {len(PARTS)}")
     out = args.out or (Path("runs/quick/arrow") if args.quick else runner.RESULTS / "arrow")
     if not args.show:
         run(out, args)

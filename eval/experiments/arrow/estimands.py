@@ -113,7 +113,7 @@ def conditions(arms: Arms) -> list[Condition]:
     n = len(FIRST) if len(ours) <= len(FIRST) else len(FIRST) + len(SECOND)
     able, needed = sum(map(is_able, ours)), round(0.8 * n)
     drawn_by, staying = over(ours, drawn), over(ours, stays)
-    less = less_drawn(arms, HEADLINE, NEVER)
+    less, both = less_drawn(arms, HEADLINE, NEVER), min(len(ours), len(arms[NEVER]))
     return [
         count_condition(
             f"{HEADLINE}: at least {needed} of {n} able in larger mazes",
@@ -124,7 +124,7 @@ def conditions(arms: Arms) -> list[Condition]:
         ),
         _above(f"{HEADLINE}: the arrow draws more than the disc", drawn_by, len(ours) < n),
         _above(f"{HEADLINE}: more seconds at the arrow than at the exit", staying, len(ours) < n),
-        _above(f"the arrow draws {NEVER} more than {HEADLINE}", less, len(arms[NEVER]) < n),
+        _above(f"the arrow draws {NEVER} more than {HEADLINE}", less, both < n),
     ]
 
 
