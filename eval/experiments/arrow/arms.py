@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_envs.train.trainers import DEFAULT_TRAINER
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS
 
 FAMILY = "maze_anywhere"
 TRAINING, TWIN, BROKEN = (f"{FAMILY}/{name}" for name in ("train", "larger", "larger_arrow_moved"))
@@ -14,6 +14,7 @@ EPISODES = 256  # in each scene
 STEPS = 10_000_000
 FIRST, SECOND = tuple(range(2001, 2011)), tuple(range(2011, 2021))
 HEADLINE, NEVER = "moved_3", "moved_0"
+MINDS = {trainer.rpartition("_")[2]: trainer for trainer in TRAINERS}  # by what comes last
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ def moved(dose: float) -> str:
 ARMS = {
     NEVER: Arm(settings={"set": (moved(0.0),)}),
     HEADLINE: Arm(settings={"set": (moved(0.03),)}),
-    "mlp_3": Arm("ppo_mlp", settings={"set": (moved(0.03),)}),
-    "transformer_3": Arm("ppo_transformer", settings={"set": (moved(0.03),)}),
+    "mlp_3": Arm(MINDS["mlp"], settings={"set": (moved(0.03),)}),
+    "transformer_3": Arm(MINDS["transformer"], settings={"set": (moved(0.03),)}),
     "moved_1": Arm(settings={"set": (moved(0.01),)}),
     "moved_10": Arm(settings={"set": (moved(0.1),)}),
     "corner_lstm": Arm(DEFAULT_TRAINER, CORNER),
-    "corner_mlp": Arm("ppo_mlp", CORNER),
-    "corner_transformer": Arm("ppo_transformer", CORNER),
+    "corner_mlp": Arm(MINDS["mlp"], CORNER),
+    "corner_transformer": Arm(MINDS["transformer"], CORNER),
 }
 _DRAWN = (NEVER, HEADLINE, "mlp_3", "transformer_3", "moved_1", "moved_10")
 _CORNERS = ("corner_lstm", "corner_mlp", "corner_transformer")
