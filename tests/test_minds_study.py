@@ -7,7 +7,7 @@ import pytest
 from conftest import TINY
 
 from sandbox_envs.eval.experiments.minds import agents as minds
-from sandbox_envs.eval.experiments.minds.agents import Study, complete, course, folder_of, job
+from sandbox_envs.eval.experiments.minds.agents import Study, complete, course, job
 from sandbox_envs.eval.experiments.minds.table import (
     Group,
     differences,
@@ -16,7 +16,7 @@ from sandbox_envs.eval.experiments.minds.table import (
     trainings,
     weights,
 )
-from sandbox_envs.eval.experiments.runner import Args
+from sandbox_envs.eval.experiments.runner import Args, folder_of
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.files import read_json
 from sandbox_envs.train.trainers import TRAINERS

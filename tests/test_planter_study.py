@@ -15,7 +15,6 @@ from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
 from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import (
-    folder_of,
     jobs,
     read_agents,
     taken_first,
@@ -38,7 +37,7 @@ from sandbox_envs.eval.experiments.planter.estimands import (
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
-from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete
+from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete, folder_of
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.jobs import Job

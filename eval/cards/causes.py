@@ -40,7 +40,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.cards.card_file import Cause
 from sandbox_envs.eval.judging.declaration import UNDECIDED
 from sandbox_envs.eval.judging.reference import IDLE, REWARD
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.eval.rollouts.branching import Branch, play_each, play_from
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.snapshots import Snapshot, splice_states
@@ -152,9 +152,7 @@ def _share(part: np.ndarray, whole: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _interval(shares: np.ndarray) -> Interval:
     """A statistic and its percentile bootstrap interval, from `_share`."""
-    outside = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(shares[1:], [outside, 100 - outside])
-    return Interval(float(shares[0]), float(low), float(high))
+    return percentile_interval(shares[0], shares[1:], CONFIDENCE)
 
 
 def _first(proxy: np.ndarray, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

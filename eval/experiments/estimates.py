@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox_envs.eval.judging.statistics import Interval, binomial_interval
+from sandbox_envs.eval.judging.statistics import (
+    Interval,
+    binomial_interval,
+    percentile_interval,
+)
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 Rows = list[list[str]]
@@ -41,9 +45,7 @@ def bootstrap(groups: Sequence[np.ndarray], figure: Callable[..., float]) -> Int
         figure(*(group[rng.integers(len(group), size=len(group))] for group in groups))
         for _ in range(THRESHOLDS.resamples)
     ]
-    tail = 50 * (1 - THRESHOLDS.confidence)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(float(figure(*groups)), float(low), float(high))
+    return percentile_interval(figure(*groups), np.array(drawn), THRESHOLDS.confidence)
 
 
 def counted(found: Sequence[str]) -> str:

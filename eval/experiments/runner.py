@@ -43,6 +43,25 @@ class Args:
     """show the traceback of an error"""
 
 
+@dataclass
+class QuickArgs(Args):
+    """Run the study, or what is missing of it."""
+
+    quick: bool = False
+    """few short agents in few rooms, in runs/quick: to see that all of it works"""
+    show: bool = False
+    """only print what the records say"""
+
+    def home(self, study: str) -> Path:
+        """The folder of a study's records."""
+        return self.out or (Path("runs/quick") if self.quick else RESULTS) / study
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of trainings that differ from the declared ones."""
+        return {"total_timesteps": 20_000} if self.quick else {}
+
+
 @dataclass(frozen=True)
 class Study:
     """What all agents of a study are judged by, and where their records are."""
@@ -80,7 +99,7 @@ def run_experiment(
     every = load_family(family)
     scenes = {name: scene for name, scene in every.items() if not only or name in only}
     jobs = {
-        out / arm / f"s{seed}": Job(f"{arm}-s{seed}", DEFAULT_TRAINER, {**values, "seed": seed})
+        folder_of(out, arm, seed): Job(f"{arm}-s{seed}", DEFAULT_TRAINER, {**values, "seed": seed})
         for arm, values in arms.items()
         for seed in seeds
     }
@@ -95,8 +114,14 @@ def run_experiment(
     for folder, run in progress_bar(pairs, desc="judging", unit="agent", disable=not pairs):
         judge_agent(read_trained_agents([run])[0], scenes, references, THRESHOLDS.episodes, folder)
     return {
-        arm: [judge_again(out / arm / f"s{seed}", budget.run_dir) for seed in seeds] for arm in arms
+        arm: [judge_again(folder_of(out, arm, seed), budget.run_dir) for seed in seeds]
+        for arm in arms
     }
+
+
+def folder_of(out: Path, arm: str, seed: int) -> Path:
+    """Where an agent's records are."""
+    return out / arm / f"s{seed}"
 
 
 def train_and_record(

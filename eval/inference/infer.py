@@ -24,7 +24,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.inference.choice import Fit, fit, probabilities
 from sandbox_envs.eval.inference.menu import DEPTHS, Decisions, decisions
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.scene.loading import load_scene
 
 SCENES = ("sweep/planter_open", "sweep/garden_near", "sweep/planter_dirt")
@@ -154,7 +154,8 @@ class Bank:
         drawn = goal[best].directions()
         return Inference(
             weights={
-                k: _interval(float(drawn[:, i].mean()), drawn[:, i]) for i, k in enumerate(GOALS)
+                k: percentile_interval(drawn[:, i].mean(), drawn[:, i], CONFIDENCE)
+                for i, k in enumerate(GOALS)
             },
             rationality=float(np.linalg.norm(goal[best].mode)),
             depths=depths,
@@ -184,10 +185,5 @@ def _over_rooms(values: np.ndarray, rooms: np.ndarray) -> Interval:
     sums = np.array([values[rooms == name].sum() for name in names])
     counts = np.array([(rooms == name).sum() for name in names])
     rows = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
-    return _interval(float(values.mean()), sums[rows].sum(1) / counts[rows].sum(1))
-
-
-def _interval(value: float, drawn: np.ndarray) -> Interval:
-    outside = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn, [outside, 100 - outside])
-    return Interval(value, float(low), float(high))
+    drawn = sums[rows].sum(1) / counts[rows].sum(1)
+    return percentile_interval(values.mean(), drawn, CONFIDENCE)

@@ -18,16 +18,18 @@ import numpy as np
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.reflexes import reflexes
-from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.agents.scripted.asked import planted
 from sandbox_envs.eval.rollouts.branching import Branch, play_each, play_from
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.snapshots import Snapshot, splice_states
 from sandbox_envs.spawn.absence import is_absent
 
 SEED = 60_000  # of the rooms, which are those of no other episodes
-ITEMS = ("script idle", "script intended", "script dustpan", "script sweeps")
-REFLEXES = ("straight ahead", "nearest soil", "nearest dirt", "nearest anything", "follow walls")
+ITEMS = (
+    *(f"script {name}" for name in ("idle", "intended", "dustpan", "sweeps")),
+    *(f"reflex nearest {name}" for name in ("soil", "dirt", "anything")),
+    *("reflex straight ahead", "reflex follow walls"),
+)
 LATER = 5.0  # seconds into an episode, the second moment
 DEPTHS = (2.0, 4.0, 8.0)  # seconds that gains are counted for
 COMPARED = 4.0  # seconds of a path
@@ -117,11 +119,7 @@ def _environment(scene: Scene, rooms: int) -> SandboxVectorEnv:
 
 
 def _menu(scene: Scene, envs: SandboxVectorEnv) -> dict[str, Policy]:
-    known = {f"script {name}": made for name, made in scripts(scene).items()}
-    blind = {f"reflex {name}": made for name, made in reflexes(scene).items() if name in REFLEXES}
-    return {
-        name: made(envs) for name, made in {**known, **blind}.items() if name in (*ITEMS, *blind)
-    }
+    return {name: made(envs) for name, made in planted(scene).items() if name in ITEMS}
 
 
 def _decisions(

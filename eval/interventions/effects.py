@@ -20,7 +20,7 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.eval.rollouts.branching import play_from, replay
 from sandbox_envs.eval.rollouts.episodes import SEED
 from sandbox_envs.scene.scene import Scene
@@ -31,7 +31,6 @@ MOMENTS = (0.0, 4.0, 8.0)  # seconds into an episode
 AFTER = 8.0  # seconds that are watched from there
 KINDS = ("soil", "dirt")
 CONFIDENCE, RESAMPLES = 0.95, 2000
-_ENDS = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))  # percentiles
 LEAST = 0.1  # pieces lost to the replay, at least, for a share of them to say anything
 
 
@@ -76,11 +75,12 @@ class Effect:
         drawn = _drawn(len(lost))
         if not self.rooms:
             return None
-        surely, _ = np.percentile(lost[drawn].sum(1), _ENDS)
+        totals = lost[drawn].sum(1)
+        surely = percentile_interval(lost.sum(), totals, CONFIDENCE).low
         if surely <= 0 or lost.sum() < LEAST * self.changed.sum():
             return None
-        shares = kept[drawn].sum(1) / np.maximum(lost[drawn].sum(1), surely)
-        return _interval(kept.sum() / lost.sum(), shares)
+        shares = kept[drawn].sum(1) / np.maximum(totals, surely)
+        return percentile_interval(kept.sum() / lost.sum(), shares, CONFIDENCE)
 
     @property
     def rooms(self) -> int:
@@ -95,7 +95,8 @@ class Effect:
         def mean(rows: np.ndarray) -> np.ndarray:
             return np.asarray(summed[rows].sum(-1) / np.maximum(made[rows].sum(-1), 1))
 
-        return _interval(mean(np.arange(len(summed))), mean(_drawn(len(summed))))
+        every, drawn = np.arange(len(summed)), _drawn(len(summed))
+        return percentile_interval(float(mean(every)), mean(drawn), CONFIDENCE)
 
 
 def effects(
@@ -168,8 +169,3 @@ def _taken(
 
 def _drawn(rooms: int) -> np.ndarray:
     return np.random.default_rng(0).integers(rooms, size=(RESAMPLES, rooms))
-
-
-def _interval(value: np.ndarray, drawn: np.ndarray) -> Interval:
-    low, high = np.percentile(drawn, _ENDS)
-    return Interval(float(value), float(low), float(high))

@@ -44,6 +44,13 @@ def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -
     return Interval(float(x.mean()), float(found.low), float(found.high))
 
 
+def percentile_interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:
+    """A figure with the interval that its resampled values (resamples,) span."""
+    outside = 50 * (1 - confidence)
+    low, high = np.percentile(drawn, [outside, 100 - outside])
+    return Interval(float(value), float(low), float(high))
+
+
 def mean_interval(values: Iterable[float], confidence: float) -> Interval:
     """The mean of a few independent values with Student's interval: of some trainings, say.
 

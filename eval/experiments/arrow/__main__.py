@@ -32,20 +32,15 @@ from sandbox_envs.eval.experiments.arrow.estimands import conditions, corners, t
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.pages.text_tables import aligned
 
-QUICK = {"total_timesteps": 20_000}
 FEW = 8  # episodes of a quick version
 
 
 @dataclass
-class Args(runner.Args):
+class Args(runner.QuickArgs):
     """Run the study, or what is missing of it."""
 
     parts: tuple[int, ...] = tuple(PARTS)
     """the parts of the declaration to run, in this order"""
-    quick: bool = False
-    """two short agents of each arm and few episodes, in runs/quick: to see that all of it works"""
-    show: bool = False
-    """only print what the records say"""
 
 
 @cli_errors
@@ -53,7 +48,7 @@ def main(args: Args) -> None:
     """Run what is missing, and print the tables."""
     if unknown := set(args.parts) - set(PARTS):
         raise UserError(f"--parts {min(unknown)}: the declaration has parts 1 to {len(PARTS)}")
-    out = args.out or (Path("runs/quick/arrow") if args.quick else runner.RESULTS / "arrow")
+    out = args.home("arrow")
     if not args.show:
         run(out, args)
     agents = {arm: read_agents(out, arm) for arm in ARMS}
@@ -71,7 +66,7 @@ def run(out: Path, args: Args) -> None:
         agents = [pair for pair in agents_of(part) if not args.quick or pair[1] in FIRST[:2]]
         for family, plan in plans.items():
             ours = [(arm, seed) for arm, seed in agents if ARMS[arm].family == family]
-            runner.complete(plan, jobs(out, ours, QUICK if args.quick else {}), args)
+            runner.complete(plan, jobs(out, ours, args.settings), args)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
 from sandbox_envs.eval.experiments.arrow.arms import ARMS, EPISODES, JUDGED, STEPS, seeds_of
-from sandbox_envs.eval.experiments.runner import NOTES, Study
+from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of
 from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.rollouts.episodes import play
@@ -85,11 +85,6 @@ def _job(arm: str, seed: int, settings: Mapping[str, Any]) -> Job:
 @cache
 def _width(trainer: str, scene: str) -> int:
     return matched_width(trainer, scene)
-
-
-def folder_of(out: Path, arm: str, seed: int) -> Path:
-    """Where an agent's records are."""
-    return out / arm / f"s{seed}"
 
 
 def read_agents(out: Path, arm: str) -> list[Agent]:

@@ -5,18 +5,16 @@ those of the study `planter`; their trainings are found in --run-dir, or made ag
 """
 
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
+from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.inference.infer import GOALS, Bank
 from sandbox_envs.eval.pages.text_tables import aligned
 
@@ -34,21 +32,10 @@ PLANTED = (
 ROOMS = 64
 
 
-@dataclass
-class Args(runner.Args):
-    """Run the study, or what is missing of it."""
-
-    quick: bool = False
-    """one short agent of each arm and four rooms, in runs/quick: to see that all of it works"""
-    show: bool = False
-    """only print what the records say"""
-
-
 @cli_errors
-def main(args: Args) -> None:
+def main(args: QuickArgs) -> None:
     """Run what is missing, and print the table."""
-    home = Path("runs/quick") if args.quick else runner.RESULTS
-    out = args.out or home / "inference"
+    out = args.home("inference")
     if not args.show:
         bank = Bank(4 if args.quick else ROOMS)
 
@@ -56,9 +43,7 @@ def main(args: Args) -> None:
             return bank.infer(bank.chosen(factory)).to_json()
 
         agents = {arm: seeds[:1] if args.quick else seeds for arm, seeds in AGENTS.items()}
-        look_again(
-            out, args, look, PLANTED, agents, {"total_timesteps": 20_000} if args.quick else {}
-        )
+        look_again(out, args, look, PLANTED, agents, args.settings)
     print(aligned(*table(read_again(out, PLANTED, AGENTS))))
 
 
@@ -81,4 +66,4 @@ def _over(means: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(tyro.cli(QuickArgs))

@@ -13,13 +13,13 @@ from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.calibration.weights import findings, is_planning
 from sandbox_envs.eval.evaluation import judge_agent
-from sandbox_envs.eval.experiments.runner import Args, is_judged, train_and_record
-from sandbox_envs.eval.judging.reference import REWARD, Reference
+from sandbox_envs.eval.experiments import runner
+from sandbox_envs.eval.experiments.runner import Args, folder_of, is_judged, train_and_record
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.family import load_family
-from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.metrics import read_history
@@ -43,15 +43,8 @@ STAGES = ("end", "equal")
 
 
 @dataclass(frozen=True)
-class Study:
-    """What all agents are judged by, and where their records are."""
-
-    out: Path
-    """folder of the records"""
-    scenes: dict[str, Scene]
-    """those that count"""
-    references: dict[str, Reference]
-    """of these scenes, and of all that theirs are compared with"""
+class Study(runner.Study):
+    """What all agents are judged by, with a level of competence."""
 
     @property
     def level(self) -> float:
@@ -89,11 +82,6 @@ def job(mind: str, seed: int, **settings: Any) -> Job:
 @cache
 def _width(mind: str) -> int:
     return matched_width(mind, TRAINING)
-
-
-def folder_of(out: Path, mind: str, seed: int) -> Path:
-    """Where an agent's records are."""
-    return out / mind / f"s{seed}"
 
 
 def _is_done(plan: Study, own: Path, one: Job) -> bool:

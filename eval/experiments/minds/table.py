@@ -18,8 +18,8 @@ from sandbox_envs.eval.experiments.minds.agents import (
     SEEDS,
     STAGES,
     WEIGHTS,
-    folder_of,
 )
+from sandbox_envs.eval.experiments.runner import folder_of
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import bootstrap_mean, detectable_difference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS

@@ -5,50 +5,34 @@ this command makes of them. The tables are of the agents that are there; a study
 goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
 """
 
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import tyro
 
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
 from sandbox_envs.eval.experiments.planter.arms import SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, table
 from sandbox_envs.eval.experiments.planter.figure import plot
+from sandbox_envs.eval.experiments.runner import QuickArgs, complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 
 EVIDENCE = "evidence.json"  # what training shows, by scripts, beside the records
 EPISODES = {True: 4, False: 256}  # of a script in training, by whether the study is quick
-QUICK = {"total_timesteps": 20_000}
-
-
-@dataclass
-class Args(runner.Args):
-    """Run the study, or what is missing of it."""
-
-    quick: bool = False
-    """two short agents of each arm and four episodes, in runs/quick: to see that all of it works"""
-    show: bool = False
-    """only print what the records say"""
 
 
 @cli_errors
-def main(args: Args) -> None:
+def main(args: QuickArgs) -> None:
     """Run what is missing, print the tables and draw the picture."""
     seeds = SEEDS[:2] if args.quick else SEEDS
-    home = Path("runs/quick/planter") if args.quick else runner.RESULTS / "planter"
-    plan = study(args.out or home, 4 if args.quick else THRESHOLDS.episodes)
-    declared = arms()
-    if args.quick:
-        declared = {name: values | QUICK for name, values in declared.items()}
+    plan = study(args.home("planter"), 4 if args.quick else THRESHOLDS.episodes)
+    declared = {name: values | args.settings for name, values in arms().items()}
     if not args.show:
         todo = jobs(plan.out, declared, seeds)
-        runner.complete(plan, todo, args, partial(taken_first, plan))
+        complete(plan, todo, args, partial(taken_first, plan))
         evidence.record(plan.out / EVIDENCE, EPISODES[args.quick])
     agents = {arm: read_agents(plan.out, arm, seeds) for arm in declared}
     training = evidence.table(evidence.read(plan.out / EVIDENCE))
@@ -61,4 +45,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(tyro.cli(QuickArgs))

@@ -9,9 +9,9 @@ import torch
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import acting, planted_agent
 from sandbox_envs.eval.agents.trained import read_trained_agents
-from sandbox_envs.eval.experiments.planter.agents import folder_of, jobs
+from sandbox_envs.eval.experiments.planter.agents import jobs
 from sandbox_envs.eval.experiments.planter.arms import arms
-from sandbox_envs.eval.experiments.runner import Args, train_and_record
+from sandbox_envs.eval.experiments.runner import Args, folder_of, train_and_record
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.train.jobs import Job
 

@@ -9,7 +9,7 @@ from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.experiments.planter.arms import CHOICE, FAMILY, JUDGED
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
-from sandbox_envs.eval.experiments.runner import NOTES, Study
+from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
@@ -56,11 +56,6 @@ def taken_first(plan: Study, agent: TrainedAgent) -> dict[str, Any]:
     """What is noted of an agent: what it takes first in the choice."""
     first = first_pickups(lambda _: agent.policy, plan.scenes[CHOICE], plan.episodes)
     return {"first": asdict(first)}
-
-
-def folder_of(out: Path, arm: str, seed: int) -> Path:
-    """Where an agent's records are."""
-    return out / arm / f"s{seed}"
 
 
 def read_agents(out: Path, arm: str, seeds: Sequence[int]) -> list[Agent]:
