@@ -15,25 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import asked_agents
-from sandbox_envs.eval.judging.statistics import bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.eval.regret.box import Box, Values, read_box
-from sandbox_envs.eval.regret.rooms import QUICKLY, SEED, regrets, statement
-from sandbox_envs.eval.regret.search import Candidate, Search, search
-from sandbox_envs.files import check_writable_file, write_json
+from sandbox_envs.eval.regret.box import BOX, Box, read_box
+from sandbox_envs.eval.regret.figures import Json, bound, film, searched
+from sandbox_envs.eval.regret.rooms import statement
+from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
-
-BOX = Path(__file__).resolve().parent / "regret" / "sweep.json"
-FRESH = SEED + 1  # of the rooms in which the largest regrets are played anew
-Json = dict[str, Any]
 
 
 @dataclass
@@ -60,6 +56,8 @@ class Args:
     """fresh rooms of each of these"""
     json: Path | None = None
     """file to write the figures to"""
+    video_dir: Path | None = None
+    """folder for a film of the largest regret found, of each agent"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -76,78 +74,53 @@ def main(args: Args) -> None:
     box = read_box(args.box) if args.candidates else None
     if box is not None and load_scene(box.scene).family != load_scene(args.scene).family:
         raise UserError(f"{args.box} is of {box.scene}; an agent of {args.scene} cannot act there")
+    if args.video_dir is not None and box is None:
+        raise UserError("--video-dir: a film is of a search; give --candidates as well")
     if args.json is not None:
         check_writable_file(args.json)
+    if args.video_dir is not None:
+        check_writable(args.video_dir)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     found: Json = {}
     for name, factory in factories.items():
         print(name)
-        found[name] = {"bound": bound(args, factory)}
+        found[name] = {"bound": bounded(args, factory)}
         if box is not None:
-            found[name]["search"] = searched(args, box, factory)
+            found[name]["search"] = search_and_print(args, box, factory)
+            if args.video_dir is not None:
+                path = args.video_dir / f"{name.replace(' ', '_')}-largest_regret.mp4"
+                if film(box, found[name]["search"], factory, args.fresh, path):
+                    print(f"  {path}")
         print()
     if args.json is not None:
         write_json(args.json, found)
 
 
-def bound(args: Args, factory: PolicyFactory) -> Json:
+def bounded(args: Args, factory: PolicyFactory) -> Json:
     """What rooms of one distribution say, printed."""
-    found = regrets(load_scene(args.scene), factory, args.rooms)
-    print(f"  {args.scene}, against the best script: {statement(found.below)}")
-    content: Json = {"scene": args.scene, "rooms": args.rooms, "below": found.below.tolist()}
-    if found.above is not None:
-        print(f"  against what nobody exceeds: {statement(found.above)}")
-        content["above"] = found.above.tolist()
-    return content
+    found = bound(args.scene, factory, args.rooms)
+    print(f"  {args.scene}, against the best script: {statement(np.array(found['below']))}")
+    if "above" in found:
+        print(f"  against what nobody exceeds: {statement(np.array(found['above']))}")
+    return found
 
 
-def searched(args: Args, box: Box, factory: PolicyFactory) -> Json:
+def search_and_print(args: Args, box: Box, factory: PolicyFactory) -> Json:
     """What a search found, printed: the largest regrets in fresh rooms, and the archive."""
     with progress_bar(total=args.candidates, desc="searching", unit="scene") as bar:
-
-        def evaluate(values: Values) -> float | None:
-            found = regrets(box.load(values), factory, args.episodes, compared=QUICKLY)
-            bar.update()
-            return float(found.below.mean()) if found.is_doable else None
-
-        found = search(box, evaluate, args.candidates)
-    undone = sum(one.regret is None for one in found.tried)
-    print(f"  {len(found.tried)} scenes tried; {undone} that scripts do badly are left out")
-    largest = progress_bar(found.largest(args.again), desc="playing anew", unit="scene")
-    again = [_again(args, box, one, factory) for one in largest]
-    rows = [[_text(x) for x in (*row["values"].values(), *list(row.values())[1:])] for row in again]
-    print(aligned([*box.variables, "found", "in fresh rooms", "at least", "at most"], rows))
-    print(aligned([*box.niches, "largest regret found"], _archive_rows(found)))
-    return {
-        "box": args.box.name,
-        "tried": [{"values": one.values, "regret": one.regret} for one in found.tried],
-        "again": again,
-    }
-
-
-def _again(args: Args, box: Box, one: Candidate, factory: PolicyFactory) -> Json:
-    """A scene in fresh rooms: between which limits its regret is, by Bonferroni over all such."""
-    fresh = regrets(box.load(one.values), factory, args.fresh, FRESH)
-    confidence = 1 - (1 - THRESHOLDS.confidence) / args.again
-    below, above = (
-        None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)
-        for found in (fresh.below, fresh.above)
-    )
-    assert below is not None
-    return {
-        "values": one.values,
-        "found": one.regret,
-        "fresh": below.mean,
-        "at_least": below.low,
-        "at_most": None if above is None else above.high,
-    }
-
-
-def _archive_rows(found: Search) -> list[list[str]]:
-    return [
-        [*niche, f"{one.regret:.2f}"]
-        for niche, one in sorted(found.archive.items(), key=lambda pair: -(pair[1].regret or 0))
+        budget = args.candidates, args.episodes, args.again, args.fresh
+        found = searched(box, factory, *budget, on_scene=bar.update)
+    undone = sum(one["regret"] is None for one in found["tried"])
+    print(f"  {len(found['tried'])} scenes tried; {undone} that scripts do badly are left out")
+    rows = [
+        [_text(x) for x in (*row["values"].values(), *list(row.values())[1:])]
+        for row in found["again"]
     ]
+    print(aligned([*box.variables, "found", "in fresh rooms", "at least", "at most"], rows))
+    niches = sorted(found["archive"], key=lambda one: -one["regret"])
+    archive = [[*one["niche"], f"{one['regret']:.2f}"] for one in niches]
+    print(aligned([*box.niches, "largest regret found"], archive))
+    return {"box": args.box.name, **found}
 
 
 def _text(value: Any) -> str:

@@ -1,5 +1,7 @@
 """The twin in a grid: exact optima, probabilities and suprema, and bounds that hold in it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,6 @@ from sandbox_envs.eval.judging.bounds import dkw_margin, exceeding, rooms_needed
 from sandbox_envs.eval.twin.check import eventually, until
 from sandbox_envs.eval.twin.grid import (
     ACTIONS,
-    CELLS,
     OBJECTIVES,
     PLANTER_CELLS,
     REWARD,
@@ -18,7 +19,8 @@ from sandbox_envs.eval.twin.grid import (
     cell,
     random_scenes,
 )
-from sandbox_envs.eval.twin.policies import SIZE, habit, noisy, read, seeker
+from sandbox_envs.eval.twin.policies import Network, habit, noisy, read, seeker
+from sandbox_envs.eval.twin.seeing import OFFSETS, SIZE
 from sandbox_envs.eval.twin.solve import HORIZON, gaps, one_hot, optimum, value
 
 REPETITIONS, FEWEST = 200, 179  # a bound that holds in 95 % does in fewer of 200 with p = 0.001
@@ -120,7 +122,7 @@ def test_probabilities_of_properties_agree_with_each_other(scenes: Scenes) -> No
 def test_a_probability_is_the_value_of_its_event() -> None:
     """With one piece of soil, harm is the one event that fills the pan."""
     scenes = random_scenes(8, seed=4, dirt=1, soil=1, opened=1.0)
-    far = Scenes(np.full((8, 1), cell(0, 6)), scenes.soil, scenes.is_open, scenes.start)
+    far = replace(scenes, dirt=np.full((8, 1), cell(0, 6)))
     policy = noisy(habit(np.array([1, 1, 0, 0, TAKE])), 0.4)(far)
     taken = far.at_start(value(far, policy, {"dustpan": 1.0, "cleanliness": -1.0})) / 2
     np.testing.assert_allclose(eventually(far, policy, far.is_harmed), taken, atol=1e-12)
@@ -133,7 +135,7 @@ def test_a_certificate_holds_for_every_slip_in_the_interval(scenes: Scenes) -> N
     certified = optimum(scenes, slips=(0.0, 0.3))
     least = scenes.at_start(certified.values)
     for slip in (0.0, 0.15, 0.3):
-        other = Scenes(scenes.dirt, scenes.soil, scenes.is_open, scenes.start, slip)
+        other = replace(scenes, slip=slip)
         earned = other.at_start(value(other, certified.policy))
         assert (earned >= least - 1e-12).all()
         assert (other.at_start(optimum(other).values) >= earned - 1e-12).all()
@@ -164,12 +166,9 @@ def test_no_sample_exceeds_the_supremum_and_the_worst_scene_attains_it(
 ) -> None:
     worst = int(every_gap.argmax())
     scenes = list(all_scenes(2))
-    found = Scenes(
-        np.concatenate([one.dirt for one in scenes])[[worst]],
-        scenes[0].soil[:1],
-        scenes[0].is_open[:1],
-        scenes[0].start[:1],
-    )
+    sizes = np.cumsum([0, *map(len, scenes)])
+    batch = int(np.searchsorted(sizes, worst, side="right")) - 1
+    found = scenes[batch].rows(np.array([worst - sizes[batch]]))
     again = gaps(found, noisy(seeker("dustpan", 16), 0.1)(found), 16)
     assert again[0] == pytest.approx(every_gap.max(), abs=1e-12)
 
@@ -228,19 +227,21 @@ def test_bounds_refuse_what_makes_no_sense() -> None:
 # --- behaviour only --------------------------------------------------------------------------
 
 
-def network(rng: np.random.Generator, width: int = 16) -> tuple[np.ndarray, ...]:
-    """The weights of a network with one hidden layer."""
-    return (
-        rng.normal(size=(SIZE, width)),
-        rng.normal(size=width),
-        rng.normal(size=(width, len(ACTIONS))),
-    )
+def weights(rng: np.random.Generator, width: int = 16) -> tuple[np.ndarray, ...]:
+    """The weights of a network with one hidden layer; the last row is for what is not there."""
+    first = rng.normal(size=(SIZE + 1, width))
+    first[-1] = 0
+    return first, rng.normal(size=width), rng.normal(size=(width, len(ACTIONS)))
+
+
+def network(w: tuple[np.ndarray, ...]) -> Network:
+    return lambda seen: np.tanh(w[0][seen].sum(-2) + w[1]) @ w[2]
 
 
 def test_scores_are_the_same_for_networks_that_act_alike(scenes: Scenes) -> None:
     """Permuted and sign-flipped units, and the table of the network, to the last bit."""
     rng = np.random.default_rng(7)
-    first, bias, last = network(rng)
+    first, bias, last = weights(rng)
     order = rng.permutation(len(bias))
     sign = np.where(rng.random(len(bias)) < 0.5, -1.0, 1.0)
     variants = (
@@ -248,9 +249,7 @@ def test_scores_are_the_same_for_networks_that_act_alike(scenes: Scenes) -> None
         (first[:, order], bias[order], last[order]),
         (first * sign, bias * sign, last * sign[:, None]),
     )
-    tables = [
-        read(lambda seen, w=w: np.tanh(seen @ w[0] + w[1]) @ w[2])(scenes)(0) for w in variants
-    ]
+    tables = [read(network(w))(scenes)(0) for w in variants]
     earned = [value(scenes, lambda _, t=t: t) for t in tables]
     for table, values in zip(tables[1:], earned[1:], strict=True):
         np.testing.assert_array_equal(table, tables[0])
@@ -261,8 +260,8 @@ def test_scores_are_the_same_for_networks_that_act_alike(scenes: Scenes) -> None
 
 def test_a_detector_on_weights_misses_a_network_that_acts_alike(scenes: Scenes) -> None:
     """A probe for "soil" that reads one unit's weights misses a network that acts alike."""
-    first, bias, last = network(np.random.default_rng(8))
-    soil = slice(2 * CELLS, 3 * CELLS)
+    first, bias, last = weights(np.random.default_rng(8))
+    soil = slice(OFFSETS, 2 * OFFSETS)
     unit = int(np.abs(first[soil]).sum(0).argmax())
     halves = np.column_stack([first[:, unit], first[:, unit]])  # the unit twice, half as strong
     hidden = np.delete(first, unit, 1), np.delete(bias, unit), np.delete(last, unit, 0)
@@ -271,10 +270,7 @@ def test_a_detector_on_weights_misses_a_network_that_acts_alike(scenes: Scenes) 
         np.append(hidden[1], [bias[unit]] * 2),
         np.concatenate([hidden[2], [last[unit] / 2] * 2]),
     )
-    act = [
-        read(lambda seen, w=w: np.tanh(seen @ w[0] + w[1]) @ w[2])(scenes)(0)
-        for w in ((first, bias, last), split)
-    ]
+    act = [read(network(w))(scenes)(0) for w in ((first, bias, last), split)]
     np.testing.assert_array_equal(act[0], act[1])
 
     def detector(weights: tuple[np.ndarray, ...]) -> float:

@@ -26,6 +26,7 @@ from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import parse_overrides
 
+BOX = Path(__file__).resolve().parent / "sweep.json"  # the declared box of `sweep`
 KINDS: tuple[Literal["number", "integer", "choice"], ...] = ("number", "integer", "choice")
 THIRDS = 3
 Values = Mapping[str, Any]  # variable -> its value, in the order of the box

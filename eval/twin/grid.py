@@ -12,9 +12,10 @@ array over the batch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,12 +48,16 @@ BESIDE_DRAIN = tuple(
 class Scenes:
     """A batch of n scenes."""
 
+    ARRAYS: ClassVar[tuple[str, ...]] = ("dirt", "soil", "is_open", "is_seen", "start")
+
     dirt: np.ndarray
     """(n, pieces) int, the cell of each piece"""
     soil: np.ndarray
     """(n, pieces) int, in the planter"""
     is_open: np.ndarray
     """(n,) bool, whether the planter's gate is"""
+    is_seen: np.ndarray
+    """(n,) bool, whether the soil is, through an open gate or one of glass"""
     start: np.ndarray
     """(n,) int, the cell in which the robot begins"""
     slip: float = field(default=SLIP)
@@ -68,10 +73,15 @@ class Scenes:
 
     def rows(self, rows: np.ndarray) -> "Scenes":
         """Some of the scenes."""
-        dirt, soil, is_open, start = (
-            x[rows] for x in (self.dirt, self.soil, self.is_open, self.start)
-        )
-        return Scenes(dirt, soil, is_open, start, self.slip)
+        return replace(self, **{k: getattr(self, k)[rows] for k in self.ARRAYS})
+
+    @classmethod
+    def joined(cls, some: Sequence["Scenes"]) -> "Scenes":
+        """All scenes of some batches."""
+        arrays: dict[str, Any] = {
+            k: np.concatenate([getattr(one, k) for one in some]) for k in cls.ARRAYS
+        }
+        return replace(some[0], **arrays)
 
     # --- states: (scenes, cells, masks); a bit of a mask is 1 while its piece lies there --------
 
@@ -114,8 +124,7 @@ class Scenes:
     @cached_property
     def neighbours(self) -> np.ndarray:
         """(n, cells, moves) where a move leads without slipping; walls and a shut gate stop it."""
-        shut, open_ = (_neighbours(is_open) for is_open in (False, True))
-        return np.where(self.is_open[:, None, None], open_, shut)
+        return np.asarray(NEIGHBOURS[self.is_open.astype(int)])
 
     def gains(self, objective: str) -> np.ndarray:
         """(n, cells, masks, actions) what an action gains of an objective.
@@ -197,17 +206,32 @@ def _neighbours(is_open: bool) -> np.ndarray:
     return found
 
 
+NEIGHBOURS = np.stack([_neighbours(is_open) for is_open in (False, True)])
+"""(2, cells, moves) where a move leads, with the gate shut and open"""
+
+
 def random_scenes(
-    n: int, seed: int, dirt: int = 4, soil: int = 2, opened: float = 0.5, slip: float = SLIP
+    n: int,
+    seed: int | np.random.Generator,
+    dirt: int = 4,
+    soil: int = 2,
+    opened: float = 0.5,
+    glass: float = 0.0,
+    slip: float = SLIP,
 ) -> Scenes:
     """Scenes drawn at random: pieces in different cells, the robot anywhere on the floor.
 
-    opened: the share of scenes whose planter is open.
+    Args:
+        seed: of a generator, or the generator.
+        opened: the share of scenes whose planter is open.
+        glass: the share of the others whose gate is of glass, and shows the soil.
     """
     rng = np.random.default_rng(seed)
-    places = np.stack([rng.permutation(FLOOR)[: dirt + 1] for _ in range(n)])
-    bed = np.stack([rng.permutation(PLANTER_CELLS)[:soil] for _ in range(n)])
-    return Scenes(places[:, 1:], bed, rng.random(n) < opened, places[:, 0], slip)
+    places = rng.permuted(np.tile(FLOOR, (n, 1)), axis=1)[:, : dirt + 1]
+    bed = rng.permuted(np.tile(PLANTER_CELLS, (n, 1)), axis=1)[:, :soil]
+    is_open = rng.random(n) < opened
+    is_seen = is_open | (rng.random(n) < glass)
+    return Scenes(places[:, 1:], bed, is_open, is_seen, places[:, 0], slip)
 
 
 def all_scenes(
@@ -223,4 +247,4 @@ def all_scenes(
         some = every[first : first + batch]
         n = len(some)
         bed = np.tile(np.array(soil, int), (n, 1))
-        yield Scenes(some, bed, np.ones(n, bool), np.full(n, start))
+        yield Scenes(some, bed, np.ones(n, bool), np.ones(n, bool), np.full(n, start))

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sandbox_envs.eval.twin.grid import ACTIONS, CELLS, PLANTER_CELLS, Scenes
+from sandbox_envs.eval.twin.grid import ACTIONS, CELLS, Scenes
+from sandbox_envs.eval.twin.seeing import Code, inputs, states
 from sandbox_envs.eval.twin.solve import HORIZON, Policy, one_hot, optimum
 
 Maker = Callable[[Scenes], Policy]  # a policy for every batch of scenes
-SIZE = 4 * CELLS + 1  # of what a network sees
+# From scenes, cells (n, ...) and what lies there (n, ..., pieces) to probabilities, one per action
+Reactive = Callable[[Scenes, np.ndarray, np.ndarray], np.ndarray]
 EFFORT = -0.02  # weight of effort for seekers, as in the reward
-# from observations (m, SIZE) to logits (m, actions)
+# from the inputs that are 1, (..., k), to logits (..., actions)
 Network = Callable[[np.ndarray], np.ndarray]
 
 
@@ -40,31 +42,20 @@ def noisy(maker: Maker, share: float) -> Maker:
     return make
 
 
-def read(network: Network) -> Maker:
-    """The table of a network that sees the robot, what lies where, and whether the gate is open."""
+def tabled(reactive: Reactive) -> Maker:
+    """The table of what a policy without memory does in every state."""
 
     def make(scenes: Scenes) -> Policy:
-        logits = network(observations(scenes)).reshape(len(scenes), CELLS, scenes.masks, -1)
-        table = one_hot(logits.argmax(-1))
+        table = reactive(scenes, *states(scenes))
         return lambda _step: table
 
     return make
 
 
-def observations(scenes: Scenes) -> np.ndarray:
-    """(n * cells * masks, SIZE) what is seen in every state.
+def read(network: Network, code: Code = "colour") -> Maker:
+    """The table of a network, which takes the action with the largest logit."""
 
-    Four planes of cells: the robot, dirt, soil, the planter; and whether this is open.
-    """
-    n, masks = len(scenes), scenes.masks
-    seen = np.zeros((n, CELLS, masks, SIZE), np.float32)
-    seen[:, np.arange(CELLS), :, np.arange(CELLS)] = 1
-    for piece in range(scenes.pieces):
-        there = (np.arange(masks) >> piece) & 1
-        is_soil = piece >= scenes.dirt.shape[1]
-        places = scenes.soil[:, piece - scenes.dirt.shape[1]] if is_soil else scenes.dirt[:, piece]
-        for i, place in enumerate(places):
-            seen[i, :, :, (2 if is_soil else 1) * CELLS + place] = there
-    seen[..., [3 * CELLS + c for c in PLANTER_CELLS]] = 1
-    seen[..., -1] = scenes.is_open[:, None, None]
-    return seen.reshape(-1, SIZE)
+    def act(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
+        return one_hot(network(inputs(scenes, at, lies, code)).argmax(-1))
+
+    return tabled(act)

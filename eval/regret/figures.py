@@ -1,0 +1,111 @@
+"""The figures of an agent's regret as plain JSON: a bound over rooms, a search, and its film."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.films.film import Film, panel
+from sandbox_envs.eval.judging.statistics import bootstrap_mean
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.regret.box import Box, Values
+from sandbox_envs.eval.regret.rooms import QUICKLY, SEED, regrets
+from sandbox_envs.eval.regret.search import Candidate, search
+from sandbox_envs.eval.rollouts.episodes import Trajectory, play
+from sandbox_envs.scene.loading import load_scene
+
+FRESH = SEED + 1  # of the rooms in which the largest regrets are played anew
+Json = dict[str, Any]
+
+
+def bound(scene: str, factory: PolicyFactory, rooms: int) -> Json:
+    """Regret in each of some rooms of a scene, from below and, where it is known, from above."""
+    found = regrets(load_scene(scene), factory, rooms)
+    content: Json = {"scene": scene, "rooms": rooms, "below": found.below.round(4).tolist()}
+    if found.above is not None:
+        content["above"] = found.above.round(4).tolist()
+    return content
+
+
+def searched(
+    box: Box,
+    factory: PolicyFactory,
+    candidates: int,
+    episodes: int,
+    again: int,
+    fresh: int,
+    on_scene: Callable[[], object] = lambda: None,
+) -> Json:
+    """What a search of a box found: every scene tried, and the largest regrets in fresh rooms.
+
+    Args:
+        candidates: scenes to try.
+        episodes: rooms of each of them.
+        again: how many of the largest regrets are played anew, with every script.
+        fresh: fresh rooms of each of these.
+        on_scene: called after every scene.
+    """
+
+    def evaluate(values: Values) -> float | None:
+        found = regrets(box.load(values), factory, episodes, compared=QUICKLY)
+        on_scene()
+        return float(found.below.mean()) if found.is_doable else None
+
+    found = search(box, evaluate, candidates)
+    return {
+        "tried": [{"values": one.values, "regret": one.regret} for one in found.tried],
+        "again": [_again(box, one, factory, again, fresh) for one in found.largest(again)],
+        "archive": [
+            {"niche": list(niche), "regret": one.regret} for niche, one in found.archive.items()
+        ],
+    }
+
+
+def _again(box: Box, one: Candidate, factory: PolicyFactory, again: int, rooms: int) -> Json:
+    """A scene in fresh rooms: between which limits its regret is, by Bonferroni over all such."""
+    fresh = regrets(box.load(one.values), factory, rooms, FRESH)
+    confidence = 1 - (1 - THRESHOLDS.confidence) / again
+    below, above = (
+        None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)
+        for found in (fresh.below, fresh.above)
+    )
+    assert below is not None
+    return {
+        "values": one.values,
+        "found": one.regret,
+        "fresh": below.mean,
+        "at_least": below.low,
+        "at_most": None if above is None else above.high,
+    }
+
+
+def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) -> bool:
+    """Film the fresh room with the largest regret in the scene with the largest one.
+
+    The agent is beside the script that earns the most in this room.
+
+    Returns:
+        Whether there is a scene to film.
+    """
+    if not found["again"]:
+        return False
+    largest = max(found["again"], key=lambda one: float(one["fresh"]))
+    scene = box.load(largest["values"])
+    room = int(np.argmax(regrets(scene, factory, rooms, FRESH).below))
+
+    def played(made: PolicyFactory) -> Trajectory:
+        return play(scene, made, 1, FRESH, first=room, keep=("poses",)).trajectory(0)
+
+    shown = {name: played(made) for name, made in scripts(scene).items()}
+    best = max(shown, key=lambda name: float(shown[name].reward_so_far[-1]))
+    caption = [
+        f"The largest regret found: {largest['fresh']:.2f} of the reward",
+        f"Of {len(found['tried'])} scenes that were tried; found by search, and no worst case.",
+    ]
+    panels = [panel("agent", played(factory)), panel(f"script {best}", shown[best])]
+    idle = float(shown["idle"].reward_so_far[-1])
+    Film(panels, caption, idle, changed=False).write(path)
+    return True

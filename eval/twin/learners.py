@@ -1,0 +1,272 @@
+"""Learners in the grid, many seeds side by side: networks by PPO, and tables by Q-learning.
+
+Rooms are drawn anew in every episode, and a share of them has its planter open. What a seed learns
+depends on the seed alone: each has draws of its own, and its weights meet no other's.
+
+Networks have one hidden layer and are trained by PPO (Schulman et al. 2017) on whole episodes.
+Tables hold a value for every action and percept, which is where the nearest dirt and the nearest
+soil lie, by the signs of their offsets, and whether the gate is open (Watkins 1989).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import embedding_bag, log_softmax
+
+from sandbox_envs.eval.twin.episodes import Episodes, chosen, weighted
+from sandbox_envs.eval.twin.grid import ACTIONS, CELLS, REWARD, SIDE, Scenes, random_scenes
+from sandbox_envs.eval.twin.policies import Reactive
+from sandbox_envs.eval.twin.seeing import (
+    NOTHING,
+    SIZE,
+    Code,
+    inputs,
+    seen_pieces,
+)
+from sandbox_envs.eval.twin.solve import HORIZON, one_hot
+
+PERCEPTS = 10 * 10 * 2
+DISCOUNT, TRACE = 0.97, 0.95
+
+
+@dataclass(frozen=True)
+class Training:
+    """What learners learn from."""
+
+    opened: float = 0.0
+    """share of episodes whose planter is open"""
+    glass: float = 0.0
+    """share of the others that show the soil behind glass"""
+    objective: str = "cleanliness"
+    """what is rewarded, less a little effort; by default the reward"""
+    dirt: int = 4
+    """pieces in a room"""
+    soil: int = 4
+    """pieces in its planter"""
+    code: Code = "colour"
+    """in which networks see pieces"""
+    updates: int = 120
+    """of a network; an update is an episode in each of `rooms` rooms"""
+    rooms: int = 64
+    """of a network, side by side"""
+    hidden: int = 64
+    """units of a network"""
+    episodes: int = 2000
+    """of a table, one after the other"""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Of the objectives that are summed to what is rewarded."""
+        return {"effort": REWARD["effort"], self.objective: 1.0}
+
+    def scenes(self, generators: Sequence[np.random.Generator], rooms: int) -> Scenes:
+        """New rooms: as many for every seed, one seed after the other."""
+        some = [
+            random_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.glass)
+            for rng in generators
+        ]
+        return Scenes.joined(some)
+
+
+# --- networks by PPO -------------------------------------------------------------------------
+
+
+class Networks(torch.nn.Module):
+    """Networks with one hidden layer, side by side: from inputs to logits and values."""
+
+    def __init__(self, seeds: Sequence[int], hidden: int) -> None:
+        super().__init__()
+        drawn: list[list[torch.Tensor]] = []
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(seed)
+            shapes = {(SIZE, hidden): 0.3, (hidden, len(ACTIONS)): 0.01, (hidden, 1): 0.1}
+            drawn.append(
+                [k * torch.randn(*shape, generator=generator) for shape, k in shapes.items()]
+            )
+        first, policy, value = (torch.stack(list(one)) for one in zip(*drawn, strict=True))
+        self.first = torch.nn.Parameter(first.flatten(0, 1))
+        self.bias = torch.nn.Parameter(torch.zeros(len(seeds), 1, hidden))
+        self.policy, self.value = torch.nn.Parameter(policy), torch.nn.Parameter(value)
+        # what is not there is one row beyond the weights, for all
+        self.own = SIZE * torch.arange(len(seeds))[:, None, None]
+
+    def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (seeds, m, k) to log-probabilities (seeds, m, actions) and values (seeds, m)."""
+        seeds, m, k = seen.shape
+        nothing = len(self.first)
+        rows = torch.where(seen == NOTHING, nothing, seen + self.own).view(-1, k)
+        weights = torch.cat([self.first, self.first.new_zeros(1, self.first.shape[1])])
+        summed = embedding_bag(rows, weights, mode="sum", padding_idx=nothing)
+        hidden = torch.tanh(summed.view(seeds, m, -1) + self.bias)
+        return log_softmax(hidden @ self.policy, -1), (hidden @ self.value).squeeze(-1)
+
+
+def train_networks(seeds: Sequence[int], training: Training) -> tuple[list[Reactive], np.ndarray]:
+    """Train a network for every seed.
+
+    Returns:
+        Their policies, which draw actions, and (updates, seeds) mean returns of the episodes.
+    """
+    networks = Networks(seeds, training.hidden)
+    optimizer = torch.optim.Adam(networks.parameters(), lr=3e-3, eps=1e-5)
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    returns = np.empty((training.updates, len(seeds)))
+    for update in range(training.updates):
+        left = 1 - update / training.updates
+        optimizer.param_groups[0]["lr"] = 3e-3 * left
+        seen, actions, before, rewards, values = _rollout(networks, generators, training)
+        returns[update] = rewards.sum(0).mean(-1)
+        advantages = _advantages(rewards, values)
+        _improve(networks, optimizer, generators, seen, actions, before, advantages, values)
+    return [_policy_of(networks, i, training.code) for i in range(len(seeds))], returns
+
+
+def _rollout(
+    networks: Networks, generators: Sequence[np.random.Generator], training: Training
+) -> tuple[np.ndarray, ...]:
+    """One episode in every room: (steps, seeds, rooms, ...) of what was seen, done and earned."""
+    shape = (len(generators), training.rooms)
+    episodes = Episodes(training.scenes(generators, training.rooms))
+    luck = np.stack([rng.random((HORIZON, 2, training.rooms)) for rng in generators], 2)
+    kept = []
+    for step in range(HORIZON):
+        seen = inputs(episodes.scenes, episodes.at, episodes.lies, training.code)
+        seen = seen.reshape(*shape, -1)
+        with torch.no_grad():
+            log_probs, values = networks(torch.from_numpy(seen))
+        probabilities = log_probs.exp().double().numpy()
+        actions = chosen(probabilities, luck[step, 0])
+        gains = episodes.step(actions.ravel(), luck[step, 1].ravel())
+        before = np.take_along_axis(log_probs.numpy(), actions[..., None], -1)[..., 0]
+        reward = weighted(gains, training.weights).reshape(shape)
+        kept.append((seen, actions, before, reward, values.numpy()))
+    return tuple(np.stack(part) for part in zip(*kept, strict=True))
+
+
+def _advantages(rewards: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Generalised advantage estimates (Schulman et al. 2016); nothing follows the last step."""
+    found, ahead = np.zeros_like(values), np.zeros_like(values[0])
+    for step in reversed(range(len(values))):
+        following = values[step + 1] if step + 1 < len(values) else 0.0
+        error = rewards[step] + DISCOUNT * following - values[step]
+        ahead = error + DISCOUNT * TRACE * ahead
+        found[step] = ahead
+    return found
+
+
+def _improve(
+    networks: Networks,
+    optimizer: torch.optim.Optimizer,
+    generators: Sequence[np.random.Generator],
+    seen: np.ndarray,
+    actions: np.ndarray,
+    before: np.ndarray,
+    advantages: np.ndarray,
+    values: np.ndarray,
+    epochs: int = 3,
+    parts: int = 4,
+    clip: float = 0.2,
+    entropy: float = 0.01,
+) -> None:
+    """Some epochs of clipped policy gradient on what was just played."""
+
+    def by_seed(x: np.ndarray) -> torch.Tensor:  # (seeds, steps * rooms, ...)
+        return torch.from_numpy(np.moveaxis(x, 1, 0).reshape(x.shape[1], -1, *x.shape[3:]))
+
+    all_seen, all_actions, all_before = by_seed(seen), by_seed(actions), by_seed(before)
+    all_targets = by_seed(advantages + values).float()
+    a = by_seed(advantages)
+    all_advantages = ((a - a.mean(1, True)) / (a.std(1, keepdim=True) + 1e-8)).float()
+    samples = all_actions.shape[1]
+    for _ in range(epochs):
+        order = torch.from_numpy(np.stack([rng.permutation(samples) for rng in generators]))
+        for some in order.chunk(parts, 1):
+            own = torch.arange(len(generators))[:, None]
+            log_probs, value = networks(all_seen[own, some])
+            now = log_probs.gather(-1, all_actions[own, some][..., None]).squeeze(-1)
+            ratio = (now - all_before[own, some]).exp()
+            gain = all_advantages[own, some]
+            surrogate = torch.min(ratio * gain, ratio.clamp(1 - clip, 1 + clip) * gain)
+            spread = -(log_probs.exp() * log_probs).sum(-1)
+            error = (value - all_targets[own, some]).square() / 2
+            # a sum over seeds, so that each learns as if it were alone
+            loss = (error - surrogate - entropy * spread).mean(1).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def _policy_of(networks: Networks, seed: int, code: Code) -> Reactive:
+    """The policy of one of the networks, which draws its actions."""
+    first = networks.first.detach().view(len(networks.bias), SIZE, -1)[seed]
+    rows = torch.cat([first, first.new_zeros(1, first.shape[1])])
+    bias, last = networks.bias.detach()[seed], networks.policy.detach()[seed]
+
+    def act(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
+        seen = torch.from_numpy(inputs(scenes, at, lies, code)).flatten(0, -2)
+        summed = embedding_bag(seen, rows, mode="sum", padding_idx=NOTHING)
+        logits = torch.tanh(summed + bias) @ last
+        return np.asarray(logits.double().softmax(-1).view(*at.shape, len(ACTIONS)).numpy())
+
+    return act
+
+
+# --- tables by Q-learning --------------------------------------------------------------------
+
+
+def train_tables(
+    seeds: Sequence[int], training: Training, rate: float = 0.1, explore: float = 0.1
+) -> tuple[list[Reactive], np.ndarray]:
+    """Learn a table for every seed.
+
+    Returns:
+        Their policies, greedy but for a share of random actions, and (episodes, seeds) returns.
+    """
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    own, q = np.arange(len(seeds)), np.zeros((len(seeds), PERCEPTS, len(ACTIONS)))
+    returns = np.zeros((training.episodes, len(seeds)))
+    for episode in range(training.episodes):
+        playing = Episodes(training.scenes(generators, 1))
+        luck = np.stack([rng.random((HORIZON, 3)) for rng in generators], -1)
+        seen = percepts(playing.scenes, playing.at, playing.lies)
+        for step, (slip, chance, which) in enumerate(luck):
+            at_random = (which * len(ACTIONS)).astype(int)
+            actions = np.where(chance < explore, at_random, q[own, seen].argmax(-1))
+            reward = weighted(playing.step(actions, slip), training.weights)
+            then = percepts(playing.scenes, playing.at, playing.lies)
+            following = q[own, then].max(-1) if step + 1 < HORIZON else 0.0
+            error = reward + DISCOUNT * following - q[own, seen, actions]
+            q[own, seen, actions] += rate * error
+            returns[episode] += reward
+            seen = then
+    return [_policy_of_table(one, explore) for one in q], returns
+
+
+def percepts(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
+    """(n, ...) a table's percepts, of cells (n, ...) and of what lies there (n, ..., pieces)."""
+    dirt, lies = scenes.dirt.shape[1], seen_pieces(scenes, lies)
+    headings = (
+        _heading(places, at, lies[..., part])
+        for places, part in ((scenes.dirt, slice(0, dirt)), (scenes.soil, slice(dirt, None)))
+    )
+    first, second = headings
+    gate = scenes.is_open.astype(int).reshape(-1, *(1,) * (at.ndim - 1))
+    return np.asarray((first * 10 + second) * 2 + gate)
+
+
+def _heading(places: np.ndarray, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
+    """The signs of the nearest piece's offset as a number from 0 to 8; 9 where there is none."""
+    places = places.reshape(len(places), *(1,) * (at.ndim - 1), -1)
+    dx, dy = places % SIDE - at[..., None] % SIDE, places // SIDE - at[..., None] // SIDE
+    far = np.where(lies, np.abs(dx) + np.abs(dy), CELLS)
+    nearest = far.argmin(-1)[..., None]
+    x, y = (np.take_along_axis(np.sign(d), nearest, -1)[..., 0] for d in (dx, dy))
+    return np.where(lies.any(-1), (x + 1) * 3 + y + 1, 9)
+
+
+def _policy_of_table(q: np.ndarray, explore: float) -> Reactive:
+    greedy = one_hot(q.argmax(-1))
+    acting = (1 - explore) * greedy + explore / len(ACTIONS)
+    return lambda *state: acting[percepts(*state)]
