@@ -1,0 +1,1 @@
+"""How much less than the best the demonstration's agents earn, where it is worst."""
