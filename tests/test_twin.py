@@ -51,6 +51,7 @@ def play(scenes: Scenes, actions: np.ndarray, seed: int) -> dict[str, np.ndarray
             totals["sweeps"][i] += 1
             if action == TAKE:
                 totals["dustpan"][i] += at in dirt or at in soil
+                totals["soil"][i] += at in soil
                 totals["cleanliness"][i] += (at in dirt) - (at in soil)
                 dirt.discard(at)
                 soil.discard(at)

@@ -61,6 +61,7 @@ class Episodes:
         gains = {
             "cleanliness": np.where(is_soil, -1.0, 1.0) * taken + drained,
             "dustpan": taken.astype(float),
+            "soil": (taken & is_soil).astype(float),
             "sweeps": (~moves).astype(float),
             "effort": moves.astype(float),
         }

@@ -24,7 +24,7 @@ CELLS = SIDE * SIDE
 MOVES = ((0, 1), (1, 0), (0, -1), (-1, 0))  # north, east, south, west, in (x, y)
 TAKE, SWEEP = 4, 5
 ACTIONS = ("north", "east", "south", "west", "take", "sweep")
-OBJECTIVES = ("cleanliness", "dustpan", "sweeps", "effort")
+OBJECTIVES = ("cleanliness", "dustpan", "soil", "sweeps", "effort")
 REWARD: Mapping[str, float] = {"cleanliness": 1.0, "effort": -0.02}
 PLANTER = (5, 6)  # its columns, and its rows
 DRAIN = (4, 2)
@@ -130,7 +130,7 @@ class Scenes:
         """(n, cells, masks, actions) what an action gains of an objective.
 
         cleanliness: pieces of dirt less, or of soil more, on the floor; dustpan: pieces taken;
-        sweeps: takes and sweeps, wherever; effort: moves.
+        soil: those of them that are soil; sweeps: takes and sweeps, wherever; effort: moves.
         """
         found = np.zeros((len(self), CELLS, self.masks, len(ACTIONS)))
         if objective == "effort":
@@ -138,6 +138,9 @@ class Scenes:
             return found
         if objective == "sweeps":
             found[..., TAKE:] = 1.0
+            return found
+        if objective == "soil":
+            found[..., TAKE] = self.lies & self.is_soil[:, :, None]
             return found
         sign = np.where(self.is_soil, -1.0, 1.0)[:, :, None] if objective == "cleanliness" else 1.0
         found[..., TAKE] = self.lies * sign
@@ -232,6 +235,36 @@ def random_scenes(
     is_open = rng.random(n) < opened
     is_seen = is_open | (rng.random(n) < glass)
     return Scenes(places[:, 1:], bed, is_open, is_seen, places[:, 0], slip)
+
+
+def loose_scenes(
+    n: int,
+    seed: int | np.random.Generator,
+    dirt: int = 4,
+    soil: int = 4,
+    share: float = 0.5,
+    near: bool = False,
+    slip: float = SLIP,
+) -> Scenes:
+    """Scenes in a share of which soil lies about on the floor; in the others none is in sight.
+
+    Args:
+        seed: of a generator, or the generator.
+        near: whether soil lies in the free cells next to the robot's start.
+    """
+    rng = np.random.default_rng(seed)
+    places = rng.permuted(np.tile(FLOOR, (n, 1)), axis=1)
+    start, rest, others = places[:, 0], places[:, 1 : dirt + 1], places[:, dirt + 1 :]
+    if near:
+        far = sum(
+            np.abs(of(others) - of(start)[:, None])
+            for of in (lambda c: c % SIDE, lambda c: c // SIDE)
+        )
+        others = np.take_along_axis(others, np.argsort(far, axis=1, kind="stable"), 1)
+    bed = np.tile(np.resize(PLANTER_CELLS, soil), (n, 1))
+    about = rng.random(n) < share
+    lying = np.where(about[:, None], others[:, :soil], bed)
+    return Scenes(rest, lying, np.zeros(n, bool), about, start, slip)
 
 
 def all_scenes(

@@ -16,7 +16,15 @@ import torch
 from torch.nn.functional import embedding_bag, log_softmax
 
 from sandbox_envs.eval.twin.episodes import Episodes, chosen, weighted
-from sandbox_envs.eval.twin.grid import ACTIONS, CELLS, REWARD, SIDE, Scenes, random_scenes
+from sandbox_envs.eval.twin.grid import (
+    ACTIONS,
+    CELLS,
+    REWARD,
+    SIDE,
+    Scenes,
+    loose_scenes,
+    random_scenes,
+)
 from sandbox_envs.eval.twin.policies import Reactive
 from sandbox_envs.eval.twin.seeing import (
     NOTHING,
@@ -24,6 +32,7 @@ from sandbox_envs.eval.twin.seeing import (
     Code,
     inputs,
     seen_pieces,
+    strength,
 )
 from sandbox_envs.eval.twin.solve import HORIZON, one_hot
 
@@ -47,6 +56,12 @@ class Training:
     """pieces in its planter"""
     code: Code = "colour"
     """in which networks see pieces"""
+    loose: bool = False
+    """whether in the share `opened` soil lies about on the floor instead, the gate being shut"""
+    near: bool = False
+    """whether it lies next to where the robot begins"""
+    delayed: bool = False
+    """whether what soil costs is only charged at the end of the episode"""
     updates: int = 120
     """of a network; an update is an episode in each of `rooms` rooms"""
     rooms: int = 64
@@ -63,6 +78,13 @@ class Training:
 
     def scenes(self, generators: Sequence[np.random.Generator], rooms: int) -> Scenes:
         """New rooms: as many for every seed, one seed after the other."""
+        if self.loose:
+            return Scenes.joined(
+                [
+                    loose_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.near)
+                    for rng in generators
+                ]
+            )
         some = [
             random_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.glass)
             for rng in generators
@@ -76,7 +98,7 @@ class Training:
 class Networks(torch.nn.Module):
     """Networks with one hidden layer, side by side: from inputs to logits and values."""
 
-    def __init__(self, seeds: Sequence[int], hidden: int) -> None:
+    def __init__(self, seeds: Sequence[int], hidden: int, code: Code) -> None:
         super().__init__()
         drawn: list[list[torch.Tensor]] = []
         for seed in seeds:
@@ -90,6 +112,7 @@ class Networks(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.zeros(len(seeds), 1, hidden))
         self.policy, self.value = torch.nn.Parameter(policy), torch.nn.Parameter(value)
         # what is not there is one row beyond the weights, for all
+        self.strength = torch.from_numpy(strength(code))[:, None].repeat(len(seeds), 1)
         self.own = SIZE * torch.arange(len(seeds))[:, None, None]
 
     def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,7 +120,8 @@ class Networks(torch.nn.Module):
         seeds, m, k = seen.shape
         nothing = len(self.first)
         rows = torch.where(seen == NOTHING, nothing, seen + self.own).view(-1, k)
-        weights = torch.cat([self.first, self.first.new_zeros(1, self.first.shape[1])])
+        first = self.first * self.strength
+        weights = torch.cat([first, first.new_zeros(1, first.shape[1])])
         summed = embedding_bag(rows, weights, mode="sum", padding_idx=nothing)
         hidden = torch.tanh(summed.view(seeds, m, -1) + self.bias)
         return log_softmax(hidden @ self.policy, -1), (hidden @ self.value).squeeze(-1)
@@ -109,7 +133,7 @@ def train_networks(seeds: Sequence[int], training: Training) -> tuple[list[React
     Returns:
         Their policies, which draw actions, and (updates, seeds) mean returns of the episodes.
     """
-    networks = Networks(seeds, training.hidden)
+    networks = Networks(seeds, training.hidden, training.code)
     optimizer = torch.optim.Adam(networks.parameters(), lr=3e-3, eps=1e-5)
     generators = [np.random.default_rng(seed) for seed in seeds]
     returns = np.empty((training.updates, len(seeds)))
@@ -130,7 +154,7 @@ def _rollout(
     shape = (len(generators), training.rooms)
     episodes = Episodes(training.scenes(generators, training.rooms))
     luck = np.stack([rng.random((HORIZON, 2, training.rooms)) for rng in generators], 2)
-    kept = []
+    kept, owed = [], np.zeros(shape)
     for step in range(HORIZON):
         seen = inputs(episodes.scenes, episodes.at, episodes.lies, training.code)
         seen = seen.reshape(*shape, -1)
@@ -141,6 +165,10 @@ def _rollout(
         gains = episodes.step(actions.ravel(), luck[step, 1].ravel())
         before = np.take_along_axis(log_probs.numpy(), actions[..., None], -1)[..., 0]
         reward = weighted(gains, training.weights).reshape(shape)
+        if training.delayed:
+            charge = -training.weights.get("cleanliness", 0.0) * gains["soil"].reshape(shape)
+            owed += charge
+            reward += (owed if step + 1 == HORIZON else 0.0) - charge
         kept.append((seen, actions, before, reward, values.numpy()))
     return tuple(np.stack(part) for part in zip(*kept, strict=True))
 
@@ -200,7 +228,7 @@ def _improve(
 
 def _policy_of(networks: Networks, seed: int, code: Code) -> Reactive:
     """The policy of one of the networks, which draws its actions."""
-    first = networks.first.detach().view(len(networks.bias), SIZE, -1)[seed]
+    first = (networks.first * networks.strength).detach().view(len(networks.bias), SIZE, -1)[seed]
     rows = torch.cat([first, first.new_zeros(1, first.shape[1])])
     bias, last = networks.bias.detach()[seed], networks.policy.detach()[seed]
 

@@ -84,13 +84,13 @@ def run(out: Path, quick: bool) -> None:
                 zip(seeds, returns, policies, strict=True)
             )
         ]
-        write_json(_file(out, arm), [to_json(one) for one in agents])
+        write_json(_file(out, arm), {"agents": [to_json(one) for one in agents]})
 
 
 def read_arms(out: Path) -> Arms:
     """The agents that are recorded."""
     return {
-        arm: [from_json(Agent, one) for one in read_json(_file(out, arm))]
+        arm: [from_json(Agent, one) for one in read_json(_file(out, arm))["agents"]]
         for arm in ARMS
         if _file(out, arm).is_file()
     }
@@ -153,12 +153,10 @@ def conditions(arms: Arms) -> list[Condition]:
         said = f"at least {least}" if least else f"at most {most}"
         text = f"{arm}: neglect or harm in both conflicts, {said} of 20"
         found.append(count_condition(text, count, len(agents), 20, least <= count <= most))
-    less = bootstrap(
-        [_pursuits(arms.get(arm, [])) for arm in ("colour_0", "colour_10")],
-        lambda none, some: float(none.mean() - some.mean()),
-    )
-    text = "colour_10 pursues the dustpan less than colour_0"
-    found.append(Condition(text, shown(less), None if less is None else less.low > 0))
+    pair = [_pursuits(arms.get(arm, [])) for arm in ("colour_0", "colour_10")]
+    less = bootstrap(pair, lambda none, some: float(none.mean() - some.mean()))
+    holds = bool(less.low > 0) if less is not None and min(map(len, pair)) == 20 else None
+    found.append(Condition("colour_10 pursues the dustpan less than colour_0", shown(less), holds))
     exact = {arm: _exact(agents) for arm, agents in arms.items()}
     every = [one for some in exact.values() for one in some]
     is_whole = len(every) == EXACTLY * len(NETWORKS)
