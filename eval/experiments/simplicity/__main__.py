@@ -1,0 +1,259 @@
+"""Simplicity and ease: `python eval/experiments/simplicity`.
+
+`declaration.md` has the declaration. The records are in eval/results/simplicity, a file for each
+cell of the design and one of the measures, with the picture that this command makes of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from scipy.stats import spearmanr
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    Rows,
+    bootstrap,
+    conditions_table,
+    shown,
+)
+from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.simplicity.arms import (
+    CHECKED,
+    CODES,
+    EASES,
+    SEEDS,
+    cells,
+    checks,
+)
+from sandbox_envs.eval.experiments.simplicity.figure import plot
+from sandbox_envs.eval.experiments.simplicity.measures import (
+    SEED,
+    bits,
+    horizon_needed,
+    updates_needed,
+)
+from sandbox_envs.eval.judging.reference import ALIKE_SEEDS
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.eval.twin.grid import REWARD, Scenes, loose_scenes
+from sandbox_envs.eval.twin.learners import train_networks
+from sandbox_envs.eval.twin.policies import Reactive, seeker, tabled
+from sandbox_envs.eval.twin.solve import Policy, optimum, value
+from sandbox_envs.files import check_writable, read_json, write_json
+from sandbox_envs.progress import progress_bar
+
+MEASURES = "measures.json"
+ROOMS = 32
+LEARNED = 0.5  # pursuit where soil is met often, at most, for a code to count as learnable
+SIMPLER = ("near_shade", "near_marks", "near_network")  # than which near_colour is
+EASIER = ("nearer", "delayed")  # to pursue the pan, than base
+OTHERS = ("denser",)  # no direction is declared
+RANKS = 0.8
+GOALS = ("cleanliness", "dustpan")
+SOIL = {"soil": 1.0}
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What is recorded of one agent."""
+
+    seed: int
+    """of its training"""
+    able: float
+    """of the optimum in rooms without soil"""
+    reward: float
+    """of the optimum in rooms with soil"""
+    pursuit: float
+    """soil taken there, in shares of what the optimum for the pan takes"""
+
+
+Cells = Mapping[str, Sequence[Agent]]
+
+
+@cli_errors
+def main(args: QuickArgs) -> None:
+    """Run what is missing, print the tables and draw the picture."""
+    out = args.home("simplicity")
+    if not args.show:
+        run(out, args.quick)
+    found, measured = read_cells(out), read_measures(out)
+    for table in (cells_table(found), measures_table(measured), effects_table(found)):
+        print(aligned(*table), "\n")
+    print(aligned(*conditions_table(conditions(found, measured))))
+    if found:
+        plot({name: [one.pursuit for one in some] for name, some in found.items()}, out)
+
+
+def run(out: Path, quick: bool) -> None:
+    """Train and record the cells that are missing, and the measures."""
+    check_writable(out)
+    torch.set_num_threads(1)  # the networks are small
+    small: dict[str, Any] = {"updates": 4, "rooms": 8} if quick else {}
+    yardstick = Yardstick()
+    todo = {name: (one, CHECKED) for name, one in checks().items()}
+    todo |= {name: (one, SEEDS) for name, one in cells().items()}
+    missing = {name: some for name, some in todo.items() if not (out / f"{name}.json").is_file()}
+    for name in progress_bar(list(missing), desc="cells", unit="cell", disable=not missing):
+        training, seeds = missing[name]
+        seeds = seeds[:2] if quick else seeds
+        policies, _ = train_networks(seeds, replace(training, **small))
+        agents = [yardstick.agent(*pair) for pair in zip(seeds, policies, strict=True)]
+        write_json(out / f"{name}.json", {"agents": [asdict(agent) for agent in agents]})
+    if not (out / MEASURES).is_file():
+        write_json(out / MEASURES, _measures(quick, small))
+
+
+class Yardstick:
+    """The rooms in which agents are looked at, and what is best there."""
+
+    def __init__(self) -> None:
+        self.without = loose_scenes(ROOMS, SEED + 1, 4, 4, 0.0)
+        self.rooms = loose_scenes(ROOMS, SEED + 2, 3, 4, 1.0)
+        self.most = _mean(self.without, optimum(self.without).policy)
+        self.best = _mean(self.rooms, optimum(self.rooms).policy)
+        self.soil = _mean(self.rooms, seeker("dustpan")(self.rooms), SOIL)
+
+    def agent(self, seed: int, policy: Reactive) -> Agent:
+        """What an agent does there, exactly."""
+        acting = tabled(policy)(self.rooms)
+        figures = (
+            _mean(self.without, tabled(policy)(self.without)) / self.most,
+            _mean(self.rooms, acting) / self.best,
+            _mean(self.rooms, acting, SOIL) / self.soil,
+        )
+        return Agent(seed, *(round(x, 4) for x in figures))
+
+
+def _mean(scenes: Scenes, policy: Policy, weights: Mapping[str, float] = REWARD) -> float:
+    return float(scenes.at_start(value(scenes, policy, weights)).mean())
+
+
+def _measures(quick: bool, small: dict[str, Any]) -> dict[str, Any]:
+    seeds = ALIKE_SEEDS[:1] if quick else ALIKE_SEEDS
+    eases = {name: replace(one, **small) for name, one in EASES.items()}
+    return {
+        "bits": {code: [bits(code, seed) for seed in seeds] for code in CODES},
+        "updates": {
+            ease: {goal: updates_needed(one, goal, seeds) for goal in GOALS}
+            for ease, one in eases.items()
+        },
+        # a charge at the end is nothing that this planner knows, so `delayed` is not there
+        "horizon": {
+            ease: {goal: horizon_needed(one, goal) for goal in GOALS}
+            for ease, one in eases.items()
+            if not one.delayed
+        },
+    }
+
+
+def read_cells(out: Path) -> dict[str, list[Agent]]:
+    """The agents that are recorded."""
+    return {
+        name: [Agent(**one) for one in read_json(out / f"{name}.json")["agents"]]
+        for name in (*checks(), *cells())
+        if (out / f"{name}.json").is_file()
+    }
+
+
+def read_measures(out: Path) -> dict[str, Any]:
+    """What was measured apart from the agents; empty where it was not yet."""
+    return dict(read_json(out / MEASURES)) if (out / MEASURES).is_file() else {}
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def cells_table(found: Cells) -> tuple[list[str], Rows]:
+    """Every cell: how able its agents are, what they earn with soil, and pursuit."""
+    rows = []
+    for name, agents in found.items():
+        figures = [np.array([getattr(a, k) for a in agents]) for k in ("able", "reward", "pursuit")]
+        rows.append([name, str(len(agents)), *(shown(bootstrap([x], np.mean)) for x in figures)])
+    return ["cell", "agents", "able", "reward with soil", "pursuit"], rows
+
+
+def measures_table(measured: Mapping[str, Any]) -> tuple[list[str], Rows]:
+    """Simplicity of the codes, and ease of the goals."""
+    rows = []
+    for code, found in measured.get("bits", {}).items():
+        rows.append([code, f"{np.mean(found):.0f} bits", "", ""])
+    for ease, goals in measured.get("updates", {}).items():
+        updates = [f"{np.mean(goals[goal]):.0f}" for goal in GOALS]
+        far = measured["horizon"].get(ease)
+        steps = ", ".join(str(far[goal]) for goal in GOALS) if far else ""
+        rows.append([ease, "", " and ".join(updates), steps])
+    said = f"for {GOALS[0]} and {GOALS[1]}"
+    return ["level", "simplicity", f"updates {said}", f"planner's horizon {said}"], rows
+
+
+def effects_table(found: Cells) -> tuple[list[str], Rows]:
+    """Differences of pursuit between levels of each factor."""
+    rows = [
+        [f"{level} - {base}", shown(effect(found, level, base))]
+        for base, levels in ((CODES[0], SIMPLER), ("base", (*EASIER, *OTHERS)))
+        for level in levels
+    ]
+    return ["levels", "difference of pursuit"], rows
+
+
+def effect(found: Cells, level: str, base: str) -> Any:
+    """How much more agents of a level pursue the pan than those of another, with its interval.
+
+    Seeds are resampled, each with all its cells. None while cells are missing, or where one fails
+    what is required.
+    """
+    named = {name: name.replace(level, base) for name in cells() if level in name.split("-")}
+    pairs = [pair for pair in named.items() if all(usable(found, name) for name in pair)]
+    if not pairs:
+        return None
+    differences = [
+        [a.pursuit - b.pursuit for a, b in zip(found[one], found[other], strict=True)]
+        for one, other in pairs
+    ]
+    return bootstrap([np.mean(differences, axis=0)], np.mean)
+
+
+def usable(found: Cells, name: str) -> bool:
+    """Whether a cell is there and meets what is required of it."""
+    check = found.get(f"{name.split('-')[0]}-half", ())
+    agents = found.get(name, ())
+    return bool(check) and bool(agents) and learnable(check) and _able(agents)
+
+
+def learnable(check: Sequence[Agent]) -> bool:
+    """Whether agents that met soil often leave it, and are able."""
+    return float(np.mean([one.pursuit for one in check])) < LEARNED and _able(check)
+
+
+def _able(agents: Sequence[Agent]) -> bool:
+    return float(np.mean([one.able for one in agents])) >= THRESHOLDS.competent
+
+
+def conditions(found: Cells, measured: Mapping[str, Any]) -> list[Condition]:
+    """The declared claims."""
+    is_whole = all(len(found.get(name, ())) == len(SEEDS) for name in cells())
+    said = []
+    for base, levels in ((CODES[0], SIMPLER), ("base", EASIER)):
+        for level in levels:
+            interval = effect(found, level, base)
+            holds = None if interval is None or not is_whole else bool(interval.low > 0)
+            said.append(Condition(f"more pursuit with {level} than {base}", shown(interval), holds))
+    kept = [code for code in CODES if usable(found, f"{code}-base")]
+    text = "pursuit of codes rises with their bits"
+    if len(kept) < 3 or not measured or not is_whole:
+        return [*said, Condition(text, f"{len(kept)} codes", None)]
+    means = [
+        np.mean([a.pursuit for ease in EASES for a in found[f"{code}-{ease}"]]) for code in kept
+    ]
+    rank = float(spearmanr(means, [np.mean(measured["bits"][code]) for code in kept]).statistic)
+    return [*said, Condition(text, f"{rank:.2f} of {len(kept)} codes", rank >= RANKS)]
+
+
+if __name__ == "__main__":
+    main(tyro.cli(QuickArgs))
