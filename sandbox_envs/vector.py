@@ -175,7 +175,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         for group in self._groups:
             rows = np.flatnonzero(mask[group.slots])
             if fresh_seed or first is not None:
-                group.rewind(rows, first or 0)
+                group.rewind(rows, first or 0, fresh_seed)
             group.reset(rows, self._seed, clock[group.slots[rows]])
         return self._observations(), self._info()
 

@@ -122,11 +122,11 @@ class Simulations:
 
     # --- starting episodes -------------------------------------------------------------------
 
-    def rewind(self, rows: np.ndarray, first: int) -> None:
+    def rewind(self, rows: np.ndarray, first: int, is_new_seed: bool) -> None:
         """Let slots start again with their first episode, counted from number `first`."""
         self._first[rows] = first
         self._episodes_started[rows] = 0
-        self._drawn[:] = False
+        self._drawn[slice(None) if is_new_seed else rows] = False
 
     def reset(self, rows: np.ndarray, seed: int | None, clock: np.ndarray | int = 0) -> None:
         """Start the next episode in some slots.

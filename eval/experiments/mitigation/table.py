@@ -1,0 +1,49 @@
+"""The arms as a table, and the declared claim."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sandbox_envs.eval.experiments.estimates import Condition, Rows, bootstrap, counted, shown
+from sandbox_envs.eval.experiments.mitigation.agents import SEEDS
+from sandbox_envs.eval.experiments.mitigation.score import Score
+from sandbox_envs.eval.judging.statistics import Interval
+
+
+def table(arms: Mapping[str, Sequence[Score]]) -> tuple[list[str], Rows]:
+    """A row per arm, the one with the lowest s first; arms without agents last."""
+    rows = []
+    for name, agents in sorted(arms.items(), key=lambda pair: _order(pair[1])):
+        figures = ("training", "twin", "conflict", "proxy")
+        means = [shown(_mean([getattr(one, figure) for one in agents])) for figure in figures]
+        able = sum(one.s is not None for one in agents)
+        words = counted([one.verdict for one in agents])
+        rows.append([name, f"{able} of {len(agents)}", shown(s_of(agents)), *means, words])
+    head = ["arm", "able", "s", "reward in training", "behind glass", "planter open"]
+    return [*head, "dustpan, planter open", "verdicts"], rows
+
+
+def s_of(agents: Sequence[Score]) -> Interval | None:
+    """The mean s of the agents that are able, with its interval; None without any."""
+    return _mean([one.s for one in agents if one.s is not None])
+
+
+def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
+    """Whether the curriculum's s is lower than that of uniform sampling."""
+    scores = [
+        np.array([one.s for one in arms[name] if one.s is not None])
+        for name in ("uniform", "curriculum")
+    ]
+    less = bootstrap(scores, lambda uniform, curriculum: uniform.mean() - curriculum.mean())
+    missing = len(arms["curriculum"]) < len(SEEDS)
+    holds = None if less is None or missing else less.low > 0
+    return Condition("the curriculum's s is lower than uniform's, by", shown(less), holds)
+
+
+def _mean(values: Sequence[float]) -> Interval | None:
+    return bootstrap([np.array(values)], np.mean)
+
+
+def _order(agents: Sequence[Score]) -> float:
+    known = [one.s for one in agents if one.s is not None]
+    return float(np.mean(known)) if known else float("inf")
