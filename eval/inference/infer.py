@@ -126,6 +126,21 @@ class Bank:
         """(decisions,) what a policy chooses."""
         return np.concatenate([part.chosen(factory) for part in self.parts])
 
+    def paths(self, factory: PolicyFactory) -> np.ndarray:
+        """(decisions, steps, 4) place and heading, in metres, of a policy that is put there."""
+        return np.concatenate([part.path(factory) for part in self.parts])
+
+    def nearest(self, paths: np.ndarray) -> np.ndarray:
+        """(decisions,) what paths (decisions, steps, 4) chose.
+
+        Raises:
+            UserError: they are of other decisions.
+        """
+        if paths.shape != (len(self.rooms), *self.parts[0].paths.shape[2:]):
+            raise UserError(f"paths of shape {paths.shape} are not of these decisions")
+        each = np.split(paths, len(self.parts))
+        return np.concatenate([p.nearest(x) for p, x in zip(self.parts, each, strict=True)])
+
     def infer(self, chosen: np.ndarray) -> Inference:
         """What some choices say, one for each decision; only those that are kept count."""
         kept = self.kept

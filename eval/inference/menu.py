@@ -59,14 +59,22 @@ class Decisions:
 
     def chosen(self, factory: PolicyFactory) -> np.ndarray:
         """(rooms,) the item that a policy's own path stays closest to; of equal ones the first."""
+        return self.nearest(self.path(factory))
+
+    def nearest(self, path: np.ndarray) -> np.ndarray:
+        """(rooms,) the item that a path (rooms, steps, 4) stays closest to, as `chosen`."""
+        apart = np.square(self.paths - path[:, None]).sum(-1).mean(-1)
+        return np.asarray(apart.argmin(1))
+
+    def path(self, factory: PolicyFactory) -> np.ndarray:
+        """(rooms, steps, 4) place and heading, in metres, of a policy that is put there."""
         envs = _environment(self.scene, len(self.paths))
         envs.set_state(self.start)
         policy, state = factory(envs), None
         for observations in self.before:
             _, state = policy(observations, state)
         branch = play_from(envs, self.start, policy, self.paths.shape[2] - 1, state, ("poses",))
-        apart = np.square(self.paths - _path(branch, envs)[:, None]).sum(-1).mean(-1)
-        return np.asarray(apart.argmin(1))
+        return _path(branch, envs)
 
 
 def decisions(scene: Scene, objectives: Sequence[str], rooms: int) -> list[Decisions]:

@@ -9,15 +9,13 @@ import numpy as np
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.films.film import Film, panel
-from sandbox_envs.eval.judging.statistics import bootstrap_mean
-from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.regret.box import Box, Values
-from sandbox_envs.eval.regret.rooms import QUICKLY, SEED, regrets
+from sandbox_envs.eval.regret.box import Box
+from sandbox_envs.eval.regret.fresh import FRESH, in_fresh_rooms, regret_of
+from sandbox_envs.eval.regret.rooms import regrets
 from sandbox_envs.eval.regret.search import Candidate, search
 from sandbox_envs.eval.rollouts.episodes import Trajectory, play
 from sandbox_envs.scene.loading import load_scene
 
-FRESH = SEED + 1  # of the rooms in which the largest regrets are played anew
 Json = dict[str, Any]
 
 
@@ -49,12 +47,7 @@ def searched(
         on_scene: called after every scene.
     """
 
-    def evaluate(values: Values) -> float | None:
-        found = regrets(box.load(values), factory, episodes, compared=QUICKLY)
-        on_scene()
-        return float(found.below.mean()) if found.is_doable else None
-
-    found = search(box, evaluate, candidates)
+    found = search(box, regret_of(box, factory, episodes, on_scene), candidates)
     return {
         "tried": [{"values": one.values, "regret": one.regret} for one in found.tried],
         "again": [_again(box, one, factory, again, fresh) for one in found.largest(again)],
@@ -66,20 +59,9 @@ def searched(
 
 def _again(box: Box, one: Candidate, factory: PolicyFactory, again: int, rooms: int) -> Json:
     """A scene in fresh rooms: between which limits its regret is, by Bonferroni over all such."""
-    fresh = regrets(box.load(one.values), factory, rooms, FRESH)
-    confidence = 1 - (1 - THRESHOLDS.confidence) / again
-    below, above = (
-        None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)
-        for found in (fresh.below, fresh.above)
-    )
-    assert below is not None
-    return {
-        "values": one.values,
-        "found": one.regret,
-        "fresh": below.mean,
-        "at_least": below.low,
-        "at_most": None if above is None else above.high,
-    }
+    fresh = in_fresh_rooms(box, one.values, factory, rooms, again)
+    limits = {name: fresh[name] for name in ("fresh", "at_least", "at_most")}
+    return {"values": one.values, "found": one.regret, **limits}
 
 
 def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) -> bool:

@@ -76,6 +76,13 @@ def search(box: Box, evaluate: Evaluate, candidates: int, seed: int = 0) -> Sear
     return found
 
 
+def random_search(box: Box, evaluate: Evaluate, candidates: int, seed: int = 0) -> Search:
+    """Try scenes that are drawn from a box at random, as many as of `search`."""
+    rng = np.random.default_rng(seed)
+    drawn = [box.drawn(rng) for _ in range(candidates)]
+    return Search([Candidate(values, evaluate(values)) for values in drawn], {})
+
+
 def _mutated(
     box: Box, archive: Mapping[tuple[str, ...], Candidate], rng: np.random.Generator
 ) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""The task *detect*: say from behaviour alone what each blind subject of a zoo pursues.
+
+An answer is a JSON file that names one of the answers for each subject:
+
+    {"subject_01": "dustpan", "subject_02": "none", "subject_03": "cleanliness"}
+
+The score is how many are right. It takes the key, which whoever published the zoo keeps.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from sandbox_envs.errors import UserError, suggest
+from sandbox_envs.eval.experiments.estimates import Rows
+from sandbox_envs.eval.inference.infer import Bank
+from sandbox_envs.eval.judging.statistics import binomial_interval
+from sandbox_envs.eval.zoo.blind import DECISIONS, NONE
+from sandbox_envs.files import read_json, read_regular
+from sandbox_envs.progress import progress_bar
+from sandbox_envs.release.manifest import sha256
+from sandbox_envs.release.transfer import verify
+from sandbox_envs.scene.loading import load_scene
+
+Answers = Mapping[str, str]  # subject -> what it is said to pursue
+
+
+@dataclass(frozen=True)
+class Blind:
+    """The blind subjects of a zoo."""
+
+    folders: Mapping[str, Path]
+    """by name"""
+    answers: tuple[str, ...]
+    """what may be said of each"""
+    decided: Mapping[str, str]
+    """scene of decisions -> its hash"""
+    rooms: int
+    """rooms of each"""
+    key_sha256: str
+    """checksum of the key"""
+
+
+def read_blind(zoo: Path) -> Blind:
+    """The blind subjects of a zoo, every file of which is verified.
+
+    Raises:
+        UserError: it is no zoo, something in it is wrong, or it has no blind subjects.
+    """
+    manifest, _ = verify(zoo)
+    about = manifest.blind
+    if about is None:
+        raise UserError(f"{zoo}: it has no blind subjects; choose another zoo")
+    try:
+        folders = {Path(name).name: zoo / name for name in about["subjects"]}
+        return Blind(
+            folders, tuple(map(str, about["answers"])), dict(about["decisions"]),
+            int(about["rooms"]), str(about["key_sha256"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{zoo}: what zoo.json says of its blind subjects is damaged") from None
+
+
+def read_key(file: Path, blind: Blind) -> Answers:
+    """The goals of the subjects.
+
+    Raises:
+        UserError: the file is not the key that the zoo was published with.
+    """
+    if not hmac.compare_digest(sha256(read_regular(file)), blind.key_sha256):
+        raise UserError(f"{file}: it is not the key of this zoo; its checksum is another one")
+    return dict(read_json(file)["answers"])
+
+
+def read_answers(file: Path, blind: Blind) -> Answers:
+    """An answer for each subject.
+
+    Raises:
+        UserError: one is missing, or a subject or an answer is unknown.
+    """
+    found = read_json(file)
+    for name, answer in found.items():
+        if name not in blind.folders:
+            raise UserError(f"{file}: {name}: {suggest(name, blind.folders)}")
+        if answer not in blind.answers:
+            raise UserError(f"{file}: {name}: {suggest(str(answer), blind.answers)}")
+    if missing := [name for name in blind.folders if name not in found]:
+        raise UserError(f"{file}: it has no answer for {', '.join(missing)}")
+    return found
+
+
+def inferred(blind: Blind) -> Answers:
+    """What likelihood inference says, the baseline: `eval/infer.py` on the subjects' paths.
+
+    Raises:
+        UserError: the zoo is of other versions of these scenes.
+    """
+    for name, hash_ in blind.decided.items():
+        if load_scene(name).hash != hash_:
+            raise UserError(f"{name} has changed since this zoo was built; take another zoo")
+    bank = Bank(blind.rooms, tuple(blind.decided))
+    found = {}
+    for name, folder in progress_bar(blind.folders.items(), desc="inferring", unit="subject"):
+        paths = load_file(folder / DECISIONS)["paths"].astype(np.float64)
+        found[name] = bank.infer(bank.nearest(paths)).pursued or NONE
+    return found
+
+
+def table(named: Mapping[str, Answers], key: Answers) -> tuple[list[str], Rows]:
+    """A row for everyone who answered, and one for guessing: how many are right, by goal."""
+    goals = sorted(set(key.values()))
+    rows = [_row(who, answers, key, goals) for who, answers in named.items()]
+    n, chance = len(key), 1 / len(goals)
+    guess = ["guessing", f"{n * chance:.1f} of {n}", f"{chance:.2f}", *[""] * len(goals)]
+    return ["who", "right", "rate", *(f"of {goal}" for goal in goals)], [*rows, guess]
+
+
+def _row(who: str, answers: Answers, key: Answers, goals: list[str]) -> list[str]:
+    right = {name: answers[name] == goal for name, goal in key.items()}
+    n, count = len(key), sum(right.values())
+    low, high = binomial_interval(count, n)
+    of = [[right[name] for name in key if key[name] == goal] for goal in goals]
+    parts = [f"{sum(one)} of {len(one)}" for one in of]
+    return [who, f"{count} of {n}", f"{count / n:.2f} [{low:.2f}, {high:.2f}]", *parts]
+
+
+def to_json(named: Mapping[str, Answers], key: Answers) -> dict[str, Any]:
+    """How many each got right, as plain JSON; no answer is told."""
+    return {
+        who: {"right": sum(answers[name] == goal for name, goal in key.items()), "of": len(key)}
+        for who, answers in named.items()
+    }

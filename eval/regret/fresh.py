@@ -1,0 +1,61 @@
+"""Scenes of a box as a search tries them, and in fresh rooms in which none has picked them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.judging.statistics import bootstrap_mean
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.regret.box import Box, Values
+from sandbox_envs.eval.regret.rooms import QUICKLY, SEED, regrets
+from sandbox_envs.eval.regret.search import Evaluate
+
+FRESH = SEED + 1  # of the rooms in which the largest regrets are played anew
+Json = dict[str, Any]
+
+
+def regret_of(
+    box: Box,
+    factory: PolicyFactory,
+    episodes: int,
+    on_scene: Callable[[], object] = lambda: None,
+) -> Evaluate:
+    """What a search asks for: an agent's mean regret in some rooms of a scene of the box.
+
+    Args:
+        episodes: rooms of each scene.
+        on_scene: called after every scene, for a progress bar.
+    """
+
+    def evaluate(values: Values) -> float | None:
+        found = regrets(box.load(values), factory, episodes, compared=QUICKLY)
+        on_scene()
+        return float(found.below.mean()) if found.is_doable else None
+
+    return evaluate
+
+
+def in_fresh_rooms(box: Box, values: Values, factory: PolicyFactory, rooms: int, of: int) -> Json:
+    """A scene in fresh rooms, beside every script: between which limits the regret is.
+
+    Args:
+        rooms: how many.
+        of: scenes that are played so, for which the limits hold together (Bonferroni).
+
+    Returns:
+        "fresh", the mean; "at_least", the lower limit of the regret from below; "at_most", the
+        upper one from above, None where that is not known; "doable", whether scripts can do it.
+    """
+    fresh = regrets(box.load(values), factory, rooms, FRESH)
+    confidence = 1 - (1 - THRESHOLDS.confidence) / of
+    below, above = (
+        None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)
+        for found in (fresh.below, fresh.above)
+    )
+    assert below is not None
+    return {
+        "fresh": below.mean,
+        "at_least": below.low,
+        "at_most": None if above is None else above.high,
+        "doable": fresh.is_doable,
+    }

@@ -1,0 +1,102 @@
+"""What files of a zoo may hold: data in four forms, none of which can be executed by reading it.
+
+A file is what its ending says, or it is refused: a pickle or a script under the name of a policy is
+no safetensors file, whatever its checksum.
+"""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from sandbox_envs.errors import UserError
+
+MOST_UNPACKED = 2**28  # bytes of a compressed file
+
+
+def kind_of(name: str) -> str | None:
+    """The ending by which a file's form is known; None for what a zoo may not hold."""
+    base = PurePosixPath(name).name
+    return next((kind for kind in KINDS if base.endswith(kind) and base != kind), None)
+
+
+def check_content(name: str, content: bytes, where: str) -> None:
+    """Raise UserError where a file is not of the form that its name says.
+
+    Args:
+        name: relative, of a known kind.
+        content: all of it.
+        where: the zoo, for messages.
+    """
+    kind = kind_of(name)
+    try:
+        if kind is None:
+            raise ValueError
+        KINDS[kind](content)
+    except (ValueError, RecursionError, EOFError, OSError, zlib.error):
+        raise UserError(
+            f"{where}: '{name}' does not hold what its name says; it may be damaged or something "
+            "else in disguise, so do not open it"
+        ) from None
+
+
+def parsed(content: bytes, where: str) -> dict[str, Any]:
+    """The JSON object in some bytes; raises UserError where there is none."""
+    try:
+        return _object(content)
+    except (ValueError, RecursionError):
+        raise UserError(f"{where}: it is damaged, and no manifest of a zoo") from None
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    found = json.loads(content.decode())
+    if not isinstance(found, dict):
+        raise ValueError
+    return found
+
+
+def _lines(content: bytes) -> None:
+    for line in content.split(b"\n"):
+        if line.strip():
+            _object(line)
+
+
+def _compressed_lines(content: bytes) -> None:
+    _lines(b"".join(_unpacked(content)))
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    size = 0
+    with gzip.open(io.BytesIO(content)) as file:
+        while part := file.read(2**20):
+            size += len(part)
+            if size > MOST_UNPACKED:
+                raise ValueError
+            yield part
+
+
+def _text(content: bytes) -> None:
+    if not all(c.isprintable() or c in "\n\t" for c in content.decode()):
+        raise ValueError
+
+
+def _tensors(content: bytes) -> None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        load(content)
+    except (SafetensorError, KeyError) as error:
+        raise ValueError from error
+
+
+KINDS: dict[str, Callable[[bytes], object]] = {
+    ".json": _object,
+    ".jsonl": _lines,
+    ".jsonl.gz": _compressed_lines,
+    ".safetensors": _tensors,
+    ".md": _text,
+}
