@@ -26,6 +26,8 @@ from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.minds import table as minds
+from sandbox_envs.eval.experiments.mitigation import table as mitigation
+from sandbox_envs.eval.experiments.mitigation.agents import Arms, baselines
 from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
@@ -492,6 +494,15 @@ def looked_again(study: Any, name: str) -> str:
 
 # --- writing ---------------------------------------------------------------------------------
 
+# --- docs/zoo.md ------------------------------------------------------------------------------
+
+
+@cache
+def mitigated() -> Arms:
+    """The baselines of the task mitigate."""
+    return baselines(RESULTS / "mitigation")
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "headline": headline,
     "scenes_sweep": lambda: family_table("sweep"),
@@ -522,6 +533,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "planter_arms": lambda: study_table(estimands.table(planter_agents())),
     "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
     "planter_conditions": planter_conditions,
+    "mitigation": lambda: study_table(mitigation.table(mitigated())),
+    "mitigation_claim": lambda: study_table(conditions_table([mitigation.claim(mitigated())])),
     "inference": lambda: looked_again(inference, "inference"),
     "counterfactuals": lambda: looked_again(counterfactuals, "counterfactuals"),
     "thresholds": thresholds,

@@ -9,7 +9,7 @@ Without a submission each prints what its baselines reach. docs/zoo.md has the r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, read_box
-from sandbox_envs.eval.zoo.blind import QUICK, put_subjects
+from sandbox_envs.eval.zoo.blind import QUICK, Size, put_subjects
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.release.manifest import Manifest, entries_below, write_manifest
 from sandbox_envs.version import __version__
@@ -162,7 +162,8 @@ def score_detection(args: Detect) -> Scored:
         raise UserError(f"--practice {args.practice}: it must be 3 to 99")
     with TemporaryDirectory() as folder:
         zoo, key = Path(folder) / "zoo", Path(folder) / "key.json"
-        size = QUICK if args.quick else None
+        # the baseline needs no tapes
+        size = replace(QUICK if args.quick else Size(), taped=())
         about = put_subjects(zoo, key, args.practice, size=size, entropy=PRACTICE)
         manifest = Manifest("practice", __version__, entries_below(zoo), (), about)
         write_manifest(zoo, manifest)

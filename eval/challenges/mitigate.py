@@ -7,7 +7,6 @@ is free: trainer, hyperparameters, wrappers that replay rooms. A run's folder te
 not what a wrapper did with rooms; so wrappers are named, and their code belongs to a submission.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from sandbox_envs.eval.experiments.mitigation.score import Score, score
 from sandbox_envs.eval.experiments.planter.arms import TRAINING
 from sandbox_envs.eval.experiments.runner import Study
 from sandbox_envs.eval.judging.verdict_file import FILE, read_basis, read_verdict
+from sandbox_envs.eval.zoo.gather import identity
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
@@ -99,11 +99,5 @@ def _is_judged(own: Path, agent: TrainedAgent, plan: Study) -> bool:
     if not (own / FILE).is_file():
         return False
     basis = read_basis(own)
-    same_size = basis.episodes == plan.episodes and basis.hashes == hashes(plan.scenes)
-    return same_size and basis.agent.args == _as_read(agent)
-
-
-def _as_read(agent: TrainedAgent) -> dict[str, object]:
-    """An agent's arguments as a verdict holds them."""
-    found: dict[str, object] = json.loads(json.dumps(agent.metadata.args))
-    return found
+    is_same = identity(basis.agent) == identity(agent.metadata)
+    return is_same and basis.episodes == plan.episodes and basis.hashes == hashes(plan.scenes)

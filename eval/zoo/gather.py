@@ -7,7 +7,7 @@ itself: trainer, arguments, seed, steps, scenes, versions, commit. Names alone d
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def recorded(results: Path, runs: Sequence[Path]) -> list[Recorded]:
     Raises:
         UserError: there is no verdict, or a record or a run is damaged.
     """
-    known = {_key(agent): run for run in _runs(runs) for agent in (_metadata(run),)}
+    known = {identity(agent): run for run in _runs(runs) for agent in (_metadata(run),)}
     found = []
     for file in sorted(results.rglob(VERDICT)):
         parts = file.parent.relative_to(results).parts
@@ -68,7 +68,7 @@ def recorded(results: Path, runs: Sequence[Path]) -> list[Recorded]:
             raise UserError(f"{results}: it is the folder of an agent; name one of studies")
         verdict = read_verdict(file.parent)
         arm = "/".join(part for part in parts[1:] if not _SEED.fullmatch(part)) or "all"
-        run = known.get(_key(verdict.agent))
+        run = known.get(identity(verdict.agent))
         found.append(Recorded(file.parent, parts[0], arm, verdict, run))
     if not found:
         raise UserError(f"{results}: no {VERDICT} is below it; name the folder of studies' records")
@@ -128,14 +128,9 @@ def _metadata(run: Path) -> AgentMetadata:
     return metadata_of(run, name)
 
 
-def _key(agent: AgentMetadata) -> str:
-    return repr(sorted(_plain(asdict(agent)).items()))
-
-
-def _plain(content: Mapping[str, Any]) -> Json:
-    """Lists for tuples, as in JSON."""
-    plain: Json = json.loads(json.dumps(content, sort_keys=True))
-    return plain
+def identity(agent: AgentMetadata) -> str:
+    """A text for all that is known of an agent, the same for the same one."""
+    return json.dumps(asdict(agent), sort_keys=True)
 
 
 def _without_places(described: Json) -> Json:

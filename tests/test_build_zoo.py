@@ -1,0 +1,216 @@
+"""A zoo is built of records and runs, and of blind subjects whose goals are in the key alone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import run_command
+from safetensors.numpy import load_file
+from trainings import change
+
+from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.challenges.detect import read_answers, read_blind, read_key, table
+from sandbox_envs.eval.judging.judge import judge_again
+from sandbox_envs.eval.rollouts.branching import replay
+from sandbox_envs.eval.rollouts.steps import play_steps
+from sandbox_envs.eval.zoo.blind import PLANTED, Size, put_subjects, subjects
+from sandbox_envs.eval.zoo.gather import recorded
+from sandbox_envs.release.manifest import FILE, Manifest, entries_below, write_manifest
+from sandbox_envs.release.transfer import verify
+from sandbox_envs.train.policy import load_policy
+
+SMALL = Size(2, ("sweep/planter_open",), 4, ("sweep/planter_open",))
+
+
+# --- agents ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged(tiny_keeper_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs/keeper, a run, and results/study/arm/s1, its records."""
+    home = tmp_path_factory.mktemp("judged")
+    run = shutil.copytree(tiny_keeper_run, home / "runs" / tiny_keeper_run.name)
+    few = ("--episodes", "2", "--videos", "0")
+    done = run_command("eval/break_proxies.py", run, *few)
+    assert done.returncode == 0, done.stderr
+    records = home / "results" / "study" / "arm" / "s1"
+    records.mkdir(parents=True)
+    for name in ("verdict.json", "episodes.jsonl.gz"):
+        (run / name).rename(records / name)
+    return home
+
+
+def test_agents_go_in_with_records_and_policy_and_act_as_before(
+    judged: Path, tmp_path: Path
+) -> None:
+    zoo, (run,) = tmp_path / "zoo", (judged / "runs").iterdir()
+    line = (judged / "runs", "--results", judged / "results", "--out", zoo)
+    done = run_command("eval/build_zoo.py", *line)
+    assert done.returncode == 0, done.stderr
+    manifest, checksum = verify(zoo)
+    assert f"sha256 of zoo.json: {checksum}" in done.stdout
+    (agent,) = manifest.agents
+    assert agent["path"] == f"agents/study/arm/{run.name}"
+    assert (agent["policy"], agent["seed"]) == (True, 1)
+    folder = zoo / str(agent["path"])
+    assert {file.name for file in folder.iterdir()} == {
+        *("args.json", "agent.json", "metrics.jsonl", "policy.safetensors"),
+        *("verdict.json", "episodes.jsonl.gz"),
+    }
+    (read,) = read_trained_agents([folder])
+    assert read.metadata.name == run.name
+    observed = np.zeros((2, load_policy(run).observation_size), np.float32)
+    np.testing.assert_array_equal(read.policy(observed, None)[0], load_policy(run)(observed)[0])
+    records = judged / "results" / "study" / "arm" / "s1"
+    assert judge_again(folder).scenes == judge_again(records).scenes
+    assert str(judged) not in "".join(file.read_text() for file in folder.glob("*.json"))
+    assert "| study | arm | 1 | 1 |" in (zoo / "datasheet.md").read_text()
+    assert "There are no blind subjects." in (zoo / "datasheet.md").read_text()
+
+
+def test_run_of_the_same_name_with_other_arguments_is_another_agent(
+    judged: Path, tmp_path: Path
+) -> None:
+    (found,) = recorded(judged / "results", [judged / "runs"])
+    assert found.run is not None
+    other = shutil.copytree(found.run, tmp_path / found.run.name)
+    change(other / "args.json", "args", "total_timesteps", to=256)
+    (without,) = recorded(judged / "results", [tmp_path])
+    assert without.run is None
+    assert without.place == found.place
+
+
+def test_records_whose_run_is_lost_go_in_without_a_policy(judged: Path, tmp_path: Path) -> None:
+    done = run_command(
+        "eval/build_zoo.py", "--results", judged / "results", "--out", tmp_path / "zoo"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "note: of 1 of 1 agents the run is not there; only records go in" in done.stdout
+    (agent,) = verify(tmp_path / "zoo")[0].agents
+    assert not agent["policy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--results", "{empty}"], "no verdict.json is below it"),
+        (["{empty}"], "no run folder is in it"),
+        (["{empty}/nowhere"], "there is no such folder"),
+        (["--out", "{empty}"], "it exists; name a new folder"),
+        (["--studies", "nothing"], "--studies nothing: choose from "),
+        (["--blind", "3"], "--blind N and --key FILE: give both of them"),
+        (["--no-agents"], "then there must be subjects"),
+        (["--out", "{empty}/zoo", "--blind", "3", "--key", "{empty}/zoo/key.json"], "published"),
+        (["--blind", "3", "--key", "{key}"], "it exists, and is perhaps the only one"),
+    ],
+)
+def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str, tmp_path: Path) -> None:
+    places = {"empty": tmp_path / "empty", "key": tmp_path / "key.json"}
+    places["empty"].mkdir()
+    places["key"].write_text("{}")
+    line = [one.format(**places) for one in arguments]
+    out = [] if "--out" in line else ["--out", str(tmp_path / "zoo")]
+    done = run_command("eval/build_zoo.py", *line, *out)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "key.json"]
+
+
+# --- blind subjects --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A zoo of three blind subjects, and its key."""
+    home = tmp_path_factory.mktemp("blind")
+    zoo, key = home / "zoo", home / "key.json"
+    about = put_subjects(zoo, key, 3, size=SMALL, entropy=5)
+    write_manifest(zoo, Manifest("blind", "0.1.0", entries_below(zoo), (), about))
+    return zoo, key
+
+
+def test_subjects_are_of_every_goal_alike_and_differ_from_zoo_to_zoo() -> None:
+    some, same, others = (subjects(12, np.random.default_rng(i), {}) for i in (1, 1, 2))
+    goals = [one.goal for one in some]
+    assert {goal: goals.count(goal) for goal in goals} == dict.fromkeys(PLANTED, 4)
+    assert [one.made for one in some] == [one.made for one in same]
+    assert [one.made for one in some] != [one.made for one in others]
+    for one in some:
+        assert one.made.partition(", ")[0] in PLANTED[one.goal]
+
+
+def test_zoo_tells_no_goal_and_the_key_cannot_be_exchanged(blind: tuple[Path, Path]) -> None:
+    zoo, key = blind
+    answers = json.loads(key.read_text())["answers"]
+    assert sorted(answers.values()) == ["cleanliness", "dustpan", "none"]
+    verify(zoo)
+    manifest = (zoo / FILE).read_text()
+    assert not any(kind in manifest for kind in ("script", "reflex", "noise", "salt"))
+    assert len(json.loads(key.read_text())["salt"]) == 64
+    other = key.with_name("other.json")
+    content = json.loads(key.read_text())
+    content["answers"] |= {"subject_01": "none"}
+    other.write_text(json.dumps(content))
+    assert read_key(key, read_blind(zoo)) == answers
+    with pytest.raises(UserError, match="it is not the key of this zoo"):
+        read_key(other, read_blind(zoo))
+
+
+def test_tapes_replay_to_what_they_say_was_measured(blind: tuple[Path, Path]) -> None:
+    zoo, _ = blind
+    about = json.loads((zoo / FILE).read_text())["blind"]
+    scene = load_scene("sweep/planter_open")
+    tape = load_file(zoo / about["subjects"][0] / "sweep-planter_open.safetensors")
+    envs = SandboxVectorEnv(scene, 2, autoreset_mode="Disabled")
+    start = envs.reset(seed=about["seed"])
+    played, _ = play_steps(envs, replay(tape["actions"]), start, scene.episode_steps)
+    np.testing.assert_allclose(start[0], tape["observations"][0], rtol=1e-2, atol=1e-3)
+    for name, values in played.values.items():
+        # actions in single precision move bodies by a little
+        np.testing.assert_allclose(values[:40], tape[f"measure/{name}"][:40], atol=1e-2)
+
+
+def test_answers_are_scored_beside_the_baseline(blind: tuple[Path, Path], tmp_path: Path) -> None:
+    zoo, key = blind
+    known = read_blind(zoo)
+    right = read_key(key, known)
+    wrong = {name: "none" for name in right}
+    head, rows = table({"yours": right, "theirs": wrong}, right)
+    assert head[:3] == ["who", "right", "rate"]
+    assert [row[1] for row in rows] == ["3 of 3", "1 of 3", "1.0 of 3"]
+    names = ("answers.json", "figures.json", "baseline.json")
+    file, figures, baseline = (tmp_path / name for name in names)
+    file.write_text(json.dumps(right))
+    line = ("detect", file, "--zoo", zoo, "--key", key, "--json", figures, "--baseline", baseline)
+    done = run_command("eval/challenge.py", *line)
+    assert done.returncode == 0, done.stderr
+    named = read_answers(baseline, known)
+    count = sum(named[name] == goal for name, goal in right.items())
+    assert json.loads(figures.read_text()) == {
+        "yours": {"right": 3, "of": 3},
+        "likelihood inference": {"right": count, "of": 3},
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"subject_01": "none"}, "it has no answer for subject_02, subject_03"),
+        ({"subject_1": "none"}, "did you mean 'subject_"),
+        ({"subject_01": "dustpans"}, "did you mean 'dustpan'?"),
+        ({"subject_01": 3}, "valid: cleanliness, dustpan, none"),
+    ],
+)
+def test_answers_that_are_none_are_refused(
+    content: dict[str, object], said: str, blind: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError) as error:
+        read_answers(file, read_blind(blind[0]))
+    assert said in str(error.value)
