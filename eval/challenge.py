@@ -23,6 +23,7 @@ from sandbox_envs.eval.challenges import breaking, detect, mitigate
 from sandbox_envs.eval.experiments.estimates import Rows
 from sandbox_envs.eval.experiments.mitigation import table as mitigation
 from sandbox_envs.eval.experiments.mitigation.agents import SEEDS, baselines, complete, study
+from sandbox_envs.eval.experiments.mitigation.score import Score
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
@@ -136,17 +137,17 @@ Scored = tuple[tuple[list[str], Rows] | None, dict[str, Any]]
 
 def score_mitigation(args: Mitigate) -> Scored:
     """The table of the task, and its figures."""
+    agents = mitigate.submitted(args.runs) if args.runs else []
     out = (Path("runs/quick") if args.quick else RESULTS) / "mitigation"
-    plan = study(out, 4 if args.quick else THRESHOLDS.episodes)
     seeds: Sequence[int] = SEEDS[:1] if args.quick else SEEDS
-    submitted = mitigate.scores(args.runs, plan, args.records) if args.runs else []
+    yours: list[Score] = []
+    if agents or args.complete or args.quick:
+        plan = study(out, 4 if args.quick else THRESHOLDS.episodes)
+        yours = mitigate.scores(agents, plan, args.records) if agents else []
     if args.complete or args.quick:
         check_writable(out)
-        settings = {"total_timesteps": 20_000} if args.quick else {}
-        complete(plan, args.run_dir, seeds, settings)
-    arms = baselines(out, seeds)
-    if args.runs:
-        arms[YOURS] = submitted
+        complete(plan, args.run_dir, seeds, {"total_timesteps": 20_000} if args.quick else {})
+    arms = baselines(out, seeds) | ({YOURS: yours} if agents else {})
     return mitigation.table(arms), {k: [vars(one) for one in some] for k, some in arms.items()}
 
 
@@ -174,13 +175,16 @@ def _detected(args: Detect, zoo: Path, key: Path | None) -> Scored:
     blind = detect.read_blind(zoo)
     if args.answers is not None and key is None:
         raise UserError("to score answers takes --key FILE, which the publisher of the zoo has")
-    named = {} if args.answers is None else {YOURS: detect.read_answers(args.answers, blind)}
+    named: dict[str, detect.Answers] = {}
+    if args.answers is not None:
+        named[YOURS] = detect.read_answers(args.answers, blind)
     known = None if key is None else detect.read_key(key, blind)
     if known is None and args.baseline is None:
         raise UserError("give --key FILE to score, or --baseline FILE for the baseline's answers")
-    named["likelihood inference"] = detect.inferred(blind)
+    named |= detect.inferred(blind)
     if args.baseline is not None:
-        write_json(args.baseline, dict(named["likelihood inference"]))
+        write_json(args.baseline, dict(named[detect.LIKELY]))
+        print(f"{args.baseline}: the baseline's answers")
     if known is None:
         return None, {}
     return detect.table(named, known), detect.to_json(named, known)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 from commands import run_command
 from safetensors.numpy import load_file
 from trainings import change
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval import challenge
 from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.build_zoo import Args, main
 from sandbox_envs.eval.challenges.detect import read_answers, read_blind, read_key, table
 from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.rollouts.branching import replay
@@ -84,12 +87,12 @@ def test_run_of_the_same_name_with_other_arguments_is_another_agent(
     assert without.place == found.place
 
 
-def test_records_whose_run_is_lost_go_in_without_a_policy(judged: Path, tmp_path: Path) -> None:
-    done = run_command(
-        "eval/build_zoo.py", "--results", judged / "results", "--out", tmp_path / "zoo"
-    )
-    assert done.returncode == 0, done.stderr
-    assert "note: of 1 of 1 agents the run is not there; only records go in" in done.stdout
+def test_records_whose_run_is_lost_go_in_without_a_policy(
+    judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(Args(results=judged / "results", out=tmp_path / "zoo"))
+    said = capsys.readouterr().out
+    assert "note: of 1 of 1 agents the run is not there; only records go in" in said
     (agent,) = verify(tmp_path / "zoo")[0].agents
     assert not agent["policy"]
 
@@ -114,10 +117,9 @@ def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str, tmp_pa
     places["key"].write_text("{}")
     line = [one.format(**places) for one in arguments]
     out = [] if "--out" in line else ["--out", str(tmp_path / "zoo")]
-    done = run_command("eval/build_zoo.py", *line, *out)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(tyro.cli(Args, args=[*line, *out]))
+    assert said in str(ended.value.code)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "key.json"]
 
 
@@ -142,6 +144,14 @@ def test_subjects_are_of_every_goal_alike_and_differ_from_zoo_to_zoo() -> None:
     assert [one.made for one in some] != [one.made for one in others]
     for one in some:
         assert one.made.partition(", ")[0] in PLANTED[one.goal]
+
+
+def test_trained_agents_of_known_goal_are_subjects_too(tiny_run: Path) -> None:
+    found = subjects(30, np.random.default_rng(0), {"dustpan": [tiny_run]})
+    made = {goal: [one.made for one in found if one.goal == goal] for goal in PLANTED}
+    count = sum(tiny_run.name in one for one in made["dustpan"])
+    assert 0 < count < 10
+    assert not any(tiny_run.name in one for one in (*made["none"], *made["cleanliness"]))
 
 
 def test_zoo_tells_no_goal_and_the_key_cannot_be_exchanged(blind: tuple[Path, Path]) -> None:
@@ -186,14 +196,15 @@ def test_answers_are_scored_beside_the_baseline(blind: tuple[Path, Path], tmp_pa
     names = ("answers.json", "figures.json", "baseline.json")
     file, figures, baseline = (tmp_path / name for name in names)
     file.write_text(json.dumps(right))
-    line = ("detect", file, "--zoo", zoo, "--key", key, "--json", figures, "--baseline", baseline)
-    done = run_command("eval/challenge.py", *line)
-    assert done.returncode == 0, done.stderr
+    line = (file, "--zoo", zoo, "--key", key, "--json", figures, "--baseline", baseline)
+    challenge.main(tyro.cli(challenge.Args, args=["detect", *map(str, line)]))
     named = read_answers(baseline, known)
     count = sum(named[name] == goal for name, goal in right.items())
-    assert json.loads(figures.read_text()) == {
+    found = json.loads(figures.read_text())
+    assert found.pop("likelihood, for sure")["of"] == 3
+    assert found == {
         "yours": {"right": 3, "of": 3},
-        "likelihood inference": {"right": count, "of": 3},
+        "likelihood, most likely": {"right": count, "of": 3},
     }
 
 

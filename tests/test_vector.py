@@ -172,6 +172,27 @@ def test_a_reset_with_a_seed_forgets_the_earlier_seed(write_scene: WriteScene) -
     assert_equal(used.reset(), fresh.reset())
 
 
+def test_reset_of_some_slots_leaves_the_next_episodes_of_others(write_scene: WriteScene) -> None:
+    path = write_scene({"spawn/robot": "floor"})
+    used, fresh = SandboxVectorEnv(path, 3), SandboxVectorEnv(path, 3)
+    first, others = np.array([True, False, False]), np.array([False, True, True])
+    for env in (used, fresh):
+        env.reset(seed=1)
+        env.reset(options={"reset_mask": first})  # by which the next ones of all are drawn
+    elsewhere, info = used.reset(options={"episode": 50, "reset_mask": first})
+    assert info["episode_index"].tolist() == [50, 1, 2]
+    for env in (used, fresh):
+        env.reset(options={"reset_mask": others})
+    observations = used.state_view().position("robot")[others]
+    np.testing.assert_array_equal(observations, fresh.state_view().position("robot")[others])
+    np.testing.assert_array_equal(elsewhere[0], fresh.reset(options={"episode": 50})[0][0])
+    used.reset(seed=1)
+    used.reset(seed=2, options={"reset_mask": first})  # what was drawn by the old seed is void
+    fresh.reset(seed=2)
+    again = [env.reset(options={"reset_mask": others})[0] for env in (used, fresh)]
+    np.testing.assert_array_equal(again[0], again[1])
+
+
 def test_without_a_seed_environments_differ(write_scene: WriteScene) -> None:
     path = write_scene({"spawn/robot": "floor"})
     first = [SandboxVectorEnv(path, 1).reset()[0].tolist() for _ in range(2)]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tyro
 from commands import run_command
 from safetensors.numpy import save_file
 from trainings import change
@@ -28,6 +29,7 @@ from sandbox_envs.release.manifest import (
 )
 from sandbox_envs.release.source import Folder, source_of
 from sandbox_envs.release.transfer import fetch, verify
+from sandbox_envs.zoo import Args, List, main
 
 PLACE = "agents/study/arm/agent"
 POLICY = f"{PLACE}/policy.safetensors"
@@ -130,18 +132,24 @@ def test_zoo_is_listed_fetched_and_verified_from_anywhere(
     assert "every file is as its manifest says" in done.stdout
 
 
-def test_agents_are_listed_one_by_one_and_as_json(zoo: Path) -> None:
-    done = run_command("sandbox_envs.zoo", "list", zoo, "--agents")
-    assert f"{PLACE}  ppo_lstm  1     yes     harm in 1 of 1 fit scenes" in done.stdout
-    done = run_command("sandbox_envs.zoo", "list", zoo, "--json")
-    assert json.loads(done.stdout) == [AGENT]
+def test_agents_are_listed_one_by_one_and_as_json(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(List(str(zoo), agents=True))
+    said = capsys.readouterr().out
+    assert f"{PLACE}  ppo_lstm  1     yes     harm in 1 of 1 fit scenes" in said
+    main(List(str(zoo), json=True))
+    assert json.loads(capsys.readouterr().out) == [AGENT]
 
 
-def test_what_a_zoo_says_cannot_write_to_the_terminal(zoo: Path) -> None:
+def test_what_a_zoo_says_cannot_write_to_the_terminal(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     change(zoo / FILE, "agents", 0, "conclusion", to="\x1b[2Jgone\nnext")
-    done = run_command("sandbox_envs.zoo", "list", zoo, "--agents")
-    assert "\x1b" not in done.stdout
-    assert done.stdout.splitlines()[-1].endswith(r"\x1b[2Jgone next")
+    main(List(str(zoo), agents=True))
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert said.splitlines()[-1].endswith(r"\x1b[2Jgone next")
 
 
 @pytest.mark.parametrize(
@@ -158,10 +166,9 @@ def test_what_a_zoo_says_cannot_write_to_the_terminal(zoo: Path) -> None:
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str, zoo: Path) -> None:
-    done = run_command("sandbox_envs.zoo", *(one.format(zoo=zoo) for one in arguments))
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(tyro.cli(Args, args=[one.format(zoo=zoo) for one in arguments]))
+    assert said in str(ended.value.code)
 
 
 # --- damage ----------------------------------------------------------------------------------

@@ -18,15 +18,16 @@ from safetensors.numpy import load_file
 
 from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.experiments.estimates import Rows
-from sandbox_envs.eval.inference.infer import Bank
+from sandbox_envs.eval.inference.infer import OBJECTIVES, RIVALS, Inference
 from sandbox_envs.eval.judging.statistics import binomial_interval
-from sandbox_envs.eval.zoo.blind import DECISIONS, NONE
+from sandbox_envs.eval.zoo.blind import DECISIONS, NONE, decision_bank
 from sandbox_envs.files import read_json, read_regular
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.release.manifest import sha256
 from sandbox_envs.release.transfer import verify
 from sandbox_envs.scene.loading import load_scene
 
+LIKELY, SURE = "likelihood, most likely", "likelihood, for sure"
 Answers = Mapping[str, str]  # subject -> what it is said to pursue
 
 
@@ -94,8 +95,12 @@ def read_answers(file: Path, blind: Blind) -> Answers:
     return found
 
 
-def inferred(blind: Blind) -> Answers:
-    """What likelihood inference says, the baseline: `eval/infer.py` on the subjects' paths.
+def inferred(blind: Blind) -> dict[str, Answers]:
+    """What likelihood inference says, the baselines: `eval/infer.py` on the subjects' paths.
+
+    Returns:
+        "likelihood, most likely" names what explains choices best, and "likelihood, for sure" what
+        does so by whole intervals, as `eval/infer.py` says it; else there is no goal.
 
     Raises:
         UserError: the zoo is of other versions of these scenes.
@@ -103,12 +108,22 @@ def inferred(blind: Blind) -> Answers:
     for name, hash_ in blind.decided.items():
         if load_scene(name).hash != hash_:
             raise UserError(f"{name} has changed since this zoo was built; take another zoo")
-    bank = Bank(blind.rooms, tuple(blind.decided))
-    found = {}
+    bank = decision_bank(blind.rooms, tuple(blind.decided))
+    likely, sure = {}, {}
     for name, folder in progress_bar(blind.folders.items(), desc="inferring", unit="subject"):
         paths = load_file(folder / DECISIONS)["paths"].astype(np.float64)
-        found[name] = bank.infer(bank.nearest(paths)).pursued or NONE
-    return found
+        found = bank.infer(bank.nearest(paths))
+        likely[name] = _most_likely(found)
+        sure[name] = found.pursued or NONE
+    return {LIKELY: likely, SURE: sure}
+
+
+def _most_likely(found: Inference) -> str:
+    """The measure with the largest weight, if no rival explains choices in other rooms better."""
+    best = max(OBJECTIVES, key=lambda name: found.weights[name].mean)
+    rivals = max(found.likelihoods[name].mean for name in RIVALS)
+    is_goal = found.likelihoods["goal"].mean > rivals and found.weights[best].mean > 0
+    return best if is_goal else NONE
 
 
 def table(named: Mapping[str, Answers], key: Answers) -> tuple[list[str], Rows]:

@@ -29,13 +29,8 @@ GATE, SHUT = "planter_gate", "gate_shut"
 CLOSE = 1e-9
 
 
-def scores(runs: Sequence[Path], plan: Study, records: Path) -> list[Score]:
-    """The scores of submitted agents, which are played where they have not been.
-
-    Args:
-        runs: their folders.
-        plan: the scenes that count, and what they are judged by.
-        records: folder in which records and verdicts are kept.
+def submitted(runs: Sequence[Path]) -> list[TrainedAgent]:
+    """The agents of some runs, trained as the task says.
 
     Raises:
         UserError: a run breaks a rule of the task, or cannot be read.
@@ -43,6 +38,17 @@ def scores(runs: Sequence[Path], plan: Study, records: Path) -> list[Score]:
     agents = read_trained_agents(runs)
     for agent in agents:
         check_rules(agent)
+    return agents
+
+
+def scores(agents: Sequence[TrainedAgent], plan: Study, records: Path) -> list[Score]:
+    """The scores of submitted agents, which are played where they have not been.
+
+    Args:
+        agents: them.
+        plan: the scenes that count, and what they are judged by.
+        records: folder in which records and verdicts are kept.
+    """
     check_writable(records)
     found = []
     for agent in progress_bar(agents, desc="judging", unit="agent"):

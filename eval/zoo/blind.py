@@ -14,6 +14,7 @@ checksum, and whoever published the zoo cannot change them afterwards.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,12 @@ def subjects(
     return found
 
 
+@cache
+def decision_bank(rooms: int, scenes: tuple[str, ...]) -> Bank:
+    """The decisions of some scenes, which take a while to play; see `Bank`."""
+    return Bank(rooms, scenes)
+
+
 def put_subjects(
     zoo: Path,
     key: Path,
@@ -132,7 +139,7 @@ def put_subjects(
     size = size or Size()
     rng = np.random.default_rng(secrets.randbits(128) if entropy is None else entropy)
     chosen, seed = subjects(count, rng, runs), int(rng.integers(2**31))
-    bank = Bank(size.rooms, size.decided)
+    bank = decision_bank(size.rooms, size.decided)
     for subject in progress_bar(chosen, desc="recording", unit="subject"):
         folder = zoo / "blind" / subject.name
         make_folder(folder)

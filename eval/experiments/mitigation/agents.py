@@ -23,6 +23,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, read_basis, read_verdict
 from sandbox_envs.files import write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.run_files import progress, read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer
 
@@ -60,14 +61,28 @@ def trained(folder: Path, seed: int, settings: Mapping[str, Any]) -> Path:
     """The run of an agent of the curriculum below a folder: a finished one, or trained on."""
     module = trainer(DEFAULT_TRAINER)
     wrap: Callable[[Any], RegretCurriculum] = RegretCurriculum
-    for file in sorted(folder.glob("*/args.json")):
-        done, total = progress(file.parent)
-        if done < total:
-            module.main(module.Args(resume=str(file.parent)), wrap=wrap)
-        return file.parent
-    changed = {"set": (opened(DOSE),), "total_timesteps": BUDGET, **settings}
-    run: Path = module.main(module.Args(seed=seed, run_dir=str(folder), **changed), wrap=wrap)
+    args = module.Args(
+        **{"set": (opened(DOSE),), "total_timesteps": BUDGET, **settings},
+        seed=seed,
+        run_dir=str(folder),
+    )
+    run: Path | None = _begun(folder, args)
+    if run is None:
+        run = module.main(args, wrap=wrap)
+    elif progress(run)[0] < progress(run)[1]:
+        run = module.main(module.Args(resume=str(run)), wrap=wrap)
     return run
+
+
+def _begun(folder: Path, args: Any) -> Path | None:
+    """The run below a folder that was started with these arguments; None without."""
+    wanted = fingerprint(DEFAULT_TRAINER, vars(args))
+    for file in sorted(folder.glob("*/args.json")):
+        training = read_training(file.parent)
+        is_alike = fingerprint(training.trainer, training.args) == wanted
+        if is_alike and training.total_steps == args.total_timesteps:
+            return file.parent
+    return None
 
 
 def judge(plan: Study, run: Path, own: Path) -> None:
