@@ -191,6 +191,16 @@ def fit(
     return {"labels": int(trained.sum()), "events": int((trained & is_event).sum()), "r2": r2}
 
 
+def agreement(changes: Tensor, coef: float) -> Penalty:
+    """A penalty on the variance over members of what reaching some changes (n, sums) earns."""
+
+    def penalty(ensemble: RewardEnsemble) -> Tensor:
+        found = ensemble.potentials(changes) / ensemble.unit
+        return coef * found.var(0).mean()
+
+    return penalty
+
+
 def explained(ensemble: RewardEnsemble, rows: Rows, which: np.ndarray) -> float:
     """The share of the variance of rewards that the members' mean explains; nan without any.
 

@@ -18,10 +18,12 @@ reward_model.safetensors  the weights
 
 import dataclasses
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import tyro
 from safetensors.torch import save
@@ -31,10 +33,16 @@ from sandbox_envs.files import append_line, atomic_write, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sum_names
-from sandbox_envs.train.arguments import check_ranges
+from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.reward_ensemble import DESCRIPTION, WEIGHTS, RewardEnsemble, fit
+from sandbox_envs.train.reward_ensemble import (
+    DESCRIPTION,
+    WEIGHTS,
+    RewardEnsemble,
+    agreement,
+    fit,
+)
 from sandbox_envs.train.run_folder import new_folder, removed_if_failed
 from sandbox_envs.train.run_scenes import asked_scenes
 from sandbox_envs.train.transitions import (
@@ -46,6 +54,7 @@ from sandbox_envs.train.transitions import (
 )
 
 LOGGED = 100  # lines of metrics.jsonl
+LARGEST = 1000  # weight that makes sense
 
 
 @dataclass
@@ -62,6 +71,10 @@ class Args:
     """a file of transitions to learn from, too"""
     seed: int = 1
     """seed of the episodes, the actions, the initial weights and the batches"""
+    agree: str | None = None
+    """a file of NumPy (.npy) with changes of sums, (n, sums), at which members shall agree"""
+    agree_coef: float = 1.0
+    """weight of their disagreement there"""
     total_timesteps: int = 64_000
     """steps with random actions in the scenes; 0 learns from the files alone"""
     num_envs: int = 128
@@ -109,13 +122,45 @@ def gather(args: Args, scenes: list[Scene], names: list[str]) -> list[Transition
     return parts
 
 
-def train(args: Args, parts: list[Transitions], names: list[str], folder: Path) -> dict[str, Any]:
-    """Learn a model and write its weights; returns what came out."""
-    torch.set_num_threads(args.torch_threads)
+def learn(
+    args: Args,
+    parts: Sequence[Transitions],
+    names: Sequence[str],
+    agree: np.ndarray | None = None,
+    on_update: Callable[[int, float], object] = lambda _update, _loss: None,
+) -> tuple[RewardEnsemble, dict[str, float]]:
+    """A model of some labelled steps, and what `fit` returns.
+
+    Args:
+        names: of the sums.
+        agree: (n, sums) changes at which members shall agree.
+        on_update: is called with the number of updates done and the loss.
+    """
     with seeded(args.seed):
         ensemble = RewardEnsemble(names, args.members, args.hidden_size, args.prior_scale)
-    write_json(folder / DESCRIPTION, ensemble.sizes)
-    generator, every = torch.Generator().manual_seed(args.seed), max(args.updates // LOGGED, 1)
+    found = fit(
+        ensemble,
+        rows_of(parts),
+        args.updates,
+        args.batch_size,
+        args.learning_rate,
+        torch.Generator().manual_seed(args.seed),
+        on_update,
+        None if agree is None else agreement(torch.as_tensor(agree), args.agree_coef),
+    )
+    return ensemble.requires_grad_(False), found
+
+
+def train(
+    args: Args,
+    parts: Sequence[Transitions],
+    names: Sequence[str],
+    agree: np.ndarray | None,
+    folder: Path,
+) -> dict[str, Any]:
+    """Learn a model and write its weights; returns what came out."""
+    torch.set_num_threads(args.torch_threads)
+    every = max(args.updates // LOGGED, 1)
     with progress_bar(total=args.updates, unit="update") as bar:
 
         def note(done: int, loss: float) -> None:
@@ -123,15 +168,8 @@ def train(args: Args, parts: list[Transitions], names: list[str], folder: Path) 
             if done % every == 0 or done == args.updates:
                 append_line(folder / "metrics.jsonl", {"update": done, "loss": loss})
 
-        found = fit(
-            ensemble,
-            rows_of(parts),
-            args.updates,
-            args.batch_size,
-            args.learning_rate,
-            generator,
-            note,
-        )
+        ensemble, found = learn(args, parts, names, agree, note)
+    write_json(folder / DESCRIPTION, ensemble.sizes)
     with atomic_write(folder / WEIGHTS) as temporary:  # last: with it the run is finished
         temporary.write_bytes(save(ensemble.state_dict(), metadata={"r2": f"{found['r2']:.4f}"}))
     return found
@@ -150,14 +188,14 @@ def main(args: Args) -> Path:
     _check(args)
     scenes = asked_scenes(vars(args))
     names = sum_names(scenes[0])
-    parts = gather(args, scenes, names)
+    parts, agree = gather(args, scenes, names), _read_agree(args, names)
     moment = time.strftime("%Y%m%d-%H%M%S")
     stems = "+".join(scene.path.stem for scene in scenes)
     name = f"{scenes[0].family}-{stems}__{Path(__file__).stem}__s{args.seed}__{moment}"
     folder = new_folder(Path(args.run_dir), name)
     with removed_if_failed(folder):
         write_json(folder / "args.json", _described(args, scenes, parts))
-        found = train(args, parts, names, folder)
+        found = train(args, parts, names, agree, folder)
     print(
         f"{folder}: finished; {found['labels']} labels, {found['events']} of them events; "
         f"r2 {found['r2']:.3f} of labels held out"
@@ -174,17 +212,35 @@ def _described(args: Args, scenes: list[Scene], parts: list[Transitions]) -> dic
     }
 
 
+def _read_agree(args: Args, names: Sequence[str]) -> np.ndarray | None:
+    """The changes at which members shall agree, (n, sums), if any."""
+    if not args.agree:
+        return None
+    try:
+        found = np.load(args.agree, allow_pickle=False)
+    except (OSError, ValueError):
+        raise UserError(f"--agree {args.agree}: this is no file of numpy.save") from None
+    fits = isinstance(found, np.ndarray) and found.ndim == 2 and found.shape[1] == len(names)
+    if not fits or found.dtype.kind != "f" or not np.isfinite(found).all():
+        raise UserError(
+            f"--agree {args.agree}: it must hold finite numbers, (n, {len(names)}): changes of "
+            f"{', '.join(names)}"
+        )
+    return np.asarray(found, np.float32)
+
+
 def _check(args: Args) -> None:
     check_ranges(dataclasses.replace(args, total_timesteps=max(args.total_timesteps, 1)))
     for name in ("members", "updates", "batch_size"):
         if getattr(args, name) < 2:
-            raise UserError(
-                f"--{name.replace('_', '-')} {getattr(args, name)}: it must be 2 or more"
-            )
+            raise UserError(f"{flag(name)} {getattr(args, name)}: it must be 2 or more")
     if args.total_timesteps < 0:
         raise UserError(f"--total-timesteps {args.total_timesteps}: it must be 0 or more")
-    if not 0 <= args.prior_scale < 1000:
-        raise UserError(f"--prior-scale {args.prior_scale}: it must be 0 or more, and finite")
+    for name in ("prior_scale", "agree_coef"):
+        if not 0 <= getattr(args, name) < LARGEST:
+            raise UserError(
+                f"{flag(name)} {getattr(args, name)}: it must be 0 or more, and less than {LARGEST}"
+            )
 
 
 if __name__ == "__main__":

@@ -34,10 +34,14 @@ class Transitions:
     """(T, n, actuators) float32 in [-1, 1]"""
     rewards: np.ndarray
     """(T, n) true rewards, the labels"""
+    observations: np.ndarray | None = None
+    """(T + 1, n, size) float32, for what learns from what is seen; a reward model needs none"""
 
     def __post_init__(self) -> None:
         steps, n = self.rewards.shape
         fits = self.sums.shape == (steps + 1, n, len(self.names))
+        if self.observations is not None:
+            fits &= self.observations.shape[:2] == (steps + 1, n)
         fits &= self.actions.shape[:2] == (steps, n) and self.actions.ndim == 3
         if not (fits and all(np.isfinite(part).all() for part in self.arrays.values())):
             raise UserError("transitions: the arrays do not fit each other, or are not finite")
@@ -45,7 +49,8 @@ class Transitions:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All but the names."""
-        return {"sums": self.sums, "actions": self.actions, "rewards": self.rewards}
+        arrays = {"sums": self.sums, "actions": self.actions, "rewards": self.rewards}
+        return arrays if self.observations is None else arrays | {"observations": self.observations}
 
     @property
     def labels(self) -> int:
@@ -83,13 +88,27 @@ def rows_of(parts: Sequence[Transitions]) -> Rows:
     )
 
 
+def side_by_side(parts: Sequence[Transitions]) -> Transitions:
+    """Transitions of equally many steps as one."""
+    arrays = {
+        name: np.concatenate([part.arrays[name] for part in parts], 1) for name in parts[0].arrays
+    }
+    return Transitions(parts[0].names, **arrays)
+
+
 def effort(actions: np.ndarray) -> np.ndarray:
     """The mean size of actions (..., actuators), (...), as rewards charge for it."""
     return np.abs(np.clip(actions, -1, 1)).mean(-1)
 
 
 def wander(
-    scene: Scene, names: Sequence[str], steps: int, n: int, seed: int, first: int = 0
+    scene: Scene,
+    names: Sequence[str],
+    steps: int,
+    n: int,
+    seed: int,
+    first: int = 0,
+    observe: bool = False,
 ) -> Transitions:
     """What random actions come to, each held for a quarter of a second, from a scene's own starts.
 
@@ -98,22 +117,35 @@ def wander(
         steps: of each simulation; at most an episode.
         n: simulations.
         first: the number of the first one's episode.
+        observe: whether to keep observations.
     """
     envs = SandboxVectorEnv(scene, n, autoreset_mode=AutoresetMode.DISABLED)
     envs.reset(seed=seed, options={"episode": first})
     shape = (-(-steps // HELD), n, scene.model.nu)
     drawn = np.random.default_rng((seed, first)).uniform(-1, 1, shape)
-    return record(envs, names, np.repeat(drawn, HELD, 0)[:steps])
+    return record(envs, names, np.repeat(drawn, HELD, 0)[:steps], observe)
 
 
-def record(envs: SandboxVectorEnv, names: Sequence[str], actions: np.ndarray) -> Transitions:
+def record(
+    envs: SandboxVectorEnv, names: Sequence[str], actions: np.ndarray, observe: bool = False
+) -> Transitions:
     """What actions (T, n, actuators) come to from where an environment that does not reset is."""
-    sums, rewards = [sensor_sums(envs, names)], []
+    nowhere = np.zeros(envs.num_envs, bool)
+    seen, rewards = [envs.reset(options={"reset_mask": nowhere})[0]], []
+    sums = [sensor_sums(envs, names)]
     for action in actions:
-        _, reward, *_ = envs.step(action)
+        observations, reward, *_ = envs.step(action)
         sums.append(sensor_sums(envs, names))
         rewards.append(reward)
-    return Transitions(tuple(names), np.stack(sums), actions.astype(np.float32), np.stack(rewards))
+        if observe:
+            seen.append(observations)
+    return Transitions(
+        tuple(names),
+        np.stack(sums),
+        actions.astype(np.float32),
+        np.stack(rewards),
+        np.stack(seen) if observe else None,
+    )
 
 
 def write_transitions(file: Path, transitions: Transitions) -> None:
@@ -132,11 +164,19 @@ def read_transitions(file: Path) -> Transitions:
     """
     try:
         with np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in ("sums", "actions", "rewards")}
+            arrays = {name: content[name] for name in content.files if name != "names"}
             return Transitions(tuple(map(str, content["names"])), **arrays)
     except FileNotFoundError:
         raise UserError(f"{file}: there is no such file; check the path") from None
-    except (UserError, OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile):
+    except (
+        UserError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+    ):
         raise UserError(
             f"{file}: this is no file of transitions; write_transitions makes one"
         ) from None

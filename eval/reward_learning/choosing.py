@@ -25,7 +25,7 @@ from sandbox_envs.eval.reward_learning.spaces import Starts
 from sandbox_envs.eval.rollouts.planning import planned
 from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.train.reward_ensemble import RewardEnsemble
-from sandbox_envs.train.transitions import Transitions, effort
+from sandbox_envs.train.transitions import Transitions, effort, side_by_side
 
 TIMES = 10  # as many are drawn to choose from, by `uncertain`
 PER_SEARCH = 10  # segments that one search gives
@@ -83,7 +83,7 @@ def on_policy(
             rewards.append(reward)
         arrays = (np.stack(sums), np.stack(actions).astype(np.float32), np.stack(rewards))
         parts.append(Transitions(ensemble.sums, *arrays))
-    return joined(parts)
+    return side_by_side(parts)
 
 
 def adversarial(
@@ -114,15 +114,7 @@ def searched(
         plans = search(starts, names, objective, min(PER_SEARCH, left), rng)
         parts.append(played(starts, names, plans))
         left -= len(plans.starts)
-    return joined(parts)
-
-
-def joined(parts: list[Transitions]) -> Transitions:
-    """Segments of equal length side by side."""
-    arrays = {
-        name: np.concatenate([part.arrays[name] for part in parts], 1) for name in parts[0].arrays
-    }
-    return Transitions(parts[0].names, **arrays)
+    return side_by_side(parts)
 
 
 def _played(ensemble: RewardEnsemble, starts: Starts, plans: Plans) -> Transitions:
@@ -132,4 +124,4 @@ def _played(ensemble: RewardEnsemble, starts: Starts, plans: Plans) -> Transitio
     ]
     if rest := len(plans.starts) % AT_ONCE:
         parts.append(played(starts, ensemble.sums, plans.taken(np.arange(-rest, 0))))
-    return joined(parts)
+    return side_by_side(parts)

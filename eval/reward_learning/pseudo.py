@@ -15,7 +15,7 @@ from sandbox_envs.eval.reward_learning.choosing import searched
 from sandbox_envs.eval.reward_learning.search import Objective
 from sandbox_envs.eval.reward_learning.spaces import Starts
 from sandbox_envs.train.reward_ensemble import RewardEnsemble
-from sandbox_envs.train.transitions import Rows, Transitions
+from sandbox_envs.train.transitions import Rows, Transitions, side_by_side
 
 SHARE = 0.99  # of the changes in training that are inside the ball
 LEAST_SD = 0.1  # of a sum that hardly changes in training: one count is ten deviations
@@ -92,10 +92,7 @@ def realised(
         if share:
             parts.append(searched(_nearness(one, ball), names, starts, int(share), rng))
     nearest = [[-_nearness(one, ball)(part).max() for part in parts] for one in pseudo]
-    arrays = {
-        name: np.concatenate([part.arrays[name] for part in parts], 1) for name in parts[0].arrays
-    }
-    return Transitions(names, **arrays), np.min(nearest, axis=1)
+    return side_by_side(parts), np.min(nearest, axis=1)
 
 
 def realisability(rhos: Sequence[float]) -> dict[str, float]:

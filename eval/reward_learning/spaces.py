@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted.common import idle
-from sandbox_envs.eval.rollouts.branching import play_from, take_rows
+from sandbox_envs.eval.rollouts.branching import join_rows, play_from, take_rows
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.snapshots import Snapshot, edit_states
@@ -102,11 +102,8 @@ def draw_starts(space: Space, count: int, seed: int) -> Starts:
         rows = np.flatnonzero(placed & _at_rest(envs))
         parts.append(take_rows(settled, rows))
         drawn, found = drawn + AT_ONCE, found + len(rows)
-    joined = {
-        name: np.concatenate([part[name] for part in parts]) if np.ndim(one) else one
-        for name, one in parts[0].items()
-    }
-    return Starts(scene, take_rows(joined, np.arange(count)), count, drawn - found)
+    snapshot = take_rows(join_rows(parts), np.arange(count))
+    return Starts(scene, snapshot, count, drawn - found)
 
 
 def _placed(

@@ -185,10 +185,11 @@ class Copies:
             state = take_rows(snapshot, np.repeat(rows, self.count))
             keep = ("actions",) if appraise else ()
             branch = play_from(self.envs, state, behaviours(rows), steps, keep=keep)
-            if appraise:
-                earned = appraise(branch, np.repeat(rows, self.count))
-            else:
-                earned = sum(w * branch.returns(name) for name, w in self.weights.items())
+            earned: Any = (
+                appraise(branch, np.repeat(rows, self.count))
+                if appraise
+                else sum(w * branch.returns(name) for name, w in self.weights.items())
+            )
             worth[rows] = np.reshape(earned, (self.rows, self.count))
         return worth
 
