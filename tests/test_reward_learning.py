@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -14,6 +15,7 @@ from sandbox_envs.eval.reward_learning.comparison import compare, starc
 from sandbox_envs.eval.reward_learning.learning import Arm, Budget, how_labelled, learned_model
 from sandbox_envs.eval.reward_learning.planning import LearnedWorth
 from sandbox_envs.eval.reward_learning.pseudo import Ball, pseudo_inputs, realised
+from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
 from sandbox_envs.eval.reward_learning.search import STEPS, drawn_plans, played, search
 from sandbox_envs.eval.reward_learning.spaces import DEEPEST, SPACES, Starts, draw_starts
 from sandbox_envs.eval.rollouts.episodes import play
@@ -277,3 +279,23 @@ def test_first_labels_are_true_and_of_rooms_of_training() -> None:
     assert part.rewards.sum() > 1
     assert (part.sums[..., NAMES.index("soil_in_planter")] == 7).all()
     assert isinstance(rows_of([part]), Rows)
+
+
+# --- what else the data can be made into -----------------------------------------------------
+
+
+def shown(seed: int = 0) -> Transitions:
+    """Episodes of players that answer a sign with the same sign, or its opposite; one pays."""
+    draw = np.random.default_rng(seed)
+    seen = draw.choice([-1.0, 1.0], size=(31, 40, 1)).astype(np.float32)
+    side = np.where(np.arange(40) % 2, 1, -1)[:, None]
+    actions = (side * seen[:-1] * 0.8).astype(np.float32)
+    rewards = (actions * seen[:-1])[..., 0].astype(float)
+    return Transitions(("none",), np.zeros((31, 40, 1), np.float32), actions, rewards, seen)
+
+
+@pytest.mark.parametrize("make", [cloned, greedy_on_q])
+def test_policies_made_of_data_do_what_was_paid_in_them(make: Any) -> None:
+    actions, _ = make(shown(), seed=0, updates=200)(np.float32([[1.0], [-1.0]]), None)
+    assert actions[0] > 0.6
+    assert actions[1] < -0.6

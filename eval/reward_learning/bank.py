@@ -80,12 +80,19 @@ def build_bank(
 
 
 def labelled(
-    scene: Scene, factory: PolicyFactory, episodes: int, names: Sequence[str], seed: int = SEED
+    scene: Scene,
+    factory: PolicyFactory,
+    episodes: int,
+    names: Sequence[str],
+    seed: int = SEED,
+    observe: bool = False,
 ) -> Transitions:
-    """A policy's episodes with true rewards."""
-    steps, sums = play_with_sums(scene, factory, episodes, names, ("actions",), seed)
+    """A policy's episodes with true rewards; observe: whether to keep observations."""
+    keep = ("actions", "observations") if observe else ("actions",)
+    steps, sums = play_with_sums(scene, factory, episodes, names, keep, seed)
     assert steps.actions is not None
-    return Transitions(tuple(names), sums, steps.actions.astype(np.float32), steps.rewards)
+    actions = steps.actions.astype(np.float32)
+    return Transitions(tuple(names), sums, actions, steps.rewards, steps.observations)
 
 
 def _coverage(

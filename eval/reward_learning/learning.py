@@ -92,11 +92,16 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
     return run
 
 
-def first_labels(scene: Scene, names: Sequence[str], seed: int, episodes: int) -> Transitions:
-    """What scripts do in rooms of training; of each as many episodes."""
+def first_labels(
+    scene: Scene, names: Sequence[str], seed: int, episodes: int, observe: bool = False
+) -> Transitions:
+    """What scripts do in rooms of training; of each as many episodes.
+
+    observe: whether to keep observations.
+    """
     known = scripts(scene)
     return side_by_side(
-        [labelled(scene, known[name], episodes, names, ROOMS + seed) for name in SCRIPTS]
+        [labelled(scene, known[name], episodes, names, ROOMS + seed, observe) for name in SCRIPTS]
     )
 
 

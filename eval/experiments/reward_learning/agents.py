@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.evaluation import judge_policy
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
-    JUDGED,
     KINDS,
     PLANNED_IN,
+    SHUT,
+    TRAINING,
     TRUE,
     Size,
 )
@@ -23,15 +25,21 @@ from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.reward_learning.bank import Bank, build_bank
 from sandbox_envs.eval.reward_learning.comparison import compare
-from sandbox_envs.eval.reward_learning.learning import how_labelled, learned_model
+from sandbox_envs.eval.reward_learning.learning import first_labels, how_labelled, learned_model
 from sandbox_envs.eval.reward_learning.planning import LearnedWorth
+from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
+from sandbox_envs.eval.reward_learning.spaces import SPACES
 from sandbox_envs.eval.rollouts.planning import planned
 from sandbox_envs.files import make_folder, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.train import imagine
+from sandbox_envs.train.imagination import WEIGHTS as IMAGINED
+from sandbox_envs.train.imagination import ImaginingPolicy, load_imagination
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.reward_ensemble import load_ensemble
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
+from sandbox_envs.train.transitions import Transitions, write_transitions
 
 NOTES = "model.json"  # beside the agents of a reward model: how it was learned, how far it is off
 
@@ -67,7 +75,7 @@ def study(out: Path, args: Args, size: Size, settings: Mapping[str, Any]) -> Pla
     """The study with records in a folder."""
     every = load_family("sweep")
     known = load_complete(hashes(every), "python eval/references.py sweep")
-    scenes = {name: every[name] for name in JUDGED if size.episodes > 4 or name in PLANNED_IN}
+    scenes = {name: every[name] for name in size.judged}
     return Plan(Study(out, scenes, known, size.episodes), args, size, settings)
 
 
@@ -85,8 +93,9 @@ def run(plan: Plan) -> None:
             model = None if arm == TRUE else plan.model(arm, seed)
             jobs = {own / name: _job(plan, name, arm, seed, model) for name in trained}
             complete(plan.study, jobs, plan.args)
-            if model and "planner" in kinds:
-                _judge_planner(plan, own / "planner", model)
+            for name in [name for name in kinds if name not in trained]:
+                assert model is not None
+                _judge_made(plan, own / name, name, model, seed)
 
 
 def _note(plan: Plan, own: Path, arm: str, seed: int) -> None:
@@ -106,11 +115,39 @@ def _job(plan: Plan, kind: str, arm: str, seed: int, model: Path | None) -> Job:
     return Job(name, DEFAULT_TRAINER, settings)
 
 
-def _judge_planner(plan: Plan, own: Path, model: Path) -> None:
+def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> None:
+    """Judge an agent that no trainer makes, unless it is judged."""
     if (own / VERDICT).is_file():
         return
     make_folder(own)
-    scenes = {name: plan.study.scenes[name] for name in PLANNED_IN}
-    known = {name: plan.study.references[name] for name in scenes}
-    factory = planned(LearnedWorth(load_ensemble(model)))
-    judge_policy(factory, "planner", scenes, known, plan.size.planned, own)
+    is_slow = kind == "planner"
+    names = [name for name in plan.study.scenes if name in PLANNED_IN or not is_slow]
+    scenes = {name: plan.study.scenes[name] for name in names}
+    known = {name: plan.study.references[name] for name in names}
+    episodes = plan.size.planned if is_slow else plan.size.episodes
+    judge_policy(_made(plan, kind, model, seed), kind, scenes, known, episodes, own)
+
+
+def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
+    """How an agent of a kind acts."""
+    if kind == "planner":
+        return planned(LearnedWorth(load_ensemble(model)))
+    scene = SPACES["A2"].scene
+    names = load_ensemble(model).sums
+    first = first_labels(scene, names, seed, plan.size.budget.episodes, observe=True)
+    if kind == "imagination":
+        policy: Policy = ImaginingPolicy(load_imagination(_imagined(plan, model, first, seed)))
+    else:
+        policy = {"cloned": cloned, "q_function": greedy_on_q}[kind](first, seed)
+    return lambda _envs: policy
+
+
+def _imagined(plan: Plan, model: Path, first: Transitions, seed: int) -> Path:
+    """The run of a latent model of a reward model, learned unless it is there."""
+    folder = model.parent / "imagination"
+    if found := sorted(folder.glob(f"*/{IMAGINED}")):
+        return found[0].parent
+    write_transitions(folder / "first.npz", first)
+    given = {"scene": (TRAINING,), "set": (SHUT,), "data": (str(folder / "first.npz"),)}
+    given |= {"reward_model": str(model), "seed": seed, "run_dir": str(folder)}
+    return imagine.main(imagine.Args(**{**given, **plan.size.imagine}))

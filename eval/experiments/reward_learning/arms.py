@@ -1,7 +1,7 @@
 """The arms: which labels the reward models have; and the agents that are made of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox_envs.eval.reward_learning.learning import Arm, Budget
@@ -57,6 +57,9 @@ KINDS: Mapping[str, Kind] = {
         (TRUE, *HEADLINE),
     ),
     "planner": Kind("plans for the estimate in copies of its simulation", None, HEADLINE),
+    "imagination": Kind("plans for the estimate in a learned latent model", None, HEADLINE),
+    "cloned": Kind("clones the best quarter of the first labels' episodes", None, (FIRST,)),
+    "q_function": Kind("takes the best action by a Q function of the first labels", None, (FIRST,)),
 }
 
 
@@ -67,6 +70,8 @@ class Size:
     seeds: tuple[int, ...] = SEEDS
     arms: tuple[str, ...] = tuple(ARMS)
     budget: Budget = Budget()
+    judged: tuple[str, ...] = JUDGED
+    """scenes in which agents are judged"""
     episodes: int = 128
     """in which agents are judged"""
     planned: int = 32
@@ -75,14 +80,18 @@ class Size:
     """episodes of frozen policies; moments of each script, branches of each moment"""
     compared: tuple[str, ...] = JUDGED
     """scenes of the bank"""
+    imagine: Mapping[str, Any] = field(default_factory=dict)
+    """arguments of `train/imagine.py` that differ from its defaults"""
 
 
 QUICK = Size(
     seeds=(1,),
     arms=HEADLINE,
     budget=Budget(episodes=4, rounds=1, segments=10, starts=64, updates=300),
+    judged=PLANNED_IN,
     episodes=4,
     planned=1,
     bank=(2, 4, 2),
     compared=(BROKEN,),
+    imagine={"rounds": 1, "updates": 10, "hidden_size": 32},
 )
