@@ -53,7 +53,7 @@ class Imagination(nn.Module):
         self, observation_size: int, action_size: int, sums: Sequence[str], hidden_size: int = 128
     ) -> None:
         super().__init__()
-        self.sizes = {
+        self.sizes: dict[str, Any] = {
             "observation_size": observation_size,
             "action_size": action_size,
             "sums": list(sums),

@@ -20,7 +20,7 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     TRUE,
     Size,
 )
-from sandbox_envs.eval.experiments.runner import Args, Study, complete, folder_of
+from sandbox_envs.eval.experiments.runner import Args, Study, check_workers, complete, folder_of
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.reward_learning.bank import Bank, build_bank
@@ -81,6 +81,7 @@ def study(out: Path, args: Args, size: Size, settings: Mapping[str, Any]) -> Pla
 
 def run(plan: Plan) -> None:
     """Do what is missing, one seed of all arms after the other."""
+    check_workers(plan.args)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     pairs = [(arm, seed) for seed in plan.size.seeds for arm in (TRUE, *plan.size.arms)]
     for arm, seed in progress_bar(pairs, desc="reward models", unit="model"):
@@ -148,6 +149,7 @@ def _imagined(plan: Plan, model: Path, first: Transitions, seed: int) -> Path:
     if found := sorted(folder.glob(f"*/{IMAGINED}")):
         return found[0].parent
     write_transitions(folder / "first.npz", first)
-    given = {"scene": (TRAINING,), "set": (SHUT,), "data": (str(folder / "first.npz"),)}
+    given: dict[str, Any] = {"scene": (TRAINING,), "set": (SHUT,)}
+    given |= {"data": (str(folder / "first.npz"),)}
     given |= {"reward_model": str(model), "seed": seed, "run_dir": str(folder)}
     return imagine.main(imagine.Args(**{**given, **plan.size.imagine}))
