@@ -22,7 +22,7 @@ from sandbox_envs.train.imagination import (
 from sandbox_envs.train.transitions import Transitions, wander, write_transitions
 
 SCENE = "keeper/train"
-N, STEPS = 32, 48
+N, STEPS = 24, 48
 
 
 def pushed(seed: int = 0) -> Transitions:
@@ -41,7 +41,7 @@ def model() -> Imagination:
     """What was learned of the cart."""
     torch.manual_seed(0)
     made, losses = Imagination(1, 1, ("place",), hidden_size=16), list[float]()
-    part, args = pushed(), imagine.Args(updates=150, batch_size=16, learning_rate=5e-3)
+    part, args = pushed(), imagine.Args(updates=100, batch_size=8, learning_rate=5e-3)
     generator = torch.Generator().manual_seed(0)
     imagine.learn(
         made, [part], [part.rewards], args, generator, lambda _, loss: losses.append(loss)
@@ -66,7 +66,7 @@ def test_agent_does_what_is_paid_and_the_opposite_where_that_is(model: Imaginati
     assert (right > 0.7).all()
     torch.manual_seed(0)
     other, part = Imagination(1, 1, ("place",), hidden_size=16), pushed()
-    args = imagine.Args(updates=150, batch_size=16, learning_rate=5e-3)
+    args = imagine.Args(updates=100, batch_size=8, learning_rate=5e-3)
     generator = torch.Generator().manual_seed(0)
     imagine.learn(other, [part], [-part.rewards], args, generator, lambda *_: None)
     left, _ = ImaginingPolicy(other)(np.zeros((3, 1), np.float32), None)

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from sandbox_envs.eval.reward_learning.bank import Coverage, build_bank, labelled
+from sandbox_envs.eval.reward_learning.bank import Coverage, build_bank
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS, disagreement
 from sandbox_envs.eval.reward_learning.comparison import compare, starc
-from sandbox_envs.eval.reward_learning.learning import Arm, Budget, how_labelled, learned_model
+from sandbox_envs.eval.reward_learning.learning import (
+    Arm,
+    Budget,
+    first_labels,
+    how_labelled,
+    learned_model,
+)
 from sandbox_envs.eval.reward_learning.planning import LearnedWorth
 from sandbox_envs.eval.reward_learning.pseudo import Ball, pseudo_inputs, realised
 from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
@@ -27,7 +33,7 @@ from sandbox_envs.train.transitions import Rows, Transitions, effort, rows_of
 
 NAMES = tuple(sum_names(SPACES["A2"].scene))
 SOIL, DIRT = NAMES.index("soil_in_pan"), NAMES.index("dirt_in_pan")
-COUNT = 48  # starts of each space
+COUNT = 32  # starts of each space
 
 
 @pytest.fixture(scope="module")
@@ -127,41 +133,50 @@ def test_search_finds_more_than_chance_and_no_start_twice(starts: dict[str, Star
 def test_the_adversarys_segments_are_disagreed_on_most_and_the_wider_space_has_more(
     starts: dict[str, Starts], ensemble: RewardEnsemble
 ) -> None:
-    spread = {
-        (space, name): disagreement(ensemble)(
-            CHOOSERS[name](ensemble, starts[space], 10, rng())
-        ).mean()
+    chosen = {
+        (space, name): CHOOSERS[name](ensemble, starts[space], 10, rng())
         for space in SPACES
         for name in ("random", "uncertain", "adversarial")
     }
+    spread = {key: disagreement(ensemble)(found).mean() for key, found in chosen.items()}
     for space in SPACES:
         assert spread[space, "adversarial"] > spread[space, "uncertain"] > spread[space, "random"]
+        assert chosen[space, "adversarial"].rewards.shape == (STEPS, 10)
+        assert_true(chosen[space, "adversarial"])
     assert spread["A1", "adversarial"] > spread["A2", "adversarial"]
 
 
-def test_every_choice_has_equally_many_labels_and_they_are_true(
-    starts: dict[str, Starts], ensemble: RewardEnsemble
+@pytest.mark.parametrize("name", ["random", "uncertain", "on_policy"])
+def test_controls_have_as_many_labels_as_they_are_asked_for(
+    starts: dict[str, Starts], ensemble: RewardEnsemble, name: str
 ) -> None:
-    scene = starts["A1"].scene
-    assert scene.texts["reward"] == "20 * gain(cleanliness) - 0.0002 * effort"
-    for choose in CHOOSERS.values():
-        found = choose(ensemble, starts["A1"], 8, rng())
-        assert found.rewards.shape == (STEPS, 8)
-        gained = found.rewards.sum(0) + 0.0002 * effort(found.actions).sum(0)
-        pieces = gained / (20 / 30)
-        np.testing.assert_allclose(pieces, pieces.round(), atol=1e-3)
+    found = CHOOSERS[name](ensemble, starts["A1"], 4, rng())
+    assert found.rewards.shape == (STEPS, 4)
+    assert_true(found)
 
 
-def test_planner_on_a_learned_reward_does_what_it_pays(starts: dict[str, Starts]) -> None:
-    scene = load_scene("sweep/planter_open", {"episode_seconds": "6"})
+def assert_true(found: Transitions) -> None:
+    """Labels are the scene's own reward: whole pieces, less effort."""
+    gained = found.rewards.sum(0) + 0.0002 * effort(found.actions).sum(0)
+    pieces = gained / (20 / 30)
+    np.testing.assert_allclose(pieces, pieces.round(), atol=1e-3)
+
+
+def test_planner_on_a_learned_reward_does_what_it_pays() -> None:
+    scene = load_scene("sweep/planter_open", {"episode_seconds": "4"})
     for_dirt, for_soil = (
         play(scene, planned(LearnedWorth(Linear({what: 1.0}))), 2)
         for what in ("dirt_in_pan", "soil_in_pan")
     )
     assert for_dirt.returns("cleanliness").mean() > for_soil.returns("cleanliness").mean() + 0.02
     assert for_soil.returns("dustpan").mean() > 0.02
-    chosen = CHOOSERS["on_policy"](Linear({"soil_in_pan": -1.0}), starts["A1"], 8, rng())
-    assert (chosen.sums[-1, :, SOIL] - chosen.sums[0, :, SOIL]).mean() <= 0
+
+
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches of few candidates."""
+    monkeypatch.setattr("sandbox_envs.eval.reward_learning.search.POPULATION", 16)
+    monkeypatch.setattr("sandbox_envs.eval.reward_learning.search.GENERATIONS", 3)
 
 
 # --- pseudo-inputs ---------------------------------------------------------------------------
@@ -184,7 +199,7 @@ def test_pseudo_inputs_are_inside_the_ball_and_disagreed_on(
 
 
 def test_reachable_changes_are_found_and_others_are_said_to_be_far(
-    starts: dict[str, Starts],
+    starts: dict[str, Starts], short_search: None
 ) -> None:
     segments = played(starts["A2"], NAMES, drawn_plans(starts["A2"], 64, rng()))
     ball = Ball.of(rows_of([segments]))
@@ -234,7 +249,7 @@ def test_distance_is_0_for_the_same_order_1_for_the_opposite_and_between_for_ano
 
 def test_figures_of_a_true_model_and_of_a_wrong_one_on_real_episodes() -> None:
     scene = load_scene("sweep/planter_open", {"episode_seconds": "4"})
-    bank = build_bank({"open": scene}, NAMES, episodes=2, moments=3, branches=2)
+    bank = build_bank({"open": scene}, NAMES, episodes=2, moments=2, branches=2)
     truth = {"dirt_in_pan": 2 / 3, "dirt_in_drain": 2 / 3, "soil_in_pan": -2 / 3}
     true, wrong = (
         compare(Linear(one, cost=0.0002), bank)
@@ -254,15 +269,22 @@ TINY = Budget(episodes=1, rounds=1, segments=2, starts=16, updates=50)
 @pytest.mark.parametrize(
     ("arm", "added"),
     [
-        (Arm(), 0),
         (Arm("adversarial", "A1"), 80),
         (Arm("realised", "A2"), 80),
         (Arm("penalised"), 0),
     ],
 )
 def test_model_of_an_arm_is_learned_once_from_its_labels(
-    arm: Arm, added: int, tmp_path: Path
+    arm: Arm,
+    added: int,
+    starts: dict[str, Starts],
+    short_search: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    few = played(starts["A2"], NAMES, drawn_plans(starts["A2"], 50, rng()))
+    place = "sandbox_envs.eval.reward_learning.learning.first_labels"
+    monkeypatch.setattr(place, lambda *_: few)  # a whole episode of every script takes seconds
     run = learned_model(arm, 5, tmp_path, TINY)
     told = how_labelled(run)
     assert (told["first"], told["added"]) == (2000, added)
@@ -272,11 +294,11 @@ def test_model_of_an_arm_is_learned_once_from_its_labels(
 
 
 def test_first_labels_are_true_and_of_rooms_of_training() -> None:
-    from sandbox_envs.eval.agents.scripted import scripts
-
-    scene = SPACES["A2"].scene
-    part = labelled(scene, scripts(scene)["intended"], 1, NAMES, seed=9)
-    assert part.rewards.sum() > 1
+    part = first_labels(SPACES["A2"].scene, NAMES, 9, 1, observe=True)
+    assert part.rewards.shape == (500, 4)
+    assert part.observations is not None
+    assert part.rewards.sum(0).max() > 1
+    assert_true(part)
     assert (part.sums[..., NAMES.index("soil_in_planter")] == 7).all()
     assert isinstance(rows_of([part]), Rows)
 

@@ -90,7 +90,7 @@ QUICK = Size(
     budget=Budget(episodes=4, rounds=1, segments=10, starts=64, updates=300),
     judged=PLANNED_IN,
     episodes=4,
-    planned=1,
+    planned=2,
     bank=(2, 4, 2),
     compared=(BROKEN,),
     imagine={"rounds": 1, "updates": 10, "hidden_size": 32},
