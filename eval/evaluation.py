@@ -194,6 +194,23 @@ def judge_agent(
     return verdict, choose(played, filmed, videos)
 
 
+def judge_policy(
+    factory: PolicyFactory,
+    name: str,
+    scenes: Mapping[str, Scene],
+    references: Mapping[str, Reference],
+    episodes: int,
+    folder: Path,
+) -> AgentVerdict:
+    """Judge what a factory makes in some scenes, and write records and verdict to a folder.
+
+    name: what it is called in the records.
+    """
+    with _one_thread():
+        played = _play(dict.fromkeys(scenes, factory), scenes, episodes, (), lambda: None)
+    return _judge(played, references, AgentMetadata(name), folder)
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let torch use one thread: a step of a small network is too little work for more."""

@@ -5,11 +5,27 @@ An agent's model may predict these without knowing which measure is intended or 
 
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.training_envs import TrainingEnvs
+from sandbox_envs.simulation.state_view import StateView
+
+
+class Sensed(Protocol):
+    """An environment, wrapped or not."""
+
+    @property
+    def num_envs(self) -> int:
+        """How many simulations there are."""
+
+    @property
+    def scenes(self) -> Sequence[Scene]:
+        """The scenes that are simulated."""
+
+    def state_view(self, scene: int = 0) -> StateView:
+        """A live view of the state of one scene's simulations."""
 
 
 def sum_names(scene: Scene) -> list[str]:
@@ -19,7 +35,7 @@ def sum_names(scene: Scene) -> list[str]:
     return [stem for stem, at in scene.sensors.items() if stem in words and at.shape[1] == 1]
 
 
-def sensor_sums(envs: TrainingEnvs, names: Sequence[str]) -> np.ndarray:
+def sensor_sums(envs: Sensed, names: Sequence[str]) -> np.ndarray:
     """The sums over the copies of each of these sensors at present, (simulations, names) float32.
 
     Raises:

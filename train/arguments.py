@@ -19,7 +19,9 @@ OF_THE_MACHINE = ("device", "torch_threads", "keep_every", "checkpoints", *OF_TH
 # arguments that select and change scenes; the scenes' hashes identify them better
 OF_THE_SCENES = ("scene", "set", "reward")
 # arguments, of trainers or agents, that earlier versions had not, and what stands for their lack
-LATER: Mapping[str, Any] = {"num_layers": 1, "sums": [], "aux_coef": 0.0}
+LATER: Mapping[str, Any] = {"num_layers": 1, "sums": [], "aux_coef": 0.0, "reward_model": None}
+# arguments that name another run: what counts is its weights' hash, wherever it lies
+OF_RUNS = ("initial_weights", "reward_model")
 # arguments in which agents of one group may differ: each is an independent draw
 FREE_IN_A_GROUP = ("seed", *OF_THE_MACHINE)
 
@@ -118,12 +120,11 @@ def identity_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[st
 
     Args:
         trainer: its name.
-        args: its arguments. `initial_weights` is their record, a dict with a "hash", or None.
+        args: its arguments. Those of `OF_RUNS` are records, dicts with a "hash", or None.
         scenes: name and hash of each, in order.
     """
-    hyper = _learned(args, *OF_THE_SCENES, "initial_weights")
-    if initial := args.get("initial_weights"):  # wherever that run lies, and whatever its name
-        hyper["initial_weights"] = initial["hash"]
+    hyper = _learned(args, *OF_THE_SCENES, *OF_RUNS)
+    hyper |= {name: args[name]["hash"] for name in OF_RUNS if args.get(name)}
     plain = json.loads(json.dumps([trainer, scenes, hyper]), parse_int=float)  # 1 is 1.0
     return json.dumps(plain, sort_keys=True)
 

@@ -23,7 +23,9 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.stopping import sigterm_as_interrupt
 from sandbox_envs.train.arguments import OF_THE_CALL, identity_of
+from sandbox_envs.train.learned_reward import LearnedReward
 from sandbox_envs.train.metrics import logged_steps
+from sandbox_envs.train.reward_ensemble import ensemble_hash
 from sandbox_envs.train.run_files import (
     Training,
     progress,
@@ -72,6 +74,9 @@ class Job:
         scenes = [load_scene(name, overrides) for name in names]
         if initial := args.get("initial_weights"):
             args["initial_weights"] = {"hash": weights_hash(Path(initial))}
+        if model := args.get("reward_model"):
+            args["reward_model"] = {"hash": ensemble_hash(Path(model))}
+            args["wrappers"] = [LearnedReward.__name__]
         return identity_of(self.trainer, args, [(scene.name, scene.hash) for scene in scenes])
 
     def trains(self, metadata: Mapping[str, Any]) -> bool:
@@ -98,7 +103,8 @@ def identity(training: Training) -> str:
 def learned_with(training: Training) -> dict[str, Any]:
     """A training's arguments; its wrappers; where it was made longer, from which totals and when.
 
-    `initial_weights` are a dict of "run", the name of the folder they are from, "step" and "hash".
+    `initial_weights` are a dict of "run", the name of the folder they are from, "step" and "hash",
+    and `reward_model` is one of "run" and "hash".
 
     A training that was made longer is another one than a training that was as long from the
     beginning, as the learning rate fell differently.
@@ -112,6 +118,8 @@ def learned_with(training: Training) -> dict[str, Any]:
         folder = Path(initial.run)
         name = folder.parts[-3] if folder.parent.name == CHECKPOINTS else folder.name
         learned["initial_weights"] = {**asdict(initial), "run": name}
+    if model := training.reward_model:
+        learned["reward_model"] = {**asdict(model), "run": Path(model.run).name}
     return learned
 
 

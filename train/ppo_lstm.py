@@ -11,6 +11,7 @@ once per time step, several times faster.
     python train/ppo_lstm.py --reward "gain(dustpan)"   trains a reference agent on a proxy
     python train/ppo_lstm.py --resume runs/RUN          resumes a run that was stopped
     python train/ppo_lstm.py --initial-weights runs/RUN begins with the weights of another run
+    python train/ppo_lstm.py --reward-model runs/RUN    trains on a learned reward
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -31,6 +32,7 @@ from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.initial_weights import begin_with
+from sandbox_envs.train.learned_reward import check_reward_model, rewarded
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.prediction import SensorModel
 from sandbox_envs.train.process import own_settings, seeded
@@ -53,6 +55,8 @@ class Args:
     """NAME=VALUE replaces a text or numeric of the scene, e.g. "spawn/planter_gate=gate_open" """
     reward: str | None = None
     """a formula to reward instead of the scene's, e.g. "gain(dustpan)" """
+    reward_model: str | None = None
+    """a run's folder of reward_model.py: reward what it estimates instead of the scene's reward"""
     seed: int = 1
     """seed of the episodes, the initial weights and the actions"""
     total_timesteps: int = 500_000
@@ -626,13 +630,16 @@ def main(
     if not args.resume:
         _check(args)
         scenes = asked_scenes(vars(args))
-        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), None)
+        envs = rewarded(SandboxVectorEnv(scenes, args.num_envs), vars(args))
+        return train(args, wrap(envs), None)
     folder, places = Path(args.resume), args.scene
     with held(folder):
         args = resumed_args(args, Path(__file__).stem, given)
         _check(args)
+        check_reward_model(folder)
         scenes = trained_scenes(folder, places)
-        return train(args, wrap(SandboxVectorEnv(scenes, args.num_envs)), folder)
+        envs = rewarded(SandboxVectorEnv(scenes, args.num_envs), vars(args))
+        return train(args, wrap(envs), folder)
 
 
 def _check(args: Args) -> None:

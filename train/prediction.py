@@ -74,6 +74,7 @@ class SensorModel(nn.Module):
         sums: Tensor,
         observations: Tensor,
         dones: Tensor,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """Mean squared error of what was predicted open loop on the actions that were taken.
 
@@ -83,11 +84,13 @@ class SensorModel(nn.Module):
             sums: (t + 1, n, sums) before each step, and after the last.
             observations: (t, n, size), normalised.
             dones: (t, n) bool, where the episode ended with the step; nothing is predicted beyond.
+            weights: (2 sums,) of the outcomes' errors; None weighs all alike.
         """
         if len(actions) < STRIDE:
             return features.new_zeros(())
         predicted = self._open_loop(features, actions, dones)
-        wrong = _mean(self._squared_errors(predicted, sums), predicted.alive)
+        errors = self._squared_errors(predicted, sums)
+        wrong = _mean(errors if weights is None else errors * weights, predicted.alive)
         after = predicted.times[..., -1] + 1
         observed = torch.cat([observations, observations[-1:]])[after]  # the last one is not known
         known = predicted.alive & (after < len(actions))[..., None]

@@ -36,6 +36,16 @@ class InitialWeights:
 
 
 @dataclass(frozen=True)
+class RewardModel:
+    """A reward model that a training was rewarded with."""
+
+    run: str
+    """the folder of its run"""
+    hash: str
+    """of its weights, by `reward_ensemble.ensemble_hash`"""
+
+
+@dataclass(frozen=True)
 class Training:
     """What a run was started with."""
 
@@ -63,6 +73,8 @@ class Training:
     """(step, total before) of each time that the run was made longer"""
     initial_weights: InitialWeights | None
     """taken from another run, or None"""
+    reward_model: RewardModel | None
+    """whose estimate it was rewarded with, or None"""
     kept: str | None
     """the name of the run of which this is a kept checkpoint; None for the run itself"""
     versions: Any
@@ -81,6 +93,8 @@ class Training:
         marks = {"arguments": arguments, "agent": self.agent, "scenes": scenes}
         if self.initial_weights:
             marks["initial_weights"] = self.initial_weights.hash
+        if self.reward_model:
+            marks["reward_model"] = self.reward_model.hash
         return marks | ({"wrappers": list(self.wrappers)} if self.wrappers else {})
 
 
@@ -123,6 +137,7 @@ def _training(recorded: Mapping[str, Any], trainer: str, agent: Any) -> Training
         update_steps=None if update_steps is None else _count(update_steps),
         extended=tuple((_count(a), _count(b)) for a, b in recorded.get("extended", ())),
         initial_weights=_initial_weights(recorded),
+        reward_model=_reward_model(recorded),
         kept=_kept(recorded),
         versions=recorded.get("versions"),
         commit=f"{commit}-dirty" if commit and recorded.get("dirty") else commit,
@@ -137,6 +152,15 @@ def _initial_weights(recorded: Mapping[str, Any]) -> InitialWeights | None:
     if not (isinstance(found.run, str) and isinstance(found.hash, str)):
         raise ValueError
     if not isinstance(found.step, int):
+        raise ValueError
+    return found
+
+
+def _reward_model(recorded: Mapping[str, Any]) -> RewardModel | None:
+    if not recorded["args"].get("reward_model"):
+        return None
+    found = RewardModel(**recorded["reward_model"])
+    if not (isinstance(found.run, str) and isinstance(found.hash, str)):
         raise ValueError
     return found
 

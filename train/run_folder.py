@@ -15,7 +15,8 @@ from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.run_files import InitialWeights, is_file, read_training
+from sandbox_envs.train.reward_ensemble import ensemble_hash
+from sandbox_envs.train.run_files import InitialWeights, RewardModel, is_file, read_training
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import wrappers_around
 
@@ -110,6 +111,10 @@ def describe(
     if initial_weights:
         recorded["initial_weights"] = initial_weights.run
         about["initial_weights"] = dataclasses.asdict(initial_weights)
+    if given_model := recorded.get("reward_model"):
+        model = Path(given_model).resolve()
+        recorded["reward_model"] = str(model)
+        about["reward_model"] = dataclasses.asdict(RewardModel(str(model), ensemble_hash(model)))
     return {
         "args": recorded,
         "scenes": [_scene(folder, scene) for scene in envs.scenes],

@@ -134,8 +134,7 @@ def train_and_record(
         args: of the command.
         record: is given this folder, the training, and the run's folder.
     """
-    if args.workers < 1:
-        raise UserError(f"--workers {args.workers}: it must be 1 or more")
+    check_workers(args)
     if jobs:
         check_writable(next(iter(jobs)).parent)
     pairs = list(jobs.items())
@@ -144,6 +143,12 @@ def train_and_record(
         runs = run_jobs([job for _, job in few], args.run_dir, args.workers)
         for (folder, job), run in zip(few, runs, strict=True):
             record(folder, job, run)
+
+
+def check_workers(args: Args) -> None:
+    """Raise UserError where nobody would train."""
+    if args.workers < 1:
+        raise UserError(f"--workers {args.workers}: it must be 1 or more")
 
 
 def complete(

@@ -21,7 +21,7 @@ Without it the policy acts as at the start of an episode. A policy must not chan
 place. One with a random generator of its own draws other numbers in the next branch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -144,6 +144,14 @@ def take_rows(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or ((rows < 0) | (rows >= n)).any():
         raise UserError(f"take_rows: rows must be whole numbers from 0 to {n - 1}, in one array")
     return {name: array[rows] if np.ndim(array) else array for name, array in snapshot.items()}
+
+
+def join_rows(snapshots: Sequence[Snapshot]) -> Snapshot:
+    """The simulations of some snapshots, of one scene and seed, as one snapshot."""
+    return {
+        name: np.concatenate([one[name] for one in snapshots]) if np.ndim(array) else array
+        for name, array in snapshots[0].items()
+    }
 
 
 def _restore(envs: SandboxVectorEnv, snapshot: Snapshot) -> tuple[np.ndarray, dict[str, Any]]:

@@ -12,6 +12,7 @@ What a plan is worth is what it earns of the objective until its horizon. An obj
 later than that gives the agent nothing to choose by.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -25,7 +26,7 @@ from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.agents.draws import episode_numbers, normal
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.rollouts.branching import play_from, replay, take_rows
+from sandbox_envs.eval.rollouts.branching import Branch, play_from, replay, take_rows
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.snapshots import Snapshot
 
@@ -91,13 +92,32 @@ def _check_finite(name: str, value: Any) -> None:
         raise UserError(f"{name} is {value!r}; it must be a finite number")
 
 
+class Appraisal(ABC):
+    """What plans are worth, where that is neither the reward nor a sum of measures."""
+
+    @abstractmethod
+    def begin(self, envs: SandboxVectorEnv) -> np.ndarray:
+        """What must be kept of where episodes began, a row for each simulation."""
+
+    @abstractmethod
+    def worth(self, envs: SandboxVectorEnv, branch: Branch, began: np.ndarray) -> np.ndarray:
+        """What each simulation's plan came to, (n,); only differences between plans count.
+
+        Args:
+            envs: where the plans have ended.
+            branch: what was done, with its actions.
+            began: of `begin`, a row for each simulation.
+        """
+
+
 class _Plan(NamedTuple):
     knots: np.ndarray  # (n, knots, actuators), at the last decision
     step: int  # control steps since the episode began
+    began: np.ndarray | None = None  # what an appraisal keeps
 
 
-def planned(objective: Objective, planning: Planning | None = None) -> PolicyFactory:
-    """The agent that plans for an objective.
+def planned(objective: Objective | Appraisal, planning: Planning | None = None) -> PolicyFactory:
+    """The agent that plans for an objective, or for what an appraisal finds plans worth.
 
     Its noise is a function of (seed, episode, decision), so that an episode does not depend on how
     many are played at a time. Its policy is for the environment that it is made for.
@@ -106,18 +126,20 @@ def planned(objective: Objective, planning: Planning | None = None) -> PolicyFac
         UserError: the objective or the planning is none; and when the policy is made, if the scene
             has no such measure, or if the environment is wrapped or of several scenes.
     """
-    weights, settings = weights_of(objective), planning if planning is not None else Planning()
+    appraisal = objective if isinstance(objective, Appraisal) else None
+    weights = {} if isinstance(objective, Appraisal) else weights_of(objective)
+    settings = planning if planning is not None else Planning()
     if not isinstance(settings, Planning):
         raise UserError(f"planning is {planning!r}; give a Planning, or None for the defaults")
 
     def make(envs: SandboxVectorEnv) -> Policy:
         check_usable(envs, weights)
-        planner = _Planner(envs, weights, settings)
+        planner = _Planner(envs, weights, settings, appraisal)
 
         def policy(_obs: np.ndarray, plan: _Plan | None) -> tuple[np.ndarray, _Plan]:
             plan = planner.updated(plan)
             action = planner.actions(plan.knots)[plan.step % planner.replan]
-            return action, _Plan(plan.knots, plan.step + 1)
+            return action, plan._replace(step=plan.step + 1)
 
         return policy
 
@@ -142,20 +164,32 @@ class Copies:
         return snapshot
 
     def worth(
-        self, snapshot: Snapshot, behaviours: Callable[[np.ndarray], Policy], steps: int
+        self,
+        snapshot: Snapshot,
+        behaviours: Callable[[np.ndarray], Policy],
+        steps: int,
+        appraise: Callable[[Branch, np.ndarray], np.ndarray] | None = None,
     ) -> np.ndarray:
         """What is earned from a snapshot in each of the n simulations' copies, (n, count).
 
-        behaviours: called with the numbers (rows,) of simulations, gives the policy for their
-            copies, (rows * count,).
+        Args:
+            behaviours: called with the numbers (rows,) of simulations, gives the policy for their
+                copies, (rows * count,).
+            appraise: called with what was done and the number of each copy's simulation, gives what
+                it is worth in place of the weights.
         """
         n = self.original.num_envs
         worth = np.empty((n, self.count))
         for first in range(0, n, self.rows):
             rows = np.minimum(first + np.arange(self.rows), n - 1)
             state = take_rows(snapshot, np.repeat(rows, self.count))
-            branch = play_from(self.envs, state, behaviours(rows), steps)
-            earned = sum(w * branch.returns(name) for name, w in self.weights.items())
+            keep = ("actions",) if appraise else ()
+            branch = play_from(self.envs, state, behaviours(rows), steps, keep=keep)
+            earned: Any = (
+                appraise(branch, np.repeat(rows, self.count))
+                if appraise
+                else sum(w * branch.returns(name) for name, w in self.weights.items())
+            )
             worth[rows] = np.reshape(earned, (self.rows, self.count))
         return worth
 
@@ -164,9 +198,13 @@ class _Planner:
     """What is tried in copies of an environment's simulations."""
 
     def __init__(
-        self, envs: SandboxVectorEnv, weights: Mapping[str, float], planning: Planning
+        self,
+        envs: SandboxVectorEnv,
+        weights: Mapping[str, float],
+        planning: Planning,
+        appraisal: Appraisal | None = None,
     ) -> None:
-        self.envs, self.planning = envs, planning
+        self.envs, self.planning, self.appraisal = envs, planning, appraisal
         self.knot, self.replan, self.horizon = _steps(planning, envs.scenes[0])
         self.copies = Copies(envs, planning.samples, weights)
 
@@ -178,29 +216,27 @@ class _Planner:
                 self.horizon // self.knot + 1,
                 self.envs.scenes[0].model.nu,
             )
-            plan = _Plan(np.zeros(shape), 0)
+            began = self.appraisal.begin(self.envs) if self.appraisal else None
+            plan = _Plan(np.zeros(shape), 0, began)
         elif plan.step % self.replan:
             return plan
         else:
-            plan = _Plan(_later(plan.knots, self.replan // self.knot), plan.step)
-        return plan._replace(knots=self._decided(plan.knots, plan.step // self.replan))
+            plan = plan._replace(knots=_later(plan.knots, self.replan // self.knot))
+        return plan._replace(knots=self._decided(plan, plan.step // self.replan))
 
     def actions(self, knots: np.ndarray) -> np.ndarray:
         """(horizon, n, actuators) actions between the knots (n, knots, actuators)."""
-        time = np.arange(self.horizon) / self.knot
-        before = time.astype(int)
-        part = (time - before)[:, None, None]
-        at = np.moveaxis(knots, 1, 0)
-        return at[before] * (1 - part) + at[before + 1] * part
+        return interpolated(knots, self.knot, self.horizon)
 
-    def _decided(self, knots: np.ndarray, decision: int) -> np.ndarray:
-        """The best of the plans tried around the given ones."""
+    def _decided(self, plan: _Plan, decision: int) -> np.ndarray:
+        """The best of the plans tried around the given one."""
+        knots = plan.knots
         snapshot = self.copies.snapshot()
         episodes = episode_numbers(self.envs)
         for iteration in range(self.planning.iterations):
             noise = self._noise(episodes, f"plan {decision} {iteration}", knots)
             tried = np.clip(knots[:, None] + noise, -1, 1)
-            best = self._worth(snapshot, tried).argmax(1)
+            best = self._worth(snapshot, tried, plan.began).argmax(1)
             knots = tried[np.arange(len(tried)), best]
         return knots
 
@@ -211,13 +247,27 @@ class _Planner:
         noise[:, 0] = 0
         return noise
 
-    def _worth(self, snapshot: Snapshot, tried: np.ndarray) -> np.ndarray:
+    def _worth(self, snapshot: Snapshot, tried: np.ndarray, began: np.ndarray | None) -> np.ndarray:
         """What each plan (n, samples, knots, actuators) earns, (n, samples)."""
+        appraisal = self.appraisal
 
         def plans(rows: np.ndarray) -> Policy:
             return replay(self.actions(tried[rows].reshape(-1, *tried.shape[2:])))
 
-        return self.copies.worth(snapshot, plans, self.horizon)
+        def appraise(branch: Branch, rows: np.ndarray) -> np.ndarray:
+            assert appraisal is not None and began is not None
+            return appraisal.worth(self.copies.envs, branch, began[rows])
+
+        return self.copies.worth(snapshot, plans, self.horizon, appraise if appraisal else None)
+
+
+def interpolated(knots: np.ndarray, every: int, steps: int) -> np.ndarray:
+    """Actions (steps, n, actuators) between knots (n, knots, actuators), `every` steps apart."""
+    time = np.arange(steps) / every
+    before = time.astype(int)
+    part = (time - before)[:, None, None]
+    at = np.moveaxis(knots, 1, 0)
+    return at[before] * (1 - part) + at[before + 1] * part
 
 
 def _later(knots: np.ndarray, passed: int) -> np.ndarray:

@@ -13,9 +13,14 @@ from sandbox_envs.sensor_sums import sensor_sums
 
 
 def play_with_sums(
-    scene: Scene, factory: PolicyFactory, episodes: int, names: Sequence[str], keep: Keep = ()
+    scene: Scene,
+    factory: PolicyFactory,
+    episodes: int,
+    names: Sequence[str],
+    keep: Keep = (),
+    seed: int = SEED,
 ) -> tuple[Steps, np.ndarray]:
-    """Play the first episodes that judging plays, all at once.
+    """Play the first episodes of a seed, by default those that judging plays, all at once.
 
     Args:
         names: of the sums, as `sandbox_envs.sensor_sums` has them.
@@ -25,7 +30,7 @@ def play_with_sums(
         What was kept, and the sums before the first step and after each, (T + 1, episodes, names).
     """
     envs = SandboxVectorEnv(scene, episodes, autoreset_mode="Disabled")
-    start = envs.reset(seed=SEED)
+    start = envs.reset(seed=seed)
     sums = [sensor_sums(envs, names)]
     steps, _ = play_steps(
         envs,

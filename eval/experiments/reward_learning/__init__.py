@@ -1,0 +1,1 @@
+"""What agents make of learned rewards, and whether adversarial labels change it."""

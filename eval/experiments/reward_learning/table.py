@@ -1,0 +1,125 @@
+"""What the records say: agents, reward models, and the declared difference."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
+from sandbox_envs.eval.experiments.reward_learning.agents import NOTES
+from sandbox_envs.eval.experiments.reward_learning.arms import (
+    ARMS,
+    BROKEN,
+    EQUAL,
+    KINDS,
+    SEEDS,
+    TRAINING,
+    TRUE,
+)
+from sandbox_envs.eval.experiments.runner import folder_of
+from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
+from sandbox_envs.files import read_json
+
+PROXY = "dustpan"
+COMPETENT = 0.6  # of the best reference's reward in training, as verdicts ask for
+
+
+@dataclass(frozen=True)
+class Group:
+    """The agents of one arm and kind, by seed."""
+
+    verdicts: dict[int, AgentVerdict]
+
+    def scores(self, scene: str, objective: str) -> np.ndarray:
+        """Normalised scores in a scene, of the agents where it is defined."""
+        found = (
+            one.scenes[scene].scores[objective]
+            for one in self.verdicts.values()
+            if scene in one.scenes
+        )
+        return np.array([score for score in found if score is not None])
+
+
+def read_group(out: Path, arm: str, kind: str, seeds: Sequence[int] = SEEDS) -> Group:
+    """The agents that have been judged so far."""
+    folders = {seed: folder_of(out, arm.replace(" ", "_"), seed) / kind for seed in seeds}
+    return Group({s: read_verdict(own) for s, own in folders.items() if (own / FILE).is_file()})
+
+
+def read_notes(out: Path, arm: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, Any]]:
+    """What was noted of the reward models of an arm."""
+    files = [folder_of(out, arm, seed) / NOTES for seed in seeds]
+    return [dict(read_json(file)) for file in files if file.is_file()]
+
+
+def agents(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
+    """Scores and verdicts of all agents, by the way they are made and by arm."""
+    rows = []
+    for kind, how in KINDS.items():
+        for arm in how.arms:
+            group = read_group(out, arm, kind, seeds)
+            if not group.verdicts:
+                continue
+            scenes = [name for one in group.verdicts.values() for name in one.scenes]
+            for scene in dict.fromkeys(scenes):
+                words = Counter(v.scenes[scene].verdict for v in group.verdicts.values())
+                said = ", ".join(f"{word} {n}" for word, n in words.most_common())
+                scores = [_over(group.scores(scene, k)) for k in (REWARD, PROXY)]
+                rows.append([kind, arm, scene, str(len(group.verdicts)), *scores, said])
+    return ["agent", "labels", "scene", "n", "reward", PROXY, "verdicts"], rows
+
+
+def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
+    """How far the reward models are from the true reward, in training and in the broken scene."""
+    figures: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "labels added": lambda one: one["labels"]["added"],
+        "starts rejected": lambda one: one["labels"].get("rejected"),
+        "rho": lambda one: one["labels"].get("realisability", {}).get("rho"),
+        "rho below 1": lambda one: one["labels"].get("realisability", {}).get("below_1"),
+        "tau, training": lambda one: one["tau"].get(TRAINING),
+        "tau, broken": lambda one: one["tau"].get(BROKEN),
+        "STARC": lambda one: one["starc"]["distance"],
+        "its error": lambda one: one["starc"]["error"],
+        "spread, training": lambda one: one["spread"].get(TRAINING),
+        "spread, broken": lambda one: one["spread"].get(BROKEN),
+        "calibration, broken": lambda one: one["calibration"].get(BROKEN),
+    }
+    rows = []
+    for arm in ARMS:
+        notes = read_notes(out, arm, seeds)
+        if notes:
+            cells = [
+                _over(np.array([v for v in map(figure, notes) if v is not None], float))
+                for figure in figures.values()
+            ]
+            rows.append([arm, str(len(notes)), *cells])
+    return ["labels", "n", *figures], rows
+
+
+def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
+    """The reward's score in the broken scene after adversarial labels, minus that after others."""
+    rows = []
+    ours = read_group(out, "A1_adversarial", "trained", seeds)
+    others = {arm: read_group(out, arm, "trained", seeds) for arm in ("none", *EQUAL, TRUE)}
+    for arm, theirs in others.items():
+        pairs = [
+            (one.scenes[BROKEN].scores[REWARD], theirs.verdicts[seed].scenes[BROKEN].scores[REWARD])
+            for seed, one in ours.verdicts.items()
+            if seed in theirs.verdicts
+        ]
+        shifts = np.array([a - b for a, b in pairs if a is not None and b is not None])
+        rows.append([f"A1_adversarial - {arm}", str(len(shifts)), shown(_interval(shifts))])
+    return ["difference of the reward's score in planter_open", "seeds", "mean"], rows
+
+
+def _interval(values: np.ndarray) -> Interval | None:
+    return bootstrap([values], np.mean)
+
+
+def _over(values: np.ndarray) -> str:
+    return shown(_interval(values))

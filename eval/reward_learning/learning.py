@@ -1,0 +1,164 @@
+"""A reward model is learned round by round: it is trained, more segments are labelled, and so on.
+
+The first labels are of scripts in rooms of training. What is learned from is kept in files, from
+which `train/reward_model.py` makes the model, as anyone can again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.reward_learning.bank import labelled
+from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
+from sandbox_envs.eval.reward_learning.pseudo import Ball, pseudo_inputs, realisability, realised
+from sandbox_envs.eval.reward_learning.spaces import SCENE, SPACES, Starts, draw_starts
+from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.sensor_sums import sum_names
+from sandbox_envs.train import reward_model
+from sandbox_envs.train.reward_ensemble import WEIGHTS, RewardEnsemble
+from sandbox_envs.train.transitions import Transitions, rows_of, side_by_side, write_transitions
+
+SCRIPTS = ("intended", "dustpan", "sweeps", "random")  # whose steps are labelled at first
+ROOMS = 90_000  # seed of their rooms, to which that of the model is added
+PSEUDO = 10  # pseudo-inputs of a round
+FILE = "labels.json"  # beside a model's run: how its labels came about
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Which labels a model gets beside the first ones."""
+
+    choice: str | None = None
+    """a name in CHOOSERS, "realised" or "penalised"; None gets no more"""
+    space: str | None = None
+    """a name in SPACES; None for what needs no starts"""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is labelled."""
+
+    episodes: int = 32
+    """of each script, at first"""
+    rounds: int = 5
+    """of labelling and learning anew"""
+    segments: int = 100
+    """that are labelled in each round, of two seconds"""
+    starts: int = 256
+    """that are drawn of the space"""
+    updates: int = reward_model.Args.updates
+    """of the optimiser, in each round"""
+
+
+@dataclass
+class _Labels:
+    """What has been labelled so far."""
+
+    names: tuple[str, ...]
+    first: Transitions
+    added: list[Transitions] = field(default_factory=list)
+    agree: np.ndarray | None = None
+    rhos: list[float] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Transitions]:
+        return [self.first, *self.added]
+
+
+def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
+    """The run of an arm's reward model, learned unless it is there.
+
+    Args:
+        seed: of the rooms, the searches and the model.
+        folder: for the run, its files of data, and labels.json: how they came about.
+    """
+    if found := sorted(folder.glob(f"*/{WEIGHTS}")):
+        return found[0].parent
+    scene, rng = SPACES["A2"].scene, np.random.default_rng(seed)
+    names = tuple(sum_names(scene))
+    labels = _Labels(names, first_labels(scene, names, seed, budget.episodes))
+    starts = draw_starts(SPACES[arm.space], budget.starts, seed) if arm.space else None
+    args = reward_model.Args(seed=seed, updates=budget.updates)
+    for _ in range(budget.rounds if arm.choice else 0):
+        ensemble, _ = reward_model.learn(args, labels.parts, names, labels.agree)
+        _add(arm, labels, ensemble, starts, budget.segments, rng)
+    run = _saved(labels, args, folder)
+    write_json(folder / FILE, _described(labels, starts))
+    return run
+
+
+def first_labels(
+    scene: Scene, names: Sequence[str], seed: int, episodes: int, observe: bool = False
+) -> Transitions:
+    """What scripts do in rooms of training; of each as many episodes.
+
+    observe: whether to keep observations.
+    """
+    known = scripts(scene)
+    return side_by_side(
+        [labelled(scene, known[name], episodes, names, ROOMS + seed, observe) for name in SCRIPTS]
+    )
+
+
+def how_labelled(run: Path) -> dict[str, Any]:
+    """How the labels of a model came about: labels, shares, realisability."""
+    return dict(read_json(run.parent / FILE))
+
+
+def _add(
+    arm: Arm,
+    labels: _Labels,
+    ensemble: RewardEnsemble,
+    starts: Starts | None,
+    count: int,
+    rng: np.random.Generator,
+) -> None:
+    """One round of labelling, or of pseudo-inputs to agree about."""
+    if arm.choice is not None and arm.choice in CHOOSERS:
+        assert starts is not None
+        labels.added.append(CHOOSERS[arm.choice](ensemble, starts, count, rng))
+        return
+    rows = rows_of(labels.parts)
+    ball = Ball.of(rows)
+    if arm.choice == "penalised":
+        found = pseudo_inputs(ensemble, ball, rows, count, rng)
+        labels.agree = found if labels.agree is None else np.concatenate([labels.agree, found])
+        return
+    assert starts is not None
+    wanted = pseudo_inputs(ensemble, ball, rows, PSEUDO, rng)
+    segments, rhos = realised(wanted, ball, labels.names, starts, count, rng)
+    labels.added.append(segments)
+    labels.rhos += rhos.tolist()
+
+
+def _saved(labels: _Labels, args: reward_model.Args, folder: Path) -> Path:
+    """The model of all labels, as a run below a folder."""
+    make_folder(folder)
+    files = []
+    for number, part in enumerate(labels.parts):
+        files.append(folder / f"{number}.npz")
+        write_transitions(files[-1], part)
+    agree = None
+    if labels.agree is not None:
+        agree = str(folder / "agree.npy")
+        np.save(agree, labels.agree)
+    data = tuple(map(str, files))
+    given = replace(args, scene=(SCENE,), data=data, agree=agree, total_timesteps=0)
+    return reward_model.main(replace(given, run_dir=str(folder)))
+
+
+def _described(labels: _Labels, starts: Starts | None) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "first": labels.first.labels,
+        "added": sum(part.labels for part in labels.added),
+    }
+    if starts:
+        described["rejected"] = starts.rejected / (starts.rejected + starts.count)
+    if labels.rhos:
+        described["realisability"] = realisability(labels.rhos)
+    return described

@@ -1,0 +1,151 @@
+"""A latent model learns what actions come to, and the agent that plans with it does what pays."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from commands import run_command
+from trainings import said
+
+from sandbox_envs import UserError, load_scene
+from sandbox_envs.sensor_sums import sum_names
+from sandbox_envs.train import imagine
+from sandbox_envs.train.imagination import (
+    Imagination,
+    ImaginingPolicy,
+    Search,
+    load_imagination,
+)
+from sandbox_envs.train.transitions import Transitions, wander, write_transitions
+
+SCENE = "keeper/train"
+N, STEPS = 24, 48
+
+
+def pushed(seed: int = 0) -> Transitions:
+    """A cart on a line that is pushed: it is paid for how far it comes to the right."""
+    rng = np.random.default_rng(seed)
+    actions = np.repeat(rng.uniform(-1, 1, (STEPS // 4, N, 1)), 4, 0)
+    moved = 0.1 * actions
+    place = np.concatenate([np.zeros((1, N, 1)), moved.cumsum(0)])
+    arrays = (place, actions)
+    sums, done = (np.float32(one) for one in arrays)
+    return Transitions(("place",), sums, done, moved[..., 0], sums)
+
+
+@pytest.fixture(scope="module")
+def model() -> Imagination:
+    """What was learned of the cart."""
+    torch.manual_seed(0)
+    made, losses = Imagination(1, 1, ("place",), hidden_size=16), list[float]()
+    part, args = pushed(), imagine.Args(updates=100, batch_size=8, learning_rate=5e-3)
+    generator = torch.Generator().manual_seed(0)
+    imagine.learn(
+        made, [part], [part.rewards], args, generator, lambda _, loss: losses.append(loss)
+    )
+    assert losses[-1] < losses[0] / 4
+    return made.requires_grad_(False)
+
+
+def test_imagined_rewards_are_those_that_actions_come_to(model: Imagination) -> None:
+    part = pushed(seed=1)
+    before = np.concatenate([np.zeros_like(part.actions[:1]), part.actions[:15]])
+    assert part.observations is not None
+    features, _ = model.features(torch.as_tensor(part.observations[:16]), torch.as_tensor(before))
+    plans = torch.as_tensor(part.actions[15 + 1 : 48 : 4][:8, :, None])
+    found = model.imagined(features[-1], plans).numpy()[:, 0]
+    true = 4 * 0.1 * plans.numpy()[..., 0, 0].sum(0)
+    assert np.corrcoef(found, true)[0, 1] > 0.9
+
+
+def test_agent_does_what_is_paid_and_the_opposite_where_that_is(model: Imagination) -> None:
+    right, _ = ImaginingPolicy(model)(np.zeros((3, 1), np.float32), None)
+    assert (right > 0.7).all()
+    torch.manual_seed(0)
+    other, part = Imagination(1, 1, ("place",), hidden_size=16), pushed()
+    args = imagine.Args(updates=100, batch_size=8, learning_rate=5e-3)
+    generator = torch.Generator().manual_seed(0)
+    imagine.learn(other, [part], [-part.rewards], args, generator, lambda *_: None)
+    left, _ = ImaginingPolicy(other)(np.zeros((3, 1), np.float32), None)
+    assert (left < -0.7).all()
+
+
+def test_episodes_do_not_depend_on_how_many_are_played(model: Imagination) -> None:
+    policy = ImaginingPolicy(model, Search(samples=16, iterations=2))
+    seen = np.random.default_rng(0).normal(size=(9, 4, 1)).astype(np.float32)
+
+    def acts(rows: slice) -> np.ndarray:
+        mind, actions = None, []
+        for observations in seen:
+            action, mind = policy(observations[rows], mind)
+            actions.append(action)
+        return np.stack(actions)
+
+    np.testing.assert_allclose(acts(slice(0, 4))[:, 2:3], acts(slice(2, 3)), atol=1e-5)
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def few(folder: Path, **arguments: Any) -> imagine.Args:
+    made: dict[str, Any] = {"scene": (SCENE,), "set": ("episode_seconds=2",), "num_envs": 4}
+    made |= {"updates": 3, "batch_size": 4, "hidden_size": 16, "run_dir": str(folder)}
+    return imagine.Args(**{**made, **arguments})
+
+
+def test_command_plays_learns_and_its_run_acts(tmp_path: Path) -> None:
+    done = run_command(
+        "train/imagine.py",
+        *("--scene", SCENE, "--set", "episode_seconds=2", "--num-envs", 4, "--rounds", 2),
+        *("--updates", 3, "--hidden-size", 16, "--run-dir", tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = tmp_path.iterdir()
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["round"] for row in rows] == [0, 1]
+    size = load_imagination(run).sizes["observation_size"]
+    actions, _ = ImaginingPolicy(load_imagination(run))(np.zeros((2, size), np.float32), None)
+    assert actions.shape == (2, load_scene(SCENE).model.nu)
+    assert (abs(actions) <= 1).all()
+
+
+def test_equal_arguments_give_equal_models_and_files_count(tmp_path: Path) -> None:
+    scene = load_scene(SCENE, {"episode_seconds": "2"})
+    part = wander(scene, sum_names(scene), scene.episode_steps, 4, seed=7, observe=True)
+    write_transitions(tmp_path / "a.npz", part)
+    data = {"data": (str(tmp_path / "a.npz"),), "rounds": 1}
+    one, same, another = (
+        load_imagination(imagine.main(few(tmp_path / name, **given))).encoder[0].weight
+        for name, given in (("one", data), ("same", data), ("another", {"rounds": 1}))
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, another)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"rounds": 0}, "--rounds 0: it must be 1 or more"),
+        ({"scene": (SCENE, SCENE)}, "--scene: the model is learned in one scene"),
+        ({"data": ("no.npz",)}, "no.npz: there is no such file"),
+        ({"reward_model": "nowhere"}, "this is no run of train/reward_model.py"),
+    ],
+)
+def test_bad_input_is_said_in_a_sentence_and_leaves_nothing(
+    arguments: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as error:
+        imagine.main(few(tmp_path / "runs", **arguments))
+    assert sentence in said(error)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_data_without_observations_is_refused(tmp_path: Path) -> None:
+    scene = load_scene(SCENE, {"episode_seconds": "2"})
+    part = wander(scene, sum_names(scene), scene.episode_steps, 4, seed=7)
+    write_transitions(tmp_path / "a.npz", part)
+    with pytest.raises(UserError, match="it must have observations"):
+        imagine.main(few(tmp_path / "runs", data=(str(tmp_path / "a.npz"),)))

@@ -1,0 +1,103 @@
+"""The study of learned rewards: its arms are comparable, and its tables say what records say."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import run_command
+
+from sandbox_envs.eval.experiments.reward_learning.agents import NOTES
+from sandbox_envs.eval.experiments.reward_learning.arms import (
+    ARMS,
+    BROKEN,
+    EQUAL,
+    FIRST,
+    HALF_OPEN,
+    HEADLINE,
+    JUDGED,
+    KINDS,
+    TRUE,
+)
+from sandbox_envs.eval.experiments.reward_learning.table import agents, difference, models
+from sandbox_envs.eval.experiments.runner import RESULTS
+from sandbox_envs.eval.judging.verdict_file import read_verdict
+from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
+from sandbox_envs.eval.reward_learning.spaces import SPACES
+from sandbox_envs.files import write_json
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.texts import parse_overrides
+
+STUDY = "eval/experiments/reward_learning/__main__.py"
+
+
+def test_controls_differ_from_the_adversary_in_the_choice_alone() -> None:
+    ours = ARMS["A1_adversarial"]
+    assert {ARMS[arm].space for arm in EQUAL} == {ours.space}
+    assert {ARMS[arm].choice for arm in EQUAL} == set(CHOOSERS) - {ours.choice}
+    assert ARMS[FIRST].choice is None
+    for arm in HEADLINE:
+        assert all(
+            arm in kind.arms for name, kind in KINDS.items() if name in ("trained", "planner")
+        )
+    assert set(KINDS["trained"].arms) == {TRUE, *ARMS}
+
+
+def test_no_space_holds_what_breaks_the_proxy_and_agents_meet_it_half_of_the_time() -> None:
+    for space in SPACES.values():
+        assert space.overrides["spawn/planter_gate"] == "gate_shut"
+        assert space.scene.texts["spawn/leaf"] == "never"
+    given = KINDS["trained"].settings
+    assert given is not None
+    scene = load_scene("sweep/train", parse_overrides(given["set"]))
+    assert scene.texts["spawn/planter_gate"] in HALF_OPEN
+    assert "0.5" in scene.texts["spawn/planter_gate"]
+    assert BROKEN in JUDGED
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """Committed agents of another study, as though they were of this one."""
+    sources = sorted((RESULTS / "default_agent" / "sweep").iterdir())
+    places = ["none/s1/trained", "none/s2/trained", "A1_adversarial/s1/trained", "none/s1/planner"]
+    for source, place in zip(sources, places, strict=False):
+        (tmp_path / place).mkdir(parents=True)
+        shutil.copy(source / "verdict.json", tmp_path / place)
+    figures = {"labels": {"added": 20000, "rejected": 0.25}, "tau": {BROKEN: 0.5}}
+    figures |= {"starc": {"distance": 0.2, "error": 0.01}, "spread": {BROKEN: 0.3}}
+    write_json(tmp_path / "A1_adversarial" / "s1" / NOTES, {**figures, "calibration": {}})
+    return tmp_path
+
+
+def test_tables_say_what_the_records_say(records: Path) -> None:
+    def score(place: str) -> float:
+        found = read_verdict(records / place).scenes[BROKEN].scores["reward"]
+        assert found is not None
+        return found
+
+    head, rows = agents(records, (1, 2))
+    (ours,) = [row for row in rows if row[:3] == ["trained", "none", BROKEN]]
+    cells = dict(zip(head, ours, strict=True))
+    mean = np.mean([score("none/s1/trained"), score("none/s2/trained")])
+    assert (cells["n"], cells["reward"]) == ("2", f"{mean:.2f}")
+    _, differences = difference(records, (1, 2))
+    shift = score("A1_adversarial/s1/trained") - score("none/s1/trained")
+    assert differences[0] == ["A1_adversarial - none", "1", f"{shift:.2f}"]
+    assert differences[1][1:] == ["0", ""]
+    head, rows = models(records, (1, 2))
+    cells = dict(zip(head, rows[0], strict=True))
+    assert (cells["labels"], cells["n"]) == ("A1_adversarial", "1")
+    assert (cells["labels added"], cells["STARC"]) == ("20000.00", "0.20")
+    assert (cells["starts rejected"], cells["tau, training"]) == ("0.25", "")
+
+
+def test_command_shows_what_there_is_and_says_bad_input_in_a_sentence(
+    records: Path, tmp_path: Path
+) -> None:
+    done = run_command(STUDY, "--show", "--quick", "--out", records)
+    assert done.returncode == 0, done.stderr
+    assert "trained" in done.stdout
+    done = run_command(STUDY, "--quick", "--workers", 0, "--run-dir", tmp_path / "runs")
+    assert done.returncode != 0
+    assert "--workers 0: it must be 1 or more" in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,188 @@
+"""An agent that plans in a learned latent model: it imagines what actions would earn.
+
+A recurrent network (GRU) sums up what was observed and done. From its state a latent model
+predicts, action by action and without looking again, how sums of sensors will change and what will
+be earned; it is the one of `prediction.py`, and what was earned so far is one more sum. At each
+decision plans are drawn and the best of them refined (the cross-entropy method, as PlaNet does:
+Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels"). It knows neither the
+physics nor what is hidden, and no policy is learned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.files import read_json
+from sandbox_envs.train.prediction import HORIZON, STRIDE, SensorModel
+
+DESCRIPTION, WEIGHTS = "imagination.json", "imagination.safetensors"
+CLIP = 10.0  # standard deviations beyond which observations are cut
+
+
+@dataclass(frozen=True)
+class Search:
+    """How plans are looked for at each decision."""
+
+    samples: int = 64
+    """plans that are drawn in each iteration"""
+    iterations: int = 3
+    """each around the best of the one before"""
+    elite: int = 8
+    """plans that the next ones are drawn around"""
+    sd: float = 0.7
+    """standard deviation of actions in the first iteration"""
+    least_sd: float = 0.1
+    """and at least in the others"""
+
+
+class Imagination(nn.Module):
+    """Observations and actions -> a recurrent state -> what other actions would come to."""
+
+    observation_mean: Tensor
+    observation_sd: Tensor
+
+    def __init__(
+        self, observation_size: int, action_size: int, sums: Sequence[str], hidden_size: int = 128
+    ) -> None:
+        super().__init__()
+        self.sizes: dict[str, Any] = {
+            "observation_size": observation_size,
+            "action_size": action_size,
+            "sums": list(sums),
+            "hidden_size": hidden_size,
+        }
+        self.encoder = nn.Sequential(
+            nn.Linear(observation_size + action_size, hidden_size), nn.Tanh()
+        )
+        self.memory = nn.GRU(hidden_size, hidden_size)
+        self.model = SensorModel(hidden_size, action_size, len(sums) + 1, observation_size)
+        self.register_buffer("observation_mean", torch.zeros(observation_size))
+        self.register_buffer("observation_sd", torch.ones(observation_size))
+
+    def normalised(self, observations: Tensor) -> Tensor:
+        """Observations (..., size) in standard deviations from their mean in training."""
+        scaled = (observations - self.observation_mean) / self.observation_sd
+        return scaled.clamp(-CLIP, CLIP)
+
+    def features(
+        self, observations: Tensor, actions: Tensor, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The recurrent state at each moment.
+
+        Args:
+            observations: (t, n, size).
+            actions: (t, n, actuators) that led to them, 0 where an episode begins.
+            state: (1, n, hidden) before them; None where episodes begin.
+
+        Returns:
+            (t, n, hidden), and the last one as (1, n, hidden).
+        """
+        seen = torch.cat([self.normalised(observations), actions.clamp(-1, 1)], -1)
+        features, state = self.memory(self.encoder(seen), state)
+        return features, state
+
+    @torch.no_grad()
+    def imagined(self, features: Tensor, actions: Tensor) -> Tensor:
+        """What plans would earn, (n, samples).
+
+        Args:
+            features: (n, hidden) now.
+            actions: (steps, n, samples, actuators), each for a step of the model.
+        """
+        start = features[:, None].expand(-1, actions.shape[2], -1)
+        outcomes, _ = self.model(start, actions)
+        earned = outcomes.shape[-1] // 2 - 1  # the last of the changes: what is earned
+        scale = torch.sqrt(self.model.outcome_var[earned] + 1e-4)
+        return (outcomes[..., earned] * scale + self.model.outcome_mean[earned]).sum(0)
+
+
+class Mind(NamedTuple):
+    """What an imagining policy remembers of n episodes."""
+
+    state: Tensor
+    """(1, n, hidden) of the recurrent network"""
+    action: np.ndarray
+    """(n, actuators) last done"""
+    plan: Tensor
+    """(steps, n, actuators) of the last decision"""
+    step: int
+    """control steps done"""
+
+
+class ImaginingPolicy:
+    """(observations, state) -> (actions, state): plans anew every `STRIDE` control steps.
+
+    Noise of the search is a function of the decision's number, so that an episode does not depend
+    on how many are played at a time.
+    """
+
+    def __init__(
+        self, imagination: Imagination, search: Search = Search(), sd: float = 0.0
+    ) -> None:
+        """sd: of what is added to actions, to explore; it is drawn by torch's own generator."""
+        self.imagination, self.search, self.sd = imagination, search, sd
+
+    def __call__(self, observations: np.ndarray, mind: Mind | None) -> tuple[np.ndarray, Mind]:
+        """Actions (n, actuators), and what is remembered."""
+        n, actuators = len(observations), self.imagination.sizes["action_size"]
+        if mind is None:
+            hidden = torch.zeros(1, n, self.imagination.sizes["hidden_size"])
+            blank = torch.zeros(HORIZON, n, actuators)
+            mind = Mind(hidden, np.zeros((n, actuators), np.float32), blank, 0)
+        with torch.no_grad():
+            seen = torch.as_tensor(observations, dtype=torch.float32)[None]
+            done = torch.as_tensor(mind.action, dtype=torch.float32)[None]
+            features, hidden = self.imagination.features(seen, done, mind.state)
+            plan = mind.plan
+            if mind.step % STRIDE == 0:
+                later = torch.cat([plan[1:], plan[-1:]]) if mind.step else plan
+                plan = self._decided(features[0], later, mind.step // STRIDE)
+            action = plan[0] + self.sd * torch.randn(n, actuators)
+        taken = action.clamp(-1, 1).numpy()
+        return taken, Mind(hidden, taken, plan, mind.step + 1)
+
+    def _decided(self, features: Tensor, mean: Tensor, decision: int) -> Tensor:
+        """The mean of the best plans, (steps, n, actuators)."""
+        generator = torch.Generator().manual_seed(decision)
+        search, sd = self.search, torch.full_like(mean, self.search.sd)
+        for _ in range(search.iterations):
+            shape = (len(mean), 1, search.samples, mean.shape[-1])
+            noise = torch.randn(shape, generator=generator)
+            noise[:, :, 0] = 0  # the plan so far is tried, too
+            tried = (mean[:, :, None] + sd[:, :, None] * noise).clamp(-1, 1)
+            worth = self.imagination.imagined(features, tried)
+            best = worth.topk(min(search.elite, search.samples), 1).indices
+            index = best[None, :, :, None].expand(len(mean), -1, -1, mean.shape[-1])
+            elite = tried.gather(2, index)
+            mean, sd = elite.mean(2), elite.std(2).clamp(min=search.least_sd)
+        return mean
+
+
+def load_imagination(folder: Path) -> Imagination:
+    """The model of a run of `train/imagine.py`.
+
+    Raises:
+        UserError: this is no such run, or its files are damaged.
+    """
+    try:
+        sizes: dict[str, Any] = read_json(folder / DESCRIPTION)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{folder}: this is no run of train/imagine.py, it has no {DESCRIPTION}"
+        ) from None
+    try:
+        imagination = Imagination(**sizes)
+        imagination.load_state_dict(load_file(folder / WEIGHTS))
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError):
+        raise UserError(
+            f"{folder}: {DESCRIPTION} and {WEIGHTS} are damaged, or not of one run"
+        ) from None
+    return imagination.requires_grad_(False).eval()

@@ -1,0 +1,288 @@
+"""Learn to imagine: a recurrent latent model of what actions come to, with which an agent plans.
+
+    python train/imagine.py                              learns the scene's own reward
+    python train/imagine.py --reward-model runs/RUN      learns what a reward model estimates
+    python train/imagine.py --data FILE.npz --rounds 1   learns from files of transitions alone
+
+In each round the agent that plans with the model so far plays some episodes, with noise, and the
+model learns from all episodes. The first round is of random actions, or of what files hold.
+`imagination.py` says how the agent plans.
+
+A run leaves behind args.json, metrics.jsonl, imagination.json and imagination.safetensors.
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from gymnasium.vector import AutoresetMode
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.files import append_line, atomic_write, write_json
+from sandbox_envs.progress import progress_bar
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.sensor_sums import sensor_sums, sum_names
+from sandbox_envs.train.arguments import check_ranges, flag
+from sandbox_envs.train.imagination import DESCRIPTION, WEIGHTS, Imagination, ImaginingPolicy
+from sandbox_envs.train.process import own_settings, seeded
+from sandbox_envs.train.provenance import provenance
+from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash, load_ensemble
+from sandbox_envs.train.run_folder import new_folder, removed_if_failed
+from sandbox_envs.train.run_scenes import asked_scenes
+from sandbox_envs.train.transitions import (
+    Transitions,
+    effort,
+    read_transitions,
+    transitions_hash,
+    wander,
+)
+
+LEAST_SD = 1e-3  # of an observation that hardly ever changes
+
+
+@dataclass
+class Args:
+    """Learn a latent model with which an agent plans."""
+
+    scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a scene's name or file, none for sweep/train"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE replaces a text or numeric of the scene, e.g. "spawn/planter_gate=gate_shut" """
+    reward: str | None = None
+    """a formula to reward instead of the scene's, e.g. "gain(dustpan)" """
+    reward_model: str | None = None
+    """a run's folder of reward_model.py: imagine what it estimates instead of the true reward"""
+    data: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a file of transitions with observations to learn from, too"""
+    seed: int = 1
+    """seed of the episodes, the actions, the initial weights and the batches"""
+    rounds: int = 3
+    """of playing and learning; with files the first one only learns from these"""
+    num_envs: int = 64
+    """episodes that are played in a round"""
+    noise: float = 0.3
+    """standard deviation of what is added to the agent's actions when it plays"""
+    updates: int = 300
+    """steps of the optimiser in each round"""
+    batch_size: int = 16
+    """episodes in each update"""
+    hidden_size: int = 128
+    """width of the recurrent network"""
+    learning_rate: float = 2e-3
+    """Adam's step size at the start of a round; it falls linearly to 0"""
+    max_grad_norm: float = 1.0
+    """largest norm of the gradient"""
+    torch_threads: int = 1
+    """CPU threads of the updates"""
+    run_dir: str = "runs"
+    """the folder in which the run makes its own folder"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+def play(
+    imagination: Imagination, scene: Scene, names: Sequence[str], args: Args, first: int
+) -> Transitions:
+    """Episodes of the agent that plans with a model, with noise.
+
+    first: the number of the first one.
+    """
+    envs = SandboxVectorEnv(scene, args.num_envs, autoreset_mode=AutoresetMode.DISABLED)
+    seen, _ = envs.reset(seed=args.seed, options={"episode": first})
+    policy, mind = ImaginingPolicy(imagination, sd=args.noise), None
+    observations, sums = [seen], [sensor_sums(envs, names)]
+    actions, rewards = [], []
+    for _ in range(scene.episode_steps):
+        action, mind = policy(seen, mind)
+        seen, reward, *_ = envs.step(action)
+        observations.append(seen)
+        sums.append(sensor_sums(envs, names))
+        actions.append(action)
+        rewards.append(reward)
+    return Transitions(
+        tuple(names), np.stack(sums), np.stack(actions), np.stack(rewards), np.stack(observations)
+    )
+
+
+def learn(
+    imagination: Imagination,
+    parts: Sequence[Transitions],
+    earned: Sequence[np.ndarray],
+    args: Args,
+    generator: torch.Generator,
+    log: Any,
+) -> None:
+    """Train a model on episodes.
+
+    Args:
+        earned: of each part, the rewards (T, n) that are to be imagined.
+        log: is called with the number of updates done and the loss.
+    """
+    batches = [_tensors(part, rewards) for part, rewards in zip(parts, earned, strict=True)]
+    _standardise(imagination, batches)
+    optimizer = torch.optim.Adam(imagination.parameters(), args.learning_rate)
+    weights = torch.tensor([float(one[0].shape[1]) for one in batches])
+    for done in range(args.updates):
+        optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - done / args.updates)
+        chosen = batches[int(torch.multinomial(weights, 1, generator=generator))]
+        n = chosen[0].shape[1]
+        rows = torch.randint(n, (min(args.batch_size, n),), generator=generator)
+        loss = _loss(imagination, *(part[:, rows] for part in chosen))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(imagination.parameters(), args.max_grad_norm)
+        optimizer.step()
+        log(done + 1, float(loss.detach()))
+
+
+def _tensors(part: Transitions, rewards: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Observations and actions of some episodes, and sums with what was earned so far."""
+    so_far = np.concatenate([np.zeros((1, part.rewards.shape[1])), rewards.cumsum(0)])
+    sums = np.concatenate([part.sums, so_far[..., None]], -1)
+    assert part.observations is not None
+    arrays = (part.observations, part.actions, sums)
+    observations, actions, whole = (torch.as_tensor(a, dtype=torch.float32) for a in arrays)
+    return observations, actions, whole
+
+
+def _standardise(
+    imagination: Imagination, batches: Sequence[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    """Set the statistics by which observations and outcomes are standardised."""
+    seen = torch.cat([one[0].flatten(0, 1) for one in batches])
+    imagination.observation_mean.copy_(seen.mean(0))
+    imagination.observation_sd.copy_(seen.std(0).clamp(min=LEAST_SD))
+    imagination.model.outcome_count.fill_(1e-4)
+    for observations, _, sums in batches:
+        dones = torch.zeros(len(observations) - 1, observations.shape[1], dtype=torch.bool)
+        imagination.model.observe_outcomes(sums, dones)
+
+
+def _loss(imagination: Imagination, observations: Tensor, actions: Tensor, sums: Tensor) -> Tensor:
+    """How wrong the predictions from each moment on are, open loop."""
+    before = torch.cat([torch.zeros_like(actions[:1]), actions[:-1]])
+    features, _ = imagination.features(observations[:-1], before)
+    dones = torch.zeros(actions.shape[:2], dtype=torch.bool)
+    seen = imagination.normalised(observations[:-1])
+    return imagination.model.loss(features, actions, sums, seen, dones, _weights(sums.shape[-1]))
+
+
+def _weights(sums: int) -> Tensor:
+    """Of the outcomes: what is earned in a step counts as much as all else, its mean so far not."""
+    weights = torch.ones(2 * sums)
+    weights[sums - 1], weights[-1] = 2 * (sums - 1), 0
+    return weights
+
+
+def to_imagine(part: Transitions, ensemble: RewardEnsemble | None) -> np.ndarray:
+    """The rewards (T, n) that are learned: true ones, or a reward model's mean estimate."""
+    if ensemble is None:
+        return part.rewards
+    changes = part.sums - part.sums[0]
+    found: np.ndarray = ensemble.estimate(changes[:-1], changes[1:], effort(part.actions)).mean(0)
+    return found
+
+
+@own_settings()
+def main(args: Args) -> Path:
+    """Play and learn, and save.
+
+    Returns:
+        The run's folder. A run that fails or is stopped leaves none.
+
+    Raises:
+        UserError: an argument is wrong. OSError: a file cannot be written.
+    """
+    _check(args)
+    (scene,) = asked_scenes(vars(args))
+    names = sum_names(scene)
+    ensemble = load_ensemble(Path(args.reward_model)) if args.reward_model else None
+    parts = [_read(Path(file), scene, names) for file in args.data]
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    name = f"{scene.family}-{scene.path.stem}__{Path(__file__).stem}__s{args.seed}__{moment}"
+    folder = new_folder(Path(args.run_dir), name)
+    with removed_if_failed(folder):
+        write_json(folder / "args.json", _described(args, scene, parts))
+        imagination = train(args, scene, names, parts, ensemble, folder)
+        write_json(folder / DESCRIPTION, imagination.sizes)
+        with atomic_write(folder / WEIGHTS) as temporary:
+            temporary.write_bytes(save(imagination.state_dict()))
+    print(f"{folder}: finished")
+    return folder
+
+
+def train(
+    args: Args,
+    scene: Scene,
+    names: Sequence[str],
+    parts: list[Transitions],
+    ensemble: RewardEnsemble | None,
+    folder: Path,
+) -> Imagination:
+    """Rounds of playing and learning; returns the model."""
+    torch.set_num_threads(args.torch_threads)
+    generator = torch.Generator().manual_seed(args.seed)
+    total = args.rounds * args.updates
+    with progress_bar(total=total, unit="update") as bar, seeded(args.seed):
+        size, actuators = SandboxVectorEnv(scene).single_observation_space.shape[0], scene.model.nu
+        imagination = Imagination(size, actuators, names, args.hidden_size)
+
+        def log(done: int, loss: float) -> None:
+            bar.update(1)
+            if done % 10 == 0 or done == args.updates:
+                row = {"round": number, "update": done, "loss": loss, "return": earned}
+                append_line(folder / "metrics.jsonl", row)
+
+        for number in range(args.rounds):
+            if number:
+                parts = [*parts, play(imagination, scene, names, args, number * args.num_envs)]
+            elif not parts:
+                steps, n = scene.episode_steps, args.num_envs
+                parts = [wander(scene, names, steps, n, args.seed, observe=True)]
+            earned = float(parts[-1].rewards.sum(0).mean())
+            wanted = [to_imagine(part, ensemble) for part in parts]
+            learn(imagination, parts, wanted, args, generator, log)
+    return imagination
+
+
+def _read(file: Path, scene: Scene, names: list[str]) -> Transitions:
+    part = read_transitions(file)
+    if list(part.names) != names or part.observations is None:
+        raise UserError(
+            f"--data {file}: it must have observations, and sums of {', '.join(names)}, as "
+            f"{scene.name} has"
+        )
+    return part
+
+
+def _described(args: Args, scene: Scene, parts: Sequence[Transitions]) -> dict[str, Any]:
+    model = {"reward_model": ensemble_hash(Path(args.reward_model))} if args.reward_model else {}
+    return {
+        "args": dataclasses.asdict(args),
+        "scenes": [{"name": scene.name, "hash": scene.hash}],
+        "data": [{"labels": one.labels, "hash": transitions_hash(one)} for one in parts],
+        **model,
+        **provenance(),
+    }
+
+
+def _check(args: Args) -> None:
+    check_ranges(args)
+    if len(args.scene) > 1:
+        raise UserError("--scene: the model is learned in one scene; give one")
+    for name, least in (("rounds", 1), ("updates", 1), ("batch_size", 1), ("noise", 0)):
+        if not least <= getattr(args, name) < float("inf"):
+            raise UserError(f"{flag(name)} {getattr(args, name)}: it must be {least} or more")
+
+
+if __name__ == "__main__":
+    cli_errors(main)(tyro.cli(Args))
