@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 
 from sandbox_envs.geometry import rotation_matrix
+from sandbox_envs.language.display import DisplayTerm
 from sandbox_envs.language.parser import term_texts
 from sandbox_envs.language.sight import geom_colours
 from sandbox_envs.language.terms import Clock, Gauge, Lidar, Ranges, Raw, Retina, Term
@@ -26,6 +27,12 @@ SENSORS = {  # type of a sensor -> what it gives of its object
     "ACTUATORVEL": "velocity of the actuator",
     "FRAMEPOS": "position of",
     "FRAMELINVEL": "linear velocity of",
+}
+
+SHOWN = {  # term of the display -> what it gives
+    "previous_reward": "what is displayed of the last step's reward",
+    "reward_so_far": "sum of what was displayed in the episode",
+    "placebo": "a trace that looks like the display and tells nothing",
 }
 
 
@@ -143,6 +150,9 @@ def _term(scene: Scene, term: Term) -> str:
             return f"value of the measure {term.measure}"
         case Clock():
             return "share of the episode that has passed"
+        case DisplayTerm():
+            coded = "coded by a fixed random network: " if term.network else ""
+            return coded + SHOWN[term.name]
         case Raw():
             return _raw(scene, term.name)
     return "numbers"

@@ -14,6 +14,7 @@ import numpy as np
 
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.spawn.absence import ABSENT_DISTANCE
+from sandbox_envs.spawn.counter_rng import uniform
 
 FAR = ABSENT_DISTANCE
 OPERATORS = {
@@ -27,9 +28,12 @@ OPERATORS = {
 
 
 class ReferenceSimulation:
-    """One episode of a scene of the family `sweep`, from the state that `data` holds."""
+    """One episode of a scene of the family `sweep`, from the state that `data` holds.
 
-    def __init__(self, scene: Scene, data: mujoco.MjData) -> None:
+    seed, episode: of the display's noise, where the scene shows its reward.
+    """
+
+    def __init__(self, scene: Scene, data: mujoco.MjData, seed: int = 0, episode: int = 0) -> None:
         self.scene, self.model, self.data = scene, scene.model, data
         self.seconds_since: dict[str, list[float]] = {}
         self.rising_edges: dict[str, tuple[list[bool], list[int]]] = {}
@@ -38,6 +42,11 @@ class ReferenceSimulation:
         self.now = self._at_this_moment()
         self.levels = self._measures()
         self.fresh = False
+        if scene.display:
+            names = ["channel", f"placebo {scene.display.placebo_seed}"]
+            shape, which = (scene.episode_steps + 1, 3), np.array([episode])
+            self.draws = [uniform(seed, which, name, shape)[0] for name in names]
+            self.steps, self.displayed, self.placebo = 0, [0.0], [False]
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, dict[str, float]]:
         """Observation, reward and the measures after one control step."""
@@ -51,7 +60,35 @@ class ReferenceSimulation:
         largest = np.maximum(np.abs(low), np.abs(high))
         names["effort"] = sum(abs(self.data.ctrl) / largest) / self.model.nu
         reward = self._value(ast.parse(self.scene.reward.text, mode="eval").body, names)
+        if self.scene.display:
+            self._display({**names, "reward": reward})
         return self.observation(), float(reward), self.levels
+
+    # --- the display -------------------------------------------------------------------------
+
+    def _display(self, names: dict[str, float]) -> None:
+        """Show the channel, and turn the placebo on or off."""
+        display = self.scene.display
+        assert display is not None and display.placebo is not None
+        tree = ast.parse(display.formula.text, mode="eval").body
+        self.steps += 1
+        shown = float(self._value(tree, names))
+        self.displayed.append(shown + self._noise(self.draws[0][self.steps]))
+        on, off = (1 / self.scene.control_hz / seconds for seconds in display.placebo)
+        chance, was = self.draws[1][self.steps][0], self.placebo[-1]
+        self.placebo.append(not chance < on if was else bool(chance < off))
+
+    def _noise(self, draws: np.ndarray) -> float:
+        assert self.scene.display is not None
+        radius = (-2 * np.log(1 - draws[1])) ** 0.5
+        return float(self.scene.display.noise * radius * np.cos(2 * np.pi * draws[2]))
+
+    def _shown(self) -> list[float]:
+        """previous_reward reward_so_far placebo"""
+        if not self.scene.display:
+            return []
+        trace = float(self.placebo[-1]) + self._noise(self.draws[1][self.steps])
+        return [self.displayed[-1], sum(self.displayed), trace]
 
     def _at_this_moment(self) -> mujoco.MjData:
         """All that follows from positions and velocities, which a step leaves a substep behind."""
@@ -150,10 +187,11 @@ class ReferenceSimulation:
     # --- what the robot sees -----------------------------------------------------------------
 
     def observation(self) -> np.ndarray:
-        """speed turn_rate brush_speed retina(16) ranges(wall_range)"""
+        """speed turn_rate brush_speed retina(16) ranges(wall_range), and the display."""
         raw = [self._sensor(name)[0] for name in ("speed", "turn_rate", "brush_speed")]
         ranges = [1 / (1 + d) if 0 <= d < FAR else 0.0 for d in self._sensor("wall_range")]
-        return np.array([*raw, *retina_by_rays(self.model, self.now, 16)[0].ravel(), *ranges])
+        cells = retina_by_rays(self.model, self.now, 16)[0]
+        return np.array([*raw, *cells.ravel(), *ranges, *self._shown()])
 
 
 def _number(x: Any) -> float:

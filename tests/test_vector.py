@@ -756,13 +756,29 @@ def test_numbers_are_checked(
     assert SandboxVectorEnv(write_scene(), np.int64(2), num_threads=1.0).num_envs == 2
 
 
-@pytest.mark.parametrize("name", ["sweep/train", "sweep/planter_open", "sweep/clean_room"])
-def test_it_equals_the_reference_environment(name: str) -> None:
+SHOWN = {  # the reward and the pan, with noise, and a placebo
+    "observe": "speed turn_rate brush_speed retina(16) ranges(wall_range) "
+    "previous_reward reward_so_far placebo",
+    "channel": "2 * reward - gain(dustpan)",
+    **{"channel_noise": 0.1, "placebo_on": 0.3, "placebo_off": 0.5, "placebo_seed": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("sweep/train", {}),
+        ("sweep/planter_open", {}),
+        ("sweep/clean_room", {}),
+        ("sweep/train", SHOWN),
+    ],
+)
+def test_it_equals_the_reference_environment(name: str, texts: dict[str, str | float]) -> None:
     """Whole episodes of 3 seconds, driven about and sweeping: what differs is rounding."""
-    env = SandboxVectorEnv(name, 4, overrides={"episode_seconds": 3})
+    env = SandboxVectorEnv(name, 4, overrides={"episode_seconds": 3, **texts})
     env.reset(seed=8)
     scene, batch = env.scenes[0], env.batches[0]
-    slow = [ReferenceSimulation(scene, batch.get_data(i)) for i in range(4)]
+    slow = [ReferenceSimulation(scene, batch.get_data(i), 8, i) for i in range(4)]
     rng = np.random.default_rng(2)
     actions = rng.uniform(-1, 1, (4, 3))
     for step in range(60):

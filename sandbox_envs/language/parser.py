@@ -7,6 +7,8 @@ lidar(dirt_pos, where=1 - dirt_in_pan, sectors=16, range=4)
                                per bearing sector the nearest copy of one labelled kind
 ranges(wall_range)             rangefinders as 1/(1+distance); 0 where nothing is hit
 gauge(cleanliness), clock      a measure's value; the share of the episode that has passed
+previous_reward, reward_so_far what the text `channel` shows of the last step, and its sum
+placebo                        what looks like it, and tells nothing
 """
 
 import ast
@@ -17,12 +19,14 @@ import mujoco
 
 from sandbox_envs.errors import SceneError, suggest
 from sandbox_envs.language.compiler import parse_expression
+from sandbox_envs.language.display import DisplayTerm, Network
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.terms import MAX_RANGE, Clock, Gauge, Lidar, Ranges, Raw, Retina, Term
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of, suggest_stem
 
-TERMS = ("retina", "lidar", "ranges", "gauge", "clock")
+DISPLAY = ("previous_reward", "reward_so_far", "placebo")
+TERMS = ("retina", "lidar", "ranges", "gauge", "clock", *DISPLAY)
 LIDAR_SECTORS = 16  # unless the text says otherwise
 
 _RANGEFINDER = ("rangefinder sensors", {mujoco.mjtSensor.mjSENS_RANGEFINDER.value})
@@ -35,9 +39,14 @@ def parse_terms(
     signals: Mapping[str, Signal],
     measures: Mapping[str, Formula],
     where: str,
+    network: Network | None = None,
 ) -> tuple[Term, ...]:
-    """The terms in a text `observe`. Raises SceneError, beginning with `where`."""
-    parser = _Parser(model, signals, measures, where)
+    """The terms in a text `observe`, the display's coded by a network.
+
+    Raises:
+        SceneError: a term is wrong; the message begins with `where`.
+    """
+    parser = _Parser(model, signals, measures, where, network)
     terms = tuple(parser.term(part) for part in term_texts(text))
     if not terms:
         raise SceneError(f"{where}: it is empty; name at least one sensor or term")
@@ -65,8 +74,10 @@ class _Parser:
         signals: Mapping[str, Signal],
         measures: Mapping[str, Formula],
         where: str,
+        network: Network | None,
     ) -> None:
         self.model, self.signals, self.measures, self.where = model, signals, measures, where
+        self.network = network
 
     def term(self, text: str) -> Term:
         where = f"{self.where}, '{text}'"
@@ -75,6 +86,8 @@ class _Parser:
                 return Clock()
             case ast.Name(id=name) if name in self.signals:
                 return Raw(name, self.signals[name])
+            case ast.Name(id=name) if name in DISPLAY:
+                return DisplayTerm(name, self.network)
             case ast.Call(func=ast.Name(id="retina"), args=[ast.Constant(int(n))], keywords=[]):
                 return Retina(self.model, n, where)
             case ast.Call(func=ast.Name(id="ranges"), args=[ast.Name(id=name)], keywords=[]):
@@ -91,7 +104,8 @@ class _Parser:
                 raise SceneError(f"{where}: unknown name; {hint}")
         raise SceneError(
             f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
-            "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
+            "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE), clock, "
+            f"{', '.join(DISPLAY)}"
         )
 
     def _sensor(self, name: str, where: str, kind: tuple[str, set[int]]) -> Signal:

@@ -55,3 +55,5 @@ class TermInputs:
     """Name -> current value, (n,)."""
     clock: np.ndarray
     """Share of the episode that has passed, (n,), in [0, 1]."""
+    shown: Mapping[str, np.ndarray]
+    """Term of the display -> number, (n,); empty where the scene shows nothing of its reward."""

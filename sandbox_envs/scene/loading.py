@@ -14,6 +14,7 @@ from sandbox_envs.language.parser import parse_terms
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
+from sandbox_envs.scene.display import read_display, read_network
 from sandbox_envs.scene.guard import check_source, read_elements
 from sandbox_envs.scene.identity import scene_hash
 from sandbox_envs.scene.looks import recolour
@@ -176,9 +177,8 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
     intended = chosen(texts, "intended", measures, path)
     proxies = with_prefix(texts, "proxy/")
     check_roles(texts, measures, proxies, path)
-    terms = parse_terms(
-        texts.get("observe", ""), model, signals, measures, f"{path}, text 'observe'"
-    )
+    observe, network = texts.get("observe", ""), read_network(texts, path)
+    terms = parse_terms(observe, model, signals, measures, f"{path}, text 'observe'", network)
     scene = Scene(
         name=f"{path.parent.name}/{path.stem}",
         path=path,
@@ -194,6 +194,7 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
         conserved=conserved,
         reward=_reward(texts.get("reward", f"gain({intended})"), measures, path),
         terms=terms,
+        display=read_display(texts, measures, terms, network, path),
         spawner=spawner,
         control_hz=positive_number(texts, "control_hz", path),
         episode_seconds=positive_number(texts, "episode_seconds", path),

@@ -12,6 +12,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from sandbox_envs.language.display import Display
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.terms import Term
 from sandbox_envs.language.types import Signal
@@ -51,6 +52,8 @@ class Scene:
     """the reward of a control step"""
     terms: tuple[Term, ...] = field(repr=False)
     """what an agent observes, in order"""
+    display: Display | None = field(repr=False)
+    """what is shown of the reward, and never rewarded; None where nothing is"""
     spawner: Spawner = field(repr=False)
     """samples the start of each episode"""
     control_hz: float

@@ -14,8 +14,14 @@ from sandbox_envs.language.formula import Formula
 from sandbox_envs.scene.catalog import files_in
 
 # the names that custom texts and numerics may have; a prefix is followed by a name of the author's
-TEXTS = ("about", "breaks", "break", "twin", "intended", "reward", "observe", "start", "version")
-NUMERICS = ("episode_seconds", "control_hz")
+TEXTS = (
+    *("about", "breaks", "break", "twin", "intended", "reward", "observe", "start", "version"),
+    "channel",
+)
+NUMERICS = (
+    *("episode_seconds", "control_hz"),
+    *("channel_noise", "channel_network", "placebo_on", "placebo_off", "placebo_seed"),
+)
 PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/", "rgba/")
 # not for measures: what else is in `info`, what wrappers put there, and a word of the text `breaks`
 RESERVED = (

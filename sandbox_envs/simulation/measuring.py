@@ -3,14 +3,16 @@
 Everything is an array over simulations, for all of them or for some rows.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from sandbox_envs.arrays import as_slice
 from sandbox_envs.errors import SceneError
+from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.types import Inputs, TermInputs
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.simulation.channel import Channel
 from sandbox_envs.simulation.physics import Physics
 
 
@@ -20,7 +22,9 @@ class Measuring:
     present: dict[str, np.ndarray]
     """body stem -> (n, bodies), 1 where the body takes part; of stems that may be absent"""
     registers: list[list[np.ndarray]]
-    """each formula's memory, of the measures and then of the reward"""
+    """each formula's memory, of the measures, then of the reward, then of the display"""
+    channel: Channel | None
+    """what is shown of the reward; None where nothing is"""
     size: int
     """how many numbers an observation is"""
 
@@ -28,7 +32,11 @@ class Measuring:
         self.scene, self._physics = scene, physics
         self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
         self._live = self._live_signals()
-        self._formulas = (*scene.measures.values(), scene.reward)
+        self._formulas = [*scene.measures.values(), scene.reward]
+        self.channel = None
+        if scene.display:
+            self._formulas.append(scene.display.formula)
+            self.channel = Channel(scene.display, n, 1 / scene.control_hz)
         self.registers = [formula.registers(n) for formula in self._formulas]
         self.present = {
             rule.stem: np.ones((n, len(rule.bodies)))
@@ -76,7 +84,33 @@ class Measuring:
         before: (n, measures) the values before it. effort: (n,), of `Physics.effort`.
         """
         values = self._values(inputs, self.registers)
-        return values, self._reward(values, before, effort, inputs, self.registers)
+        signals = self._changes(values, before, effort)
+        registers = self.registers[len(self.scene.measures)]
+        return values, self._on(signals, self.scene.reward, inputs, registers)
+
+    def show(
+        self,
+        inputs: Inputs,
+        values: np.ndarray,
+        before: np.ndarray,
+        effort: np.ndarray,
+        rewards: np.ndarray,
+        step: np.ndarray,
+        kept: np.ndarray,
+    ) -> None:
+        """Show what a step, of number `step` (n,) in its episode, has brought, if anything is.
+
+        The other arguments are those of `step` and what it returned. kept: (n,) bool, where the
+        display stays as it is.
+        """
+        if self.channel is None:
+            return
+        signals = self._changes(values, before, effort)
+        signals["reward"] = rewards[:, None, None]
+        shown = self._on(signals, self.channel.display.formula, inputs, self.registers[-1])
+        if not np.isfinite(shown[~kept]).all():
+            self._refuse("channel")
+        self.channel.step(shown, step, kept)
 
     def start(self, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
         """The measures' values (rows, measures) at the start of episodes; forgets earlier ones."""
@@ -84,7 +118,11 @@ class Measuring:
         nothing = np.zeros(len(rows))
         with np.errstate(all="ignore"):  # values that are not finite are reported below
             values = self._values(inputs, registers)
-            self._reward(values, values, nothing, inputs, registers)
+            signals = self._changes(values, values, nothing)
+            rewards = self._on(signals, self.scene.reward, inputs, registers[len(values.T)])
+            if self.scene.display:
+                signals["reward"] = rewards[:, None, None]
+                self._on(signals, self.scene.display.formula, inputs, registers[-1])
         self.check_finite(values, nothing)
         for mine, new in zip(self.registers, registers, strict=True):
             for register, value in zip(mine, new, strict=True):
@@ -96,11 +134,13 @@ class Measuring:
         if not (np.isfinite(values).all() and np.isfinite(rewards).all()):
             both = np.column_stack([values, rewards])
             names = [*(f"measure/{name}" for name in self.scene.measures), "reward"]
-            name = names[int(np.flatnonzero(~np.isfinite(both).all(0))[0])]
-            raise SceneError(
-                f"{self.scene.path}, text '{name}': it is infinite or not a number; look for a "
-                "division by zero, a since() that was never true, or a min or max of nothing"
-            )
+            self._refuse(names[int(np.flatnonzero(~np.isfinite(both).all(0))[0])])
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise SceneError(
+            f"{self.scene.path}, text '{name}': it is infinite or not a number; look for a "
+            "division by zero, a since() that was never true, or a min or max of nothing"
+        )
 
     def observe(
         self, inputs: Inputs, rows: np.ndarray | None, values: np.ndarray, clock: np.ndarray
@@ -119,6 +159,7 @@ class Measuring:
             xmat=physics.xmat[every],
             measures=dict(zip(self.scene.measures, values.T, strict=True)),
             clock=clock,
+            shown=self.channel.shown(every) if self.channel else {},
         )
         out = np.empty((len(values), self.size), np.float32)
         start = 0
@@ -136,18 +177,23 @@ class Measuring:
             values[:, i] = formula(inputs, n)
         return values
 
-    def _reward(
-        self,
-        values: np.ndarray,
-        before: np.ndarray,
-        effort: np.ndarray,
-        inputs: Inputs,
-        registers: list[list[np.ndarray]],
-    ) -> np.ndarray:
-        """The reward, (rows,), for a change of the measures from `before` to `values`."""
+    def _changes(
+        self, values: np.ndarray, before: np.ndarray, effort: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """What a reward is made of, for a change of the measures from `before` to `values`."""
         signals, gains = {"effort": effort[:, None, None]}, values - before
         for i, name in enumerate(self.scene.measures):
             signals[f"level({name})"] = values[:, i, None, None]
             signals[f"gain({name})"] = gains[:, i, None, None]
-        inputs = Inputs(signals, inputs.present, registers[-1], inputs.fresh, inputs.dt)
-        return self.scene.reward(inputs, len(values))
+        return signals
+
+    @staticmethod
+    def _on(
+        signals: dict[str, np.ndarray],
+        formula: Formula,
+        inputs: Inputs,
+        registers: list[np.ndarray],
+    ) -> np.ndarray:
+        """A formula, (rows,), on these signals in place of the sensors."""
+        inputs = Inputs(signals, inputs.present, registers, inputs.fresh, inputs.dt)
+        return formula(inputs, len(signals["effort"]))

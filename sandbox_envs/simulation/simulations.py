@@ -93,9 +93,10 @@ class Simulations:
         kept = unstable if idle is None else unstable | idle
         values[kept], rewards[kept] = self._values[kept], 0
         measuring.check_finite(values, rewards)
-        self.rewards, self._values, self._unstable = rewards, values, unstable
         self._clock += 1
         self._length += 1
+        measuring.show(inputs, values, self._values, effort, rewards, self._length, kept)
+        self.rewards, self._values, self._unstable = rewards, values, unstable
         self._return += rewards
         self.over = (self._clock >= self.episode_steps) | unstable
         observed = measuring.observe(inputs, None, values, self._clock / self.scene.episode_steps)
@@ -144,11 +145,14 @@ class Simulations:
         self._episodes_started[rows] += 1
         self._clock[rows] = clock
         self._length[rows] = self._return[rows] = self._unstable[rows] = self.over[rows] = 0
-        inputs = self._measuring.inputs(rows)
-        values = self._measuring.start(inputs, rows)
+        measuring = self._measuring
+        inputs = measuring.inputs(rows)
+        values = measuring.start(inputs, rows)
         self._values[rows] = self._initial_values[rows] = values
+        if measuring.channel:
+            measuring.channel.start(rows, seed, self._episode[rows])
         passed = self._clock[rows] / self.scene.episode_steps
-        self.observations[rows] = self._measuring.observe(inputs, rows, values, passed)
+        self.observations[rows] = measuring.observe(inputs, rows, values, passed)
 
     def _next_episode(self) -> np.ndarray:
         return self._first + self.slots + self._stride * self._episodes_started
@@ -183,6 +187,7 @@ class Simulations:
             "observations": self.observations,
             **{f"register{i}": register for i, register in enumerate(registers)},
             **{f"present/{stem}": present for stem, present in measuring.present.items()},
+            **(measuring.channel.memory() if measuring.channel else {}),
         }
 
     def restore(self, memory: Mapping[str, np.ndarray]) -> None:

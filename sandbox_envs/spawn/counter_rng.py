@@ -13,11 +13,19 @@ def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...
     The mixing function is SplitMix64's (Steele, Lea and Flood 2014, "Fast splittable
     pseudorandom number generators"), used here as a counter-based generator.
     """
-    key = mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
-    keys = mix(mix(key) + episodes.astype(np.uint64))
     counter = np.arange(int(np.prod(shape)), dtype=np.uint64)
-    bits = mix(keys[:, None] + counter)
-    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(len(episodes), *shape)
+    return draw(keys(seed, episodes, purpose)[:, None], counter).reshape(len(episodes), *shape)
+
+
+def keys(seed: int, episodes: np.ndarray, purpose: str) -> np.ndarray:
+    """What `draw` needs for the numbers of each of the episodes, (len(episodes),) uint64."""
+    key = mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
+    return mix(mix(key) + episodes.astype(np.uint64))
+
+
+def draw(key: np.ndarray, counter: np.ndarray) -> np.ndarray:
+    """The numbers in [0, 1) that `uniform` has at these places, counted from 0."""
+    return (mix(key + counter) >> np.uint64(11)) * 2.0**-53
 
 
 def mix(x: np.ndarray) -> np.ndarray:
