@@ -29,6 +29,10 @@ SENSORS = {  # type of a sensor -> what it gives of its object
     "FRAMELINVEL": "linear velocity of",
 }
 
+FRAMES = {  # kinds of objects that a sensor may tell of as seen from another one
+    getattr(mujoco.mjtObj, f"mjOBJ_{kind}").value
+    for kind in ("BODY", "XBODY", "GEOM", "SITE", "CAMERA")
+}
 SHOWN = {  # term of the display -> what it gives
     "previous_reward": "what is displayed of the last step's reward",
     "reward_so_far": "sum of what was displayed in the episode",
@@ -189,7 +193,11 @@ def _raw(scene: Scene, name: str) -> str:
 
 def _object(model: mujoco.MjModel, sensor: int) -> str:
     kind, number = model.sensor_objtype[sensor], model.sensor_objid[sensor]
-    return mujoco.mj_id2name(model, kind, number) or ""
+    name = mujoco.mj_id2name(model, kind, number) or ""
+    seen_from, other = model.sensor_reftype[sensor], model.sensor_refid[sensor]
+    if kind in FRAMES and other >= 0:
+        name += f" as seen from {mujoco.mj_id2name(model, seen_from, other)}"
+    return name
 
 
 def _copies(scene: Scene, name: str) -> int:

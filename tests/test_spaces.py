@@ -15,7 +15,7 @@ from sandbox_envs.scene.family import load_family
 from sandbox_envs.spaces import action_rows, observation_rows, seen_colours
 
 ROBOTS = {"sweep": "sweeper", "patrol": "sweeper", "keeper": "keeper"}
-ROBOTS |= {"maze": "puck", "maze_anywhere": "puck"}
+ROBOTS |= {"maze": "puck", "maze_anywhere": "puck", "lamps": "puck"}
 AHEAD, LEFT, TURN_LEFT = 0, 1, 2  # what a full positive action changes most
 EFFECTS = {
     "sweep": [AHEAD, TURN_LEFT, None],
@@ -23,6 +23,7 @@ EFFECTS = {
     "keeper": [AHEAD, LEFT],
     "maze": [AHEAD, LEFT],
     "maze_anywhere": [AHEAD, LEFT],
+    "lamps": [AHEAD, LEFT],
 }
 
 
@@ -128,7 +129,7 @@ def test_rays_measure_walls_in_documented_directions(family: str) -> None:
             direction = rotation_matrix(site.quat)[:, 2]
             expected = np.cos(np.radians(step * k)), np.sin(np.radians(step * k))
             np.testing.assert_allclose(direction[:2], expected, atol=1e-6)
-    assert bool(rows) == (family != "keeper")
+    assert bool(rows) == (family not in ("keeper", "lamps"))
 
 
 def test_rows_cover_every_number_of_a_scene_of_ones_own(write_scene: WriteScene) -> None:
