@@ -14,6 +14,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
 from sandbox_envs.simulation.state_view import StateView
+from sandbox_envs.skills import Puck
 
 NEEDS = Requirements(
     bodies=("puck", "blue", "red", "switch"),
@@ -23,7 +24,6 @@ NEEDS = Requirements(
     sensors=("puck_in_blue", "puck_in_red", "puck_at_dial", "switch_is_swapped"),
 )
 PATIENCE = 0.3  # seconds in a lamp without pay
-STIFFNESS, DAMPING = 6.0, 1.5  # shares of the largest force per metre, and per metre in a second
 
 
 class Room:
@@ -31,6 +31,7 @@ class Room:
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
         self.view: StateView = view_of(envs)
+        self.drive = Puck(self.view).drive
         self.patience = round(PATIENCE * envs.scenes[0].control_hz)
 
     def inside(self, sensor: str) -> np.ndarray:
@@ -44,11 +45,6 @@ class Room:
     def lamp(self, red: np.ndarray) -> np.ndarray:
         """Where the red lamp (where `red`, (n,) bool) or the blue one is, (n, 2)."""
         return np.where(red[:, None], self.at("red"), self.at("blue"))
-
-    def drive(self, goal: np.ndarray) -> np.ndarray:
-        """The actions (n, 2) that lead to places (n, 2) and stay there."""
-        velocity = self.view.qvel[:, :2]
-        return np.clip(STIFFNESS * (goal - self.at("puck")) - DAMPING * velocity, -1, 1)
 
 
 def intended(envs: SandboxVectorEnv) -> Policy:
