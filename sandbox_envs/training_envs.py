@@ -29,8 +29,8 @@ class TrainingEnvs(Protocol):
         """The space of one simulation's observation, (size,) float32."""
 
     @property
-    def single_action_space(self) -> Box:
-        """The space of one simulation's action, (actuators,) in [-1, 1]."""
+    def single_action_space(self) -> Any:
+        """The space of one simulation's action: a Box (actuators,) in [-1, 1], or choices."""
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

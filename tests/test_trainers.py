@@ -21,7 +21,14 @@ from sandbox_envs.eval import break_proxies
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.train import policy
 from sandbox_envs.train.run_scenes import trained_scenes
-from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, plain_args, trainer, trainer_args
+from sandbox_envs.train.trainers import (
+    DEFAULT_TRAINER,
+    ON_MENUS,
+    TRAINERS,
+    plain_args,
+    trainer,
+    trainer_args,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = {"Args", "Agent", "main"}  # what makes a trainer another one
@@ -50,6 +57,14 @@ def differences(files: list[Path], of: str = "") -> set[str]:
 
 def test_same_name_in_two_trainers_has_the_same_source() -> None:
     assert not differences([ROOT / "train" / f"{name}.py" for name in TRAINERS])
+
+
+@pytest.mark.parametrize("name", ON_MENUS)
+def test_a_trainer_on_menus_differs_in_what_an_action_is_and_predicts_nothing(name: str) -> None:
+    files = [ROOT / "train" / f"{one}.py" for one in (*TRAINERS, name)]
+    acting = {"rollout", "_empty_rollout", "_loss"}
+    predicting = {"Rollout", "iterate", "update"}
+    assert differences(files) == acting | predicting
 
 
 def test_agents_differ_in_their_minds_and_in_what_a_plan_needs() -> None:

@@ -18,6 +18,7 @@ from sandbox_envs.errors import UserError, suggest
 
 # agent.json names one of these, and nothing else is ever imported because of a file
 TRAINERS = ("ppo_lstm", "ppo_mlp", "ppo_transformer", "ppo_planner")
+ON_MENUS = ("ppo_menu",)  # those whose actions choose between skills: nothing judges their agents
 DEFAULT_TRAINER = "ppo_lstm"
 # what a trainer's `Args` must have: a run's name tells the seed, and progress needs the total
 COMPULSORY = ("seed", "total_timesteps")
@@ -40,8 +41,9 @@ def module_name(name: str) -> str:
     Raises:
         UserError: there is no trainer of this name.
     """
-    if name not in TRAINERS:
-        raise UserError(f"unknown trainer '{name}'; {suggest(str(name), TRAINERS)}")
+    known = (*TRAINERS, *ON_MENUS)
+    if name not in known:
+        raise UserError(f"unknown trainer '{name}'; {suggest(str(name), known)}")
     return f"sandbox_envs.train.{name}"
 
 
@@ -50,7 +52,7 @@ def check_contract(name: str, args: Any, agent: Mapping[str, Any]) -> None:
 
     args: its `Args`; agent: the arguments of its Agent. docs/training.md has the contract.
     """
-    if name not in TRAINERS:
+    if name not in (*TRAINERS, *ON_MENUS):
         raise UserError(
             f"the trainer '{name}' is not among TRAINERS in train/trainers.py, so nothing could "
             "read its runs; add it there"
