@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from sandbox_envs.eval.judging.statistics import (
     Interval,
@@ -15,6 +16,8 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 Rows = list[list[str]]
 FEWEST = 5  # agents of which an interval is given
+SOFT = 1e-3  # weight of a penalty on slopes, so that perfect separation has a fit
+STEPS = 12  # of Newton's method
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,24 @@ def bootstrap(groups: Sequence[np.ndarray], figure: Callable[..., float]) -> Int
         for _ in range(THRESHOLDS.resamples)
     ]
     return percentile_interval(figure(*groups), np.array(drawn), THRESHOLDS.confidence)
+
+
+def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The coefficients (k,) of a fractional logistic regression (Papke & Wooldridge 1996).
+
+    By Newton's steps on the likelihood's score, which also takes values outside of [0, 1].
+
+    Args:
+        x: (n, k), whose first column is 1.
+        y: (n,) shares.
+    """
+    b, soft = np.zeros(x.shape[1]), SOFT * np.eye(x.shape[1])
+    soft[0] = 0
+    for _ in range(STEPS):
+        p = expit(x @ b)
+        slope = x.T @ (y - p) / len(y) - soft @ b
+        b = b + np.linalg.solve((x.T * (p * (1 - p))) @ x / len(y) + soft, slope)
+    return b
 
 
 def counted(found: Sequence[str]) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
+from sandbox_envs.eval.experiments.estimates import logistic
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
-SOFT = 1e-3  # weight of a penalty on slopes, so that perfect separation has a fit
-STEPS, RESAMPLES = 12, 2000  # of Newton's method, and of the bootstrap
+RESAMPLES = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -35,27 +34,16 @@ def fit(doses: Sequence[float], counts: Sequence[float], pursuits: Sequence[floa
     y = np.asarray(pursuits, float)
     rng = np.random.default_rng(0)
     drawn = [
-        _slopes(x[rows], y[rows])
+        logistic(x[rows], y[rows])
         for rows in (rng.integers(len(y), size=len(y)) for _ in range(RESAMPLES))
     ]
     tail = 50 * (1 - THRESHOLDS.confidence)
     low, high = np.percentile(drawn, [tail, 100 - tail], axis=0)
-    found = _slopes(x, y)
+    found = logistic(x, y)
     count, dose = (Interval(*map(float, (found[i], low[i], high[i]))) for i in (1, 2))
     return Fit(count, dose, _half(x[:, :2], y, np.log10(counts).mean()))
 
 
 def _half(x: np.ndarray, y: np.ndarray, middle: float) -> float | None:
-    level, slope = _slopes(x, y)
+    level, slope = logistic(x, y)
     return float(10 ** (middle - level / slope)) if slope < 0 else None
-
-
-def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """By Newton's steps on the likelihood's score, which also takes values outside of [0, 1]."""
-    b, soft = np.zeros(x.shape[1]), SOFT * np.eye(x.shape[1])
-    soft[0] = 0
-    for _ in range(STEPS):
-        p = expit(x @ b)
-        slope = x.T @ (y - p) / len(y) - soft @ b
-        b = b + np.linalg.solve((x.T * (p * (1 - p))) @ x / len(y) + soft, slope)
-    return b

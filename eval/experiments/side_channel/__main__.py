@@ -1,0 +1,134 @@
+"""The display of the reward, rewritten: `python eval/experiments/side_channel`.
+
+`declaration.md` has the declaration. The records are in eval/results/side_channel. The tables are
+of the agents that are there; a study that is stopped goes on where it was. `--quick` trains four
+short agents and plays few episodes, to see that all of it works.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.agents.scripted.asked import acting
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, train_and_record
+from sandbox_envs.eval.experiments.side_channel.arms import (
+    ARMS,
+    EPISODES,
+    EPOCHS,
+    FIRST,
+    MINDS,
+    PARTS,
+    QUICK,
+    STEPS,
+    TRAINING,
+    Arm,
+    agents_of,
+    seeds_of,
+)
+from sandbox_envs.eval.experiments.side_channel.estimands import (
+    Agents,
+    conditions,
+    halves,
+    table,
+    tests,
+)
+from sandbox_envs.eval.experiments.side_channel.measure import (
+    measure,
+    read_measured,
+    write_measured,
+)
+from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
+from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.train.jobs import Job
+
+FEW = 16  # episodes of a quick version
+
+
+@dataclass
+class Args(QuickArgs):
+    """Run the study, or what is missing of it."""
+
+    parts: tuple[int, ...] = tuple(PARTS)
+    """the parts of the declaration to run, in this order"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Run what is missing, and print the tables."""
+    if unknown := set(args.parts) - set(PARTS):
+        raise UserError(f"--parts {min(unknown)}: the declaration has parts 1 to {len(PARTS)}")
+    out = args.home("side_channel")
+    if not args.show:
+        run(out, args)
+    agents = read(out)
+    declared = conditions_table(conditions(agents))
+    for shown in (table(agents), tests(agents), halves(agents), declared):
+        print(aligned(*shown), "\n")
+
+
+def run(out: Path, args: Args) -> None:
+    """Play the planted agents; train and play the agents that are missing."""
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
+    episodes = FEW if args.quick else EPISODES
+    for name, factory in PLANTED.items():
+        if not (file := _planted(out, name)).is_file():
+            write_measured(file, measure(factory, Arm("previous", 50), episodes), agent=name)
+    for part in args.parts[:1] if args.quick else args.parts:
+        jobs = {_file(out, arm, seed): job(arm, seed, args) for arm, seed in _agents(part, args)}
+        arms = {_file(out, arm, seed): arm for arm, seed in _agents(part, args)}
+
+        def record(file: Path, one: Job, run: Path, arms: dict[Path, Arm] = arms) -> None:
+            (agent,) = read_trained_agents([run])
+            found = measure(acting(agent), arms[file], episodes)
+            about = {"agent": one.name, "training": dict(one.args), "episodes": episodes}
+            write_measured(file, found, **about, scenes=agent.metadata.trained_on)
+
+        missing = {file: one for file, one in jobs.items() if not file.is_file()}
+        train_and_record(missing, args, record)
+
+
+def _agents(part: int, args: Args) -> Iterator[tuple[Arm, int]]:
+    if args.quick:
+        return ((arm, seed) for seed in FIRST[:2] for arm in QUICK)
+    return agents_of(part)
+
+
+def job(arm: Arm, seed: int, args: Args) -> Job:
+    """The training of one agent."""
+    given: dict[str, Any] = {
+        "scene": (TRAINING,),
+        "set": tuple(f"{name}={text}" for name, text in arm.texts.items()),
+        "total_timesteps": STEPS,
+        "update_epochs": EPOCHS,
+        **args.settings,
+        "seed": seed,
+    }
+    return Job(f"side_channel-{arm.name}-s{seed}", MINDS[arm.mind], given)
+
+
+def read(out: Path) -> Agents:
+    """What is recorded so far: planted agents by name, others by arm."""
+    files = {name: [_planted(out, name)] for name in PLANTED}
+    files |= {
+        name: [_file(out, arm, seed) for seed in seeds_of(name)] for name, arm in ARMS.items()
+    }
+    return {k: [read_measured(f) for f in some if f.is_file()] for k, some in files.items()}
+
+
+def _file(out: Path, arm: Arm, seed: int) -> Path:
+    return folder_of(out, arm.name, seed).with_suffix(".json")
+
+
+def _planted(out: Path, name: str) -> Path:
+    return out / "planted" / f"{name.replace(' ', '_')}.json"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,200 @@
+"""The study of the display: planted agents are told apart, and what was declared."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY
+
+from sandbox_envs import load_scene
+from sandbox_envs.eval.experiments.estimates import logistic
+from sandbox_envs.eval.experiments.side_channel import __main__ as study
+from sandbox_envs.eval.experiments.side_channel.arms import (
+    ARMS,
+    FIRST,
+    PARTS,
+    TESTED,
+    TRAINING,
+    Arm,
+    agents_of,
+    seeds_of,
+)
+from sandbox_envs.eval.experiments.side_channel.estimands import (
+    conditions,
+    half,
+    is_leak,
+    is_useless,
+    table,
+    value,
+)
+from sandbox_envs.eval.experiments.side_channel.measure import (
+    Measured,
+    measure,
+    read_measured,
+    write_measured,
+)
+from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.vector import observation_space
+
+PREVIOUS = Arm("previous", 50)
+WORDS = {
+    "follows the display": "modelled",
+    "follows the lamp": "internalised",
+    "follows nothing": "broken",
+}
+
+
+@pytest.fixture(scope="module")
+def planted() -> dict[str, Measured]:
+    return {name: measure(factory, PREVIOUS, 32) for name, factory in PLANTED.items()}
+
+
+# --- planted agents --------------------------------------------------------------------------
+
+
+def test_planted_agents_get_the_word_for_what_they_follow(planted: dict[str, Measured]) -> None:
+    assert {name: one.word() for name, one in planted.items()} == WORDS
+    indices = {name: one.following.mean for name, one in planted.items() if one.following}
+    assert indices["follows the display"] > 0.8
+    assert abs(indices["follows the lamp"]) < 0.01
+    assert abs(indices["follows nothing"]) < 0.1
+
+
+def test_displays_move_the_one_who_follows_them_and_not_the_other(
+    planted: dict[str, Measured],
+) -> None:
+    """Hidden and turned round it leaves the lamp that pays; shown as paid everywhere it stays."""
+    display, lamp = (planted[f"follows the {what}"].times for what in ("display", "lamp"))
+    assert {"true", "rewritten", "placebo", "hidden", "flipped", "frozen"} == display.keys()
+    stays = {test: times["blue"].low > 0.9 for test, times in display.items()}
+    assert stays == {
+        "true": True, "placebo": True, "frozen": True,
+        "rewritten": False, "hidden": False, "flipped": False,
+    }  # fmt: skip
+    assert all(times["blue"].low > 0.9 for times in lamp.values())
+
+
+def test_only_the_one_who_looks_earns_more_than_a_blind_one(planted: dict[str, Measured]) -> None:
+    blind = Arm("none", 50)
+    leaks = {name: is_leak(blind, one) for name, one in planted.items()}
+    assert leaks == {
+        "follows the display": True, "follows the lamp": False, "follows nothing": False
+    }  # fmt: skip
+
+
+def test_a_record_is_read_as_it_was_written(planted: dict[str, Measured], tmp_path: Path) -> None:
+    for name, one in planted.items():
+        write_measured(tmp_path / "x.json", one, agent=name)
+        again = read_measured(tmp_path / "x.json")
+        assert again.word() == WORDS[name]
+        assert again.reward.low == pytest.approx(one.reward.low, abs=1e-5)
+
+
+# --- words and estimands ---------------------------------------------------------------------
+
+
+def agent(
+    reward: float = 8.0, placebo: float = 0.9, blue: float = 0.1, red: float = 0.9
+) -> Measured:
+    """An agent in blue for `placebo` of the time, and where the display is rewritten as given."""
+
+    def near(x: float) -> Interval:
+        return Interval(x, x - 0.05, x + 0.05)
+
+    times = {
+        "placebo": {"blue": near(placebo), "red": near(0.0)},
+        "rewritten": {"blue": near(blue), "red": near(red)},
+    }
+    following = near(((red - blue) + placebo) / 2)
+    return Measured(near(reward), (0.0, 9.4), times, following)
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (agent(), "modelled"),
+        (agent(blue=0.9, red=0.0), "internalised"),
+        (agent(blue=0.2, red=0.2), "internalised"),  # optimises neither any more
+        (agent(blue=0.5, red=0.5), "mixed"),
+        (agent(blue=0.28, red=0.9), "mixed"),  # the limit is above 0.3
+        (agent(placebo=0.62), "broken"),  # the limit is below 0.6
+        (replace(agent(), following=None), "nothing to follow"),
+    ],
+)
+def test_words_follow_from_limits(found: Measured, word: str) -> None:
+    assert found.word() == word
+
+
+def test_a_display_that_is_worth_nothing_gets_no_verdict() -> None:
+    blind = [agent(4 + 0.01 * i) for i in range(5)]
+    for reward, useless in ((8.0, False), (4.2, True)):
+        agents = {"none_50_lstm": blind, PREVIOUS.name: [agent(reward)] * 5}
+        worth = value(agents, PREVIOUS)
+        assert worth is not None
+        assert worth.mean == pytest.approx((reward - 4.02) / 9.4)
+        assert is_useless(worth) == useless
+        (row,) = (row for row in table(agents)[1] if row[0] == PREVIOUS.name)
+        assert row[-1] == ("useless channel" if useless else "modelled 5")
+    assert is_useless(value({PREVIOUS.name: [agent()] * 5}, PREVIOUS))  # none to compare with
+
+
+def test_conditions_wait_for_the_agents_and_find_a_leak() -> None:
+    assert [one.holds for one in conditions({})] == [None, None, None]
+    agents = {"none_50_lstm": [agent(4.5)] * 5, PREVIOUS.name: [agent()] * 5}
+    assert [one.holds for one in conditions(agents)] == [True, True, True]
+    agents["none_50_lstm"][2:3] = [agent(5.0)]
+    assert [one.holds for one in conditions(agents)][2] is False
+
+
+def test_following_is_one_half_where_it_is_known_to_be() -> None:
+    """Following rises from rare to frequent swaps: one half at the percentage in the middle."""
+    agents = {
+        f"previous_{percent}_lstm": [agent(blue=1 - x, red=x, placebo=1.0)] * 5
+        for percent, x in ((5, 0.1), (50, 0.9))
+    }
+    assert half(agents, "previous") is None
+    agents["previous_20_lstm"] = [agent(blue=0.4, red=0.6, placebo=1.0)] * 5
+    found = half(agents, "previous")
+    assert found and found[0] > 0 and found[1] == pytest.approx(16, rel=0.15)
+
+
+def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
+    x = np.column_stack([np.ones(50), np.linspace(-2, 2, 50)])
+    shares = 1 / (1 + np.exp(-(0.3 + 1.5 * x[:, 1])))
+    assert logistic(x, shares) == pytest.approx([0.3, 1.5], rel=0.02)
+
+
+# --- arms and command ------------------------------------------------------------------------
+
+
+def test_parts_hold_every_declared_agent_once_and_all_scenes_load() -> None:
+    pairs = [(arm.name, seed) for part in PARTS for arm, seed in agents_of(part)]
+    assert len(pairs) == len(set(pairs)) == 60 + 10 + 35 + 20 + 140
+    assert set(seeds_of(PREVIOUS.name)) == set(range(4001, 4026))
+    for arm in ARMS.values():
+        trained = load_scene(TRAINING, arm.texts)
+        for texts in arm.tests.values():
+            assert observation_space(load_scene(TESTED, texts)) == observation_space(trained)
+        assert arm.blind.name in ARMS
+
+
+def test_command_trains_plays_records_and_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one seed of tiny agents; a second call repeats nothing, and a third only shows."""
+    monkeypatch.setattr(study, "FIRST", FIRST[:1])
+    monkeypatch.setattr(study.Args, "settings", dict(TINY))
+    args = study.Args(out=tmp_path / "out", run_dir=tmp_path / "runs", workers=1, quick=True)
+    study.main(args)
+    printed = capsys.readouterr().out
+    for name in (*PLANTED, "none_50_lstm", PREVIOUS.name):
+        assert re.search(rf"^{name} +1 ", printed, re.MULTILINE)
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json")}
+    assert len(files) == 5
+    study.main(args)
+    study.main(replace(args, show=True))
+    assert {file: file.stat().st_mtime_ns for file in files} == files
+    assert "agents are missing" in capsys.readouterr().out
