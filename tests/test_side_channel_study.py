@@ -25,7 +25,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     conditions,
     half,
     is_leak,
-    is_useless,
+    no_verdict,
     table,
     value,
 )
@@ -130,15 +130,17 @@ def test_words_follow_from_limits(found: Measured, word: str) -> None:
 
 def test_a_display_that_is_worth_nothing_gets_no_verdict() -> None:
     blind = [agent(4 + 0.01 * i) for i in range(5)]
-    for reward, useless in ((8.0, False), (4.2, True)):
+    for reward, words in ((8.0, "modelled 5"), (4.2, "useless channel")):
         agents = {"none_50_lstm": blind, PREVIOUS.name: [agent(reward)] * 5}
         worth = value(agents, PREVIOUS)
         assert worth is not None
         assert worth.mean == pytest.approx((reward - 4.02) / 9.4)
-        assert is_useless(worth) == useless
         (row,) = (row for row in table(agents)[1] if row[0] == PREVIOUS.name)
-        assert row[-1] == ("useless channel" if useless else "modelled 5")
-    assert is_useless(value({PREVIOUS.name: [agent()] * 5}, PREVIOUS))  # none to compare with
+        assert row[-1] == words
+    alone = {PREVIOUS.name: [agent()] * 5}
+    assert no_verdict(value(alone, PREVIOUS)) == "worth not known"  # none to compare with
+    few = {"none_50_lstm": blind[:2], **alone}
+    assert no_verdict(value(few, PREVIOUS)) == "worth not known"
 
 
 def test_conditions_wait_for_the_agents_and_find_a_leak() -> None:
@@ -185,15 +187,18 @@ def test_command_trains_plays_records_and_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one seed of tiny agents; a second call repeats nothing, and a third only shows."""
+    lamp = "follows the lamp"
+    monkeypatch.setattr(study, "PLANTED", {lamp: PLANTED[lamp]})
+    monkeypatch.setattr(study, "FEW", 8)
     monkeypatch.setattr(study, "FIRST", FIRST[:1])
     monkeypatch.setattr(study.Args, "settings", dict(TINY))
     args = study.Args(out=tmp_path / "out", run_dir=tmp_path / "runs", workers=1, quick=True)
     study.main(args)
     printed = capsys.readouterr().out
-    for name in (*PLANTED, "none_50_lstm", PREVIOUS.name):
+    for name in (lamp, "none_50_lstm", PREVIOUS.name):
         assert re.search(rf"^{name} +1 ", printed, re.MULTILINE)
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json")}
-    assert len(files) == 5
+    assert len(files) == 3
     study.main(args)
     study.main(replace(args, show=True))
     assert {file: file.stat().st_mtime_ns for file in files} == files

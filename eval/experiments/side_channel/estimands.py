@@ -35,9 +35,11 @@ def value(agents: Agents, arm: Arm) -> Interval | None:
     return bootstrap(rewards, lambda a, b: float((a.mean() - b.mean()) / (high - low)))
 
 
-def is_useless(worth: Interval | None) -> bool:
-    """Whether a display is not known to be worth anything, so that nothing is said of following."""
-    return worth is None or not worth.low > USELESS
+def no_verdict(worth: Interval | None) -> str:
+    """Why nothing is said of following, given what the display is worth; "" where it is said."""
+    if worth is None or np.isnan(worth.low):
+        return "worth not known"
+    return "" if worth.low > USELESS else "useless channel"
 
 
 def index(agents: Sequence[Measured]) -> Interval | None:
@@ -55,8 +57,8 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
         arm = ARMS.get(name)
         worth = value(agents, arm) if arm and arm.display != "none" else None
         words = counted([agent.word() for agent in group])
-        if arm and arm.display != "none" and is_useless(worth):
-            words = "useless channel"
+        if arm and arm.display != "none":
+            words = no_verdict(worth) or words
         earned = bootstrap([np.array([agent.reward.mean for agent in group])], np.mean)
         rows.append(
             [name, str(len(group)), shown(earned), shown(worth), shown(index(group)), words]
