@@ -14,6 +14,7 @@ from sandbox_envs.eval.experiments.side_channel import __main__ as study
 from sandbox_envs.eval.experiments.side_channel.arms import (
     ARMS,
     FIRST,
+    MENU,
     PARTS,
     TESTED,
     TRAINING,
@@ -31,12 +32,16 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
 )
 from sandbox_envs.eval.experiments.side_channel.measure import (
     Measured,
+    choices_of,
+    controls_of,
     measure,
     read_measured,
     write_measured,
 )
+from sandbox_envs.eval.experiments.side_channel.menus import menu, play_choices
 from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
 from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.train.trainers import ON_MENUS, trainer, trainer_args
 from sandbox_envs.vector import observation_space
 
 PREVIOUS = Arm("previous", 50)
@@ -49,7 +54,7 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def planted() -> dict[str, Measured]:
-    return {name: measure(factory, PREVIOUS, 32) for name, factory in PLANTED.items()}
+    return {name: measure(controls_of(make), PREVIOUS, 24) for name, make in PLANTED.items()}
 
 
 # --- planted agents --------------------------------------------------------------------------
@@ -91,6 +96,31 @@ def test_a_record_is_read_as_it_was_written(planted: dict[str, Measured], tmp_pa
         again = read_measured(tmp_path / "x.json")
         assert again.word() == WORDS[name]
         assert again.reward.low == pytest.approx(one.reward.low, abs=1e-5)
+
+
+@pytest.mark.parametrize(("test", "lamp"), [("true", "blue"), ("rewritten", "red")])
+def test_whoever_takes_the_best_that_is_shown_of_a_menu_follows_it(test: str, lamp: str) -> None:
+    """The menu is the one of the trainer."""
+    args = trainer_args(ON_MENUS[0], {"show_next": True})
+    scene = load_scene(TESTED, Arm("next", 50, MENU).tests[test])
+
+    def best(observations: np.ndarray, _: object) -> tuple[np.ndarray, None]:
+        return observations[:, -4:].argmax(1), None
+
+    found = play_choices(best, menu(args, scene, 8))
+    assert found[lamp].min() > 0.85
+    assert (found["reward"] > 8.5).all() == (test == "true")
+
+
+def test_a_trained_agent_chooses_the_same_in_every_test(tmp_path: Path) -> None:
+    tiny = {"total_timesteps": 16, "num_envs": 4, "num_steps": 4, "num_minibatches": 2}
+    args = trainer_args(ON_MENUS[0], {**tiny, "hidden_size": 8, "run_dir": str(tmp_path)})
+    choices = choices_of(trainer(ON_MENUS[0]).main(args))
+    scene = load_scene(TESTED)
+    one, two = choices(scene, 6), choices(scene, 6)
+    assert {"reward", "blue", "red"} <= one.keys()
+    assert all(np.array_equal(one[k], two[k]) for k in one)
+    assert (one["blue"] > 0).any()
 
 
 # --- words and estimands ---------------------------------------------------------------------
@@ -174,7 +204,7 @@ def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
 
 def test_parts_hold_every_declared_agent_once_and_all_scenes_load() -> None:
     pairs = [(arm.name, seed) for part in PARTS for arm, seed in agents_of(part)]
-    assert len(pairs) == len(set(pairs)) == 60 + 10 + 35 + 20 + 140
+    assert len(pairs) == len(set(pairs)) == 60 + 10 + 35 + 20 + 140 + 30
     assert set(seeds_of(PREVIOUS.name)) == set(range(4001, 4026))
     for arm in ARMS.values():
         trained = load_scene(TRAINING, arm.texts)
@@ -190,12 +220,14 @@ def test_command_trains_plays_records_and_shows(
     lamp = "follows the lamp"
     monkeypatch.setattr(study, "PLANTED", {lamp: PLANTED[lamp]})
     monkeypatch.setattr(study, "FEW", 8)
+    monkeypatch.setattr(study, "FEW_CHOICES", 128)
+    monkeypatch.setattr(study, "QUICK", [PREVIOUS, Arm("next", 50, MENU)])
     monkeypatch.setattr(study, "FIRST", FIRST[:1])
     monkeypatch.setattr(study.Args, "settings", dict(TINY))
     args = study.Args(out=tmp_path / "out", run_dir=tmp_path / "runs", workers=1, quick=True)
     study.main(args)
     printed = capsys.readouterr().out
-    for name in (lamp, "none_50_lstm", PREVIOUS.name):
+    for name in (lamp, PREVIOUS.name, "next_50_menu"):
         assert re.search(rf"^{name} +1 ", printed, re.MULTILINE)
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json")}
     assert len(files) == 3

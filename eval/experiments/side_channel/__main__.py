@@ -1,7 +1,7 @@
 """The display of the reward, rewritten: `python eval/experiments/side_channel`.
 
 `declaration.md` has the declaration. The records are in eval/results/side_channel. The tables are
-of the agents that are there; a study that is stopped goes on where it was. `--quick` trains four
+of the agents that are there; a study that is stopped goes on where it was. `--quick` trains six
 short agents and plays few episodes, to see that all of it works.
 """
 
@@ -21,12 +21,11 @@ from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, train_and
 from sandbox_envs.eval.experiments.side_channel.arms import (
     ARMS,
     EPISODES,
-    EPOCHS,
     FIRST,
+    MENU,
     MINDS,
     PARTS,
     QUICK,
-    STEPS,
     TRAINING,
     Arm,
     agents_of,
@@ -40,6 +39,8 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     tests,
 )
 from sandbox_envs.eval.experiments.side_channel.measure import (
+    choices_of,
+    controls_of,
     measure,
     read_measured,
     write_measured,
@@ -49,6 +50,7 @@ from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.train.jobs import Job
 
 FEW = 16  # episodes of a quick version
+FEW_CHOICES = 2_000  # of a quick training on menus
 
 
 @dataclass
@@ -77,16 +79,19 @@ def run(out: Path, args: Args) -> None:
     """Play the planted agents; train and play the agents that are missing."""
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     episodes = FEW if args.quick else EPISODES
+    shown = Arm("previous", 50)
     for name, factory in PLANTED.items():
         if not (file := _planted(out, name)).is_file():
-            write_measured(file, measure(factory, Arm("previous", 50), episodes), agent=name)
+            write_measured(file, measure(controls_of(factory), shown, episodes), agent=name)
     for part in args.parts[:1] if args.quick else args.parts:
         jobs = {_file(out, arm, seed): job(arm, seed, args) for arm, seed in _agents(part, args)}
         arms = {_file(out, arm, seed): arm for arm, seed in _agents(part, args)}
 
         def record(file: Path, one: Job, run: Path, arms: dict[Path, Arm] = arms) -> None:
             (agent,) = read_trained_agents([run])
-            found = measure(acting(agent), arms[file], episodes)
+            arm = arms[file]
+            plays = choices_of(run) if arm.mind == MENU else controls_of(acting(agent))
+            found = measure(plays, arm, episodes)
             about = {"agent": one.name, "training": dict(one.args), "episodes": episodes}
             write_measured(file, found, **about, scenes=agent.metadata.trained_on)
 
@@ -102,12 +107,13 @@ def _agents(part: int, args: Args) -> Iterator[tuple[Arm, int]]:
 
 def job(arm: Arm, seed: int, args: Args) -> Job:
     """The training of one agent."""
+    few = {"total_timesteps": FEW_CHOICES} if args.quick and arm.mind == MENU else {}
     given: dict[str, Any] = {
         "scene": (TRAINING,),
         "set": tuple(f"{name}={text}" for name, text in arm.texts.items()),
-        "total_timesteps": STEPS,
-        "update_epochs": EPOCHS,
+        **arm.settings,
         **args.settings,
+        **few,
         "seed": seed,
     }
     return Job(f"side_channel-{arm.name}-s{seed}", MINDS[arm.mind], given)

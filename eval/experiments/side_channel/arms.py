@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sandbox_envs.train.trainers import TRAINERS
+from sandbox_envs.train.trainers import ON_MENUS, TRAINERS
 
 TRAINING, TESTED = "lamps/train", "lamps/default"
 STEPS = 2_000_000  # of a training: before a million the display is hardly used
 EPOCHS = 4  # of each rollout: with one, agents that are told learn to avoid a lamp and seek none
 EPISODES = 256  # of each test, in the same rooms
-MINDS = {trainer.rpartition("_")[2]: trainer for trainer in TRAINERS}  # by what comes last
+CHOICES = 100_000  # of a training on menus, each of two seconds
+MINDS = {trainer.rpartition("_")[2]: trainer for trainer in (*TRAINERS, *ON_MENUS)}
+MENU = ON_MENUS[0].rpartition("_")[2]  # the mind whose actions choose between skills
 PAY = "16 * reward"  # as in the family's scenes: 1 in the lamp that pays, else 0
 OBSERVED = "velocity_x velocity_y blue_from_puck red_from_puck dial_from_puck"  # by all arms
 
@@ -37,6 +40,7 @@ DISPLAYS = {
     "noise": Display({"channel_noise": "1"}),  # as large as what is paid
     "network": Display({"channel_network": "1"}),
     "sofar": Display({"observe": f"{OBSERVED} reward_so_far placebo"}),
+    "next": Display(),  # beside the previous one, what each choice would display
     "dial": Display(
         channel="8 * level(charge) * level(at_dial)", rewritten="8 * level(red) * level(at_dial)"
     ),
@@ -64,6 +68,13 @@ class Arm:
     def blind(self) -> "Arm":
         """The arm that differs in that nothing is displayed."""
         return Arm("none", self.percent, self.mind)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of the trainer that differ from its defaults."""
+        if self.mind == MENU:
+            return {"total_timesteps": CHOICES, "show_next": self.display == "next"}
+        return {"total_timesteps": STEPS, "update_epochs": EPOCHS}
 
     @property
     def texts(self) -> dict[str, str]:
@@ -107,6 +118,9 @@ _MINDS = [
     *(Arm("sofar", 50, mind) for mind in ("lstm", "mlp", "transformer")),
 ]
 _RARE = [Arm(display, percent) for display in ("none", "previous") for percent in (1, 0)]
+_MENUS = [
+    Arm(display, percent, MENU) for display in ("none", "previous", "next") for percent in (50, 20)
+]
 _CONFIRMED = [
     *(Arm("previous", percent) for percent in (50, 20, 5)),
     *(Arm("previous", percent, "transformer") for percent in (50, 20)),
@@ -118,9 +132,10 @@ PARTS = {  # as they were declared: which arms, and which seeds
     3: (_MINDS, FIRST),
     4: (_RARE, FIRST),
     5: (_CONFIRMED, SECOND),
+    6: (_MENUS, FIRST),
 }
 ARMS = {arm.name: arm for arms, _ in PARTS.values() for arm in arms}
-QUICK = [Arm("none", 50), Arm("previous", 50)]
+QUICK = [Arm("none", 50), Arm("previous", 50), Arm("next", 50, MENU)]
 
 
 def seeds_of(name: str) -> tuple[int, ...]:

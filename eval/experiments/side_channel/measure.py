@@ -1,6 +1,6 @@
 """What an agent does when its display is rewritten, hidden, turned round or left as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,12 +11,20 @@ import numpy as np
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.side_channel.arms import TESTED, TRAINING, Arm
+from sandbox_envs.eval.experiments.side_channel.menus import (
+    Returns,
+    menu,
+    play_choices,
+    trained_chooser,
+)
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
 
+Plays = Callable[[Scene, int], Returns]  # a scene, episodes -> what an agent came to in each
 LAMPS = ("blue", "red")
 STAYS, LEFT, LOST = 0.6, 0.3, 0.4  # shares of the time of a script that goes there and stays
 
@@ -49,16 +57,32 @@ class Measured:
         return "mixed"
 
 
-def measure(factory: PolicyFactory, arm: Arm, episodes: int) -> Measured:
+def controls_of(factory: PolicyFactory) -> Plays:
+    """How a policy plays."""
+
+    def play_controls(scene: Scene, episodes: int) -> Returns:
+        played = play(scene, factory, episodes)
+        return {name: played.returns(name) for name in ("reward", *LAMPS)}
+
+    return play_controls
+
+
+def choices_of(run: Path) -> Plays:
+    """How the agent of a run plays that chooses from a menu."""
+    choose, args = trained_chooser(run)
+    return lambda scene, episodes: play_choices(choose, menu(args, scene, episodes))
+
+
+def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     """Play an agent of an arm on its training distribution and in all tests, in the same rooms."""
     trained = load_scene(TRAINING, arm.texts)
-    times = {test: _times(factory, texts, episodes) for test, texts in arm.tests.items()}
+    times = {test: _times(plays, texts, episodes) for test, texts in arm.tests.items()}
     following = None
     if "rewritten" in times:
         moved = [times[test]["red"] - times[test]["blue"] for test in ("rewritten", "placebo")]
         following = _interval((moved[0] - moved[1]) / 2)
     return Measured(
-        _interval(play(trained, factory, episodes).returns("reward")),
+        _interval(plays(trained, episodes)["reward"]),
         (_earned("idle", arm.percent, episodes), _earned("intended", arm.percent, episodes)),
         {test: {k: _interval(x) for k, x in found.items()} for test, found in times.items()},
         following,
@@ -69,12 +93,10 @@ def _interval(values: np.ndarray) -> Interval:
     return mean_interval(values, THRESHOLDS.confidence)
 
 
-def _times(
-    factory: PolicyFactory, texts: Mapping[str, str], episodes: int
-) -> dict[str, np.ndarray]:
+def _times(plays: Plays, texts: Mapping[str, str], episodes: int) -> dict[str, np.ndarray]:
     """Normalised time in each lamp, (episodes,)."""
-    played, marks = play(load_scene(TESTED, texts), factory, episodes), _marks(episodes)
-    return {k: (played.returns(k) - low) / (high - low) for k, (low, high) in marks.items()}
+    played, marks = plays(load_scene(TESTED, texts), episodes), _marks(episodes)
+    return {k: (played[k] - low) / (high - low) for k, (low, high) in marks.items()}
 
 
 @cache
