@@ -19,11 +19,13 @@ from mujoco.batch import Batch
 
 from sandbox_envs.arrays import fits
 from sandbox_envs.errors import UserError
+from sandbox_envs.menu import MenuVectorEnv
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.vector import OF_THE_END, SandboxVectorEnv
 
+PLAIN = (SandboxVectorEnv, MenuVectorEnv)
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
@@ -200,14 +202,15 @@ class ReplaceReward(SandboxVectorWrapper):
 
 
 def wrappers_around(envs: TrainingEnvs) -> list[str]:
-    """The class names of all that is around a `SandboxVectorEnv`, outermost first.
+    """The class names of all that is around a `SandboxVectorEnv` or a menu, outermost first.
 
-    A subclass of `SandboxVectorEnv` counts as a wrapper, as it may change as much.
+    A subclass of either counts as a wrapper, as it may change as much. A menu itself does not: what
+    is chosen from is among its trainer's arguments.
     """
     stack: list[Any] = [envs]
     while hasattr(stack[-1], "env"):
         stack.append(stack[-1].env)
-    return [type(part).__name__ for part in stack if type(part) is not SandboxVectorEnv]
+    return [type(part).__name__ for part in stack if type(part) not in PLAIN]
 
 
 def _last_of(
