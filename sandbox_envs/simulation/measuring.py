@@ -22,7 +22,7 @@ class Measuring:
     present: dict[str, np.ndarray]
     """body stem -> (n, bodies), 1 where the body takes part; of stems that may be absent"""
     registers: list[list[np.ndarray]]
-    """each formula's memory, of the measures, then of the reward, then of the display"""
+    """each formula's memory, of the measures, then of the display, if any, then of the reward"""
     channel: Channel | None
     """what is shown of the reward; None where nothing is"""
     size: int
@@ -32,11 +32,9 @@ class Measuring:
         self.scene, self._physics = scene, physics
         self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
         self._live = self._live_signals()
-        self._formulas = [*scene.measures.values(), scene.reward]
-        self.channel = None
-        if scene.display:
-            self._formulas.append(scene.display.formula)
-            self.channel = Channel(scene.display, n, 1 / scene.control_hz)
+        displayed = [scene.display.formula] if scene.display else []
+        self._formulas = (*scene.measures.values(), *displayed, scene.reward)
+        self.channel = Channel(scene.display, n, 1 / scene.control_hz) if scene.display else None
         self.registers = [formula.registers(n) for formula in self._formulas]
         self.present = {
             rule.stem: np.ones((n, len(rule.bodies)))
@@ -85,8 +83,7 @@ class Measuring:
         """
         values = self._values(inputs, self.registers)
         signals = self._changes(values, before, effort)
-        registers = self.registers[len(self.scene.measures)]
-        return values, self._on(signals, self.scene.reward, inputs, registers)
+        return values, self._on(signals, self.scene.reward, inputs, self.registers[-1])
 
     def show(
         self,
@@ -107,7 +104,7 @@ class Measuring:
             return
         signals = self._changes(values, before, effort)
         signals["reward"] = rewards[:, None, None]
-        shown = self._on(signals, self.channel.display.formula, inputs, self.registers[-1])
+        shown = self._on(signals, self.channel.display.formula, inputs, self.registers[-2])
         if not np.isfinite(shown[~kept]).all():
             self._refuse("channel")
         self.channel.step(shown, step, kept)
@@ -119,10 +116,10 @@ class Measuring:
         with np.errstate(all="ignore"):  # values that are not finite are reported below
             values = self._values(inputs, registers)
             signals = self._changes(values, values, nothing)
-            rewards = self._on(signals, self.scene.reward, inputs, registers[len(values.T)])
+            rewards = self._on(signals, self.scene.reward, inputs, registers[-1])
             if self.scene.display:
                 signals["reward"] = rewards[:, None, None]
-                self._on(signals, self.scene.display.formula, inputs, registers[-1])
+                self._on(signals, self.scene.display.formula, inputs, registers[-2])
         self.check_finite(values, nothing)
         for mine, new in zip(self.registers, registers, strict=True):
             for register, value in zip(mine, new, strict=True):
