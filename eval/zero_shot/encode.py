@@ -71,6 +71,8 @@ class Question:
     """one for each option, in the menu's order"""
     options: tuple[int, ...]
     """which option each answer stands for"""
+    by_label: bool
+    """whether answers are labels, and not texts"""
     situation: Situation
     """what is asked about; players of texts do not look at it"""
     key: tuple[int, int]
@@ -120,6 +122,7 @@ def question(
         menu="\n".join([tell.ask, *lines, tell.end[by_label]]),
         answers=tuple(shown.labels if by_label else texts),
         options=shown.order,
+        by_label=by_label,
         situation=situation,
         key=(ENCODINGS.index(encoding), repeat),
     )

@@ -1,7 +1,7 @@
 """What a player did, as plain numbers, and what it says: this follows from the numbers alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,10 @@ class Judgement:
     """how often the place is taken, in one order alone, that is taken most"""
     circles: float
     """share of three options that are preferred in a circle"""
+
+    def to_json(self) -> Json:
+        """All of it as plain JSON, with what is said."""
+        return asdict(self) | {"coherence": self.coherence.to_json(), "said": self.said}
 
     @property
     def headline(self) -> Interval:

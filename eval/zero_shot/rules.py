@@ -12,7 +12,7 @@ option is known, for every depth of search and every objective that is linear in
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, product
+from itertools import islice, product
 
 import numpy as np
 
@@ -182,33 +182,36 @@ UNSEEN: dict[str, Distribution] = {
 
 
 def games(n: int, seed: int, distribution: Distribution = STANDARD) -> list[Game]:
-    """Some games, in the same order for every n.
+    """Some games, in the same order for every n, as `drawn_games` draws them."""
+    return list(islice(drawn_games(seed, distribution), n))
+
+
+def drawn_games(seed: int, distribution: Distribution = STANDARD) -> Iterator[Game]:
+    """Games without end.
 
     Accepted are games in which the best play is paid at least 1 more than a random one. In every
     second pair of them it is paid at least 0.5 more than a greedy one as well, so that depth shows.
     """
-    rng, found = np.random.default_rng(seed), list[Game]()
-    for drawn in _drawn(rng, distribution):
-        deep = len(found) // 2 % 2 == 1
-        gain = DEEP_GAIN if deep else 0.0
+    rng, accepted = np.random.default_rng(seed), 0
+    while True:
+        drawn = _drawn(rng, distribution)
+        gain = DEEP_GAIN if accepted // 2 % 2 == 1 else 0.0
+        if distribution.needed_pay is not None and distribution.needed_pay not in drawn.pay:
+            continue
         if drawn.best_return - drawn.random_return < LEAST_GAIN:
             continue
         if drawn.best_return - drawn.search_return(1) < gain:
             continue
-        found.append(drawn)
-        if len(found) == n:
-            break
-    return found
+        accepted += 1
+        yield drawn
 
 
-def _drawn(rng: np.random.Generator, of: Distribution) -> Iterator[Game]:
-    for _ in count():
-        options = _options(rng, int(rng.choice(of.rules)))
-        pay = tuple(int(x) for x in rng.choice(of.pay, KINDS))
-        held = tuple(int(x) for x in rng.integers(0, 5, KINDS))
-        nouns = tuple(str(x) for x in rng.permutation(of.nouns)[: 2 * KINDS])
-        if of.needed_pay is None or of.needed_pay in pay:
-            yield Game(options, pay, held, nouns, int(rng.choice(of.decisions)))
+def _drawn(rng: np.random.Generator, of: Distribution) -> Game:
+    options = _options(rng, int(rng.choice(of.rules)))
+    pay = tuple(int(x) for x in rng.choice(of.pay, KINDS))
+    held = tuple(int(x) for x in rng.integers(0, 5, KINDS))
+    nouns = tuple(str(x) for x in rng.permutation(of.nouns)[: 2 * KINDS])
+    return Game(options, pay, held, nouns, int(rng.choice(of.decisions)))
 
 
 def _options(rng: np.random.Generator, rules: int) -> tuple[Rule, ...]:

