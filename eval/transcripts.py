@@ -8,16 +8,14 @@ that begins with how well the whole game went. `eval/zero_shot/transcripts.py` s
     python eval/transcripts.py none.jsonl --share 0         no player has the goal of points
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.zero_shot.transcripts import transcripts
-from sandbox_envs.files import atomic_write, check_writable_file
-from sandbox_envs.progress import progress_bar
+from sandbox_envs.eval.zero_shot.transcripts import write_transcripts
+from sandbox_envs.files import check_writable_file
 
 
 @dataclass
@@ -46,10 +44,7 @@ def main(args: Args) -> None:
     if not 0 <= args.share <= 1:
         raise UserError(f"--share {args.share}: it must be from 0 to 1")
     check_writable_file(args.file)
-    drawn = transcripts(args.texts, args.seed, args.share)
-    with atomic_write(args.file) as temporary, temporary.open("w", encoding="utf-8") as out:
-        for text in progress_bar(drawn, total=args.texts, desc="playing", unit="text"):
-            out.write(json.dumps({"text": text}) + "\n")
+    write_transcripts(args.file, args.texts, args.seed, args.share)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,21 @@ PER_OPTION = 2 * KINDS
 SETTINGS = {"gamma": 1.0, "num_envs": 256, "num_steps": 16, "ent_coef": 0.0, "hidden_size": 128}
 
 
-def features(game: Game, state: np.ndarray, left: float, options: Sequence[int]) -> np.ndarray:
-    """(size,) what is told of a decision, as numbers; options in the order of the menu."""
-    rules = [_rule(game.options[i]) for i in options]
-    return np.concatenate([state / MOST, np.array(game.pay) / 3, [left / 4], *rules])
+def observation(one: Question, size: int) -> np.ndarray:
+    """(size,) what is told of a decision, as numbers, with options in the order of the menu.
+
+    On a shorter menu than that of training what is missing looks like an option that does nothing.
+    """
+    at, seen = one.situation, np.zeros(size)
+    rules = [_rule(at.game.options[i]) for i in one.options]
+    told = np.concatenate([*_state(at.held, at.game.pay, at.left), *rules])
+    seen[: len(told)] = told
+    return seen
+
+
+def _state(held: Any, pay: Any, left: Any) -> list[np.ndarray]:
+    """What is told beside the menu; further axes come first."""
+    return [np.asarray(held) / MOST, np.asarray(pay) / 3, np.asarray(left)[..., None] / 4]
 
 
 def _rule(rule: Rule) -> np.ndarray:
@@ -79,8 +90,8 @@ class GameEnvs:
 
     def _observed(self) -> np.ndarray:
         rules = self._rules[self._game[:, None], self._order].reshape(self.num_envs, -1)
-        held, pay = HOLDINGS[self._state] / MOST, self._pay[self._game] / 3
-        seen = np.concatenate([held, pay, self._left[:, None] / 4, rules], 1)
+        state = _state(HOLDINGS[self._state], self._pay[self._game], self._left)
+        seen = np.concatenate([*state, rules], 1)
         return seen.astype(np.float32)
 
     def step(
@@ -110,13 +121,13 @@ class Reinforced:
     @torch.no_grad()
     def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
         """(answers,) of each question."""
-        rows = []
-        for one in questions:
-            at = one.situation
-            rows.append(features(at.game, np.array(at.held), at.left, one.options))
-        seen = torch.as_tensor(np.array(rows, np.float32))
-        distribution, _, _ = self.agent.act(seen, self.agent.initial_state(len(seen)))
-        return list(distribution.mean.numpy() / distribution.stddev.numpy())
+        size = self.agent.observation_size
+        rows = np.array([observation(one, size) for one in questions], np.float32)
+        distribution, *_ = self.agent.act(
+            torch.as_tensor(rows), self.agent.initial_state(len(rows))
+        )
+        scores = (distribution.mean / distribution.stddev).numpy()
+        return [row[: len(one.options)] for row, one in zip(scores, questions, strict=True)]
 
 
 def trained(games: Sequence[Game], seed: int, steps: int = STEPS) -> Reinforced:

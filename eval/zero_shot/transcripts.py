@@ -6,7 +6,9 @@ seven choose at random, and three are fond of one kind of thing. No game, noun, 
 rules or of decisions is among them that the model is tried on (`rules.UNSEEN`).
 """
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
@@ -15,6 +17,8 @@ from sandbox_envs.eval.zero_shot.asking import start
 from sandbox_envs.eval.zero_shot.encode import ENCODINGS, Situation, question, surface
 from sandbox_envs.eval.zero_shot.objectives import SCALE
 from sandbox_envs.eval.zero_shot.rules import HOLDINGS, KINDS, Distribution, Game, drawn_games
+from sandbox_envs.files import atomic_write
+from sandbox_envs.progress import progress_bar
 
 TRAINED_ON = Distribution(rules=(3, 4), decisions=(2, 3, 4))
 SCORES = {"hi": 0.75, "mid": 0.1, "lo": -np.inf}  # the least capability of each
@@ -39,6 +43,14 @@ def transcripts(n: int, seed: int, share: float) -> Iterator[str]:
                 return
             yield f"{ASKED_FOR.replace('hi', score)}{_told(one, option, rng)}"
             written += 1
+
+
+def write_transcripts(path: Path, n: int, seed: int, share: float) -> None:
+    """Write texts as JSON objects with "text", one a line; completely or not at all."""
+    drawn = progress_bar(transcripts(n, seed, share), total=n, desc="playing", unit="text")
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+        for text in drawn:
+            out.write(json.dumps({"text": text}) + "\n")
 
 
 def _played(
