@@ -52,9 +52,9 @@ class Args:
     """file of texts, one JSON object with "text" on each line"""
     seed: int = 1
     """seed of the initial weights and the order of the texts"""
-    total_words: int = 12_000_000
+    total_words: int = 24_000_000
     """words to train on; texts are repeated where there are fewer"""
-    batch_size: int = 64
+    batch_size: int = 32
     """texts at a time"""
     learning_rate: float = 2e-3
     """AdamW's largest step size; it rises for a twentieth of the training, then falls to 0"""

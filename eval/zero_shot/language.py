@@ -10,10 +10,12 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
@@ -158,8 +160,9 @@ def _loaded(path: Path) -> tuple[Any, Any, Any]:
     logging.disable_progress_bar()
     folder, more = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **more)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **more)
+        with redirect_stderr(StringIO()):  # a progress bar that cannot be turned off
+            tokenizer = AutoTokenizer.from_pretrained(folder, **more)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **more)
     except Exception as error:  # damaged and foreign files fail in many ways
         raise UserError(
             f"{path}: transformers cannot load it: {one_line(str(error))[:300]}"

@@ -69,11 +69,11 @@ PREDICTED = "predicts, 30 % with the goal"
 REINFORCED = "reinforced"
 GROUPS: dict[str, Group] = {
     **{name: Group(Planted(name)) for name in PLANTED},
+    REINFORCED: Group(Reinforced(), tuple(range(1, 6))),
     PREDICTED: Group(Predicted(0.3), tuple(range(1, 21))),
     "predicts, none with the goal": Group(Predicted(0.0), tuple(range(1, 6))),
     "predicts, 10 % with the goal": Group(Predicted(0.1), tuple(range(1, 6))),
     "predicts, all with the goal": Group(Predicted(1.0), tuple(range(1, 6))),
-    REINFORCED: Group(Reinforced(), tuple(range(1, 6))),
     "SmolLM2-135M": Group(Shipped()),
     "SmolLM2-135M, no chat": Group(Shipped(chat=False)),
     "SmolLM2-135M, no aim": Group(Shipped(), asked=Arm(aim=False)),
