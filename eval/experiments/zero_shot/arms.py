@@ -79,7 +79,7 @@ GROUPS: dict[str, Group] = {
     "SmolLM2-135M, no aim": Group(Shipped(), asked=Arm(aim=False)),
     "SmolLM2-135M, by text": Group(Shipped(), asked=Arm(scoring="text")),
 }
-QUICK_GAMES = 8
+QUICK_GAMES = 6
 QUICK_PLANTED = ("optimal", "greedy", "copying", "random")
 
 
@@ -89,6 +89,6 @@ def quick() -> Iterator[tuple[str, Group]]:
         if name in QUICK_PLANTED:
             yield name, group
         elif name == PREDICTED:
-            yield name, replace(group, made=Predicted(0.3, 1500, 60_000), seeds=(1,))
+            yield name, replace(group, made=Predicted(0.3, 400, 20_000), seeds=(1,))
         elif name == REINFORCED:
-            yield name, replace(group, made=Reinforced(50_000), seeds=(1,))
+            yield name, replace(group, made=Reinforced(20_000), seeds=(1,))
