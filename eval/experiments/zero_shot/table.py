@@ -64,7 +64,7 @@ def _row(name: str, some: Sequence[Json]) -> list[str]:
         str(len(some)),
         _over([one["capability"][ENCODINGS[0]] for one in found]),
         f"{min(others):.2f} to {max(others):.2f}",
-        counted([one["said"] for one in found]),
+        found[0]["said"] if len(found) == 1 else counted([one["said"] for one in found]),
         _over([one["beyond"] for one in coherence]),
         f"{np.mean([one['share'] for one in coherence]):.2f}",
         _over([one["agreement"] for one in coherence]),
