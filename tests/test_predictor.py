@@ -64,6 +64,7 @@ def test_run_folder_says_what_was_trained_on_what(run: Path) -> None:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["words"] >= 80000
     assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["loss/last_word"] < 0.2  # which all that comes before decides
 
 
 def test_unknown_words_take_spare_places_that_differ_within_a_text(run: Path) -> None:

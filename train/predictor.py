@@ -193,7 +193,10 @@ def batch(texts: Sequence[np.ndarray], device: str) -> tuple[Tensor, Tensor]:
 
 
 def train(args: Args, vocabulary: Vocabulary, texts: Sequence[np.ndarray], folder: Path) -> None:
-    """Train, and write the run's files; the weights last, so that a run with them is whole."""
+    """Train, and write the run's files; the weights last, so that a run with them is whole.
+
+    The loss, in nats, is logged for all words and for the last of each text, which is the choice.
+    """
     sizes = {"hidden_size": args.hidden_size, "num_layers": args.num_layers}
     torch.set_num_threads(args.torch_threads)
     with seeded(args.seed):
@@ -202,7 +205,7 @@ def train(args: Args, vocabulary: Vocabulary, texts: Sequence[np.ndarray], folde
     rng, order = np.random.default_rng(args.seed), np.empty(0, int)
     described = {"words": vocabulary.words, **sizes}
     write_json(folder / FILES[0], described)
-    began, done, losses = time.monotonic(), 0, list[float]()
+    began, done, losses = time.monotonic(), 0, list[tuple[float, float]]()
     with progress_bar(total=args.total_words, unit="word", unit_scale=True) as bar:
         while done < args.total_words:
             if len(order) < args.batch_size:
@@ -210,19 +213,22 @@ def train(args: Args, vocabulary: Vocabulary, texts: Sequence[np.ndarray], folde
             some, order = order[: args.batch_size], order[args.batch_size :]
             words, following = batch([texts[i] for i in some], args.device)
             optimizer.param_groups[0]["lr"] = args.learning_rate * rate(done / args.total_words)
-            loss = cross_entropy(model(words).flatten(0, 1), following.flatten())
+            surprise = cross_entropy(model(words).transpose(1, 2), following, reduction="none")
+            loss = surprise.sum() / (following >= 0).sum()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            losses.append(loss.item())
+            ends = (following > 0).sum(1) - 1  # where a text's last word is predicted
+            losses.append((loss.item(), surprise[range(len(some)), ends].mean().item()))
             done += (more := int((following >= 0).sum()))
             bar.update(more)
             if len(losses) == LOG_EVERY or done >= args.total_words:
-                row = {"words": done, "loss": float(np.mean(losses))}
+                mean, last = np.mean(losses, 0).tolist()
+                row = {"words": done, "loss": mean, "loss/last_word": last}
                 append_line(folder / "metrics.jsonl", row | {"seconds": time.monotonic() - began})
                 losses.clear()
-                if not math.isfinite(row["loss"]):
+                if not math.isfinite(mean):
                     raise UserError("the loss is not finite; lower --learning-rate")
     weights = {name: values.cpu().contiguous() for name, values in model.state_dict().items()}
     with atomic_write(folder / FILES[1]) as temporary:
