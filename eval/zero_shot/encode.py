@@ -128,11 +128,6 @@ def question(
     )
 
 
-def words_of_numbers(rule: Rule) -> int:
-    """The sum of the numbers that the text of an option shows."""
-    return rule.taken + rule.given
-
-
 def _listed(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 

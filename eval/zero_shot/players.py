@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sandbox_envs.eval.zero_shot.encode import LABELS, Question, Situation, words_of_numbers
+from sandbox_envs.eval.zero_shot.encode import LABELS, Question, Situation
 from sandbox_envs.eval.zero_shot.objectives import OBJECTIVES, SCALE, pay_of
 
 EVERY_LABEL = tuple(label for labels in LABELS for label in labels)
@@ -127,8 +127,9 @@ def copying(one: Question) -> np.ndarray:
 
 
 def numbers(one: Question) -> np.ndarray:
-    """(answers,) how large the numbers are that it shows, whatever they count."""
-    return np.array([words_of_numbers(one.situation.game.options[i]) for i in one.options], float)
+    """(answers,) the sum of the numbers that it shows, whatever they count."""
+    rules = [one.situation.game.options[i] for i in one.options]
+    return np.array([rule.taken + rule.given for rule in rules], float)
 
 
 def lengths(one: Question) -> np.ndarray:
