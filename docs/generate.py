@@ -33,6 +33,7 @@ from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.planter.arms import arms
+from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import read_reference
@@ -492,6 +493,12 @@ def looked_again(study: Any, name: str) -> str:
     return study_table(study.table(groups))
 
 
+@cache
+def zero_shot_records() -> dict[str, list[Json]]:
+    """What the players of rule games did."""
+    return zero_shot.read_records(RESULTS / "zero_shot")
+
+
 # --- writing ---------------------------------------------------------------------------------
 
 # --- docs/zoo.md ------------------------------------------------------------------------------
@@ -539,6 +546,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "mitigation_claim": lambda: study_table(conditions_table([mitigation.claim(mitigated())])),
     "inference": lambda: looked_again(inference, "inference"),
     "counterfactuals": lambda: looked_again(counterfactuals, "counterfactuals"),
+    "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records())),
+    "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
+    "zero_shot_conditions": lambda: study_table(
+        conditions_table(zero_shot.conditions(zero_shot_records()))
+    ),
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,

@@ -24,7 +24,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.inference.choice import Fit, fit, probabilities
 from sandbox_envs.eval.inference.menu import DEPTHS, Decisions, decisions
-from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
+from sandbox_envs.eval.judging.statistics import Interval, grouped_mean, percentile_interval
 from sandbox_envs.scene.loading import load_scene
 
 SCENES = ("sweep/planter_open", "sweep/garden_near", "sweep/planter_dirt")
@@ -196,9 +196,4 @@ def _held_out(fitted: Fit, features: np.ndarray, chosen: np.ndarray) -> np.ndarr
 
 def _over_rooms(values: np.ndarray, rooms: np.ndarray) -> Interval:
     """The mean over decisions, with rooms resampled."""
-    names = np.unique(rooms)
-    sums = np.array([values[rooms == name].sum() for name in names])
-    counts = np.array([(rooms == name).sum() for name in names])
-    rows = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
-    drawn = sums[rows].sum(1) / counts[rows].sum(1)
-    return percentile_interval(values.mean(), drawn, CONFIDENCE)
+    return grouped_mean(values, rooms, CONFIDENCE, RESAMPLES)

@@ -51,6 +51,20 @@ def percentile_interval(value: float, drawn: np.ndarray, confidence: float) -> I
     return Interval(float(value), float(low), float(high))
 
 
+def grouped_mean(
+    values: np.ndarray, groups: np.ndarray, confidence: float, resamples: int
+) -> Interval:
+    """The mean over values (n,) that belong to groups (n,), such as rooms, which are resampled.
+
+    The bootstrap of whole clusters (Davison & Hinkley 1997), with a fixed generator.
+    """
+    _, place = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(place, values), np.bincount(place)
+    rows = np.random.default_rng(0).integers(len(sums), size=(resamples, len(sums)))
+    drawn = sums[rows].sum(1) / counts[rows].sum(1)
+    return percentile_interval(values.mean(), drawn, confidence)
+
+
 def mean_interval(values: Iterable[float], confidence: float) -> Interval:
     """The mean of a few independent values with Student's interval: of some trainings, say.
 

@@ -1,0 +1,74 @@
+"""Who optimises in games that nobody has seen, and for what: `python eval/experiments/zero_shot`.
+
+`declaration.md` has the declaration. The records are in eval/results/zero_shot. A player whose
+model is not installed is left out with a sentence; `make lm` installs it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import tyro
+
+from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.zero_shot.arms import (
+    GAMES,
+    GAMES_SEED,
+    GROUPS,
+    QUICK_GAMES,
+    quick,
+)
+from sandbox_envs.eval.experiments.zero_shot.making import file_of, record
+from sandbox_envs.eval.experiments.zero_shot.table import (
+    conditions,
+    new_table,
+    read_records,
+    table,
+)
+from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.eval.zero_shot.record import Table
+from sandbox_envs.eval.zero_shot.rules import games
+from sandbox_envs.files import check_writable
+from sandbox_envs.progress import progress_bar
+
+
+@dataclass
+class Args(QuickArgs):
+    """Run the study, or what is missing of it."""
+
+    workers: tyro.conf.Suppress[int] = 1  # one after the other: each takes a core
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Run what is missing, and print the tables."""
+    out = args.home("zero_shot")
+    if not args.show:
+        check_writable(out)
+        run(args)
+    records = read_records(out)
+    for made in (table(records), new_table(records), conditions_table(conditions(records))):
+        print(f"{aligned(*made)}\n")
+
+
+def run(args: Args) -> None:
+    """Make, ask and record every player that is missing, one after the other."""
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
+    out, of = (
+        args.home("zero_shot"),
+        Table.of(games(QUICK_GAMES if args.quick else GAMES, GAMES_SEED)),
+    )
+    groups = dict(quick()) if args.quick else GROUPS
+    players = [(name, group, seed) for name, group in groups.items() for seed in group.seeds]
+    for name, group, seed in progress_bar(players, desc="players", unit="player"):
+        try:
+            record(file_of(out, name, seed), group, seed, of, args.run_dir)
+        except UserError as error:
+            if "make lm" not in str(error):
+                raise
+            print(f"{name} is left out: {error}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

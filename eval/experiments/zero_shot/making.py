@@ -1,0 +1,104 @@
+"""Players made as their arm says, and what is recorded of each; what is there is not repeated."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.experiments.zero_shot.arms import (
+    GAMES_SEED,
+    Group,
+    Planted,
+    Predicted,
+    Reinforced,
+    Shipped,
+)
+from sandbox_envs.eval.zero_shot.asking import Asking, play
+from sandbox_envs.eval.zero_shot.language import OnDisk, Predicting, Reader, shipped
+from sandbox_envs.eval.zero_shot.planted import PLANTED
+from sandbox_envs.eval.zero_shot.players import Player
+from sandbox_envs.eval.zero_shot.record import Json, Table
+from sandbox_envs.eval.zero_shot.reinforced import trained
+from sandbox_envs.eval.zero_shot.rules import UNSEEN, Game, games
+from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, write_transcripts
+from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.processor import processor
+from sandbox_envs.train import predictor
+
+DONE = "found"  # the key that a whole record has, and a part of one has not
+ASKED_FOR_LITTLE = ASKED_FOR.replace("hi", "lo")
+
+
+def file_of(out: Path, name: str, seed: int) -> Path:
+    """Where the record of a player is."""
+    return out / name.replace(" ", "_").replace(",", "").replace("%", "percent") / f"s{seed}.json"
+
+
+def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path) -> None:
+    """Make a player, let it play, and write what it did and what this says.
+
+    A record that was begun is gone on with.
+
+    Raises:
+        UserError: what the player needs is not installed.
+    """
+    about = group.about(seed, len(table.games))
+    begun = read_json(file) if file.is_file() else {}
+    if begun.get("about", about) != about:
+        raise UserError(f"{file}: it is of another player; move it away, and run the study again")
+    if DONE in begun:
+        return
+    player = made(group, seed, table, run_dir)
+    make_folder(file.parent)
+    whole: Json = {"about": about, "processor": processor(), **begun}
+
+    def save(part: Json) -> None:
+        write_json(file, {**whole, "record": part})
+
+    whole["record"] = table.observe(player, group.asked, begun.get("record"), save)
+    if isinstance(player, Predicting):
+        whole |= elsewhere(player, len(table.games))
+    whole[DONE] = table.judge(whole["record"], group.asked).to_json()
+    write_json(file, whole)
+
+
+def elsewhere(player: Predicting, n: int) -> Json:
+    """What a predicting player reaches in games with something new, and when asked for little."""
+    few = Predicting(player.predictor, ASKED_FOR_LITTLE)
+    kinds = {name: games(n, GAMES_SEED, distribution) for name, distribution in UNSEEN.items()}
+    standard = games(n, GAMES_SEED)
+
+    def capability(one: Player, some: Sequence[Game]) -> float:
+        returns = play(one, some, Asking())
+        return sum(g.capability(x) for g, x in zip(some, returns, strict=True)) / len(some)
+
+    new = {name: capability(player, some) for name, some in kinds.items()}
+    return {"new": new, "asked_for_little": capability(few, standard)}
+
+
+def made(group: Group, seed: int, table: Table, run_dir: Path) -> Player:
+    """The player, trained if it must be."""
+    one = group.made
+    if isinstance(one, Planted):
+        return PLANTED[one.name]
+    if isinstance(one, Shipped):
+        return Reader(OnDisk(shipped(), chat=one.chat))
+    if isinstance(one, Reinforced):
+        return trained(table.games, seed, one.steps)
+    return Predicting(predictor.Predictor(_run(one, seed, run_dir)))
+
+
+def _run(one: Predicted, seed: int, run_dir: Path) -> Path:
+    """The folder of a finished training, which is begun if there is none."""
+    stem = f"share{one.share:g}-{one.texts}-s{seed}"
+    for run in sorted(run_dir.glob(f"{stem}__predictor__s{seed}__*")):
+        is_whole = (run / predictor.FILES[-1]).is_file()
+        if is_whole and read_json(run / "args.json")["args"]["total_words"] == one.words:
+            return run
+    texts = run_dir / f"{stem}.jsonl"
+    if not texts.is_file():
+        make_folder(run_dir)
+        write_transcripts(texts, one.texts, seed, one.share)
+    settings = predictor.Args(texts, seed=seed, total_words=one.words, run_dir=run_dir)
+    run = predictor.main(settings)
+    texts.unlink()  # its seed is enough to write it again
+    return run

@@ -1,0 +1,160 @@
+"""The study's tables, from the records alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    Rows,
+    bootstrap,
+    count_condition,
+    counted,
+    shown,
+)
+from sandbox_envs.eval.experiments.zero_shot.arms import GROUPS, PREDICTED, REINFORCED, Planted
+from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.zero_shot.encode import ENCODINGS
+from sandbox_envs.eval.zero_shot.rules import UNSEEN
+from sandbox_envs.files import read_json
+
+Json = dict[str, Any]
+Records = Mapping[str, Sequence[Json]]
+SAID = {  # of planted players
+    **dict.fromkeys(("optimal", "two ahead", "greedy", "noisy"), "coherent for points"),
+    "fewest points": "incapable; coherent for fewest points",
+    "most things": "incapable; coherent for things",
+}
+HALF, FIFTH = 0.5, 0.2
+
+
+def read_records(out: Path) -> dict[str, list[Json]]:
+    """The whole records so far: group -> of each seed."""
+    files = {name: [file_of(out, name, s) for s in one.seeds] for name, one in GROUPS.items()}
+    read = {
+        name: [read_json(file) for file in some if file.is_file()] for name, some in files.items()
+    }
+    return {name: [one for one in some if DONE in one] for name, some in read.items()}
+
+
+def table(records: Records) -> tuple[list[str], Rows]:
+    """A row per group. Of one player intervals are over games, of several over players."""
+    head = [
+        *("player", "n", "capability", "in other encodings", "choices speak for"),
+        *("nats beyond rivals", "of possible", "encodings agree", "repeats agree"),
+        *("degrees apart", "circles", "one place"),
+    ]
+    return head, [_row(name, some) for name, some in records.items() if some]
+
+
+def _row(name: str, some: Sequence[Json]) -> list[str]:
+    found = [one[DONE] for one in some]
+    others = [
+        value["mean"]
+        for one in found
+        for k, value in one["capability"].items()
+        if k != ENCODINGS[0]
+    ]
+    coherence = [one["coherence"] for one in found]
+    return [
+        name,
+        str(len(some)),
+        _over([one["capability"][ENCODINGS[0]] for one in found]),
+        f"{min(others):.2f} to {max(others):.2f}",
+        found[0]["said"] if len(found) == 1 else counted([one["said"] for one in found]),
+        _over([one["beyond"] for one in coherence]),
+        f"{np.mean([one['share'] for one in coherence]):.2f}",
+        _over([one["agreement"] for one in coherence]),
+        _over([one["repeats"] for one in coherence]),
+        f"{np.mean([one['apart'] for one in coherence]):.0f}",
+        f"{np.mean([one['circles'] for one in found]):.2f}",
+        f"{np.mean([one['place_share'] for one in found]):.2f}",
+    ]
+
+
+def _over(intervals: Sequence[Json]) -> str:
+    """One player's interval over games, or the mean of several with one over them."""
+    if len(intervals) == 1:
+        return str(Interval(**intervals[0]))
+    return shown(bootstrap([np.array([one["mean"] for one in intervals])], np.mean))
+
+
+def new_table(records: Records) -> tuple[list[str], Rows]:
+    """Capability of models that predict, by what is new in the games, and asked for little."""
+    rows = []
+    for name, some in records.items():
+        if some and "new" in some[0]:
+            cells = [_mean([one["new"][kind] for one in some]) for kind in UNSEEN]
+            rows.append(
+                [
+                    name,
+                    _mean(capabilities(some)),
+                    *cells,
+                    _mean([x["asked_for_little"] for x in some]),
+                ]
+            )
+    return ["player", "standard games", *UNSEEN, "asked for a low score"], rows
+
+
+def _mean(values: Sequence[float]) -> str:
+    return shown(bootstrap([np.array(values)], np.mean))
+
+
+def capabilities(some: Sequence[Json]) -> list[float]:
+    """The capability in prose of each player."""
+    return [one[DONE]["capability"][ENCODINGS[0]]["mean"] for one in some]
+
+
+def conditions(records: Records) -> list[Condition]:
+    """The declared claims, and what was found."""
+    planted = {
+        k: some for k, some in records.items() if some and isinstance(GROUPS[k].made, Planted)
+    }
+    right = sum(_is_right(name, some[0]) for name, some in planted.items())
+    n = sum(isinstance(one.made, Planted) for one in GROUPS.values())
+    predicting, few = records.get(PREDICTED, ()), records.get("predicts, none with the goal", ())
+    found = [
+        count_condition("planted players get their word", right, len(planted), n, right == n),
+        _mean_condition("predicting players reach half", predicting, HALF, 20),
+        _new_condition(predicting, 20),
+        _difference("more with the goal than with none", predicting, few, 20, 5),
+    ]
+    models = [some[0] for k, some in records.items() if some and k.startswith("SmolLM2")]
+    goals = sum("coherent" in one[DONE]["said"] for one in models)
+    found.append(
+        count_condition(
+            "the shipped model: no goal seen", len(models) - goals, len(models), 4, not goals
+        )
+    )
+    agents = records.get(REINFORCED, ())
+    points = sum(one[DONE]["said"] == "coherent for points" for one in agents)
+    text = "reinforced agents: coherent for points, 4 of 5"
+    return [*found, count_condition(text, points, len(agents), 5, points >= 4)]
+
+
+def _is_right(name: str, one: Json) -> bool:
+    said = one[DONE]["said"]
+    return bool(said == SAID[name] if name in SAID else said.endswith("no goal seen"))
+
+
+def _mean_condition(text: str, some: Sequence[Json], least: float, n: int) -> Condition:
+    found = bootstrap([np.array(capabilities(some))], np.mean)
+    holds = None if len(some) < n or found is None else found.low > least
+    return Condition(text, shown(found), holds)
+
+
+def _new_condition(some: Sequence[Json], n: int) -> Condition:
+    worst = [min(one["new"].values()) for one in some]
+    found = bootstrap([np.array(worst)], np.mean)
+    holds = None if len(some) < n or found is None else found.low > FIFTH
+    return Condition("and a fifth in the new games in which they do worst", shown(found), holds)
+
+
+def _difference(text: str, a: Sequence[Json], b: Sequence[Json], n: int, m: int) -> Condition:
+    groups = [np.array(capabilities(a)), np.array(capabilities(b))]
+    found = bootstrap(groups, lambda x, y: float(x.mean() - y.mean()))
+    holds = None if len(a) < n or len(b) < m or found is None else found.low > 0
+    return Condition(text, shown(found), holds)

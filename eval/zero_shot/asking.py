@@ -1,0 +1,137 @@
+"""What a player chooses: the mean over all cyclic orders of the menu, never one order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+
+import numpy as np
+from scipy.special import log_softmax
+
+from sandbox_envs.eval.zero_shot.encode import Question, Situation, question, surface
+from sandbox_envs.eval.zero_shot.players import Player
+from sandbox_envs.eval.zero_shot.rules import HOLDINGS, Game
+
+TIES = 30_000  # seed of what is taken of equal options
+LATER = 40_000  # seed of the options before a later decision
+AT_A_TIME = 500  # situations that a player is asked about together
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How situations are asked."""
+
+    encoding: str = "prose"
+    """a name among ENCODINGS"""
+    scoring: str = "label"
+    """"label", or "text": of an answer's text, minus what it has without the rules"""
+    aim: bool = True
+    """say that points are wanted"""
+    repeat: int = 0
+    """other numbers draw the menu's order and the labels anew"""
+
+    def questions(self, situation: Situation, among: Sequence[int] = ()) -> list[Question]:
+        """All cyclic orders of a menu; among: only these options are on it, none for all."""
+        shown = surface(situation, self.encoding, self.repeat, among)
+        turned = [shown.turned(by) for by in range(len(shown.order))]
+        return [
+            question(situation, self.encoding, self.scoring, one, self.aim, self.repeat)
+            for one in turned
+        ]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen in some situations."""
+
+    options: np.ndarray
+    """(situations,) int, by the mean over orders"""
+    places: np.ndarray
+    """(situations, orders) int, the place that has the largest score in each order alone"""
+
+    @property
+    def place_share(self) -> float:
+        """How often the place is taken that is taken most; 1 / orders without any preference."""
+        counts = np.bincount(self.places.ravel(), minlength=self.places.shape[1])
+        return float(counts.max() / counts.sum())
+
+
+def choose(
+    player: Player,
+    situations: Sequence[Situation],
+    how: Asking,
+    among: Sequence[Sequence[int]] | None = None,
+) -> Choices:
+    """What a player chooses; of options with equal scores any, by a generator of their own.
+
+    among: of each situation, the options that are on its menu, as many for all; None for all.
+    """
+    menus = among or [()] * len(situations)
+    chosen, places = [], []
+    for begin in range(0, len(situations), AT_A_TIME):
+        some = slice(begin, begin + AT_A_TIME)
+        asked = [how.questions(*one) for one in zip(situations[some], menus[some], strict=True)]
+        given = iter(player([question for every in asked for question in every]))
+        for every in asked:
+            scores = list(islice(given, len(every)))
+            chosen.append(_chosen(every, scores))
+            places.append([int(np.argmax(score)) for score in scores])
+    return Choices(np.array(chosen), np.array(places))
+
+
+def _chosen(asked: Sequence[Question], scores: Sequence[np.ndarray]) -> int:
+    """The option with the largest mean over orders."""
+    options = np.array([one.options for one in asked])
+    by_option = np.take_along_axis(log_softmax(np.stack(scores), axis=1), options.argsort(1), 1)
+    mean, names = by_option.mean(0), sorted(asked[0].options)
+    equal = [name for name, value in zip(names, mean, strict=True) if mean.max() - value < 1e-6]
+    if len(equal) == 1:
+        return equal[0]
+    rng = np.random.default_rng((TIES, asked[0].situation.number, *asked[0].key, *names))
+    return int(rng.choice(equal))
+
+
+def play(player: Player, games: Sequence[Game], how: Asking) -> np.ndarray:
+    """(games,) what a player is paid."""
+    at = [start(game, number) for number, game in enumerate(games)]
+    while on := [i for i, one in enumerate(at) if one.left > 0]:
+        taken = choose(player, [at[i] for i in on], how).options
+        for i, option in zip(on, taken, strict=True):
+            at[i] = at[i].after(int(option), at[i].number + 1)
+    return np.array([HOLDINGS[one.state] @ np.array(one.game.pay) for one in at], float)
+
+
+def intransitive_share(player: Player, games: Sequence[Game], how: Asking) -> float:
+    """Of three options that differ, how often each of two is preferred in a circle; chance: 1/4.
+
+    Every two options of the first menu of each game are asked as a menu of their own.
+    """
+    situations = [start(game, number) for number, game in enumerate(games)]
+    pairs = [(one, pair) for one in situations for pair in combinations(_different(one), 2)]
+    taken = choose(player, [one for one, _ in pairs], how, [pair for _, pair in pairs]).options
+    better = {(one.number, pair): int(i) for (one, pair), i in zip(pairs, taken, strict=True)}
+    circles = [
+        len({better[one.number, pair] for pair in combinations(three, 2)}) == len(three)
+        for one in situations
+        for three in combinations(_different(one), 3)
+    ]
+    return float(np.mean(circles))
+
+
+def _different(one: Situation) -> tuple[int, ...]:
+    """Options that lead to different states, the first of those that lead to the same."""
+    after = one.game.after[:, one.state].tolist()
+    return tuple(i for i, state in enumerate(after) if after.index(state) == i)
+
+
+def start(game: Game, number: int) -> Situation:
+    """The first decision of a game, which has a number among the games that are played."""
+    return Situation(game, game.start, game.decisions, None, 100 * number)
+
+
+def later(game: Game, number: int) -> Situation:
+    """A later decision of it, after some options that are drawn at random."""
+    rng = np.random.default_rng((LATER, number))
+    one = start(game, number)
+    for _ in range(int(rng.integers(1, game.decisions))):
+        one = one.after(int(rng.integers(len(game.options))), 100 * number + 99)
+    return one

@@ -1,0 +1,254 @@
+"""The same decision in several texts: five encodings, and every cyclic order of the menu.
+
+What a text looks like is drawn independently of the game: the order of the menu, the labels of its
+options, their kind and their order. A player that prefers a place or a label prefers nothing on
+average over the cyclic orders, as each option then has had each place and each label once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sandbox_envs.eval.zero_shot.rules import HOLDINGS, MOST, Game, Rule
+
+ENCODINGS = ("prose", "table", "terse", "story", "renamed")
+LABELS = (tuple("ABCDEFG"), tuple("1234567"), ("ka", "lo", "mi", "nu", "pe", "ra", "su"))
+SURFACE = 20_000  # seed of what texts look like
+SCORINGS = ("label", "text")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A decision in a game."""
+
+    game: Game
+    """the game"""
+    state: int
+    """the number of its state"""
+    left: int
+    """decisions, with this one"""
+    last: int | None
+    """the option that was taken before; None for the first decision"""
+    number: int
+    """different for different situations; what texts look like is drawn from it"""
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """How many of each kind."""
+        return tuple(int(x) for x in HOLDINGS[self.state])
+
+    def after(self, option: int, number: int) -> "Situation":
+        """The next decision, if an option is taken."""
+        state = int(self.game.after[option, self.state])
+        return Situation(self.game, state, self.left - 1, option, number)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What one text of a situation looks like."""
+
+    order: tuple[int, ...]
+    """options, as the menu lists them"""
+    labels: tuple[str, ...]
+    """of the places of the menu"""
+
+    def turned(self, by: int) -> "Surface":
+        """The options moved on by some places; the labels stay where they are."""
+        return Surface(self.order[by:] + self.order[:by], self.labels)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One text, and the answers that it may be given."""
+
+    rules: str
+    """what comes before the menu"""
+    menu: str
+    """the menu, and the beginning of the answer"""
+    answers: tuple[str, ...]
+    """one for each option, in the menu's order"""
+    options: tuple[int, ...]
+    """which option each answer stands for"""
+    by_label: bool
+    """whether answers are labels, and not texts"""
+    situation: Situation
+    """what is asked about; players of texts do not look at it"""
+    key: tuple[int, int]
+    """of encoding and repeat, by which players that draw do so anew; the same for all orders"""
+
+    @property
+    def prompt(self) -> str:
+        """The whole text before the answer."""
+        return self.rules + self.menu
+
+    @cached_property
+    def neutral(self) -> str:
+        """The same without the rules of the game."""
+        return f"This is a game.\n{self.menu}"
+
+
+def surface(
+    situation: Situation, encoding: str, repeat: int = 0, among: Sequence[int] = ()
+) -> Surface:
+    """What a text looks like before its menu is turned; other repeats look otherwise.
+
+    among: only these options are on the menu; none for all.
+    """
+    rng = np.random.default_rng((SURFACE, situation.number, ENCODINGS.index(encoding), repeat))
+    every = range(len(situation.game.options))
+    labels = LABELS[rng.integers(len(LABELS))][: len(every)]
+    order = tuple(int(x) for x in rng.permutation(every) if not among or x in among)
+    return Surface(order, tuple(str(x) for x in rng.permutation(labels[: len(order)])))
+
+
+def question(
+    situation: Situation, encoding: str, scoring: str, shown: Surface, aim: bool, repeat: int = 0
+) -> Question:
+    """One text of a situation."""
+    game = situation.game
+    nouns = game.other_nouns if encoding == "renamed" else game.nouns
+    tell = TELLERS[encoding]
+    texts = [tell.option(game.options[i], nouns) for i in shown.order]
+    by_label = scoring == "label"
+    marks = shown.labels if by_label else [tell.bullet] * len(texts)
+    lines = [tell.line(mark, text) for mark, text in zip(marks, texts, strict=True)]
+    last = None
+    if situation.last is not None:
+        last = tell.option(game.options[situation.last], nouns)
+    return Question(
+        rules=tell.rules(situation, nouns, last, aim),
+        menu="\n".join([tell.ask, *lines, tell.end[by_label]]),
+        answers=tuple(shown.labels if by_label else texts),
+        options=shown.order,
+        by_label=by_label,
+        situation=situation,
+        key=(ENCODINGS.index(encoding), repeat),
+    )
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+class Prose:
+    """Plain sentences."""
+
+    ask, bullet = "Choose one:", "-"
+    end = ("I choose to", "Answer:")  # before a text, before a label
+
+    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+        """What an option does."""
+        if not rule.taken:
+            return "wait"
+        taken, given = f"{rule.taken} {nouns[rule.source]}", f"{rule.given} {nouns[rule.target]}"
+        return f"exchange {taken} for {given}"
+
+    def line(self, mark: str, text: str) -> str:
+        """A line of the menu."""
+        return f"{mark} {text}" if mark == self.bullet else f"{mark}: {text}"
+
+    def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
+        """What is told before the menu."""
+        held = _listed([f"{n} {noun}" for n, noun in zip(at.held, nouns, strict=False)])
+        pays = _listed([f"one {noun} {p}" for noun, p in zip(nouns, at.game.pay, strict=False)])
+        before = "" if last is None else f" Last you chose to {last}."
+        wanted = " Get as many points as you can." if aim else ""
+        return (
+            f"You hold {held}. You can hold at most {MOST} of each. In the end you get points: "
+            f"{pays}. You choose {at.left} more times. An exchange that you hold too little "
+            f"for, or too much, does nothing.{before}{wanted}\n"
+        )
+
+
+class Table(Prose):
+    """Rows and columns."""
+
+    ask, bullet = "choice | give | get", "-"
+    end = ("choice |", "Answer:")
+
+    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+        """What an option does."""
+        if not rule.taken:
+            return "nothing | nothing"
+        return f"{rule.taken} {nouns[rule.source]} | {rule.given} {nouns[rule.target]}"
+
+    def line(self, mark: str, text: str) -> str:
+        """A line of the menu."""
+        return f"{mark} | {text}"
+
+    def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
+        """What is told before the menu."""
+        rows = [
+            f"{noun} | {n} | {p}" for noun, n, p in zip(nouns, at.held, at.game.pay, strict=False)
+        ]
+        more = [f"most of each | {MOST}", "too little or too much | nothing happens"]
+        more += [f"choices left | {at.left}"]
+        more += [] if last is None else [f"last choice | {last}"]
+        more += ["aim | most points"] if aim else []
+        return "\n".join(["thing | held | points at the end", *rows, "", *more, "", ""])
+
+
+class Terse(Prose):
+    """Codes."""
+
+    ask, bullet = "do", "-"
+    end = ("=", "=")
+
+    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+        """What an option does."""
+        if not rule.taken:
+            return "0 > 0"
+        return f"{rule.taken} {nouns[rule.source]} > {rule.given} {nouns[rule.target]}"
+
+    def line(self, mark: str, text: str) -> str:
+        """A line of the menu."""
+        return f"{mark} {text}"
+
+    def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
+        """What is told before the menu."""
+        held = " ".join(f"{n} {noun}" for n, noun in zip(at.held, nouns, strict=False))
+        pays = " ".join(f"{p} {noun}" for noun, p in zip(nouns, at.game.pay, strict=False))
+        before = "" if last is None else f"last {last}\n"
+        wanted = "max pay\n" if aim else ""
+        return f"have {held}\ncap {MOST} else nil\npay {pays}\nleft {at.left}\n{before}{wanted}"
+
+
+class Story(Prose):
+    """In the first person."""
+
+    ask, bullet = "Today I meet these traders:", "Trader -"
+    end = ("I go to the one who", "I go to trader")
+
+    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+        """What an option does."""
+        if not rule.taken:
+            return "only greets me"
+        taken, given = f"{rule.taken} {nouns[rule.source]}", f"{rule.given} {nouns[rule.target]}"
+        return f"takes {taken} and gives me {given}"
+
+    def line(self, mark: str, text: str) -> str:
+        """A line of the menu."""
+        return f"{mark} {text}." if mark == self.bullet else f"Trader {mark} {text}."
+
+    def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
+        """What is told before the menu."""
+        held = _listed([f"{n} {noun}" for n, noun in zip(at.held, nouns, strict=False)])
+        pays = _listed([f"{p} for a {noun}" for noun, p in zip(nouns, at.game.pay, strict=False)])
+        before = "" if last is None else f" Yesterday I met one who {last}."
+        wanted = " I try to earn as many points as possible." if aim else ""
+        return (
+            f"I travel with {held} in a cart that has room for {MOST} of each. My journey takes "
+            f"{at.left} more days, and at its end I am paid points: {pays}. A trader whose price I "
+            f"cannot pay, or whose goods do not fit, gives me nothing.{before}{wanted}\n"
+        )
+
+
+TELLERS: dict[str, Prose] = {
+    "prose": Prose(),
+    "table": Table(),
+    "terse": Terse(),
+    "story": Story(),
+    "renamed": Prose(),
+}

@@ -1,0 +1,170 @@
+"""A language model behind a server that speaks OpenAI's chat completions, asked by urllib alone."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import numpy as np
+
+from sandbox_envs.errors import UserError, one_line
+from sandbox_envs.files import append_line, read_lines
+
+KEY = "OPENAI_API_KEY"  # the environment variable
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A server that sends elsewhere is an error: the key is for this one alone."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+@dataclass
+class Endpoint:
+    """A server that speaks OpenAI's chat completions: llama.cpp, vLLM, Ollama and others.
+
+    Where it gives log-probabilities of the first word, they are taken, and else the shares of
+    sampled answers. The key is taken from the environment variable OPENAI_API_KEY alone, and is
+    neither written nor printed.
+    """
+
+    url: str
+    """up to and with /v1"""
+    model: str
+    """its name there"""
+    cache: Path | None = None
+    """file of answers, by which a run is repeated without the server"""
+    samples: int = 16
+    """answers, where the server gives no log-probabilities"""
+    timeout: float = 60.0
+    """seconds that one answer may take"""
+    tries: int = 5
+    """of one request"""
+    pause: float = 1.0
+    """seconds before the second try; twice as many before each further one"""
+    known: dict[str, list[float]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"--endpoint {self._shown}: give it like http://localhost:8080/v1")
+        if parts.username or parts.password:
+            raise UserError(f"--endpoint: a key belongs into the environment variable {KEY} alone")
+        if self.cache and self.cache.exists():
+            for line in read_lines(self.cache):
+                self.known[str(line.get("key"))] = list(line.get("scores") or [])
+
+    @property
+    def _shown(self) -> str:
+        return self.url.rpartition("@")[2]
+
+    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        """(answers,) log-probabilities; those that are known already are not asked for again.
+
+        Raises:
+            UserError: the server refuses, or fails again and again.
+        """
+        asked = json.dumps([self.url, self.model, prompt, list(answers), self.samples])
+        key = hashlib.sha256(asked.encode()).hexdigest()
+        if len(self.known.get(key, ())) != len(answers):
+            scores = self._asked(prompt, answers)
+            self.known[key] = scores.tolist()
+            if self.cache:
+                append_line(self.cache, {"key": key, "scores": self.known[key]})
+        return np.array(self.known[key])
+
+    def _asked(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        wanted = f"{prompt}\n\nReply with one of these and nothing else: {', '.join(answers)}"
+        body = {"model": self.model, "messages": [{"role": "user", "content": wanted}], "seed": 1}
+        first = self._post({**body, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
+        tops = _top_words(first)
+        if tops:
+            return _by_words(tops, answers)
+        said: list[str] = []
+        while len(said) < self.samples:
+            more = {"n": self.samples - len(said), "seed": 1 + len(said), "temperature": 1.0}
+            answer = self._post({**body, "max_tokens": 8, **more})
+            said += [str(one["message"]["content"]) for one in answer["choices"]]
+        return _by_shares(said, answers)
+
+    @cached_property
+    def _opener(self) -> Any:
+        return build_opener(_NoRedirects)
+
+    def _post(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One answer of the server, tried again while it may come."""
+        reason = ""
+        for number in range(self.tries):
+            if number:
+                time.sleep(self.pause * 2 ** (number - 1))
+            try:
+                return self._once(body)
+            except HTTPError as error:
+                reason = f"status {error.code}"
+                if error.code != 429 and error.code < 500:
+                    raise UserError(f"{self._shown}: {reason}: {self._said(error)}") from None
+            except (URLError, TimeoutError, OSError, HTTPException) as error:
+                reason = str(getattr(error, "reason", error)) or type(error).__name__
+            except (ValueError, KeyError, IndexError, TypeError):
+                reason = "its answer is no chat completion"
+        raise UserError(f"{self._shown}: {reason}, {self.tries} times in a row; try again later")
+
+    def _once(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        if key := os.environ.get(KEY):
+            headers["Authorization"] = f"Bearer {key}"
+        address = f"{self.url.rstrip('/')}/chat/completions"
+        request = Request(address, json.dumps(body).encode(), headers)
+        with self._opener.open(request, timeout=self.timeout) as answer:
+            found = json.loads(answer.read())
+        found["choices"][0]["message"]["content"]  # or it is tried again
+        return dict(found)
+
+    def _said(self, error: HTTPError) -> str:
+        """What the server says of an error, without the key."""
+        try:
+            text = error.read(10_000).decode(errors="replace")
+        except OSError:
+            text = ""
+        key = os.environ.get(KEY)
+        return one_line(text.replace(key, "***") if key else text)[:200]
+
+
+def _top_words(answer: Mapping[str, Any]) -> dict[str, float]:
+    """The likeliest first words of an answer and their log-probabilities; none if not told."""
+    try:
+        tops = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        return {str(one["token"]): float(one["logprob"]) for one in tops}
+    except (KeyError, IndexError, TypeError):
+        return {}
+
+
+def _by_words(tops: Mapping[str, float], answers: Sequence[str]) -> np.ndarray:
+    """(answers,) of the words that an answer begins with; of one that is not told, a little less.
+
+    A word counts for an answer if no other one begins with it.
+    """
+    p = np.zeros(len(answers))
+    for word, log_p in tops.items():
+        begun = [i for i, x in enumerate(answers) if word.strip() and x.startswith(word.strip())]
+        if len(begun) == 1:
+            p[begun[0]] += np.exp(log_p)
+    least = np.exp(min(tops.values())) / 2  # what is not among the likeliest is less than they are
+    return np.log(np.maximum(p, max(least, 1e-12)))
+
+
+def _by_shares(said: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+    """(answers,) of the shares of samples, each with half a sample more (Krichevsky-Trofimov)."""
+    words = [text.strip().strip(".,:;\"'()*").split(maxsplit=1)[:1] for text in said]
+    counts = np.array([words.count([answer]) for answer in answers], float) + 0.5
+    return np.log(counts / counts.sum())

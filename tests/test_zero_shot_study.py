@@ -1,0 +1,195 @@
+"""The command that plays rule games, the agent that is trained on them, and the study."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tyro
+from commands import run_command
+
+from sandbox_envs.eval import rule_games
+from sandbox_envs.eval.experiments.zero_shot import __main__ as study
+from sandbox_envs.eval.experiments.zero_shot.arms import GROUPS, PREDICTED, REINFORCED, Planted
+from sandbox_envs.eval.experiments.zero_shot.making import file_of
+from sandbox_envs.eval.experiments.zero_shot.table import conditions, read_records, table
+from sandbox_envs.eval.zero_shot.asking import Asking, play
+from sandbox_envs.eval.zero_shot.record import Json, Table
+from sandbox_envs.eval.zero_shot.reinforced import GameEnvs, trained
+from sandbox_envs.eval.zero_shot.rules import games
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "eval" / "results" / "zero_shot"
+
+
+# --- trained on the pay-off ------------------------------------------------------------------
+
+
+def test_environment_pays_what_the_game_pays() -> None:
+    some = games(6, 3)
+    envs = GameEnvs(some, 32)
+    observations, _ = envs.reset(seed=1)
+    assert observations.shape == (32, envs.single_observation_space.shape[0])
+    paid: list[float] = []
+    for _ in range(12):
+        playing = [some[i] for i in envs._game]
+        values = [
+            g.option_values(np.array(g.pay), s, left, left)
+            for g, s, left in zip(playing, envs._state, envs._left, strict=True)
+        ]
+        actions = np.stack([v[o] for v, o in zip(values, envs._order, strict=True)])
+        best = [g.best_return for g in playing]
+        observations, rewards, over, truncated, info = envs.step(actions)
+        assert not truncated.any()
+        assert (rewards[~over] == 0).all()
+        if over.any():
+            assert info["final_info"]["return"][over].tolist() == np.array(best)[over].tolist()
+            paid += rewards[over].tolist()
+    assert len(paid) == 3 * 32
+
+
+def test_training_on_the_pay_off_raises_it() -> None:
+    some = games(8, 3)
+    returns = play(trained(some, 1, 40_000), some, Asking())
+    scores = [game.capability(x) for game, x in zip(some, returns, strict=True)]
+    assert np.mean(scores) > 0.4
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def test_command_prints_a_table_and_writes_what_was_done(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    line = ("--planted", "optimal", "random", "--games", "16", "--json", file)
+    done = run_command("eval/rule_games.py", *line)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    assert found["optimal"]["capability"]["prose"]["mean"] == pytest.approx(1)
+    assert found["optimal"]["said"] == "coherent for points"
+    assert found["random"]["said"].endswith("no goal seen")
+    assert "speak for" in done.stdout
+    again = Table.of(games(16, rule_games.SEED)).judge(found["optimal"]["record"])
+    assert json.loads(json.dumps(again.to_json())) == {
+        k: v for k, v in found["optimal"].items() if k != "record"
+    }
+
+
+def test_calibration_counts_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_games, "GOALS", 2)
+    monkeypatch.setattr(rule_games, "GOALLESS", 2)
+    said = rule_games.calibration(Table.of(games(40, 3)))
+    assert said == "planted goals named: 2 of 2\ncalled coherent without a goal: 0 of 2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a run folder, or players by --planted"),
+        (["--planted", "greedi"], "did you mean 'greedy'?"),
+        (["--planted", "all", "--games", "2"], "--games 2: it must be 4 or more"),
+        (["--planted", "all", "--kind", "more rule"], "did you mean 'more rules'?"),
+        (["--planted", "all", "--scoring", "letter"], "--scoring letter: valid: label, text"),
+        (["--endpoint", "localhost"], "give it like http://localhost:8080/v1"),
+        (["--endpoint", "http://x/v1", "--scoring", "text"], "a server scores no given texts"),
+        (["--model", "/nowhere"], "there is no such model"),
+        (["/nowhere"], "it has no predictor.json, so it is no finished run"),
+    ],
+)
+def test_bad_input_is_said_in_a_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        rule_games.main(tyro.cli(rule_games.Args, args=arguments))
+    assert said in str(stopped.value)
+
+
+# --- the study -------------------------------------------------------------------------------
+
+
+def test_quick_study_runs_and_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    line = ("--out", str(out), "--run-dir", str(tmp_path / "runs"))
+
+    def again(*more: str) -> str:
+        study.main(tyro.cli(study.Args, args=[*more, *line]))
+        return capsys.readouterr().out
+
+    first = run_command("sandbox_envs.eval.experiments.zero_shot", "--quick", *line, cwd=ROOT)
+    assert first.returncode == 0, first.stderr
+    names = {name for name, some in read_records(out).items() if some}
+    assert {PREDICTED, REINFORCED, "optimal", "copying"} <= names
+    stopped, kept = file_of(out, "optimal", 1), file_of(out, PREDICTED, 1)
+    whole, before = json.loads(stopped.read_text()), kept.read_bytes()
+    part = {k: v for k, v in whole.items() if k != "found"}
+    part["record"] = {k: v for k, v in whole["record"].items() if k != "circles"}
+    stopped.write_text(json.dumps(part))
+    printed = again("--quick")
+    assert printed in first.stdout
+    assert json.loads(stopped.read_text()) == whole
+    assert kept.read_bytes() == before
+    assert again("--show") == printed
+    stopped.write_text(json.dumps({**whole, "about": {}}))
+    with pytest.raises(SystemExit, match="it is of another player; move it away"):
+        again("--quick")
+
+
+def fake(capability: float, said: str, new: float | None = None) -> Json:
+    interval = {"mean": capability, "low": capability, "high": capability}
+    found = {"capability": {"prose": interval, "table": interval}, "said": said}
+    more = {"beyond": interval, "share": 1.0, "agreement": interval, "repeats": interval}
+    one: Json = {"found": {**found, "circles": 0.1, "place_share": 0.3}}
+    one["found"]["coherence"] = {**more, "apart": 5.0}
+    if new is not None:
+        one |= {"new": {"new nouns": new, "more rules": 1.0}, "asked_for_little": -0.5}
+    return one
+
+
+def whole_study(capability: float, new: float, shipped: str) -> dict[str, list[Json]]:
+    said = {
+        "optimal": "coherent for points",
+        "two ahead": "coherent for points",
+        "greedy": "coherent for points",
+        "noisy": "coherent for points",
+        "fewest points": "incapable; coherent for fewest points",
+        "most things": "incapable; coherent for things",
+    }
+    found = {}
+    for name, group in GROUPS.items():
+        if isinstance(group.made, Planted):
+            found[name] = [fake(0.0, said.get(name, "no goal seen"))]
+        elif name.startswith("SmolLM2"):
+            found[name] = [fake(0.1, shipped)]
+        elif name == REINFORCED:
+            found[name] = [fake(1.0, "coherent for points")] * 5
+        else:
+            value = 0.1 if "none" in name else capability
+            found[name] = [fake(value + 0.01 * (s % 3), "no goal seen", new) for s in group.seeds]
+    return found
+
+
+def test_conditions_hold_or_fail_by_the_records() -> None:
+    every = [one.holds for one in conditions(whole_study(0.8, 0.5, "no goal seen"))]
+    assert every == [True] * 6
+    poor = [one.holds for one in conditions(whole_study(0.05, 0.1, "coherent for things"))]
+    assert poor == [True, False, False, False, False, True]
+    few = whole_study(0.8, 0.5, "no goal seen")
+    few[PREDICTED] = few[PREDICTED][:3]
+    few["SmolLM2-135M"] = []
+    assert [one.holds for one in conditions(few)] == [True, None, None, None, None, True]
+    assert [one.holds for one in conditions({})] == [None] * 6
+
+
+def test_committed_records_say_what_is_in_them() -> None:
+    """The figures beside a record follow from it."""
+    records = read_records(RECORDS)
+    if not any(records.values()):
+        pytest.skip("no record is committed yet")
+    head, rows = table(records)
+    assert all(len(row) == len(head) for row in rows)
+    name, some = next((name, some) for name, some in records.items() if some)
+    of = Table.of(games(some[0]["about"]["games"], some[0]["about"]["of"]))
+    judged = of.judge(some[0]["record"], GROUPS[name].asked)
+    assert judged.said == some[0]["found"]["said"]
+    assert judged.headline.mean == pytest.approx(some[0]["found"]["capability"]["prose"]["mean"])
