@@ -7,6 +7,7 @@ lidar(dirt_pos, where=1 - dirt_in_pan, sectors=16, range=4)
                                per bearing sector the nearest copy of one labelled kind
 ranges(wall_range)             rangefinders as 1/(1+distance); 0 where nothing is hit
 gauge(cleanliness), clock      a measure's value; the share of the episode that has passed
+carried(boost)                 what the slot's last episode has left, of a text carry/boost
 """
 
 import ast
@@ -22,7 +23,7 @@ from sandbox_envs.language.terms import MAX_RANGE, Clock, Gauge, Lidar, Ranges, 
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of, suggest_stem
 
-TERMS = ("retina", "lidar", "ranges", "gauge", "clock")
+TERMS = ("retina", "lidar", "ranges", "gauge", "clock", "carried")
 LIDAR_SECTORS = 16  # unless the text says otherwise
 
 _RANGEFINDER = ("rangefinder sensors", {mujoco.mjtSensor.mjSENS_RANGEFINDER.value})
@@ -34,10 +35,11 @@ def parse_terms(
     model: mujoco.MjModel,
     signals: Mapping[str, Signal],
     measures: Mapping[str, Formula],
+    carried: Mapping[str, Signal],
     where: str,
 ) -> tuple[Term, ...]:
     """The terms in a text `observe`. Raises SceneError, beginning with `where`."""
-    parser = _Parser(model, signals, measures, where)
+    parser = _Parser(model, signals, measures, carried, where)
     terms = tuple(parser.term(part) for part in term_texts(text))
     if not terms:
         raise SceneError(f"{where}: it is empty; name at least one sensor or term")
@@ -64,9 +66,11 @@ class _Parser:
         model: mujoco.MjModel,
         signals: Mapping[str, Signal],
         measures: Mapping[str, Formula],
+        carried: Mapping[str, Signal],
         where: str,
     ) -> None:
         self.model, self.signals, self.measures, self.where = model, signals, measures, where
+        self.carried = carried
 
     def term(self, text: str) -> Term:
         where = f"{self.where}, '{text}'"
@@ -84,6 +88,12 @@ class _Parser:
                     hint = suggest(name, self.measures)
                     raise SceneError(f"{where}: unknown measure '{name}'; {hint}")
                 return Gauge(name)
+            case ast.Call(func=ast.Name(id="carried"), args=[ast.Name(id=name)], keywords=[]):
+                signal = f"carried({name})"
+                if signal not in self.carried:
+                    hint = suggest(signal, self.carried)
+                    raise SceneError(f"{where}: there is no text 'carry/{name}'; {hint}")
+                return Raw(signal, self.carried[signal])
             case ast.Call(func=ast.Name(id="lidar"), args=[ast.Name(id=name)], keywords=options):
                 return self._lidar(name, options, where)
             case ast.Name(id=name):
@@ -91,7 +101,8 @@ class _Parser:
                 raise SceneError(f"{where}: unknown name; {hint}")
         raise SceneError(
             f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
-            "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE) or clock"
+            "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE), clock or "
+            "carried(NAME)"
         )
 
     def _sensor(self, name: str, where: str, kind: tuple[str, set[int]]) -> Signal:

@@ -20,7 +20,11 @@ class Measuring:
     present: dict[str, np.ndarray]
     """body stem -> (n, bodies), 1 where the body takes part; of stems that may be absent"""
     registers: list[list[np.ndarray]]
-    """each formula's memory, of the measures and then of the reward"""
+    """each formula's memory, of the measures, of what is carried over, and then of the reward"""
+    carried: np.ndarray
+    """(n, carries) what the present episodes were given"""
+    left: np.ndarray
+    """(n, carries) what the slots' last episodes that came to their end have left"""
     size: int
     """how many numbers an observation is"""
 
@@ -28,7 +32,8 @@ class Measuring:
         self.scene, self._physics = scene, physics
         self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
         self._live = self._live_signals()
-        self._formulas = (*scene.measures.values(), scene.reward)
+        self._formulas = (*scene.measures.values(), *scene.carries.values(), scene.reward)
+        self.carried, self.left = np.zeros((2, n, len(scene.carries)))
         self.registers = [formula.registers(n) for formula in self._formulas]
         self.present = {
             rule.stem: np.ones((n, len(rule.bodies)))
@@ -61,6 +66,9 @@ class Measuring:
             present = {stem: there[rows] for stem, there in self.present.items()}
         for name in self._columns.keys() - signals.keys():
             signals[name] = self._signal(name, data)
+        for i, name in enumerate(self.scene.carries):
+            given = self.carried[:, i] if rows is None else self.carried[rows, i]
+            signals[f"carried({name})"] = given[:, None, None]
         return Inputs(signals, present, [], rows is not None, 1 / self.scene.control_hz)
 
     def _signal(self, name: str, data: np.ndarray) -> np.ndarray:
@@ -78,6 +86,23 @@ class Measuring:
         values = self._values(inputs, self.registers)
         return values, self._reward(values, before, effort, inputs, self.registers)
 
+    def give(self, rows: np.ndarray, sources: np.ndarray) -> None:
+        """Give the episodes that start in some slots what the last ones of `sources` have left."""
+        self.carried[rows] = self.left[sources]
+
+    def leave(self, inputs: Inputs, ended: np.ndarray, unstable: np.ndarray) -> None:
+        """Note what the episodes that `ended` (n,) leave; `unstable` (n,) ones leave 0.
+
+        It is called after every step, as these formulas may remember, too.
+        """
+        first = len(self.scene.measures)
+        for i, (name, formula) in enumerate(self.scene.carries.items(), first):
+            inputs.registers = self.registers[i]
+            value = np.where(unstable, 0.0, formula(inputs, len(ended)))[ended]
+            if not np.isfinite(value).all():
+                raise SceneError(self._not_finite(f"carry/{name}"))
+            self.left[ended, i - first] = value
+
     def start(self, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
         """The measures' values (rows, measures) at the start of episodes; forgets earlier ones."""
         registers = [formula.registers(len(rows)) for formula in self._formulas]
@@ -85,6 +110,9 @@ class Measuring:
         with np.errstate(all="ignore"):  # values that are not finite are reported below
             values = self._values(inputs, registers)
             self._reward(values, values, nothing, inputs, registers)
+            for i, formula in enumerate(self.scene.carries.values(), len(self.scene.measures)):
+                inputs.registers = registers[i]
+                formula(inputs, len(rows))  # begins to remember
         self.check_finite(values, nothing)
         for mine, new in zip(self.registers, registers, strict=True):
             for register, value in zip(mine, new, strict=True):
@@ -97,10 +125,13 @@ class Measuring:
             both = np.column_stack([values, rewards])
             names = [*(f"measure/{name}" for name in self.scene.measures), "reward"]
             name = names[int(np.flatnonzero(~np.isfinite(both).all(0))[0])]
-            raise SceneError(
-                f"{self.scene.path}, text '{name}': it is infinite or not a number; look for a "
-                "division by zero, a since() that was never true, or a min or max of nothing"
-            )
+            raise SceneError(self._not_finite(name))
+
+    def _not_finite(self, name: str) -> str:
+        return (
+            f"{self.scene.path}, text '{name}': it is infinite or not a number; look for a "
+            "division by zero, a since() that was never true, or a min or max of nothing"
+        )
 
     def observe(
         self, inputs: Inputs, rows: np.ndarray | None, values: np.ndarray, clock: np.ndarray
@@ -149,5 +180,7 @@ class Measuring:
         for i, name in enumerate(self.scene.measures):
             signals[f"level({name})"] = values[:, i, None, None]
             signals[f"gain({name})"] = gains[:, i, None, None]
+        for name in self.scene.carries:
+            signals[f"carried({name})"] = inputs.signals[f"carried({name})"]
         inputs = Inputs(signals, inputs.present, registers[-1], inputs.fresh, inputs.dt)
         return self.scene.reward(inputs, len(values))

@@ -7,8 +7,8 @@ while one that always cooperates earns more. Members of a population learn by RE
 pay-off's constant of 1/2 as a baseline; the worst fifth becomes copies of the best.
 
 Selection needs large steps of learning, with which chance makes policies deterministic before they
-have learned: of stochastic ones it is too slow. Over 20 populations the members that cooperate at the
-end are 0.01 with a step size of 0.3, 0.20 with 1 and 0.60 with 2, which is the one here.
+have learned: of stochastic ones it is too slow. Over 20 populations the probability to cooperate at
+the end is 0.01 with a step size of 0.3, 0.20 with 1 and 0.60 with 2, which is the one here.
 """
 
 from collections.abc import Mapping
