@@ -62,6 +62,11 @@ class Job:
         return trainer_args(self.trainer, self.args)
 
     @property
+    def module(self) -> str:
+        """The module that trains it, as `python -m` takes it."""
+        return module_name(self.trainer)
+
+    @property
     def total_steps(self) -> int:
         """Environment steps that it trains for."""
         return int(self.arguments.total_timesteps)
@@ -92,7 +97,7 @@ class Job:
             if argument.name not in OF_THE_CALL and value != argument.default:
                 values = value if isinstance(value, tuple) else [value]
                 flags += [f"--{argument.name.replace('_', '-')}={v}" for v in values]
-        return [sys.executable, "-m", module_name(self.trainer), *flags]
+        return [sys.executable, "-m", self.module, *flags]
 
 
 def identity(training: Training) -> str:
