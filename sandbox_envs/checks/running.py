@@ -83,29 +83,25 @@ def check_running(scene: Scene, starts: int) -> Iterator[Remark]:
     bounds = Bounds(scene, batch.bind("xpos"), slice(0, starts))
     motors = Motors(scene, batch, slice(starts, n))
     every = max(1, min(scene.episode_steps, STEPS) // SAMPLES)
-    for episode in range(2 if scene.carries else 1):  # what is carried shows in a second one
-        if episode:
-            env.reset()
-        for step, unstable in enumerate(_play(env, _actions(scene, starts), columns, seen)):
-            if unstable.any():
-                yield _unstable(scene, step, unstable)
-                return
-            bounds.add(batch.bind("xpos"))
-            motors.add()
-            if step % every == 0:
-                _look_at_contacts(scene, env, step, bounds)
+    for step, unstable in enumerate(_play(env, _actions(scene, starts), columns, seen)):
+        if unstable.any():
+            yield _unstable(scene, step, unstable)
+            return
+        bounds.add(batch.bind("xpos"))
+        motors.add()
+        if step % every == 0:
+            for sim in np.linspace(0, n - 1, CLOSE).astype(int):
+                data = batch.get_data(int(sim))
+                check_contacts(scene, data, f"after {(step + 1) / scene.control_hz:g} s there are")
+                bounds.look_at_contacts(data)
+    if scene.carries:  # what is carried over shows in a second episode
+        env.reset()
+        for _ in _play(env, _actions(scene, starts), columns, seen):
+            pass
     yield from bounds.findings()
     yield from motors.findings(bounds.size)
     yield from _declared(scene, names, seen)
     yield from _constant(played, n, names, columns, seen)
-
-
-def _look_at_contacts(scene: Scene, env: SandboxVectorEnv, step: int, bounds: Bounds) -> None:
-    """Look at some simulations' contacts after a step; raises SceneError where they are many."""
-    for sim in np.linspace(0, env.num_envs - 1, CLOSE).astype(int):
-        data = env.batches[0].get_data(int(sim))
-        check_contacts(scene, data, f"after {(step + 1) / scene.control_hz:g} s there are")
-        bounds.look_at_contacts(data)
 
 
 def _play(

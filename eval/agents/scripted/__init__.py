@@ -14,11 +14,19 @@ they look for and steer. They play in every scene with these parts, whatever its
 from types import ModuleType
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.agents.scripted import common, keeper, maze, maze_anywhere, patrol, sweep
+from sandbox_envs.eval.agents.scripted import (
+    common,
+    keeper,
+    lever,
+    maze,
+    maze_anywhere,
+    patrol,
+    sweep,
+)
 from sandbox_envs.scene.scene import Scene
 
 ANYWHERE: dict[str, PolicyFactory] = {"idle": common.idle, "random": common.random}
-FAMILIES: tuple[ModuleType, ...] = (keeper, maze, maze_anywhere, patrol, sweep)
+FAMILIES: tuple[ModuleType, ...] = (keeper, lever, maze, maze_anywhere, patrol, sweep)
 
 
 def scripts(scene: Scene) -> dict[str, PolicyFactory]:
