@@ -89,6 +89,11 @@ def test_trainer_is_part_of_the_identity(tiny_run: Path) -> None:
     assert identity(replace(training, trainer="another")) != job(TINY).identity
 
 
+def test_yes_and_no_are_written_as_command_lines_have_them(tmp_path: Path) -> None:
+    command = Job("one", "ppo_planner", {"unsupervised": True}).command(tmp_path)
+    assert command[3:] == [f"--run-dir={tmp_path}", "--unsupervised"]
+
+
 def test_two_equal_jobs_share_a_run(tmp_path: Path) -> None:
     one, other = run_jobs([job(TINY, "a"), job(TINY | {"debug": True}, "b")], tmp_path, 2)
     assert one == other

@@ -9,7 +9,7 @@ from sandbox_envs.eval.agents.scripted.lever import Errands
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.eval.rollouts.options import planned_options
 
-EPISODES = 64
+EPISODES = 32
 LIVE = {"violet": {}, "orange": {"carry/boost": "ever(puck_on_orange)"}}
 PLACEBO = {"carry/boost": "0 * ever(puck_on_violet)"}
 
@@ -83,7 +83,7 @@ def pressed(horizon: float, crossing: bool = True, **texts: str) -> float:
     """In how many episodes a planner that decides once, at the start, goes to the violet pad."""
     given = {name.replace("_", "/"): text for name, text in texts.items()}
     planner = planned_options("reward", Errands, horizon, replan=6, crossing=crossing)
-    return float(play(load_scene("lever/train", given), planner, 16).returns("violet").mean())
+    return float(play(load_scene("lever/train", given), planner, 8).returns("violet").mean())
 
 
 def reward(boost: float) -> str:
@@ -112,5 +112,5 @@ def test_planner_presses_from_the_boost_on_that_pays_what_pressing_costs(
 
 def test_planner_knows_which_pad_is_live() -> None:
     planner = planned_options("reward", Errands, 12, replan=6, crossing=True)
-    played = play(load_scene("lever/train", LIVE["orange"]), planner, 16)
+    played = play(load_scene("lever/train", LIVE["orange"]), planner, 8)
     assert (played.returns("orange").mean(), played.returns("violet").mean()) == (1, 0)

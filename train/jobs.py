@@ -95,9 +95,15 @@ class Job:
         for argument in fields(arguments):
             value = getattr(arguments, argument.name)
             if argument.name not in OF_THE_CALL and value != argument.default:
-                values = value if isinstance(value, tuple) else [value]
-                flags += [f"--{argument.name.replace('_', '-')}={v}" for v in values]
+                flags += _written(argument.name.replace("_", "-"), value)
         return [sys.executable, "-m", self.module, *flags]
+
+
+def _written(name: str, value: Any) -> list[str]:
+    """An argument as a command line has it."""
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    return [f"--{name}={one}" for one in (value if isinstance(value, tuple) else [value])]
 
 
 def identity(training: Training) -> str:
