@@ -110,6 +110,20 @@ def test_stopped_population_goes_on_exactly(
     assert all(map(equal, members(run), members(whole)))
 
 
+def test_line_that_cannot_be_written_for_a_while_is_written_later(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, tries = population.append_line, iter(range(100))
+
+    def full_at_first(file: Path, row: dict[str, Any]) -> None:
+        if next(tries) < 2:
+            raise OSError(28, "No space left on device", str(file))
+        write(file, row)
+
+    monkeypatch.setattr(population, "append_line", full_at_first)
+    assert [row["generation"] for row in exploits(trained(tmp_path, path, 3))] == [0, 1, 2]
+
+
 def test_runs_of_trainers_and_of_populations_are_not_taken_for_each_other(
     path: Path, tmp_path: Path, tiny_keeper_run: Path
 ) -> None:
@@ -283,6 +297,14 @@ def test_wrong_argument_is_told_in_a_sentence_and_leaves_nothing(
         population.main(given)
     assert str(error.value).startswith(sentence)
     assert not (tmp_path / "runs").exists()
+
+
+def test_trainer_that_shares_no_update_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(trainer("ppo_mlp"), "update")
+    with pytest.raises(UserError, match="--trainer ppo_mlp: .* this trainer lacks: update"):
+        population.main(Args(scene="keeper/train", run_dir=str(tmp_path / "runs")))
 
 
 def test_error_of_the_command_is_one_sentence(tmp_path: Path) -> None:

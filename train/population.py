@@ -23,6 +23,7 @@ A run folder is as a trainer's, with the policy of the fittest member, and besid
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ from sandbox_envs import SandboxVectorEnv, UserError
 from sandbox_envs.errors import cli_errors, suggest
 from sandbox_envs.files import append_line
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.arguments import OF_THE_MACHINE, check_minibatches, check_ranges
+from sandbox_envs.train.arguments import OF_THE_MACHINE, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.jobs import Job
@@ -57,6 +58,7 @@ from sandbox_envs.train.trainers import plain_args, trainer, trainer_args, typed
 
 EXPLOITS = "exploits.jsonl"
 CHANGES = (0.8, 1.25)  # of a learning rate that was copied, either with the same probability
+NEEDED = ("rollout", "update", "RolloutState", "_check")  # of a trainer, as those for PPO share
 # arguments of a trainer that are decided here
 DECIDED = ("num_steps", "initial_weights", *OF_THE_MACHINE)  # beside those that are here, too
 
@@ -421,6 +423,7 @@ def train(args: Args, scene: Scene, folder: Path | None) -> Path:
         population.begin_generation()
         agent = args.trainer, args, envs, population.sizes
         run = Run.create(args.run_dir, *agent, steps, called="population")
+    waiting: list[dict[str, Any]] = []  # for exploits.jsonl, which may be full for a while
     with run:
         if not folder:
             _save(run, population, 0, steps)
@@ -428,9 +431,11 @@ def train(args: Args, scene: Scene, folder: Path | None) -> Path:
             run.log(done * steps, *population.iterate(1 - (done - 1) / updates))
             if population.is_over:
                 row = population.end_generation(last=done == updates)
-                append_line(run.folder / EXPLOITS, {"step": done * steps, **row})
+                waiting.append({"step": done * steps, **row})
                 population.begin_generation()
             stopping = run.interrupted  # read once, so that a late Ctrl-C still saves this update
+            with nullcontext() if stopping or done == updates else suppress(OSError):
+                _append(run.folder / EXPLOITS, waiting)
             if done == updates:
                 run.keep_members(population.together.agents, done * steps)
             if stopping or run.checkpoint_due or done in (1, updates):
@@ -439,6 +444,13 @@ def train(args: Args, scene: Scene, folder: Path | None) -> Path:
                 break
     run.conclude(finished=done == updates)
     return run.folder
+
+
+def _append(file: Path, waiting: list[dict[str, Any]]) -> None:
+    """Append the rows that wait; those that cannot be written wait on."""
+    while waiting:
+        append_line(file, waiting[0])
+        del waiting[0]
 
 
 def _save(run: Run, population: Population, done: int, steps: int) -> None:
@@ -472,9 +484,9 @@ def member_args(args: Args, scene: Scene) -> Any:
         )
     steps = scene.episode_steps // args.updates
     shared = {"num_envs": args.num_envs, "num_steps": steps, "seed": args.seed}
-    own = trainer_args(args.trainer, {**values, **shared})
-    check_ranges(own)
-    check_minibatches(own.num_envs, own.num_steps, own.num_minibatches)
+    machine = {"device": args.device, "torch_threads": args.torch_threads}
+    own = trainer_args(args.trainer, {**values, **shared, **machine})
+    trainer(args.trainer)._check(own)
     return own
 
 
@@ -518,11 +530,11 @@ def _check(args: Args) -> None:
         raise UserError(
             f"--window {args.window}: a generation has only {args.episodes} episodes, by --episodes"
         )
-    try:
-        torch.zeros(1, device=args.device).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {args.device}: torch cannot use it: {reason}") from None
+    if lacking := [name for name in NEEDED if not hasattr(trainer(args.trainer), name)]:
+        raise UserError(
+            f"--trainer {args.trainer}: a population updates its members by functions that this "
+            f"trainer lacks: {', '.join(lacking)}"
+        )
 
 
 if __name__ == "__main__":
