@@ -18,7 +18,7 @@ SETTINGS: Mapping[str, Any] = {
     "members": 8,
     "num_envs": 16,
     "episodes": 4,
-    "total_timesteps": 2_457_600,  # 40 generations of 61,440
+    "total_timesteps": 3_686_400,  # 60 generations of 61,440
 }
 
 
