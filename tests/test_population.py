@@ -299,6 +299,11 @@ def test_wrong_argument_is_told_in_a_sentence_and_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_cannot_be_copied_is_refused_from_python_too(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--copy weight: did you mean 'weights'?"):
+        population.main(Args(scene="keeper/train", run_dir=str(tmp_path), copy="weight"))
+
+
 def test_trainer_that_shares_no_update_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -56,6 +56,8 @@ from sandbox_envs.train.selection import price_split, truncation
 from sandbox_envs.train.tracking import check_tracking
 from sandbox_envs.train.trainers import plain_args, trainer, trainer_args, typed
 
+Copied = Literal["both", "weights", "hyperparameters", "none"]
+COPIES = get_args(Copied)
 EXPLOITS = "exploits.jsonl"
 CHANGES = (0.8, 1.25)  # of a learning rate that was copied, either with the same probability
 NEEDED = ("rollout", "update", "RolloutState", "_check")  # of a trainer, as those for PPO share
@@ -91,7 +93,7 @@ class Args:
     """of these, how many of the last count as fitness; 0 counts all"""
     updates: int = 1
     """of each member in an episode, the steps of which are shared out evenly"""
-    copy: Literal["both", "weights", "hyperparameters", "none"] = "both"
+    copy: Copied = "both"
     """what the worst take over; of hyperparameters the learning rate, which is then changed"""
     share: float = 0.25
     """of the members, how many are replaced, and how many are copied"""
@@ -521,6 +523,8 @@ def main(args: Args, given: Collection[str] | None = None) -> Path:
 def _check(args: Args) -> None:
     check_ranges(args)
     check_tracking(args)
+    if args.copy not in COPIES:
+        raise UserError(f"--copy {args.copy}: {suggest(args.copy, COPIES)}")
     if int(args.members * args.share) < 1 and args.copy != "none":
         raise UserError(
             f"--share {args.share}: of {args.members} members that is nobody; take a larger share, "
