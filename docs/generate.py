@@ -164,7 +164,8 @@ def family_table(family: str) -> str:
     ]
     head = ["picture", "scene", "what it is", "breaks", "twin", "datasheet"]
     intended = f"Intended measure: `{first['intended']}`."
-    return f"{intended} Correlated with it in training: {proxies}.\n\n{markdown(head, rows)}"
+    correlated = f"Correlated with it in training: {proxies}." if proxies else "It has no proxy."
+    return f"{intended} {correlated}\n\n{markdown(head, rows)}"
 
 
 def spaces(family: str) -> str:

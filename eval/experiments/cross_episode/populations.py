@@ -26,7 +26,7 @@ from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.policy import load_policy
-from sandbox_envs.train.population import EXPLOITS
+from sandbox_envs.train.population import EXPLOITS, Args
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.run_folder import MEMBERS
 from sandbox_envs.train.run_scenes import trained_scenes
@@ -34,7 +34,7 @@ from sandbox_envs.train.selection import PriceSplit, summed
 
 RECORD = "population.json"
 PLANTED = "planted"  # the folder of the scripts' records
-TRAINER = "ppo_mlp"
+TRAINER = Args.trainer  # that of populations: agents without memory
 EVALUATION_SEED = 30_000
 
 
