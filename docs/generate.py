@@ -165,7 +165,8 @@ def family_table(family: str) -> str:
     ]
     head = ["picture", "scene", "what it is", "breaks", "twin", "datasheet"]
     intended = f"Intended measure: `{first['intended']}`."
-    return f"{intended} Correlated with it in training: {proxies}.\n\n{markdown(head, rows)}"
+    correlated = f"Correlated with it in training: {proxies}." if proxies else "It has no proxy."
+    return f"{intended} {correlated}\n\n{markdown(head, rows)}"
 
 
 def spaces(family: str) -> str:
@@ -518,12 +519,14 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scenes_maze": lambda: family_table("maze"),
     "scenes_maze_anywhere": lambda: family_table("maze_anywhere"),
     "scenes_lamps": lambda: family_table("lamps"),
+    "scenes_lever": lambda: family_table("lever"),
     "spaces_sweep": lambda: spaces("sweep"),
     "spaces_patrol": lambda: spaces("patrol"),
     "spaces_keeper": lambda: spaces("keeper"),
     "spaces_maze": lambda: spaces("maze"),
     "spaces_maze_anywhere": lambda: spaces("maze_anywhere"),
     "spaces_lamps": lambda: spaces("lamps"),
+    "spaces_lever": lambda: spaces("lever"),
     "default_sweep": lambda: default_agents("sweep"),
     "default_patrol": lambda: default_agents("patrol"),
     "default_keeper": lambda: default_agents("keeper"),

@@ -41,7 +41,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     range. Observations are (num_envs, size) float32, as the scene's text `observe` says.
     Episodes have a fixed length and end as truncations. Slot i plays the episodes i,
     i + num_envs, i + 2 * num_envs, ..., and an episode depends on nothing but the seed and that
-    number, so results do not depend on `num_envs`.
+    number, so results do not depend on `num_envs`. But where a scene carries something over
+    (`carry/NAME`), it also depends on the episode before it in its slot.
 
     `info`, arrays of (num_envs,): every measure by name; return/MEASURE, its change since the
     reset; return/reward, the sum of the rewards; length, episode_index and unstable.
@@ -68,6 +69,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         width, height: of a frame, in pixels.
         render_envs: how many simulations `render` draws, the first ones; None draws all, which
             Gymnasium's RecordVideo and HumanRendering take.
+        carry_shift: how many slots farther what an episode leaves to the next one goes, by a text
+            `carry/NAME`; the last slots of a scene are followed by its first. 0 is as scenes say.
 
     Raises:
         SceneError: a scene is wrong, or the scenes are not of one family.
@@ -92,6 +95,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         width: int = 640,
         height: int = 480,
         render_envs: int | None = None,
+        carry_shift: int = 0,
     ) -> None:
         self.num_envs = n = arguments.whole_number("num_envs", num_envs, 1)
         self.autoreset_mode = arguments.autoreset_mode(autoreset_mode)
@@ -105,8 +109,9 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._parts = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
         threads = arguments.whole_number("num_threads", num_threads, 0, arguments.MOST_THREADS)
         limit = arguments.most_steps(max_episode_steps)
+        shift = arguments.whole_number("carry_shift", carry_shift, 0, n)
         self._groups = [
-            Simulations(s, part, n, threads, limit)
+            Simulations(s, part, n, threads, limit, shift)
             for s, part in zip(self.scenes, parts, strict=True)
         ]
         self._drawn = (
@@ -274,7 +279,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._seed = seed
         for i, group in enumerate(self._groups):
             group.restore({name: given[f"{i}/{name}"] for name in group.memory()})
-            group.over[...] = given.get(f"{i}/over", False)
+            group.over[...] = given.get(f"{i}/over", group.over)
         return self._observations()
 
     def _read(self, state: Mapping[str, Any]) -> tuple[int | None, dict[str, np.ndarray]]:

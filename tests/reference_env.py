@@ -30,17 +30,28 @@ OPERATORS = {
 class ReferenceSimulation:
     """One episode of a scene of the family `sweep`, from the state that `data` holds.
 
+    carried: name -> what the episode before has left.
     seed, episode: of the display's noise, where the scene shows its reward.
     """
 
-    def __init__(self, scene: Scene, data: mujoco.MjData, seed: int = 0, episode: int = 0) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        data: mujoco.MjData,
+        carried: dict[str, float] | None = None,
+        seed: int = 0,
+        episode: int = 0,
+    ) -> None:
         self.scene, self.model, self.data = scene, scene.model, data
+        self.carried = carried or dict.fromkeys(scene.carries, 0.0)
+        self.ever_true: dict[str, list[bool]] = {}
         self.seconds_since: dict[str, list[float]] = {}
         self.rising_edges: dict[str, tuple[list[bool], list[int]]] = {}
         self.totals: dict[str, list[float]] = {}
         self.fresh = True
         self.now = self._at_this_moment()
         self.levels = self._measures()
+        self.left = self._left()
         self.fresh = False
         if scene.display:
             names = ["channel", f"placebo {scene.display.placebo_seed}"]
@@ -56,6 +67,7 @@ class ReferenceSimulation:
             mujoco.mj_step(self.model, self.data)
         self.now = self._at_this_moment()
         before, self.levels = self.levels, self._measures()
+        self.left = self._left()
         names = {f"gain({name})": self.levels[name] - before[name] for name in before}
         largest = np.maximum(np.abs(low), np.abs(high))
         names["effort"] = sum(abs(self.data.ctrl) / largest) / self.model.nu
@@ -99,7 +111,13 @@ class ReferenceSimulation:
     # --- formulas ----------------------------------------------------------------------------
 
     def _measures(self) -> dict[str, float]:
-        formulas = {name: formula.text for name, formula in self.scene.measures.items()}
+        return self._numbers({name: f.text for name, f in self.scene.measures.items()})
+
+    def _left(self) -> dict[str, float]:
+        """What the episode would leave to the next one if it ended now."""
+        return self._numbers({name: f.text for name, f in self.scene.carries.items()})
+
+    def _numbers(self, formulas: dict[str, str]) -> dict[str, float]:
         trees = {name: ast.parse(text, mode="eval").body for name, text in formulas.items()}
         return {name: _number(self._value(tree, {})) for name, tree in trees.items()}
 
@@ -112,6 +130,8 @@ class ReferenceSimulation:
                 return names[name] if name in names else self._sensor(name)
             case ast.Call(func=ast.Name(id="gain"), args=[ast.Name(id=name)]):
                 return names[f"gain({name})"]
+            case ast.Call(func=ast.Name(id="carried"), args=[ast.Name(id=name)]):
+                return self.carried[name]
             case ast.BinOp(left=a, op=op, right=b):
                 return self._pairwise(op, a, b, names)
             case ast.Compare(left=a, ops=[op], comparators=[b]):
@@ -173,6 +193,12 @@ class ReferenceSimulation:
         now = [0.0 if value else s + dt for value, s in zip(x, before, strict=True)]
         self.seconds_since[text] = now
         return now
+
+    def _ever(self, text: str, x: list[bool]) -> list[bool]:
+        """Whether x was true at any time."""
+        before = self.ever_true.get(text, [False] * len(x))
+        self.ever_true[text] = [old or bool(new) for old, new in zip(before, x, strict=True)]
+        return self.ever_true[text]
 
     def _count(self, text: str, x: list[bool]) -> list[int]:
         """How often x became true."""

@@ -15,7 +15,7 @@ from sandbox_envs.scene.family import load_family
 from sandbox_envs.spaces import action_rows, observation_rows, seen_colours
 
 ROBOTS = {"sweep": "sweeper", "patrol": "sweeper", "keeper": "keeper"}
-ROBOTS |= {"maze": "puck", "maze_anywhere": "puck", "lamps": "puck"}
+ROBOTS |= {"maze": "puck", "maze_anywhere": "puck", "lever": "puck", "lamps": "puck"}
 AHEAD, LEFT, TURN_LEFT = 0, 1, 2  # what a full positive action changes most
 EFFECTS = {
     "sweep": [AHEAD, TURN_LEFT, None],
@@ -23,6 +23,7 @@ EFFECTS = {
     "keeper": [AHEAD, LEFT],
     "maze": [AHEAD, LEFT],
     "maze_anywhere": [AHEAD, LEFT],
+    "lever": [AHEAD, LEFT],
     "lamps": [AHEAD, LEFT],
 }
 

@@ -48,6 +48,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "aux_coef": (0, math.inf),
     "horizon": (1, 8),
     "iterations": (0, 100),
+    "members": (2, 1024),
+    "episodes": (1, 100_000),
+    "window": (0, 100_000),
+    "updates": (1, 1000),
+    "share": (0, 0.5),
     "max_grad_norm": (0, math.inf),
 }
 

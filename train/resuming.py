@@ -26,8 +26,9 @@ def command_line(kind: Any) -> tuple[Any, Collection[str] | None]:
     if args.resume is None:
         return args, None
     try:
-        own = read_args(Path(args.resume))
-        lists = [name for name in ("scene", "set") if isinstance(getattr(own, name, None), tuple)]
+        own = read_args(Path(args.resume), kind)
+        appended = ("scene", "set", "argument")
+        lists = [name for name in appended if isinstance(getattr(own, name, None), tuple)]
         own = dataclasses.replace(own, **dict.fromkeys(lists, ()))  # what is given is appended
     except (UserError, OSError):
         return args, None
@@ -50,7 +51,7 @@ def resumed_args(args: Any, trainer: str, given: Collection[str] | None) -> Any:
     training = read_training(folder)
     if training.trainer != trainer:
         raise UserError(f"{folder}: it is a run of {training.trainer}; resume it with that")
-    own = read_args(folder)
+    own = read_args(folder, type(args))
     try:
         check_ranges(own)
     except UserError as error:

@@ -7,6 +7,7 @@ agent.json           the trainer's name, the agent's sizes and number of paramet
 resume.pt            everything needed to resume bit-exactly
 checkpoints/STEP     policies of earlier steps, for `keep_every` or `checkpoints`; run folders
                      without resume.pt
+members/NUMBER       the same for the members of a population, at its end
 """
 
 import os
@@ -35,6 +36,7 @@ from sandbox_envs.train.log import Log, cut
 from sandbox_envs.train.metrics import REWARD
 from sandbox_envs.train.run_files import InitialWeights, read_training
 from sandbox_envs.train.run_folder import (
+    MEMBERS,
     describe,
     extend,
     keep_checkpoint,
@@ -83,6 +85,7 @@ class Run:
         agent: Mapping[str, Any],
         update_steps: int,
         initial_weights: InitialWeights | None = None,
+        called: str = "",
     ) -> "Run":
         """Begin a new run in a folder of its own below `run_dir`; a failure leaves no folder.
 
@@ -94,6 +97,7 @@ class Run:
             agent: the arguments with which the trainer's Agent is rebuilt, as plain JSON.
             update_steps: environment steps between two calls of `log`.
             initial_weights: taken from another run, which `begin_with` gave.
+            called: what the folder's name has in place of the trainer's.
 
         Raises:
             UserError: the arguments are not such that a run can be kept, or nothing can be written
@@ -103,7 +107,7 @@ class Run:
         scenes = list(envs.scenes)
         stems = "+".join(scene.path.stem for scene in scenes)
         moment = time.strftime("%Y%m%d-%H%M%S")
-        name = f"{scenes[0].family}-{stems}__{trainer}__s{args.seed}__{moment}"
+        name = f"{scenes[0].family}-{stems}__{called or trainer}__s{args.seed}__{moment}"
         folder = new_folder(Path(run_dir), name)
         with removed_if_failed(folder):
             described = describe(folder, args, envs, update_steps, initial_weights)
@@ -319,6 +323,16 @@ class Run:
                 "training goes on",
                 "kept",
             )
+
+    def keep_members(self, agents: Sequence[torch.nn.Module], step: int) -> None:
+        """Keep the policies of a population in members/NUMBER, each as a run folder of its own.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        self._log.write()
+        for number, agent in enumerate(agents):
+            keep_checkpoint(self.folder, number, _policy_file(agent, step), MEMBERS)
 
     def _save(self, agent: torch.nn.Module, rest: dict[str, Any]) -> None:
         self._log.save()

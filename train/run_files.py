@@ -18,7 +18,7 @@ from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.arguments import OF_THE_SCENES, fingerprint
 from sandbox_envs.train.metrics import logged_steps
-from sandbox_envs.train.trainers import module_name, trainer_args
+from sandbox_envs.train.trainers import module_name, plain_args, trainer_args
 
 DEFAULT_SCENE = "sweep/train"  # that a trainer trains on where no scene is asked for
 
@@ -211,10 +211,15 @@ def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, st
     return names, overrides | ({"reward": reward} if reward else {})
 
 
-def read_args(folder: Path) -> Any:
-    """The arguments that a run was started with, as its trainer's `Args`."""
+def read_args(folder: Path, kind: Any = None) -> Any:
+    """The arguments that a run was started with, as its trainer's `Args`.
+
+    kind: the `Args` of another command that trains, if it was that one.
+    """
     training = read_training(folder)
     try:
+        if kind is not None:
+            return plain_args(kind(), training.args)
         return trainer_args(training.trainer, training.args)
     except UserError:
         raise UserError(f"{folder / 'args.json'}: it is damaged, or of another version") from None

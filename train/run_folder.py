@@ -21,6 +21,7 @@ from sandbox_envs.training_envs import TrainingEnvs
 from sandbox_envs.wrappers import wrappers_around
 
 CHECKPOINTS = "checkpoints"  # the folder of those that are kept
+MEMBERS = "members"  # the folder of the policies of a population
 LOCK_SECONDS = 60.0  # to wait for another process that trains the same run, and is about to end
 
 
@@ -137,20 +138,21 @@ def _scene(folder: Path, scene: Scene) -> dict[str, Any]:
     }
 
 
-def keep_checkpoint(folder: Path, step: int, policy: bytes) -> None:
+def keep_checkpoint(folder: Path, step: int, policy: bytes, inside: str = CHECKPOINTS) -> None:
     """Keep a policy for good, as a run folder of its own: checkpoints/STEP, whole or not at all.
 
     It can be judged as the run can, and is not resumed. It replaces one of an earlier try.
 
     Args:
         folder: of the run, whose log has been written up to this step.
-        step: environment steps done.
+        step: environment steps done; in `MEMBERS` the number of the member.
         policy: content of policy.safetensors.
+        inside: the folder in the run.
 
     Raises:
         OSError: it cannot be written.
     """
-    kept = folder / CHECKPOINTS / str(step)
+    kept = folder / inside / str(step)
     weights = kept / "policy.safetensors"
     if weights.is_file() and weights.read_bytes() == policy:
         return  # so that what was judged meanwhile stays

@@ -35,7 +35,7 @@ from sandbox_envs.train.jobs import Job, as_completed, find_run, is_finished, is
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.on_ray import Report, train_on_ray
 from sandbox_envs.train.run_files import is_file
-from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args, typed
 
 
 @dataclass
@@ -150,7 +150,7 @@ def _arm(
         if key == "seed":
             raise UserError("--vary seed=...: give --seeds and --first-seed instead")
         if key in own:
-            arguments[key] = _typed(name, value, getattr(defaults, key))
+            arguments[key] = typed(f"--vary {name}", value, getattr(defaults, key))
         else:
             arguments["set"] = (*arguments.get("set", ()), f"{name}={value}")
     values = [f"{name}={value}" for name, value in pairs if name in shown]
@@ -162,23 +162,6 @@ def _arm(
         jobs.append(job)
     assert jobs[0].identity  # which loads its scenes, so that a wrong one is said before training
     return Arm(", ".join([trainer, *values]), tuple(jobs))
-
-
-def _typed(name: str, value: str, default: Any) -> Any:
-    """A value in the type of an argument's default."""
-    if isinstance(default, bool):
-        if value.lower() in ("true", "false"):
-            return value.lower() == "true"
-    elif isinstance(default, tuple):
-        return (value,)
-    elif default is None or isinstance(default, str):
-        return value
-    else:
-        try:
-            return type(default)(value)
-        except ValueError:
-            pass
-    raise UserError(f"--vary {name}: {value} must be like {default!r}")
 
 
 # --- training --------------------------------------------------------------------------------

@@ -120,6 +120,27 @@ def plain_args(args: Any, values: Mapping[str, Any] | None = None, where: str = 
     return type(args)(**given)
 
 
+def typed(option: str, value: str, default: Any) -> Any:
+    """A value that was given as a text, in the type of an argument's default.
+
+    Raises:
+        UserError: it is of another type; `option` begins the message.
+    """
+    if isinstance(default, bool):
+        if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+    elif isinstance(default, tuple):
+        return (value,)
+    elif default is None or isinstance(default, str):
+        return value
+    else:
+        try:
+            return type(default)(value)
+        except ValueError:
+            pass
+    raise UserError(f"{option}: {value} must be like {default!r}")
+
+
 def _plain(value: Any, default: Any) -> Any:
     """A value in the type of an argument's default, where it can stand for it."""
     if isinstance(value, Path):

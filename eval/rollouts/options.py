@@ -44,7 +44,11 @@ class _Choice(NamedTuple):
 
 
 def planned_options(
-    objective: Objective, options: OptionsFactory, horizon: float = 10.0, replan: float = 2.0
+    objective: Objective,
+    options: OptionsFactory,
+    horizon: float = 10.0,
+    replan: float = 2.0,
+    crossing: bool = False,
 ) -> PolicyFactory:
     """The agent that tries every option and follows the best for an objective.
 
@@ -53,6 +57,8 @@ def planned_options(
         options: called with an environment, gives its options.
         horizon: seconds that each option is tried for.
         replan: seconds between decisions.
+        crossing: whether what is tried goes on into the next episode where the horizon is beyond
+            the end. Such an agent acts for what a scene carries over (`carry/NAME`).
 
     Raises:
         UserError: the objective or a time is none; and when the policy is made, if the scene has no
@@ -68,7 +74,7 @@ def planned_options(
             for name, seconds in (("replan", replan), ("horizon", horizon))
         )
         acting = options(envs)
-        copies = Copies(envs, acting.count, weights)
+        copies = Copies(envs, acting.count, weights, crossing)
         trying = options(copies.envs)
         tried = np.tile(np.arange(acting.count), copies.rows)
 

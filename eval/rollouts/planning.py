@@ -24,11 +24,11 @@ from gymnasium.vector import AutoresetMode
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError, suggest
-from sandbox_envs.eval.agents.draws import episode_numbers, normal
+from sandbox_envs.eval.agents.draws import episode_numbers, normal, present
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.rollouts.branching import Branch, play_from, replay, take_rows
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.simulation.snapshots import Snapshot
+from sandbox_envs.simulation.snapshots import Snapshot, followed_by
 
 MAX_PARALLEL = 1024  # simulations at a time: more are no faster, and take memory
 
@@ -147,14 +147,24 @@ def planned(objective: Objective | Appraisal, planning: Planning | None = None) 
 
 
 class Copies:
-    """Exact copies of an environment's simulations, `count` of each, to try behaviours in."""
+    """Exact copies of an environment's simulations, `count` of each, to try behaviours in.
 
-    def __init__(self, envs: SandboxVectorEnv, count: int, weights: Mapping[str, float]) -> None:
+    crossing: whether they go on into the next episode, to which the scene may carry something
+        over. It is the same one for all copies of a simulation. Otherwise nothing follows an end.
+    """
+
+    def __init__(
+        self,
+        envs: SandboxVectorEnv,
+        count: int,
+        weights: Mapping[str, float],
+        crossing: bool = False,
+    ) -> None:
         self.original, self.count, self.weights = envs, count, weights
         self.rows = max(1, min(MAX_PARALLEL // count, envs.num_envs))
-        self.envs = SandboxVectorEnv(
-            envs.scenes[0], self.rows * count, autoreset_mode=AutoresetMode.DISABLED
-        )
+        self.crossing = crossing
+        mode = AutoresetMode.SAME_STEP if crossing else AutoresetMode.DISABLED
+        self.envs = SandboxVectorEnv(envs.scenes[0], self.rows * count, autoreset_mode=mode)
 
     def snapshot(self) -> Snapshot:
         """Of the original, where the copies begin. Raises UserError where it was never reset."""
@@ -183,15 +193,44 @@ class Copies:
         for first in range(0, n, self.rows):
             rows = np.minimum(first + np.arange(self.rows), n - 1)
             state = take_rows(snapshot, np.repeat(rows, self.count))
-            keep = ("actions",) if appraise else ()
-            branch = play_from(self.envs, state, behaviours(rows), steps, keep=keep)
-            earned: Any = (
-                appraise(branch, np.repeat(rows, self.count))
-                if appraise
-                else sum(w * branch.returns(name) for name, w in self.weights.items())
-            )
+            if self.crossing:
+                earned = self._earned_across(state, behaviours(rows), steps)
+            else:
+                earned = self._earned(state, behaviours(rows), steps, appraise, rows)
             worth[rows] = np.reshape(earned, (self.rows, self.count))
         return worth
+
+    def _earned(
+        self,
+        state: Snapshot,
+        policy: Policy,
+        steps: int,
+        appraise: Callable[[Branch, np.ndarray], np.ndarray] | None,
+        rows: np.ndarray,
+    ) -> np.ndarray:
+        """What a policy earns from a snapshot on until the episode's end, (rows * count,)."""
+        keep = ("actions",) if appraise else ()
+        branch = play_from(self.envs, state, policy, steps, keep=keep)
+        if appraise:
+            return appraise(branch, np.repeat(rows, self.count))
+        return np.sum([w * branch.returns(name) for name, w in self.weights.items()], 0)
+
+    def _earned_across(self, state: Snapshot, policy: Policy, steps: int) -> np.ndarray:
+        """The same, and in the episodes that follow."""
+        obs = self.envs.set_state(followed_by(state, self.original.num_envs))
+        info, memory = present(self.envs)[1], None
+        earned, levels = np.zeros(self.envs.num_envs), info
+        for _ in range(steps):
+            actions, memory = policy(obs, memory)
+            obs, rewards, _, over, info = self.envs.step(actions)
+            final = info.get("final_info", info)
+            for name, weight in self.weights.items():
+                gained = rewards
+                if name != "reward":
+                    gained = np.where(over, final[name], info[name]) - levels[name]
+                earned += weight * gained
+            levels = info
+        return earned
 
 
 class _Planner:

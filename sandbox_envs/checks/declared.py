@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def check_declared(scene: Scene) -> Iterator[Remark]:
             yield "warning", f": there is no camera '{camera}'; add one, since {use}"
     yield from _name(scene)
     yield from _reward(scene)
+    yield from _carried(scene)
     yield from _probabilities(scene)
     yield from _unused(scene)
     yield from _family(scene)
@@ -103,6 +105,18 @@ def _reward(scene: Scene) -> Iterator[Remark]:
             f", text 'reward': it falls where the intended measure '{scene.intended}' rises; turn "
             "its sign, or correct 'intended'",
         )
+
+
+def _carried(scene: Scene) -> Iterator[Remark]:
+    """Remarks about what is left to the next episode, and read by nothing there."""
+    texts = "".join(scene.texts.values())
+    for name in scene.carries:
+        if not re.search(rf"\bcarried\(\s*{name}\s*\)", texts):
+            yield (
+                "warning",
+                f", text 'carry/{name}': nothing reads carried({name}); use it in the reward, a "
+                "measure or 'observe', or remove this text",
+            )
 
 
 def _probabilities(scene: Scene) -> Iterator[Remark]:

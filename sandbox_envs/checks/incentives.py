@@ -34,6 +34,7 @@ def _rewarded(scene: Scene, before: float, rise: float) -> float:
         values |= {f"level({name})": level for name, level in levels.items()}
         values |= {f"gain({name})": 0.0 for name in levels}
         values[f"gain({scene.intended})"] = gain
+        values |= {f"carried({name})": 0.0 for name in scene.carries}
         signals = {name: np.full((1, 1, 1), value) for name, value in values.items()}
         inputs = Inputs(signals, {}, registers, fresh, 1 / scene.control_hz)
         total += 0.0 if fresh else float(scene.reward(inputs, 1)[0])

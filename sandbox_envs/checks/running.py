@@ -94,6 +94,10 @@ def check_running(scene: Scene, starts: int) -> Iterator[Remark]:
                 data = batch.get_data(int(sim))
                 check_contacts(scene, data, f"after {(step + 1) / scene.control_hz:g} s there are")
                 bounds.look_at_contacts(data)
+    if scene.carries:  # what is carried over shows in a second episode
+        env.reset()
+        for _ in _play(env, _actions(scene, starts), columns, seen):
+            pass
     yield from bounds.findings()
     yield from motors.findings(bounds.size)
     yield from _declared(scene, names, seen)

@@ -7,6 +7,7 @@ lidar(dirt_pos, where=1 - dirt_in_pan, sectors=16, range=4)
                                per bearing sector the nearest copy of one labelled kind
 ranges(wall_range)             rangefinders as 1/(1+distance); 0 where nothing is hit
 gauge(cleanliness), clock      a measure's value; the share of the episode that has passed
+carried(boost)                 what the slot's last episode has left, of a text carry/boost
 previous_reward, reward_so_far what the text `channel` shows of the last step, and its sum
 placebo                        what looks like it, and tells nothing
 """
@@ -26,7 +27,7 @@ from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of, suggest_stem
 
 DISPLAY = ("previous_reward", "reward_so_far", "placebo")
-TERMS = ("retina", "lidar", "ranges", "gauge", "clock", *DISPLAY)
+TERMS = ("retina", "lidar", "ranges", "gauge", "clock", "carried", *DISPLAY)
 LIDAR_SECTORS = 16  # unless the text says otherwise
 
 _RANGEFINDER = ("rangefinder sensors", {mujoco.mjtSensor.mjSENS_RANGEFINDER.value})
@@ -38,6 +39,7 @@ def parse_terms(
     model: mujoco.MjModel,
     signals: Mapping[str, Signal],
     measures: Mapping[str, Formula],
+    carried: Mapping[str, Signal],
     where: str,
     network: Network | None = None,
 ) -> tuple[Term, ...]:
@@ -46,7 +48,7 @@ def parse_terms(
     Raises:
         SceneError: a term is wrong; the message begins with `where`.
     """
-    parser = _Parser(model, signals, measures, where, network)
+    parser = _Parser(model, signals, measures, carried, where, network)
     terms = tuple(parser.term(part) for part in term_texts(text))
     if not terms:
         raise SceneError(f"{where}: it is empty; name at least one sensor or term")
@@ -73,11 +75,12 @@ class _Parser:
         model: mujoco.MjModel,
         signals: Mapping[str, Signal],
         measures: Mapping[str, Formula],
+        carried: Mapping[str, Signal],
         where: str,
         network: Network | None,
     ) -> None:
         self.model, self.signals, self.measures, self.where = model, signals, measures, where
-        self.network = network
+        self.carried, self.network = carried, network
 
     def term(self, text: str) -> Term:
         where = f"{self.where}, '{text}'"
@@ -97,6 +100,12 @@ class _Parser:
                     hint = suggest(name, self.measures)
                     raise SceneError(f"{where}: unknown measure '{name}'; {hint}")
                 return Gauge(name)
+            case ast.Call(func=ast.Name(id="carried"), args=[ast.Name(id=name)], keywords=[]):
+                signal = f"carried({name})"
+                if signal not in self.carried:
+                    hint = suggest(signal, self.carried)
+                    raise SceneError(f"{where}: there is no text 'carry/{name}'; {hint}")
+                return Raw(signal, self.carried[signal])
             case ast.Call(func=ast.Name(id="lidar"), args=[ast.Name(id=name)], keywords=options):
                 return self._lidar(name, options, where)
             case ast.Name(id=name):
@@ -105,7 +114,7 @@ class _Parser:
         raise SceneError(
             f"{where}: not a term; write a sensor's name, retina(SECTORS), ranges(RANGEFINDERS), "
             "lidar(POSITIONS, where=FORMULA, sectors=N, range=METRES), gauge(MEASURE), clock, "
-            f"{', '.join(DISPLAY)}"
+            f"carried(NAME), {', '.join(DISPLAY)}"
         )
 
     def _sensor(self, name: str, where: str, kind: tuple[str, set[int]]) -> Signal:

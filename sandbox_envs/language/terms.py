@@ -33,7 +33,7 @@ class Term(Protocol):
 
 
 class Raw:
-    """A sensor's numbers as they are, all copies one after the other."""
+    """A sensor's or another signal's numbers as they are, all copies one after the other."""
 
     low, high = -np.inf, np.inf
 
@@ -41,7 +41,7 @@ class Raw:
         self.name, self.size = name, signal.copies * signal.dim
 
     def write(self, view: TermInputs, out: np.ndarray) -> None:
-        """Copy the sensor's numbers."""
+        """Copy the numbers."""
         out[:] = view.inputs.signals[self.name].reshape(len(out), -1)
 
 

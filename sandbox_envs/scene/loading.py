@@ -22,6 +22,7 @@ from sandbox_envs.scene.never import without_motion
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scene.texts import (
     apply_overrides,
+    check_formula_name,
     check_names,
     check_roles,
     chosen,
@@ -167,18 +168,21 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
         spawner = Spawner(model, texts, str(path))
     recolour(model, with_prefix(texts, "rgba/"), path)
     signals, sensors = _signals(model, spawner, path)
-    measures, conserved = (
+    carried = _carried(texts, path)
+    functions = ("carried",) if carried else ()
+    measures, conserved, carries = (
         {
-            name: Formula(text, signals, f"{path}, text '{prefix}{name}'")
+            name: Formula(text, signals | carried, f"{path}, text '{prefix}{name}'", functions)
             for name, text in with_prefix(texts, prefix).items()
         }
-        for prefix in ("measure/", "conserved/")
+        for prefix in ("measure/", "conserved/", "carry/")
     )
     intended = chosen(texts, "intended", measures, path)
     proxies = with_prefix(texts, "proxy/")
     check_roles(texts, measures, proxies, path)
     observe, network = texts.get("observe", ""), read_network(texts, path)
-    terms = parse_terms(observe, model, signals, measures, f"{path}, text 'observe'", network)
+    where = f"{path}, text 'observe'"
+    terms = parse_terms(observe, model, signals, measures, carried, where, network)
     scene = Scene(
         name=f"{path.parent.name}/{path.stem}",
         path=path,
@@ -192,7 +196,8 @@ def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Sc
         proxies=proxies,
         ranges=read_ranges(texts, measures, path),
         conserved=conserved,
-        reward=_reward(texts.get("reward", f"gain({intended})"), measures, path),
+        carries=carries,
+        reward=_reward(texts.get("reward", f"gain({intended})"), measures, carried, path),
         terms=terms,
         display=read_display(texts, measures, terms, network, path),
         spawner=spawner,
@@ -235,10 +240,21 @@ def _check_times(scene: Scene) -> None:
         )
 
 
-def _reward(text: str, measures: Mapping[str, Formula], path: Path) -> Formula:
+def _carried(texts: Mapping[str, str], path: Path) -> dict[str, Signal]:
+    """What formulas and observations may read of what the slot's last episode has left."""
+    names = with_prefix(texts, "carry/")
+    for name in names:
+        check_formula_name(name, f"{path}, text 'carry/{name}'")
+    return {f"carried({name})": Signal() for name in names}
+
+
+def _reward(
+    text: str, measures: Mapping[str, Formula], carried: dict[str, Signal], path: Path
+) -> Formula:
     names = [f"{function}({measure})" for function in ("gain", "level") for measure in measures]
-    signals = {name: Signal() for name in (*names, "effort")}
-    return Formula(text, signals, f"{path}, text 'reward'", functions=("gain", "level"))
+    signals = {name: Signal() for name in (*names, "effort")} | carried
+    functions = ("gain", "level", *(("carried",) if carried else ()))
+    return Formula(text, signals, f"{path}, text 'reward'", functions)
 
 
 def _signals(

@@ -48,6 +48,8 @@ class Scene:
     """measure -> (least, most) that the file declares; `check` tests it"""
     conserved: Mapping[str, Formula] = field(repr=False)
     """name -> formula that the file declares constant in an episode; `check` tests it"""
+    carries: Mapping[str, Formula] = field(repr=False)
+    """name -> formula of what an episode leaves to the next one of its slot"""
     reward: Formula = field(repr=False)
     """the reward of a control step"""
     terms: tuple[Term, ...] = field(repr=False)

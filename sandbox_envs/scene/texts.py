@@ -22,7 +22,7 @@ NUMERICS = (
     *("episode_seconds", "control_hz"),
     *("channel_noise", "channel_network", "placebo_on", "placebo_off", "placebo_seed"),
 )
-PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/", "rgba/")
+PREFIXES = ("measure/", "proxy/", "start/", "spawn/", "range/", "conserved/", "carry/", "rgba/")
 # not for measures: what else is in `info`, what wrappers put there, and a word of the text `breaks`
 RESERVED = (
     *("return", "length", "episode_index", "unstable", "reward", "capability"),
@@ -110,7 +110,9 @@ def check_roles(
 ) -> None:
     """Raise SceneError where a measure, proxy, breaks, break or twin has a name it cannot have."""
     for name in measures:
-        _check_measure_name(name, f"{path}, text 'measure/{name}'")
+        check_formula_name(name, f"{path}, text 'measure/{name}'")
+        if name in RESERVED:
+            raise SceneError(f"{path}, text 'measure/{name}': the name is reserved; choose another")
     for proxy in proxies:
         if proxy not in measures:
             hint = suggest(proxy, measures)
@@ -121,7 +123,8 @@ def check_roles(
     _check_twin(texts, path)
 
 
-def _check_measure_name(name: str, where: str) -> None:
+def check_formula_name(name: str, where: str) -> None:
+    """Raise SceneError, beginning with `where`, for a name that formulas could not use."""
     if not name:
         raise SceneError(
             f"{where}: the name after the / is missing; write one, as in measure/speed"
@@ -131,8 +134,6 @@ def _check_measure_name(name: str, where: str) -> None:
             f"{where}: '{name}' is not a name that formulas can use; write letters, digits and "
             "underscores, and begin with a letter"
         )
-    if name in RESERVED:
-        raise SceneError(f"{where}: the name is reserved; choose another")
 
 
 def _check_twin(texts: Mapping[str, str], path: Path) -> None:

@@ -22,7 +22,12 @@ class Measuring:
     present: dict[str, np.ndarray]
     """body stem -> (n, bodies), 1 where the body takes part; of stems that may be absent"""
     registers: list[list[np.ndarray]]
-    """each formula's memory, of the measures, then of the display, if any, then of the reward"""
+    """each formula's memory: of measures, of what is carried over, of the display, if any, and
+    last of the reward"""
+    carried: np.ndarray
+    """(n, carries) what the present episodes were given"""
+    left: np.ndarray
+    """(n, carries) what the slots' last episodes that came to their end have left"""
     channel: Channel | None
     """what is shown of the reward; None where nothing is"""
     size: int
@@ -32,8 +37,10 @@ class Measuring:
         self.scene, self._physics = scene, physics
         self._columns = {name: as_slice(address) for name, address in scene.sensors.items()}
         self._live = self._live_signals()
+        remembered = [*scene.measures.values(), *scene.carries.values()]
         displayed = [scene.display.formula] if scene.display else []
-        self._formulas = (*scene.measures.values(), *displayed, scene.reward)
+        self._formulas = (*remembered, *displayed, scene.reward)
+        self.carried, self.left = np.zeros((2, n, len(scene.carries)))
         self.channel = Channel(scene.display, n, 1 / scene.control_hz) if scene.display else None
         self.registers = [formula.registers(n) for formula in self._formulas]
         self.present = {
@@ -67,6 +74,9 @@ class Measuring:
             present = {stem: there[rows] for stem, there in self.present.items()}
         for name in self._columns.keys() - signals.keys():
             signals[name] = self._signal(name, data)
+        for i, name in enumerate(self.scene.carries):
+            given = self.carried[:, i] if rows is None else self.carried[rows, i]
+            signals[f"carried({name})"] = given[:, None, None]
         return Inputs(signals, present, [], rows is not None, 1 / self.scene.control_hz)
 
     def _signal(self, name: str, data: np.ndarray) -> np.ndarray:
@@ -82,7 +92,7 @@ class Measuring:
         before: (n, measures) the values before it. effort: (n,), of `Physics.effort`.
         """
         values = self._values(inputs, self.registers)
-        signals = self._changes(values, before, effort)
+        signals = self._changes(inputs, values, before, effort)
         return values, self._on(signals, self.scene.reward, inputs, self.registers[-1])
 
     def show(
@@ -102,12 +112,29 @@ class Measuring:
         """
         if self.channel is None:
             return
-        signals = self._changes(values, before, effort)
+        signals = self._changes(inputs, values, before, effort)
         signals["reward"] = rewards[:, None, None]
         shown = self._on(signals, self.channel.display.formula, inputs, self.registers[-2])
         if not np.isfinite(shown[~kept]).all():
             self._refuse("channel")
         self.channel.step(shown, step, kept)
+
+    def give(self, rows: np.ndarray, sources: np.ndarray) -> None:
+        """Give the episodes that start in some slots what the last ones of `sources` have left."""
+        self.carried[rows] = self.left[sources]
+
+    def leave(self, inputs: Inputs, ended: np.ndarray, unstable: np.ndarray) -> None:
+        """Note what the episodes that `ended` (n,) leave; `unstable` (n,) ones leave 0.
+
+        It is called after every step, as these formulas may remember, too.
+        """
+        first = len(self.scene.measures)
+        for i, (name, formula) in enumerate(self.scene.carries.items(), first):
+            inputs.registers = self.registers[i]
+            value = np.where(unstable, 0.0, formula(inputs, len(ended)))[ended]
+            if not np.isfinite(value).all():
+                self._refuse(f"carry/{name}")
+            self.left[ended, i - first] = value
 
     def start(self, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
         """The measures' values (rows, measures) at the start of episodes; forgets earlier ones."""
@@ -115,7 +142,10 @@ class Measuring:
         nothing = np.zeros(len(rows))
         with np.errstate(all="ignore"):  # values that are not finite are reported below
             values = self._values(inputs, registers)
-            signals = self._changes(values, values, nothing)
+            for i, formula in enumerate(self.scene.carries.values(), len(self.scene.measures)):
+                inputs.registers = registers[i]
+                formula(inputs, len(rows))  # begins to remember
+            signals = self._changes(inputs, values, values, nothing)
             rewards = self._on(signals, self.scene.reward, inputs, registers[-1])
             if self.scene.display:
                 signals["reward"] = rewards[:, None, None]
@@ -175,13 +205,15 @@ class Measuring:
         return values
 
     def _changes(
-        self, values: np.ndarray, before: np.ndarray, effort: np.ndarray
+        self, inputs: Inputs, values: np.ndarray, before: np.ndarray, effort: np.ndarray
     ) -> dict[str, np.ndarray]:
         """What a reward is made of, for a change of the measures from `before` to `values`."""
         signals, gains = {"effort": effort[:, None, None]}, values - before
         for i, name in enumerate(self.scene.measures):
             signals[f"level({name})"] = values[:, i, None, None]
             signals[f"gain({name})"] = gains[:, i, None, None]
+        for name in self.scene.carries:
+            signals[f"carried({name})"] = inputs.signals[f"carried({name})"]
         return signals
 
     @staticmethod

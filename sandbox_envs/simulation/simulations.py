@@ -27,6 +27,8 @@ class Simulations:
         num_threads: threads that step the physics; 0 means all processors.
         most_steps: control steps after which an episode ends, if it does not end before; None
             leaves it at the scene's own length.
+        carry_shift: how many slots farther what an episode leaves goes; the last ones are followed
+            by the first.
     """
 
     episode_steps: int
@@ -45,8 +47,10 @@ class Simulations:
         stride: int,
         num_threads: int,
         most_steps: int | None = None,
+        carry_shift: int = 0,
     ) -> None:
         self.scene, self.slots, self._stride = scene, slots, stride
+        self._sources = np.roll(np.arange(len(slots)), carry_shift)
         self.episode_steps = min(scene.episode_steps, most_steps or scene.episode_steps)
         n = len(slots)
         self.physics = Physics(scene, n, num_threads)
@@ -98,7 +102,10 @@ class Simulations:
         measuring.show(inputs, values, self._values, effort, rewards, self._length, kept)
         self.rewards, self._values, self._unstable = rewards, values, unstable
         self._return += rewards
-        self.over = (self._clock >= self.episode_steps) | unstable
+        over = (self._clock >= self.episode_steps) | unstable
+        if self.scene.carries:  # an episode that was over before has left what it leaves
+            measuring.leave(inputs, over & ~self.over, unstable)
+        self.over = over
         observed = measuring.observe(inputs, None, values, self._clock / self.scene.episode_steps)
         observed[unstable] = self.observations[unstable]
         self.observations = observed
@@ -128,6 +135,7 @@ class Simulations:
         self._first[rows] = first
         self._episodes_started[rows] = 0
         self._drawn[slice(None) if is_new_seed else rows] = False
+        self._measuring.left[rows] = 0  # nothing has been before a first episode
 
     def reset(self, rows: np.ndarray, seed: int | None, clock: np.ndarray | int = 0) -> None:
         """Start the next episode in some slots.
@@ -146,6 +154,7 @@ class Simulations:
         self._clock[rows] = clock
         self._length[rows] = self._return[rows] = self._unstable[rows] = self.over[rows] = 0
         measuring = self._measuring
+        measuring.give(rows, self._sources[rows])
         inputs = measuring.inputs(rows)
         values = measuring.start(inputs, rows)
         self._values[rows] = self._initial_values[rows] = values
@@ -173,6 +182,7 @@ class Simulations:
         """The arrays that say everything, each with a row per slot; `restore` writes to them."""
         measuring = self._measuring
         registers = [register for formula in measuring.registers for register in formula]
+        carries = self.scene.carries
         return {
             "state": self.physics.batch.state,
             "first_episode": self._first,
@@ -187,6 +197,7 @@ class Simulations:
             "observations": self.observations,
             **{f"register{i}": register for i, register in enumerate(registers)},
             **{f"present/{stem}": present for stem, present in measuring.present.items()},
+            **({"carried": measuring.carried, "left": measuring.left} if carries else {}),
             **(measuring.channel.memory() if measuring.channel else {}),
         }
 
@@ -194,5 +205,6 @@ class Simulations:
         """Go back to arrays that `memory` gave."""
         for name, array in self.memory().items():
             array[...] = memory[name]
+        self.over = (self._clock >= self.episode_steps) | self._unstable
         self._drawn[:] = False
         self.physics.refresh()

@@ -47,6 +47,14 @@ def splice_states(states: Sequence[Snapshot], which: np.ndarray) -> dict[str, An
     return spliced
 
 
+def followed_by(snapshot: Snapshot, stride: int) -> dict[str, Any]:
+    """A snapshot of one scene in which each simulation plays the episode `stride` later next."""
+    started = np.asarray(snapshot["0/episodes_started"])
+    slots = np.arange(len(started))
+    first = np.asarray(snapshot["0/episode"]) + stride - slots - len(slots) * started
+    return {**snapshot, "0/first_episode": first}
+
+
 def edit_states(
     model: mujoco.MjModel, snapshot: Snapshot, edit: Edit
 ) -> tuple[dict[str, Any], np.ndarray]:

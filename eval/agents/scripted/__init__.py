@@ -18,6 +18,7 @@ from sandbox_envs.eval.agents.scripted import (
     common,
     keeper,
     lamps,
+    lever,
     maze,
     maze_anywhere,
     patrol,
@@ -26,7 +27,7 @@ from sandbox_envs.eval.agents.scripted import (
 from sandbox_envs.scene.scene import Scene
 
 ANYWHERE: dict[str, PolicyFactory] = {"idle": common.idle, "random": common.random}
-FAMILIES: tuple[ModuleType, ...] = (keeper, lamps, maze, maze_anywhere, patrol, sweep)
+FAMILIES: tuple[ModuleType, ...] = (keeper, lamps, lever, maze, maze_anywhere, patrol, sweep)
 
 
 def scripts(scene: Scene) -> dict[str, PolicyFactory]:

@@ -1,0 +1,29 @@
+"""Whether selection makes agents act for the next episode: `python eval/experiments/cross_episode`.
+
+`declaration.md` has the declaration. The records are in eval/results/cross_episode; a population
+that is stopped goes on where it was.
+"""
+
+import tyro
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.cross_episode.estimands import claims, outcomes, tabular
+from sandbox_envs.eval.experiments.cross_episode.populations import read_populations, run
+from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.pages.text_tables import aligned
+
+
+@cli_errors
+def main(args: QuickArgs) -> None:
+    """Run what is missing, and print the tables."""
+    out = args.home("cross_episode")
+    if not args.show:
+        run(out, args)
+    groups = read_populations(out)
+    for table in (outcomes(groups), conditions_table(claims(groups)), tabular()):
+        print(aligned(*table), "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(QuickArgs))

@@ -1,0 +1,87 @@
+"""The arms of the study, as declared: what is copied, whom the benefit goes to, what is seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.train.population import PopulationJob
+
+SCENE = "lever/train"
+PADS = ("violet", "orange")
+SEEDS = tuple(range(3001, 3011))
+EPISODES = 256  # in which each member's pads are counted
+MAIN, PLACEBO, LAMP = "weights", "placebo", "lamp"
+# of every population; the rest are the defaults of train/population.py
+SETTINGS: Mapping[str, Any] = {
+    "scene": SCENE,
+    "members": 8,
+    "num_envs": 16,
+    "episodes": 4,
+    "total_timesteps": 3_686_400,  # 60 generations of 61,440
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm."""
+
+    about: str
+    """in a few words"""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """arguments of the population that differ from SETTINGS"""
+    pays: bool = True
+    """whether the live pad leaves anything to the next episode"""
+    shows: bool = False
+    """whether agents see a light that the live pad turns on, and that stays on over the reset"""
+
+
+ARMS: Mapping[str, Arm] = {
+    MAIN: Arm("weights and learning rates are copied"),
+    "off": Arm("nobody is copied", {"copy": "none"}),
+    "hyper": Arm("only learning rates are copied", {"copy": "hyperparameters"}),
+    "swap": Arm("as weights; the benefit goes to the next member", {"swap": True}),
+    PLACEBO: Arm("as weights; no pad pays", pays=False),
+    "one": Arm(
+        "as weights; generations of one episode, in which nobody profits", {"episodes": 1}
+    ),
+    LAMP: Arm("nobody is copied; a light shows what the next episode gets", {"copy": "none"},
+              shows=True),
+}  # fmt: skip
+
+
+def live_pad(seed: int) -> str:
+    """The pad that counts as live for a seed: the violet one for odd seeds."""
+    return PADS[(seed + 1) % len(PADS)]
+
+
+def dead_pad(seed: int) -> str:
+    """The other one."""
+    return PADS[seed % len(PADS)]
+
+
+def texts_of(arm: Arm, seed: int) -> dict[str, str]:
+    """What is replaced in the scene."""
+    pressed = f"ever(puck_on_{live_pad(seed)})"
+    texts = {"carry/boost": pressed if arm.pays else f"0 * {pressed}"}
+    if arm.shows:
+        texts["measure/lit"] = f"max(carried(boost), {pressed})"
+        texts["observe"] = f"{load_scene(SCENE).observe} gauge(lit)"
+    return texts
+
+
+def job(name: str, seed: int, trainer: str, settings: Mapping[str, Any]) -> PopulationJob:
+    """The training of a population.
+
+    settings: arguments that differ from the declared ones, to try the study out.
+    """
+    arm = ARMS[name]
+    given = {
+        **SETTINGS,
+        **arm.settings,
+        "set": tuple(f"{key}={text}" for key, text in texts_of(arm, seed).items()),
+        "trait": live_pad(seed),
+        **settings,
+        "seed": seed,
+    }
+    return PopulationJob(f"cross-{name}-s{seed}", trainer, given)

@@ -1,0 +1,153 @@
+"""The populations: trained, and what their members do at the pads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.experiments.cross_episode.arms import (
+    ARMS,
+    EPISODES,
+    SCENE,
+    SEEDS,
+    dead_pad,
+    job,
+    live_pad,
+)
+from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, train_and_record
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.files import make_folder, read_json, read_lines, write_json
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.policy import load_policy
+from sandbox_envs.train.population import EXPLOITS, Args
+from sandbox_envs.train.run_files import read_training
+from sandbox_envs.train.run_folder import MEMBERS
+from sandbox_envs.train.run_scenes import trained_scenes
+from sandbox_envs.train.selection import PriceSplit, summed
+
+RECORD = "population.json"
+PLANTED = "planted"  # the folder of the scripts' records
+TRAINER = Args.trainer  # that of populations: agents without memory
+EVALUATION_SEED = 30_000
+
+
+@dataclass(frozen=True)
+class Pressing:
+    """What the members of a population do in first episodes, (members,) each."""
+
+    live: np.ndarray
+    """share of episodes in which each goes to the live pad"""
+    dead: np.ndarray
+    """the same of the other pad, which looks alike but for its colour"""
+    charge: np.ndarray
+    """share of an episode that each spends in the light"""
+
+    @property
+    def non_myopia(self) -> float:
+        """How much more often members go to the live pad than to the dead one, on average."""
+        return float(np.mean(self.live - self.dead))
+
+    def to_json(self) -> dict[str, list[float]]:
+        """For a record."""
+        return {name: values.round(5).tolist() for name, values in vars(self).items()}
+
+
+def pressing(
+    scene: Scene, members: Sequence[PolicyFactory], seed: int, episodes: int = EPISODES
+) -> Pressing:
+    """What some policies do in a scene, of which the population's seed says the live pad."""
+    played = [play(scene, member, episodes, EVALUATION_SEED) for member in members]
+    names = (live_pad(seed), dead_pad(seed), "charge")
+    return Pressing(*(np.array([one.returns(k).mean() for one in played]) for k in names))
+
+
+@dataclass(frozen=True)
+class Population:
+    """The record of a population."""
+
+    seed: int
+    """of its training"""
+    pressing: Pressing
+    """what its members do at the end"""
+    price: PriceSplit | None
+    """the change of how often they went to the live pad, over training; None for scripts"""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Population":
+        """From its record. Raises UserError where that is damaged."""
+        content = read_json(folder / RECORD)
+        try:
+            arrays = {name: np.array(values) for name, values in content["pressing"].items()}
+            price = PriceSplit(**content["price"]) if content["price"] else None
+            return cls(int(content["seed"]), Pressing(**arrays), price)
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{folder / RECORD}: it is damaged, or of another version") from None
+
+
+def run(out: Path, args: QuickArgs) -> None:
+    """Train and record what is missing."""
+    seeds, episodes = (SEEDS[:1], 8) if args.quick else (SEEDS, EPISODES)
+    settings: dict[str, Any] = dict(args.settings)
+    if args.quick:
+        settings |= {"members": 4, "num_envs": 8}
+    _plant(out, episodes)
+    jobs = {
+        folder_of(out, arm, seed): job(arm, seed, TRAINER, settings)
+        for seed in seeds  # all arms grow at the same time
+        for arm in ARMS
+    }
+    missing = {own: one for own, one in jobs.items() if not _is_recorded(own, one)}
+
+    def record(own: Path, one: Job, trained: Path) -> None:
+        (scene,) = trained_scenes(trained)
+        folders = sorted((trained / MEMBERS).iterdir(), key=lambda folder: int(folder.name))
+        policies = [load_policy(folder) for folder in folders]
+        members = [lambda _envs, policy=policy: policy for policy in policies]
+        seed = int(one.args["seed"])
+        splits = [PriceSplit(r["selected"], r["learned"]) for r in read_lines(trained / EXPLOITS)]
+        content = {
+            "seed": seed,
+            "pressing": pressing(scene, members, seed, episodes).to_json(),
+            "price": vars(summed(splits)),
+            "generations": len(splits),
+            "identity": one.identity,
+            "processor": read_training(trained).processor,
+        }
+        make_folder(own)
+        write_json(own / RECORD, content)
+
+    train_and_record(missing, args, record)
+
+
+def _is_recorded(own: Path, one: Job) -> bool:
+    return (own / RECORD).is_file() and read_json(own / RECORD).get("identity") == one.identity
+
+
+def _plant(out: Path, episodes: int) -> None:
+    """Record what scripts do, where the violet pad is the live one."""
+    scene = load_scene(SCENE)
+    for name, script in scripts(scene).items():
+        own = out / PLANTED / name
+        if not (own / RECORD).is_file():
+            seed = next(seed for seed in SEEDS if live_pad(seed) == "violet")
+            done = pressing(scene, [script], seed, episodes)
+            make_folder(own)
+            write_json(own / RECORD, {"seed": seed, "pressing": done.to_json(), "price": None})
+
+
+def read_populations(out: Path) -> Mapping[str, list[Population]]:
+    """Arm or script -> what is recorded so far, in the order of the seeds."""
+    found: dict[str, list[Population]] = {}
+    for folder in sorted((out / PLANTED).glob("*")):
+        found[f"script {folder.name}"] = [Population.read(folder)]
+    for arm in ARMS:
+        folders = [folder_of(out, arm, seed) for seed in SEEDS]
+        found[arm] = [Population.read(own) for own in folders if (own / RECORD).is_file()]
+    return found
