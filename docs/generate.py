@@ -24,6 +24,7 @@ from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.minds import table as minds
 from sandbox_envs.eval.experiments.mitigation import table as mitigation
@@ -494,6 +495,12 @@ def looked_again(study: Any, name: str) -> str:
     return study_table(study.table(groups))
 
 
+def grid_table(of: Callable[[grid.Arms], tuple[list[str], list[list[str]]]]) -> str:
+    """A table of the study in the grid, the names of its arms in code font."""
+    head, rows = of(grid.read_arms(RESULTS / "grid"))
+    return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
+
+
 @cache
 def zero_shot_records() -> dict[str, list[Json]]:
     """What the players of rule games did."""
@@ -553,6 +560,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
     "zero_shot_conditions": lambda: study_table(
         conditions_table(zero_shot.conditions(zero_shot_records()))
+    ),
+    "grid": lambda: grid_table(grid.table),
+    "grid_exact": lambda: grid_table(grid.exact_table),
+    "grid_conditions": lambda: study_table(
+        conditions_table(grid.conditions(grid.read_arms(RESULTS / "grid")))
     ),
     "thresholds": thresholds,
     "proxies": proxies,
