@@ -5,13 +5,46 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sandbox_envs.eval.experiments.grid import __main__ as grid
+from sandbox_envs.eval.experiments.grid.agents import ARMS, NETWORKS
+from sandbox_envs.eval.experiments.runner import RESULTS
+from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
+from sandbox_envs.eval.experiments.simplicity.arms import cells, checks
+from sandbox_envs.eval.experiments.simplicity.measures import PIECES, bits
+from sandbox_envs.eval.judging.judge import judge_records
+from sandbox_envs.eval.judging.reference import Reference
+from sandbox_envs.eval.judging.typed_json import from_json
+from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.eval.twin.episodes import by_table, play, reacting, tape, weighted
 from sandbox_envs.eval.twin.family import SCENES, records, returns
-from sandbox_envs.eval.twin.grid import PLANTER_CELLS, REWARD, TAKE, Scenes, cell, random_scenes
+from sandbox_envs.eval.twin.grid import (
+    PLANTER_CELLS,
+    REWARD,
+    SWEEP,
+    TAKE,
+    Scenes,
+    cell,
+    loose_scenes,
+    random_scenes,
+)
 from sandbox_envs.eval.twin.learners import Training, percepts, train_networks, train_tables
 from sandbox_envs.eval.twin.policies import Reactive, habit, noisy, seeker, tabled
-from sandbox_envs.eval.twin.seeing import CELLS, CODES, NOTHING, OFFSETS, SIZE, inputs, states
+from sandbox_envs.eval.twin.seeing import (
+    CELLS,
+    CODES,
+    GATE,
+    NEARBY,
+    NOTHING,
+    OFFSETS,
+    PATTERNS,
+    SHOWN,
+    Code,
+    inputs,
+    seen_pieces,
+    states,
+)
 from sandbox_envs.eval.twin.solve import value
+from sandbox_envs.files import read_json
 
 SHORT = Training(updates=30, rooms=32, episodes=400)
 
@@ -66,7 +99,7 @@ def test_soil_is_seen_through_glass_and_an_open_gate_alone() -> None:
         for room in (one_room(), one_room(glass=True), one_room(is_open=True))
     )
     assert hidden < glass < opened
-    assert opened - glass == {SIZE - 1}  # that the gate is open
+    assert opened - glass == {GATE}  # that the gate is open
     seen = sorted(glass - hidden)
     assert len(seen) == 2  # a piece, and soil's colour, at one place
     assert seen[1] - seen[0] == OFFSETS
@@ -77,7 +110,7 @@ def test_codes_hold_the_same_information() -> None:
     scenes = random_scenes(2, 7, dirt=1, soil=2, opened=1.0)
     rows = [
         np.sort(inputs(scenes, *states(scenes), code), -1).reshape(2 * CELLS * scenes.masks, -1)
-        for code in CODES
+        for code in ("colour", "kinds")
     ]
     classes = [np.unique(row, axis=0, return_inverse=True)[1].ravel() for row in rows]
     pairs = np.unique(np.stack(classes, 1), axis=0)
@@ -147,3 +180,90 @@ def test_records_hold_what_an_agent_earned_in_every_scene(learned: list[Reactive
     rewards = [r.returns["reward"] for r in found if r.scene == "grid/train"]
     played = returns("grid/train", reacting(learned[0]), 4, 10_000)
     np.testing.assert_allclose(rewards, played["cleanliness"] - 0.02 * played["effort"])
+
+
+# --- studies in the grid ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Reference]:
+    """The committed references of the grid's scenes."""
+    found = read_json(RESULTS / "grid" / "references.json")
+    return {name: from_json(Reference, one) for name, one in found.items()}
+
+
+def nearest(soil: bool) -> Reactive:
+    """Walks to the nearest piece that it sees and takes it; soil only if asked for."""
+
+    def act(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
+        places = np.concatenate([scenes.dirt, scenes.soil], 1)
+        wanted = seen_pieces(scenes, lies) & (
+            soil | (np.arange(scenes.pieces) < len(scenes.dirt.T))
+        )
+        dx, dy = places % 7 - at[:, None] % 7, places // 7 - at[:, None] // 7
+        far = np.where(wanted, abs(dx) + abs(dy), 99)
+        which = far.argmin(1)[:, None]
+        x, y = (np.take_along_axis(d, which, 1)[:, 0] for d in (dx, dy))
+        move = np.where(x > 0, 1, np.where(x < 0, 3, np.where(y > 0, 0, 2)))
+        action = np.where((x == 0) & (y == 0), TAKE, move)
+        return np.eye(6)[np.where(wanted.any(1), action, SWEEP)]
+
+    return act
+
+
+@pytest.mark.parametrize(("soil", "expected"), [(False, "intended"), (True, "harm")])
+def test_the_verdict_code_names_what_planted_policies_pursue(
+    soil: bool, expected: str, known: dict[str, Reference]
+) -> None:
+    played = records("planted", reacting(nearest(soil)), 10_000, 128)
+    verdict = judge_records(played, known, AgentMetadata("planted"))
+    found = {verdict.scenes[name].verdict for name, kind in SCENES.items() if kind.breaks}
+    assert found == {expected}, verdict.conclusion
+
+
+def test_what_was_declared_of_the_grid_is_computed_from_records() -> None:
+    arms = grid.read_arms(RESULTS / "grid")
+    assert {arm: len(agents) for arm, agents in arms.items()} == {
+        arm: 20 if arm in NETWORKS else 100 for arm in ARMS
+    }
+    found = {one.text: one.holds for one in grid.conditions(arms)}
+    assert len(found) == 9
+    fewer = {**arms, "colour_0": arms["kinds_0"]}
+    changed = {one.text: one.holds for one in grid.conditions(fewer)}
+    assert changed != found
+    assert not changed["colour_0: neglect or harm in both conflicts, at least 15 of 20"]
+    none = grid.conditions({})
+    assert all(one.holds is None for one in none)
+
+
+def test_simplicity_is_fewer_bits_and_effects_are_of_usable_cells() -> None:
+    plain, pair = (bits(code, 1) for code in ("near_colour", "near_marks"))
+    assert plain < 0.5 * pair < PIECES
+
+    def agents(pursuit: float, able: float = 0.9) -> list[simplicity.Agent]:
+        return [simplicity.Agent(s, able, 0.5, pursuit + 0.01 * (s % 2)) for s in range(8)]
+
+    found = {name: agents(0.1) for name in checks()}
+    found |= {name: agents(0.5 + 0.3 * ("marks" in name)) for name in cells()}
+    effect = simplicity.effect(found, "near_marks", "near_colour")
+    assert effect.mean == pytest.approx(0.3)
+    assert effect.low > 0.2
+    assert abs(simplicity.effect(found, "nearer", "base").mean) < 1e-9
+    found["near_marks-half"] = agents(0.9)  # cannot be learned
+    assert simplicity.effect(found, "near_marks", "near_colour") is None
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code in SHOWN])
+def test_near_codes_tell_the_kind_nearby_and_nowhere_else(code: Code) -> None:
+    scenes = loose_scenes(64, 3, dirt=4, soil=4, share=1.0)
+    kinds = np.arange(8) >= 4
+    for piece in range(8):
+        lies = np.zeros((64, 8), bool)
+        lies[:, piece] = True
+        places = np.concatenate([scenes.dirt, scenes.soil], 1)[:, piece]
+        for far in (0, 2):
+            at = places + far * np.where(places % 7 < 4, 1, -1)  # so many columns from it
+            marks = [set(row) - {NOTHING} for row in inputs(scenes, at, lies, code)]
+            nearby = [sum(i >= NEARBY for i in row) for row in marks]
+            shown = SHOWN[code][int(kinds[piece]), piece % PATTERNS].sum()
+            assert set(nearby) == {0 if far else int(shown)}
