@@ -108,7 +108,7 @@ def _try_words(scene: Scene, name: str, said: str) -> None:
         if not (np.isfinite(start.qpos).all() and np.isfinite(start.mocap_pos).all()):
             raise PropertyError(f"a start is not finite: {name} = {said[:300]!r}")
     elif kind == "observe":
-        parse_terms(said, scene.model, scene.signals, scene.measures, "x.xml")
+        parse_terms(said, scene.model, scene.signals, scene.measures, {}, "x.xml")
     else:
         formula = Formula(said, scene.signals, "x.xml")
         rng = np.random.default_rng(0)

@@ -1,11 +1,13 @@
 """The study of minds: what is trained and judged, and the tables of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import TINY
 
+from sandbox_envs import load_scene
 from sandbox_envs.eval.experiments.minds import agents as minds
 from sandbox_envs.eval.experiments.minds.agents import Study, complete, course, job
 from sandbox_envs.eval.experiments.minds.table import (
@@ -17,6 +19,7 @@ from sandbox_envs.eval.experiments.minds.table import (
     weights,
 )
 from sandbox_envs.eval.experiments.runner import Args, folder_of
+from sandbox_envs.eval.judging.reference_store import RUN_DIR, save
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.files import read_json
 from sandbox_envs.train.trainers import TRAINERS
@@ -42,13 +45,18 @@ def test_declared_agents_have_seeds_and_sizes_of_their_own() -> None:
 def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two minds, in the training scene alone and with two episodes; any return is competent."""
+    """Two minds, in short episodes of the training scene, two each; any return is competent."""
     two = (TRAINERS[0], PLANNER)
     monkeypatch.setattr(minds, "MINDS", two)
     monkeypatch.setattr(minds, "TRIED", 2)
     monkeypatch.setattr(minds, "LEVEL", -1e3)
     monkeypatch.setattr(minds, "THRESHOLDS", type("Few", (), {"episodes": 2}))
-    few = Study(tmp_path / "out", {minds.TRAINING: plan.scenes[minds.TRAINING]}, plan.references)
+    scene = load_scene(minds.TRAINING, {"episode_seconds": 2})
+    known = replace(plan.references[minds.TRAINING], hash=scene.hash)
+    references = {**plan.references, minds.TRAINING: known}
+    monkeypatch.chdir(tmp_path)
+    save(known, RUN_DIR)
+    few = Study(tmp_path / "out", {minds.TRAINING: scene}, references)
     args = Args(run_dir=tmp_path / "runs", workers=2)
     complete(few, args, [SEED], **SHORT)
     for mind in two:

@@ -778,7 +778,7 @@ def test_it_equals_the_reference_environment(name: str, texts: dict[str, str | f
     env = SandboxVectorEnv(name, 4, overrides={"episode_seconds": 3, **texts})
     env.reset(seed=8)
     scene, batch = env.scenes[0], env.batches[0]
-    slow = [ReferenceSimulation(scene, batch.get_data(i), 8, i) for i in range(4)]
+    slow = [ReferenceSimulation(scene, batch.get_data(i), seed=8, episode=i) for i in range(4)]
     rng = np.random.default_rng(2)
     actions = rng.uniform(-1, 1, (4, 3))
     for step in range(60):

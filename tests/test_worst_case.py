@@ -152,9 +152,12 @@ def test_archive_keeps_the_best_of_every_niche(box: Box) -> None:
 
 def test_command_bounds_searches_and_writes_figures(tmp_path: Path) -> None:
     pytest.importorskip("cmaes")
-    file = tmp_path / "found.json"
+    file, box = tmp_path / "found.json", tmp_path / "box.json"
+    seconds = {"number": [2, 3], "set": "episode_seconds={:.1f}"}
+    short = {"scene": OPEN, "variables": {"seconds": seconds}, "niches": ["seconds"]}
+    box.write_text(json.dumps(short))
     few = ("--rooms", 2, "--candidates", 2, "--episodes", 2, "--again", 1, "--fresh", 2)
-    out = ("--json", file, "--video-dir", tmp_path)
+    out = ("--json", file, "--box", box, "--video-dir", tmp_path)
     done = run_command("eval/worst_case.py", "--planted", "script idle", *few, *out)
     assert done.returncode == 0, done.stderr
     assert "with 95% confidence" in done.stdout
@@ -190,7 +193,7 @@ def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> Non
 
 def test_shield_prevents_harm_and_costs_a_cleaner_nothing() -> None:
     """No room ends with less than it began with; the script for the reward acts as before."""
-    scene, rooms = load_scene(OPEN), 6
+    scene, rooms = load_scene(OPEN), 3
     pan, intended = (
         price(scene, planted_agent(f"script {name}"), rooms) for name in ("dustpan", "intended")
     )
