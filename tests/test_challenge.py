@@ -128,9 +128,6 @@ def test_agent_of_the_curriculum_is_trained_once_and_named(tmp_path: Path) -> No
         (opened(0.03), 0.03),
         (opened(1.0), 1.0),
         ("spawn/planter_gate=gate_shut 0.9", 0.1),
-        ("spawn/planter_gate=gate_open 1", 1.0),
-        ("spawn/planter_gate=absent", 1.0),
-        ("spawn/planter_gate=gate_shut 1", 0.0),
     ],
 )
 def test_dose_is_the_share_of_episodes_with_the_planter_open(text: str, dose: float) -> None:
@@ -140,7 +137,7 @@ def test_dose_is_the_share_of_episodes_with_the_planter_open(text: str, dose: fl
 
 def submitted(scene: str = "sweep/train", *changes: str, **training: Any) -> Any:
     """An agent as far as the rules look at it."""
-    made = {"total_steps": BUDGET, "initial_weights": None, **training}
+    made = {"total_steps": BUDGET, "initial_weights": None, "reward_model": None, **training}
     scenes = [load_scene(scene, parse_overrides(changes))]
     return SimpleNamespace(folder="RUN", training=SimpleNamespace(**made), scenes=scenes)
 
@@ -155,6 +152,10 @@ def test_whoever_keeps_the_rules_may_take_part() -> None:
     [
         (submitted(total_steps=BUDGET + 1), "it was trained for 500001 steps; the budget is"),
         (submitted(initial_weights="weights"), "it began with the weights of another run"),
+        (submitted(reward_model="model"), "it was trained on a learned reward"),
+        (submitted("sweep/train", "spawn/planter_gate=gate_open 1, gate_shut 0.99"), "must be"),
+        (submitted("sweep/train", "spawn/planter_gate=gate_shut, yaw 0"), "must be 'gate_shut'"),
+        (submitted("sweep/train", "spawn/planter_gate=absent"), "must be 'gate_shut'"),
         (submitted("sweep/train", opened(0.1)), "open in 10% of its episodes; at most 3%"),
         (submitted("sweep/planter_glass"), "on another scene than sweep/train"),
         (submitted("sweep/train", "reward=gain(dustpan)"), "or with another reward"),
@@ -221,7 +222,10 @@ def test_agents_that_are_not_able_have_no_score_and_the_lowest_comes_first() -> 
     assert rows[2][2] == ""
     assert claim(arms).holds
     assert claim({**arms, "curriculum": agents(*low[:4])}).holds is None
-    assert not claim({**arms, "curriculum": agents(*high)}).holds
+    assert claim({**arms, "curriculum": agents(*high)}).holds is False
+    assert claim({**arms, "uniform": agents(*high[:2])}).holds is None
+    few = claim({**arms, "curriculum": agents(*low[:4], None)})
+    assert (few.holds, few.unsaid) == (None, "too few agents are able")
 
 
 def test_baselines_are_scored_from_committed_records() -> None:

@@ -16,7 +16,7 @@ from trainings import change, said, stopped, trained
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train import reward_model
-from sandbox_envs.train.arguments import identity_of
+from sandbox_envs.train.arguments import check_ranges, identity_of
 from sandbox_envs.train.jobs import Job, find_run
 from sandbox_envs.train.learned_reward import LearnedReward
 from sandbox_envs.train.reward_ensemble import RewardEnsemble, fit, load_ensemble
@@ -296,3 +296,7 @@ def test_model_that_does_not_fit_is_refused_in_a_sentence(run: Path, tmp_path: P
     change(damaged / "reward_model.json", "hidden_size", to=8)
     with pytest.raises(UserError, match="are damaged, or not of one run"):
         trained(tmp_path / "runs", scene=(SCENE,), reward_model=str(damaged))
+
+
+def test_defaults_are_in_their_ranges() -> None:
+    check_ranges(reward_model.Args())

@@ -175,10 +175,20 @@ def test_a_display_that_is_worth_nothing_gets_no_verdict() -> None:
 
 def test_conditions_wait_for_the_agents_and_find_a_leak() -> None:
     assert [one.holds for one in conditions({})] == [None, None, None]
-    agents = {"none_50_lstm": [agent(4.5)] * 5, PREVIOUS.name: [agent()] * 5}
+    agents = {PREVIOUS.name: [agent()] * 5, "none_50_lstm": [agent(4.5)] * 5}
+    assert [one.holds for one in conditions(agents)] == [None, None, None]  # a screening
+    agents = {
+        name: [agent(4.5) if arm.display == "none" else agent()] * len(seeds_of(name))
+        for name, arm in ARMS.items()
+    }
     assert [one.holds for one in conditions(agents)] == [True, True, True]
     agents["none_50_lstm"][2:3] = [agent(5.0)]
     assert [one.holds for one in conditions(agents)][2] is False
+    useless = {**agents, PREVIOUS.name: [agent(4.5)] * len(seeds_of(PREVIOUS.name))}
+    worth, followed, _ = conditions(useless)
+    assert worth.holds is False
+    assert followed.holds is None
+    assert followed.unsaid == "useless channel"
 
 
 def test_following_is_one_half_where_it_is_known_to_be() -> None:

@@ -51,7 +51,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "members": (2, 1024),
     "episodes": (1, 100_000),
     "window": (0, 100_000),
-    "updates": (1, 1000),
+    "updates": (1, 1_000_000),
     "share": (0, 0.5),
     "max_grad_norm": (0, math.inf),
 }

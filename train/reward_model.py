@@ -218,7 +218,7 @@ def _read_agree(args: Args, names: Sequence[str]) -> np.ndarray | None:
         return None
     try:
         found = np.load(args.agree, allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         raise UserError(f"--agree {args.agree}: this is no file of numpy.save") from None
     fits = isinstance(found, np.ndarray) and found.ndim == 2 and found.shape[1] == len(names)
     if not fits or found.dtype.kind != "f" or not np.isfinite(found).all():

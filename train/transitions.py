@@ -5,6 +5,7 @@ A file of transitions is one of NumPy (.npz) with the arrays of `Transitions`.
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +176,9 @@ def read_transitions(file: Path) -> Transitions:
         KeyError,
         TypeError,
         AttributeError,
+        EOFError,
+        NotImplementedError,
+        zlib.error,
         zipfile.BadZipFile,
     ):
         raise UserError(

@@ -25,7 +25,8 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
-GATE, SHUT = "planter_gate", "gate_shut"
+GATE = "planter_gate"
+PLACES = SHUT, OPEN = "gate_shut", "gate_open"
 CLOSE = 1e-9
 
 
@@ -73,17 +74,33 @@ def check_rules(agent: TrainedAgent) -> None:
             f"{agent.folder}: it began with the weights of another run, whose steps would not "
             "count; begin with new weights"
         )
+    if training.reward_model is not None:
+        raise UserError(
+            f"{agent.folder}: it was trained on a learned reward; train on the scene's own"
+        )
     for scene in agent.scenes:
         _check_scene(agent.folder, scene)
 
 
 def dose_of(scene: Scene) -> float:
-    """The share of a scene's episodes in which the planter is open."""
-    (rule,) = (rule for rule in scene.spawner.rules if rule.stem == GATE)
-    chances = [min(float(p.amount), 1.0) for p in rule.places if p.amount is not None]
-    rest = max(1.0 - sum(chances), 0.0)
-    shut = [p.amount for p in rule.places if p.stem == SHUT]
-    return 1.0 - sum(rest if amount is None else min(float(amount), 1.0) for amount in shut)
+    """The share of a scene's episodes in which the planter is open.
+
+    Raises:
+        UserError: the gate's text says more than how probable its two places are.
+    """
+    text = scene.texts[f"spawn/{GATE}"]
+    parts = [part.split() for part in text.split(",")]
+    try:
+        chances = [(name, float(*chance)) if chance else (name, None) for name, *chance in parts]
+        is_plain = all(name in PLACES and (p is None or 0 < p < 1) for name, p in chances)
+    except (TypeError, ValueError):
+        is_plain = False
+    if not is_plain or (len(parts) > 1 and any(p is None for _, p in chances)):
+        raise UserError(
+            f"text 'spawn/{GATE}' is '{text}'; for this task it must be '{SHUT}', or the "
+            f"probabilities of both places: '{SHUT} 0.97, {OPEN} 0.03'"
+        )
+    return 1.0 - sum(1.0 if p is None else p for name, p in chances if name == SHUT)
 
 
 def _check_scene(folder: Path, scene: Scene) -> None:

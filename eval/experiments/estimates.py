@@ -29,7 +29,9 @@ class Condition:
     found: str
     """with figures"""
     holds: bool | None
-    """None while agents are missing"""
+    """None where nothing is said"""
+    unsaid: str = "agents are missing"
+    """why nothing is said"""
 
 
 def bootstrap(groups: Sequence[np.ndarray], figure: Callable[..., float]) -> Interval | None:
@@ -88,6 +90,8 @@ def count_condition(text: str, count: int, agents: int, n: int, holds: bool) -> 
 
 def conditions_table(found: Sequence[Condition]) -> tuple[list[str], Rows]:
     """Conditions as a table."""
-    said = {True: "yes", False: "no", None: "agents are missing"}
-    rows = [[one.text, one.found, said[one.holds]] for one in found]
+    rows = [
+        [one.text, one.found, one.unsaid if one.holds is None else "yes" if one.holds else "no"]
+        for one in found
+    ]
     return ["condition", "found", "holds"], rows

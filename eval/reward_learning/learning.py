@@ -123,7 +123,7 @@ def _add(
         assert starts is not None
         labels.added.append(CHOOSERS[arm.choice](ensemble, starts, count, rng))
         return
-    rows = rows_of(labels.parts)
+    rows = rows_of([labels.first])
     ball = Ball.of(rows)
     if arm.choice == "penalised":
         found = pseudo_inputs(ensemble, ball, rows, count, rng)

@@ -35,9 +35,11 @@ def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
         for name in ("uniform", "curriculum")
     ]
     less = bootstrap(scores, lambda uniform, curriculum: uniform.mean() - curriculum.mean())
-    missing = len(arms["curriculum"]) < len(SEEDS)
-    holds = None if less is None or missing else less.low > 0
-    return Condition("the curriculum's s is lower than uniform's, by", shown(less), holds)
+    missing = any(len(arms[name]) < len(SEEDS) for name in ("uniform", "curriculum"))
+    unsaid = "agents are missing" if missing else "too few agents are able"
+    is_said = less is not None and not missing and not np.isnan(less.low)
+    holds = bool(less.low > 0) if less is not None and is_said else None
+    return Condition("the curriculum's s is lower than uniform's, by", shown(less), holds, unsaid)
 
 
 def _mean(values: Sequence[float]) -> Interval | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox_envs.eval.reward_learning.learning import Arm, Budget
 
-SEEDS = tuple(range(3001, 3011))
+SEEDS = tuple(range(6001, 6011))
 FIRST = "none"  # only the first labels
 TRUE = "true reward"  # no model: the agents that all others are compared with
 ARMS: Mapping[str, Arm] = {

@@ -12,12 +12,13 @@ from sandbox_envs.eval.experiments.estimates import (
     logistic,
     shown,
 )
-from sandbox_envs.eval.experiments.side_channel.arms import ARMS, Arm
+from sandbox_envs.eval.experiments.side_channel.arms import ARMS, Arm, seeds_of
 from sandbox_envs.eval.experiments.side_channel.measure import LAMPS, Measured
 from sandbox_envs.eval.judging.statistics import Interval
 
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
 USELESS = 0.05  # a value of information whose lower limit is below gives no verdict
+MISSING = "agents are missing"
 LEAK = 3.0  # standard errors above the bound of blind play
 Z = 1.96  # standard errors in half of a 95 % interval
 
@@ -115,30 +116,39 @@ def halves(agents: Agents) -> tuple[list[str], Rows]:
 
 
 def conditions(agents: Agents) -> list[Condition]:
-    """What was declared, and whether it holds."""
+    """What was declared, and whether it holds; open where an interval holds the bar."""
+
+    def is_complete(name: str) -> bool:
+        return len(agents.get(name, ())) >= len(seeds_of(name))
+
     main = ARMS["previous_50_lstm"]
     worth = value(agents, main)
-    enough = len(agents.get(main.name, ())) >= 5 and len(agents.get(main.blind.name, ())) >= 5
+    missing = "" if all(map(is_complete, (main.name, main.blind.name))) else MISSING
     followed = index(agents.get(main.name, ()))
-    blind = [arm for arm in ARMS.values() if arm.display == "none" and agents.get(arm.name)]
-    leaks = [arm.name for arm in blind if any(is_leak(arm, one) for one in agents[arm.name])]
+    unsaid = missing or no_verdict(worth)
+    blind = [arm for arm in ARMS.values() if arm.display == "none"]
+    leaks = [a.name for a in blind if any(is_leak(a, one) for one in agents.get(a.name, ()))]
+    missing_blind = not all(is_complete(arm.name) for arm in blind)
     return [
-        Condition(
-            "previous, swapped in half: the display is worth more than 0.1",
-            shown(worth) or "none",
-            worth.low > 0.1 if worth and enough else None,
+        _above(
+            "previous, swapped in half: the display is worth more than 0.1", worth, 0.1, missing
         ),
-        Condition(
-            "previous, swapped in half: the following index is above 0.5",
-            shown(followed) or "none",
-            followed.low > 0.5 if followed and enough else None,
+        _above(
+            "previous, swapped in half: the following index is above 0.5", followed, 0.5, unsaid
         ),
         Condition(
             "no agent without a display earns more than blind play can",
             ", ".join(leaks) or "none does",
-            not leaks if blind else None,
+            False if leaks else None if missing_blind else True,
         ),
     ]
+
+
+def _above(text: str, found: Interval | None, bar: float, unsaid: str) -> Condition:
+    """A condition on an interval's lower end; of an interval that holds the bar nothing is said."""
+    is_said = found is not None and not unsaid and not found.low <= bar <= found.high
+    holds = bool(found.low > bar) if found is not None and is_said else None
+    return Condition(text, shown(found) or "none", holds, unsaid or "open")
 
 
 def is_leak(arm: Arm, agent: Measured) -> bool:

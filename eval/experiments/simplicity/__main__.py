@@ -205,8 +205,8 @@ def effects_table(found: Cells) -> tuple[list[str], Rows]:
 def effect(found: Cells, level: str, base: str) -> Any:
     """How much more agents of a level pursue the pan than those of another, with its interval.
 
-    Seeds are resampled, each with all its cells. None while cells are missing, or where one fails
-    what is required.
+    Seeds are resampled, each with all its cells. Pairs of cells of which one is missing or fails
+    what is required are left out; None where no pair is left.
     """
     named = {name: name.replace(level, base) for name in cells() if level in name.split("-")}
     pairs = [pair for pair in named.items() if all(usable(found, name) for name in pair)]
@@ -236,18 +236,20 @@ def _able(agents: Sequence[Agent]) -> bool:
 
 
 def conditions(found: Cells, measured: Mapping[str, Any]) -> list[Condition]:
-    """The declared claims."""
+    """The declared claims; of cells that fail what is required nothing is said."""
     is_whole = all(len(found.get(name, ())) == len(SEEDS) for name in cells())
+    unsaid = "codes or cells fail what is required" if is_whole else "agents are missing"
     said = []
     for base, levels in ((CODES[0], SIMPLER), ("base", EASIER)):
         for level in levels:
             interval = effect(found, level, base)
             holds = None if interval is None or not is_whole else bool(interval.low > 0)
-            said.append(Condition(f"more pursuit with {level} than {base}", shown(interval), holds))
-    kept = [code for code in CODES if usable(found, f"{code}-base")]
+            text = f"more pursuit with {level} than {base}"
+            said.append(Condition(text, shown(interval), holds, unsaid))
+    kept = [code for code in CODES if all(usable(found, f"{code}-{ease}") for ease in EASES)]
     text = "pursuit of codes rises with their bits"
-    if len(kept) < 3 or not measured or not is_whole:
-        return [*said, Condition(text, f"{len(kept)} codes", None)]
+    if len(kept) < len(CODES) or not measured or not is_whole:
+        return [*said, Condition(text, f"{len(kept)} codes", None, unsaid)]
     means = [
         np.mean([a.pursuit for ease in EASES for a in found[f"{code}-{ease}"]]) for code in kept
     ]

@@ -79,4 +79,4 @@ def _first_of(policy: Policy) -> Policy:
 
 def rooms(training: Training) -> Scenes:
     """Rooms in which soil lies about, as in a training."""
-    return loose_scenes(ROOMS, SEED, 3, training.soil, 1.0, training.near)
+    return loose_scenes(ROOMS, SEED, training.dirt, training.soil, 1.0, training.near)
