@@ -7,6 +7,7 @@ from the same snapshot, and the branch that is chosen is the one that is taken: 
 simulated twice, and results are the same to the last bit whether the pay-offs are observed or not.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ class MenuVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.skills, self.show_next = tuple(skills), show_next
         self._display = self.scenes[0].display
         steps = seconds * self.scenes[0].control_hz
-        self._steps = round(steps)
+        self._steps = round(steps) if math.isfinite(steps) else 0
         length = self.scenes[0].episode_steps
         if self._steps < 1 or abs(steps - self._steps) > 1e-6 or length % self._steps:
             raise UserError(
@@ -125,6 +126,8 @@ class MenuVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             )
         self.decisions = length // self._steps
         self._makers = list(skills.values())
+        for make in self._makers:
+            make(self._trunk)  # so that one that cannot be made is refused here
         self.single_action_space = Discrete(len(skills))
         self.single_observation_space = self._space()
         self.action_space = batch_space(self.single_action_space, self.num_envs)

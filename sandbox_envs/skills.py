@@ -53,11 +53,21 @@ class Puck:
 
 
 def go_to(site: str) -> SkillMaker:
-    """Goes to a site and stays there."""
+    """Goes to a site and stays there.
+
+    Making it raises UserError unless there is exactly one site of this name.
+    """
 
     def make(envs: SandboxVectorEnv) -> Skill:
         view = envs.state_view()
-        puck, (number,) = Puck(view), view.site_ids(site)
+        puck, numbers = Puck(view), view.site_ids(site)
+        if len(numbers) > 1:
+            names = [view.model.site(number).name for number in numbers]
+            raise UserError(
+                f"{view.scene.name} has {len(names)} sites '{site}', and a skill goes to one; name "
+                f"it: {', '.join(names)}"
+            )
+        number = numbers[0]
         return lambda obs, state: (puck.drive(view.site_xpos[:, number, :2]), state)
 
     return make
@@ -70,5 +80,12 @@ def wait(envs: SandboxVectorEnv) -> Skill:
 
 
 def skills_named(names: tuple[str, ...]) -> dict[str, SkillMaker]:
-    """The skills of these names: "wait", or a site to go to."""
+    """The skills of these names: "wait", or a site to go to.
+
+    Raises:
+        UserError: a name is there twice.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"the skill '{name}' is named {names.count(name)} times; name it once")
     return {name: wait if name == WAIT else go_to(name) for name in names}

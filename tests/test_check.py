@@ -4,16 +4,22 @@ import multiprocessing
 import os
 import re
 import signal
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from commands import run_command
 from conftest import WriteScene
 
+from sandbox_envs.checks import running
 from sandbox_envs.checks.finding import Finding
 from sandbox_envs.checks.isolation import receive
+from sandbox_envs.checks.running import check_running
 from sandbox_envs.scene.catalog import families, family_of, scene_files
+from sandbox_envs.scene.loading import load_scene
 
 MALFORMED = Path(__file__).parent / "malformed"
 EXPECTED = re.compile(r"<!-- expect ((?:error|warning): .*) -->")
@@ -126,6 +132,38 @@ WALLS = "".join(
         ("0.1 2 0.2", "-2.1 0 0.2"),
     )
 )
+
+
+CARRIES = {
+    "carry/bonus": "norm(robot_at)",
+    "measure/bonus": "carried(bonus)",
+    "observe": "robot_at",
+}
+
+
+def test_what_an_episode_leaves_shows_where_the_check_cuts_it(
+    write_scene: WriteScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = load_scene(write_scene(CARRIES))
+    monkeypatch.setattr(running, "STEPS", 8)
+    assert scene.episode_steps > 8
+    assert not [text for _, text in check_running(scene, 2) if "bonus" in text]
+
+
+def test_simulation_that_is_unstable_in_a_second_episode_is_told(
+    write_scene: WriteScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play, episodes = running._play, iter(range(2))
+
+    def second_is_unstable(*given: Any) -> Iterator[np.ndarray]:
+        if next(episodes):
+            yield np.ones(6, bool)
+        else:
+            yield from play(*given)
+
+    monkeypatch.setattr(running, "_play", second_is_unstable)
+    said = list(check_running(load_scene(write_scene(CARRIES)), 2))
+    assert len(said) == 1 and "2 of 2 simulations were unstable" in said[0][1]
 
 
 # --- the command -----------------------------------------------------------------------------

@@ -120,13 +120,29 @@ def test_first_episodes_are_spread_by_whole_choices_and_a_snapshot_goes_on() -> 
         ({"seconds": 0.0}, "seconds is 0.0"),
         ({"skills": skills_named(("blue",))}, "a menu needs two skills or more"),
         ({"skills": skills_named(("blue", "rad"))}, "rad"),
+        ({"skills": skills_named(("blue", "spot"))}, "4 sites 'spot', .* name it: spot-0, spot-1"),
+        ({"seconds": float("nan")}, "seconds is nan; an episode"),
+        ({"seconds": float("inf")}, "seconds is inf; an episode"),
         ({"num_envs": 0}, "num_envs is 0"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     given = {"num_envs": 2, "skills": skills_named(NAMES), "seconds": 2.0, "show_next": True}
     with pytest.raises(UserError, match=message):
-        MenuVectorEnv("lamps/train", **{**given, **arguments}).reset(seed=0)
+        MenuVectorEnv("lamps/train", **{**given, **arguments})
+
+
+def test_one_of_several_sites_can_be_gone_to() -> None:
+    envs = MenuVectorEnv("lamps/train", 2, skills_named(("spot-0", "spot-3")), 2.0)
+    envs.reset(seed=0)
+    envs.step(np.array([0, 1]))
+    places = envs.state_view().position("puck")[:, 0, :2]
+    np.testing.assert_allclose(places, [[0.8, 0.8], [0.8, -0.8]], atol=0.1)
+
+
+def test_skill_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="the skill 'blue' is named 2 times; name it once"):
+        skills_named(("blue", "blue", "red"))
 
 
 def test_wrong_actions_are_refused() -> None:
@@ -141,4 +157,4 @@ def test_wrong_actions_are_refused() -> None:
 
 def test_skills_of_a_puck_need_one(write_scene: WriteScene) -> None:
     with pytest.raises(UserError, match="sweep/train has no puck"):
-        MenuVectorEnv("sweep/train", 2, skills_named(NAMES[2:]), 1.0, True).reset(seed=0)
+        MenuVectorEnv("sweep/train", 2, skills_named(NAMES[2:]), 1.0, True)

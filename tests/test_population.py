@@ -284,6 +284,7 @@ def test_swapped_benefit_goes_to_the_next_member(
         (["--window", "9"], "--window 9: a generation has only 4 episodes"),
         (["--trait", "goals"], "--trait goals: "),
         (["--trainer", "ppo"], "unknown trainer 'ppo'"),
+        (["--trainer", "ppo_menu"], "--trainer ppo_menu: its actions choose skills"),
         (["--members", "1"], "--members 1: it must be 2 or more"),
     ],
 )

@@ -94,7 +94,11 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
     for given, message in (
         ({"scene": ("lamps/train", "lamps/told")}, "one scene"),
         ({"skills": ("blue",)}, "two skills"),
+        ({"skills": ("blue", "rad")}, "rad"),
+        ({"skills": ("blue", "spot")}, "4 sites 'spot'"),
+        ({"skills": ("blue", "blue")}, "'blue' is named 2 times"),
         ({"seconds": 3.0}, "seconds is 3.0"),
+        ({"seconds": float("nan")}, "seconds is nan"),
     ):
         with pytest.raises(UserError, match=message):
             ppo_menu.main(ppo_menu.Args(run_dir=str(tmp_path / "runs"), **given))

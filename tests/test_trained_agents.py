@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from trainings import change
 
 from sandbox_envs import UserError, load_scene
-from sandbox_envs.eval.agents.trained import differences, read_trained_agents
+from sandbox_envs.eval.agents.trained import check_fits, differences, read_trained_agents
 from sandbox_envs.files import append_line
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.run_files import progress, read_args
 from sandbox_envs.train.run_scenes import trained_scenes
-from sandbox_envs.train.trainers import DEFAULT_TRAINER
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, ON_MENUS, trainer, trainer_args
 
 
 def job(name: str, **arguments: Any) -> Job:
@@ -107,6 +107,14 @@ def test_run_on_two_families_is_refused(tmp_path: Path) -> None:
     run = train(tmp_path / "runs", scene=tuple(files))
     with pytest.raises(UserError, match=r"on scenes of several families \(.*mine, .*yours\)"):
         read_trained_agents([run])
+
+
+def test_agent_whose_actions_choose_skills_is_not_judged(tmp_path: Path) -> None:
+    few = {"total_timesteps": 16, "num_envs": 4, "num_steps": 4, "num_minibatches": 2}
+    args = trainer_args(ON_MENUS[0], {**few, "hidden_size": 8, "run_dir": str(tmp_path)})
+    (agent,) = read_trained_agents([trainer(ON_MENUS[0]).main(args)])
+    with pytest.raises(UserError, match="its actions choose skills, as ppo_menu trains it"):
+        check_fits(agent, agent.scenes[0])
 
 
 def not_finite(run: Path) -> None:

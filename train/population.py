@@ -54,7 +54,7 @@ from sandbox_envs.train.run_folder import held
 from sandbox_envs.train.run_scenes import asked_scenes, trained_scenes
 from sandbox_envs.train.selection import price_split, truncation
 from sandbox_envs.train.tracking import check_tracking
-from sandbox_envs.train.trainers import plain_args, trainer, trainer_args, typed
+from sandbox_envs.train.trainers import ON_MENUS, plain_args, trainer, trainer_args, typed
 
 Copied = Literal["both", "weights", "hyperparameters", "none"]
 COPIES = get_args(Copied)
@@ -533,6 +533,11 @@ def _check(args: Args) -> None:
     if args.window > args.episodes:
         raise UserError(
             f"--window {args.window}: a generation has only {args.episodes} episodes, by --episodes"
+        )
+    if args.trainer in ON_MENUS:
+        raise UserError(
+            f"--trainer {args.trainer}: its actions choose skills, and members act by controls; "
+            "take another trainer"
         )
     if lacking := [name for name in NEEDED if not hasattr(trainer(args.trainer), name)]:
         raise UserError(

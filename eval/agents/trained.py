@@ -21,6 +21,7 @@ from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import Training, progress, read_training
 from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.run_scenes import trained_scenes
+from sandbox_envs.train.trainers import ON_MENUS
 from sandbox_envs.vector import observation_space
 
 
@@ -82,7 +83,12 @@ def read_trained_agents(
 
 
 def check_fits(agent: TrainedAgent, scene: Scene) -> None:
-    """Raise UserError if an agent was trained on other observations than a scene gives."""
+    """Raise UserError if an agent does not act in a scene, or was trained to observe otherwise."""
+    if agent.training.trainer in ON_MENUS:
+        raise UserError(
+            f"{agent.folder}: its actions choose skills, as {agent.training.trainer} trains it, "
+            "and a verdict is of controls; judge an agent of another trainer"
+        )
     given = observation_space(scene).shape[0]
     needed = getattr(agent.policy, "observation_size", given)
     if agent.training.wrappers and needed != given:

@@ -77,7 +77,9 @@ def check_running(scene: Scene, starts: int) -> Iterator[Remark]:
     columns = [*scene.measures, *(name.removeprefix("measure/") for name in formulas)]
     n = len(CONTROLS) * starts
     played = load_scene(scene, formulas)
-    env = SandboxVectorEnv(played, n, num_threads=1, autoreset_mode=AutoresetMode.DISABLED)
+    env = SandboxVectorEnv(  # which also leaves what it carries where it is cut
+        played, n, None, 1, AutoresetMode.DISABLED, max_episode_steps=STEPS
+    )
     env.reset(seed=SEED)
     batch, seen = env.batches[0], Seen()
     bounds = Bounds(scene, batch.bind("xpos"), slice(0, starts))
@@ -96,8 +98,10 @@ def check_running(scene: Scene, starts: int) -> Iterator[Remark]:
                 bounds.look_at_contacts(data)
     if scene.carries:  # what is carried over shows in a second episode
         env.reset()
-        for _ in _play(env, _actions(scene, starts), columns, seen):
-            pass
+        for step, unstable in enumerate(_play(env, _actions(scene, starts), columns, seen)):
+            if unstable.any():
+                yield _unstable(scene, step, unstable)
+                return
     yield from bounds.findings()
     yield from motors.findings(bounds.size)
     yield from _declared(scene, names, seen)

@@ -12,6 +12,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.draws import present
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
+from sandbox_envs.skills import Puck
 
 PADS = ("violet", "orange")
 NEEDS = Requirements(
@@ -20,7 +21,6 @@ NEEDS = Requirements(
     joints=("puck_x", "puck_y"),
     actuators=("push_x", "push_y"),
 )
-STIFFNESS, DAMPING = 6.0, 1.5  # shares of the largest force per metre, and per metre in a second
 
 
 class Errands:
@@ -35,6 +35,7 @@ class Errands:
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
         self.envs, self.view = envs, view_of(envs)
+        self.drive = Puck(self.view).drive
         self.pads = [int(self.view.site_ids(pad)[0]) for pad in PADS]
 
     def actions(self, options: np.ndarray) -> np.ndarray:
@@ -44,8 +45,7 @@ class Errands:
         for number, (pad, site) in enumerate(zip(PADS, self.pads, strict=True), 1):
             first = (options == number) & (info[pad] == 0)
             goal[first] = self.view.site_xpos[first, site, :2]
-        away = goal - self.view.position("puck")[:, 0, :2]
-        return np.clip(STIFFNESS * away - DAMPING * self.view.qvel[:, :2], -1, 1)
+        return self.drive(goal)
 
 
 def _script(option: int) -> PolicyFactory:
