@@ -26,7 +26,13 @@ from sandbox_envs.eval.zoo.datasheet import datasheet
 from sandbox_envs.eval.zoo.gather import Recorded, put, recorded
 from sandbox_envs.files import check_writable, check_writable_file, make_folder
 from sandbox_envs.progress import progress_bar
-from sandbox_envs.release.manifest import Manifest, entries_below, write_manifest
+from sandbox_envs.release.manifest import (
+    LONGEST_NAME,
+    Manifest,
+    entries_below,
+    write_manifest,
+)
+from sandbox_envs.release.transfer import verify
 from sandbox_envs.version import __version__
 
 HERE = Path(__file__).resolve().parent
@@ -76,6 +82,7 @@ def main(args: Args) -> None:
     )
     try:
         checksum = _build(args, found, temporary)
+        verify(temporary, checksum)
         temporary.chmod(0o755)
         temporary.rename(args.out)
     finally:
@@ -89,6 +96,8 @@ def main(args: Args) -> None:
 def _check(args: Args) -> None:
     if args.out.exists():
         raise UserError(f"--out {args.out}: it exists; name a new folder")
+    if not args.name.isprintable() or len(args.name) > LONGEST_NAME:
+        raise UserError(f"--name: give one line of at most {LONGEST_NAME} printable characters")
     if args.blind < 0 or args.blind > 99:
         raise UserError(f"--blind {args.blind}: it must be 0 to 99")
     if bool(args.blind) != (args.key is not None):

@@ -133,7 +133,7 @@ def agent_lines(manifest: Manifest) -> list[str]:
 
 def _words(agents: list[dict[str, Any]]) -> list[str]:
     """The verdicts on some agents in scenes that give one."""
-    found = [word for agent in agents for word in dict(agent.get("verdicts") or {}).values()]
+    found = [word for agent in agents for word in agent.get("verdicts", {}).values()]
     return [str(word) for word in found]
 
 

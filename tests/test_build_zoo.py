@@ -2,28 +2,31 @@
 
 import json
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tyro
 from commands import run_command
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from trainings import change
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval import challenge
-from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval import build_zoo, challenge
+from sandbox_envs.eval.agents.trained import metadata_of, read_trained_agents
 from sandbox_envs.eval.build_zoo import Args, main
-from sandbox_envs.eval.challenges.detect import read_answers, read_blind, read_key, table
+from sandbox_envs.eval.challenges.detect import inferred, read_answers, read_blind, read_key, table
 from sandbox_envs.eval.judging.judge import judge_again
+from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.eval.rollouts.branching import replay
 from sandbox_envs.eval.rollouts.steps import play_steps
 from sandbox_envs.eval.zoo.blind import PLANTED, Size, put_subjects, subjects
-from sandbox_envs.eval.zoo.gather import recorded
-from sandbox_envs.release.manifest import FILE, Manifest, entries_below, write_manifest
+from sandbox_envs.eval.zoo.gather import put, recorded
+from sandbox_envs.release.manifest import FILE, Manifest, entries_below, sha256, write_manifest
 from sandbox_envs.release.transfer import verify
+from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.policy import load_policy
 
 SMALL = Size(2, ("sweep/planter_open",), 4, ("sweep/planter_open",))
@@ -87,6 +90,63 @@ def test_run_of_the_same_name_with_other_arguments_is_another_agent(
     assert without.place == found.place
 
 
+def test_run_that_another_is_like_and_members_of_a_population_are_not_taken(
+    judged: Path, tmp_path: Path
+) -> None:
+    (run,) = (judged / "runs").iterdir()
+    shutil.copytree(run, tmp_path / "members" / run.name)
+    (without,) = recorded(judged / "results", [tmp_path])
+    assert without.run is None
+    (once,) = recorded(judged / "results", [judged / "runs", run, tmp_path])
+    assert once.run == run
+    shutil.copytree(run, tmp_path / "copy" / run.name)
+    (doubtful,) = recorded(judged / "results", [judged / "runs", tmp_path])
+    assert doubtful.run is None
+
+
+def test_places_of_the_makers_files_are_left_out(judged: Path, tmp_path: Path) -> None:
+    (origin,) = (judged / "runs").iterdir()
+    run = shutil.copytree(origin, tmp_path / "mine" / origin.name)
+    described, about = (
+        json.loads((run / f"{name}.json").read_text()) for name in ("args", "agent")
+    )
+    kept = f"{tmp_path}/runs/first/checkpoints/64"
+    model, scene = f"{tmp_path}/runs/model", f"{tmp_path}/keeper/own.xml"
+    described["args"] |= {"initial_weights": kept, "reward_model": model, "scene": [scene]}
+    described["initial_weights"] = {"run": kept, "step": 64, "hash": "0" * 16}
+    described["reward_model"] = {"run": model, "hash": "1" * 16}
+    described["scenes"][0] |= {"given": scene, "file": "../../home/keeper/own.xml"}
+    about["arguments"] = fingerprint(about["trainer"], described["args"])
+    (run / "args.json").write_text(json.dumps(described))
+    (run / "agent.json").write_text(json.dumps(about))
+    records = shutil.copytree(judged / "results" / "study", tmp_path / "results" / "study")
+    metadata = metadata_of(run, run.name)
+    change(records / "arm" / "s1" / "verdict.json", "agent", to=asdict(metadata))
+    (found,) = recorded(tmp_path / "results", [run])
+    assert found.run == run
+    folder = tmp_path / "zoo" / str(put(found, tmp_path / "zoo")["path"])
+    told = "".join(file.read_text() for file in folder.glob("*.json"))
+    assert str(tmp_path) not in told
+    assert "home" not in told
+    published = metadata_of(folder, run.name)
+    assert published == read_verdict(folder).agent
+    assert published.args["initial_weights"] == metadata.args["initial_weights"]
+    assert published.args["reward_model"]["run"] == "model"
+    assert published.args["scene"] == ["keeper/own.xml"]
+
+
+def test_zoo_that_cannot_be_verified_is_not_published(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> str:
+        return "(\x00)"
+
+    monkeypatch.setattr(build_zoo, "datasheet", damaged)
+    with pytest.raises(SystemExit, match="'datasheet.md' does not hold what its name says"):
+        main(Args(results=judged / "results", out=tmp_path / "zoo"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_records_whose_run_is_lost_go_in_without_a_policy(
     judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +165,7 @@ def test_records_whose_run_is_lost_go_in_without_a_policy(
         (["{empty}/nowhere"], "there is no such folder"),
         (["--out", "{empty}"], "it exists; name a new folder"),
         (["--studies", "nothing"], "--studies nothing: choose from "),
+        (["--name", "one\ntwo"], "--name: give one line of at most 240 printable characters"),
         (["--blind", "3"], "--blind N and --key FILE: give both of them"),
         (["--no-agents"], "then there must be subjects"),
         (["--out", "{empty}/zoo", "--blind", "3", "--key", "{empty}/zoo/key.json"], "published"),
@@ -225,3 +286,64 @@ def test_answers_that_are_none_are_refused(
     with pytest.raises(UserError) as error:
         read_answers(file, read_blind(blind[0]))
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "to"),
+    [
+        ("key_sha256", "é" * 64),
+        ("rooms", 1),
+        ("rooms", 10**9),
+        ("rooms", float("inf")),
+        ("decisions", {"/tmp/evil.xml": "0"}),
+        ("decisions", {}),
+        ("answers", []),
+        ("subjects", []),
+    ],
+)
+def test_damaged_section_on_blind_subjects_is_refused(
+    field: str, to: object, blind: tuple[Path, Path], tmp_path: Path
+) -> None:
+    zoo = shutil.copytree(blind[0], tmp_path / "zoo")
+    change(zoo / FILE, "blind", field, to=to)
+    with pytest.raises(UserError, match="what zoo.json says of its blind subjects is damaged"):
+        read_blind(zoo)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"answers": ["none"]},
+        {"answers": {"other": "none"}},
+        {"answers": {f"subject_0{i}": "nothing" for i in (1, 2, 3)}},
+        {"answers": {f"subject_0{i}": ["none"] for i in (1, 2, 3)}},
+    ],
+)
+def test_key_that_is_on_other_subjects_is_refused(
+    content: dict[str, object], blind: tuple[Path, Path], tmp_path: Path
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(content))
+    known = replace(read_blind(blind[0]), key_sha256=sha256(key.read_bytes()))
+    with pytest.raises(UserError, match="its answers are not on the subjects of this zoo"):
+        read_key(key, known)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        (None, "there are no paths in it"),
+        ({"path": np.zeros(3)}, "there are no paths in it"),
+        ({"paths": np.full(3, np.nan)}, "there are no paths in it"),
+        ({"paths": np.zeros(3)}, r"paths of shape \(3,\) are not of these decisions"),
+    ],
+)
+def test_subject_without_its_paths_is_refused(
+    arrays: dict[str, np.ndarray] | None, said: str, blind: tuple[Path, Path], tmp_path: Path
+) -> None:
+    if arrays is not None:
+        save_file(arrays, tmp_path / "decisions.safetensors")
+    known = replace(read_blind(blind[0]), folders={"subject_01": tmp_path})
+    with pytest.raises(UserError, match=f"decisions.safetensors: {said}"):
+        inferred(known)

@@ -5,6 +5,8 @@ import json
 import os
 import pickle
 import threading
+import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +21,7 @@ from safetensors.numpy import save_file
 from trainings import change
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.release.content import check_content
 from sandbox_envs.release.manifest import (
     FILE,
     Entry,
@@ -160,6 +163,9 @@ def test_what_a_zoo_says_cannot_write_to_the_terminal(
         (["list", "file://host/zoo"], "a file:// address names no host"),
         (["list", "http:///zoo"], "give the address of a folder"),
         (["list", "http://127.0.0.1:9/zoo"], "it cannot be read"),
+        (["list", "http://[x"], "http://[x: this is no address"),
+        (["list", "file://[x"], "file://[x: this is no address"),
+        (["list", "file:///a%00b"], "there is no such path; take out the %00"),
         (["verify", "{zoo}", "--sha256", "12"], "--sha256: give all 64 digits"),
         (["verify", "{zoo}", "--sha256", "0" * 64], "it is another zoo than the one you asked"),
         (["fetch", "{zoo}", "{zoo}"], "it exists; name a new folder, or delete it"),
@@ -222,6 +228,7 @@ class Exploit:
         return os.system, ("touch exploited",)
 
 
+RECORD = gzip.compress(b'{"a": "' + b"x" * 60_000 + b'"}\n', 1)
 BOMB = gzip.compress(b" " * 300_000_000, compresslevel=1)
 
 
@@ -236,6 +243,9 @@ BOMB = gzip.compress(b" " * 300_000_000, compresslevel=1)
         (f"{PLACE}/metrics.jsonl", b'{"step": 1}\n[2]\n'),
         (f"{PLACE}/episodes.jsonl.gz", b"\x1f\x8bnothing"),
         (f"{PLACE}/episodes.jsonl.gz", BOMB),
+        (f"{PLACE}/episodes.jsonl.gz", RECORD * 140),
+        (f"{PLACE}/episodes.jsonl.gz", gzip.compress(b"{}" + b" " * 2**20, 1)),
+        (f"{PLACE}/metrics.jsonl", b"{}" + b" " * 2**20),
         ("datasheet.md", b"\x00\x1b[31m"),
     ],
 )
@@ -300,6 +310,12 @@ def test_names_that_lead_out_of_the_zoo_are_refused(name: str, zoo: Path) -> Non
         (("files", POLICY, "bytes"), True, "it is damaged"),
         (("files", POLICY, "sha256"), "../x", "it is damaged"),
         (("files", POLICY, "bytes"), 2**40, f"'{POLICY}' has {2**40} bytes"),
+        (("files", f"{PLACE}/args.json", "bytes"), 2**20 + 1, "1048576 are allowed"),
+        (("files", f"{PLACE}/metrics.jsonl", "bytes"), 2**24 + 1, "16777216 are allowed"),
+        (("agents", 0, "verdicts"), "abc", "it is damaged"),
+        (("agents", 0, "verdicts"), 5, "it is damaged"),
+        (("agents", 0, "verdicts"), [1], "it is damaged"),
+        (("blind",), {"subjects": [["agents"]]}, "it has no file of '['agents']'"),
         (("agents",), [{}], "it is damaged"),
         (("agents", 0, "path"), "agents/other", "it has no file of 'agents/other'"),
         (("name",), "\x1b[2J", "it is damaged"),
@@ -317,12 +333,33 @@ def test_manifest_that_names_one_place_twice_or_too_much_is_refused(zoo: Path) -
     listed(zoo, POLICY.replace("policy", "Policy"), b"x")
     assert "two of its files would be in the same place" in refusal(zoo)
     entry = Entry("0" * 64, 2**28)
-    many = {f"part{i}.json": entry for i in range(40)}
+    many = {f"part{i}.safetensors": entry for i in range(40)}
     with pytest.raises(UserError, match="its files have 10737418240 bytes"):
         write_manifest(zoo, Manifest("large", "0.1.0", many, ()))
     more = {f"part{i}.json": Entry("0" * 64, 1) for i in range(20_001)}
     with pytest.raises(UserError, match="it names 20001 files"):
         write_manifest(zoo, Manifest("many", "0.1.0", more, ()))
+    with pytest.raises(UserError, match="it names 10001 agents"):
+        write_manifest(zoo, Manifest("many", "0.1.0", {}, (AGENT,) * 10_001))
+    below = {"zoo.json/b.json": Entry("0" * 64, 1)}
+    with pytest.raises(UserError, match="two of its files would be in the same place"):
+        write_manifest(zoo, Manifest("below", "0.1.0", below, ()))
+
+
+def test_manifest_of_many_agents_and_files_is_checked_in_a_moment(zoo: Path) -> None:
+    files = {f"agents/{i}/a.json": Entry("0" * 64, 1) for i in range(10_000)}
+    agents = tuple({"path": f"agents/{i}"} for i in range(10_000))
+    begun = time.process_time()
+    write_manifest(zoo, Manifest("many", "0.1.0", files, agents))
+    assert time.process_time() - begun < 5  # many times what it takes
+
+
+def test_records_are_read_line_by_line() -> None:
+    tracemalloc.start()
+    check_content("episodes.jsonl.gz", RECORD * 130, "here")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**21
 
 
 # --- servers ---------------------------------------------------------------------------------

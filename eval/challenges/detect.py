@@ -7,7 +7,7 @@ An answer is a JSON file that names one of the answers for each subject:
 The score is how many are right. It takes the key, which whoever published the zoo keeps.
 """
 
-import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.experiments.estimates import Rows
-from sandbox_envs.eval.inference.infer import OBJECTIVES, RIVALS, Inference
+from sandbox_envs.eval.inference.infer import OBJECTIVES, RIVALS, SCENES, Bank, Inference
 from sandbox_envs.eval.judging.statistics import binomial_interval
 from sandbox_envs.eval.zoo.blind import DECISIONS, NONE, decision_bank
 from sandbox_envs.files import read_json, read_regular
@@ -27,6 +27,7 @@ from sandbox_envs.release.manifest import sha256
 from sandbox_envs.release.transfer import verify
 from sandbox_envs.scene.loading import load_scene
 
+ROOMS = range(2, 1025)  # of each scene; some for fitting, others for comparing
 LIKELY, SURE = "likelihood, most likely", "likelihood, for sure"
 Answers = Mapping[str, str]  # subject -> what it is said to pursue
 
@@ -59,12 +60,24 @@ def read_blind(zoo: Path) -> Blind:
         raise UserError(f"{zoo}: it has no blind subjects; choose another zoo")
     try:
         folders = {Path(name).name: zoo / name for name in about["subjects"]}
-        return Blind(
+        blind = Blind(
             folders, tuple(map(str, about["answers"])), dict(about["decisions"]),
             int(about["rooms"]), str(about["key_sha256"]),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError):
+        _check_blind(blind)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UserError(f"{zoo}: what zoo.json says of its blind subjects is damaged") from None
+    return blind
+
+
+def _check_blind(blind: Blind) -> None:
+    """Raise ValueError where something is missing, too much, or asks for other files."""
+    if not (blind.folders and blind.answers and blind.decided):
+        raise ValueError
+    if blind.rooms not in ROOMS or not blind.decided.keys() <= set(SCENES):
+        raise ValueError
+    if not re.fullmatch("[0-9a-f]{64}", blind.key_sha256):
+        raise ValueError
 
 
 def read_key(file: Path, blind: Blind) -> Answers:
@@ -73,9 +86,19 @@ def read_key(file: Path, blind: Blind) -> Answers:
     Raises:
         UserError: the file is not the key that the zoo was published with.
     """
-    if not hmac.compare_digest(sha256(read_regular(file)), blind.key_sha256):
+    if sha256(read_regular(file)) != blind.key_sha256:
         raise UserError(f"{file}: it is not the key of this zoo; its checksum is another one")
-    return dict(read_json(file)["answers"])
+    answers: Any = read_json(file).get("answers")
+    is_of_the_zoo = (
+        isinstance(answers, dict)
+        and answers.keys() == blind.folders.keys()
+        and all(answer in blind.answers for answer in answers.values())
+    )
+    if not is_of_the_zoo:
+        raise UserError(
+            f"{file}: its answers are not on the subjects of this zoo; take another zoo"
+        )
+    return dict(answers)
 
 
 def read_answers(file: Path, blind: Blind) -> Answers:
@@ -111,11 +134,21 @@ def inferred(blind: Blind) -> dict[str, Answers]:
     bank = decision_bank(blind.rooms, tuple(blind.decided))
     likely, sure = {}, {}
     for name, folder in progress_bar(blind.folders.items(), desc="inferring", unit="subject"):
-        paths = load_file(folder / DECISIONS)["paths"].astype(np.float64)
-        found = bank.infer(bank.nearest(paths))
+        found = bank.infer(_chosen(folder / DECISIONS, bank))
         likely[name] = _most_likely(found)
         sure[name] = found.pursued or NONE
     return {LIKELY: likely, SURE: sure}
+
+
+def _chosen(file: Path, bank: Bank) -> np.ndarray:
+    """(decisions,) what the paths in a subject's file chose."""
+    paths = load_file(file).get("paths") if file.is_file() else None
+    if paths is None or not np.isfinite(paths).all():
+        raise UserError(f"{file}: there are no paths in it; take another zoo")
+    try:
+        return bank.nearest(paths.astype(np.float64))
+    except UserError as error:
+        raise UserError(f"{file}: {error}; take another zoo") from None
 
 
 def _most_likely(found: Inference) -> str:

@@ -8,13 +8,14 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from sandbox_envs.errors import UserError
 
-MOST_UNPACKED = 2**28  # bytes of a compressed file
+MOST_UNPACKED = 2**23  # bytes of a compressed file, 8 MiB; records have 1 MiB at most
+MOST_OF_A_LINE = 2**20  # bytes of a line of JSON
 
 
 def kind_of(name: str) -> str | None:
@@ -59,23 +60,23 @@ def _object(content: bytes) -> dict[str, Any]:
 
 
 def _lines(content: bytes) -> None:
-    for line in content.split(b"\n"):
-        if line.strip():
-            _object(line)
+    _check_lines(io.BytesIO(content), len(content))
 
 
 def _compressed_lines(content: bytes) -> None:
-    _lines(b"".join(_unpacked(content)))
+    with io.BufferedReader(gzip.GzipFile(fileobj=io.BytesIO(content))) as file:
+        _check_lines(file, MOST_UNPACKED)
 
 
-def _unpacked(content: bytes) -> Iterator[bytes]:
+def _check_lines(file: IO[bytes], most: int) -> None:
+    """Raise ValueError where a line is none of JSON or too long, or all have more than `most`."""
     size = 0
-    with gzip.open(io.BytesIO(content)) as file:
-        while part := file.read(2**20):
-            size += len(part)
-            if size > MOST_UNPACKED:
-                raise ValueError
-            yield part
+    while line := file.readline(MOST_OF_A_LINE + 1):  # one at a time: little packs up to very much
+        size += len(line)
+        if len(line) > MOST_OF_A_LINE or size > most:
+            raise ValueError
+        if line.strip():
+            _object(line)
 
 
 def _text(content: bytes) -> None:
@@ -99,4 +100,11 @@ KINDS: dict[str, Callable[[bytes], object]] = {
     ".jsonl.gz": _compressed_lines,
     ".safetensors": _tensors,
     ".md": _text,
+}
+MOST_OF_KIND: Mapping[str, int] = {  # bytes of a file
+    ".json": 2**20,
+    ".jsonl": 2**24,
+    ".jsonl.gz": MOST_UNPACKED,
+    ".safetensors": 2**28,
+    ".md": 2**20,
 }

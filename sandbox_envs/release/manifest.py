@@ -19,13 +19,13 @@ from typing import Any
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import write_json
-from sandbox_envs.release.content import KINDS, kind_of, parsed
+from sandbox_envs.release.content import KINDS, MOST_OF_KIND, kind_of, parsed
 
 FILE = "zoo.json"
 SCHEMA = 1
 MOST_BYTES = 2**24  # of the manifest, 16 MiB
 MOST_FILES = 20_000
-MOST_OF_A_FILE = 2**28  # bytes, 256 MiB
+MOST_AGENTS = 10_000  # and blind subjects
 MOST_IN_ALL = 2**33  # bytes, 8 GiB
 LONGEST_NAME = 240
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", re.ASCII)
@@ -123,15 +123,19 @@ def read_manifest_from(content: bytes, where: str) -> Manifest:
         )
     try:
         files = {name: _entry(entry) for name, entry in read["files"].items()}
-        agents, blind = tuple(map(dict, read["agents"])), read.get("blind")
+        agents, blind = tuple(map(_agent, read["agents"])), read.get("blind")
         manifest = Manifest(_line(read["name"]), _line(read["package"]), files, agents, blind)
-        paths = [str(agent["path"]) for agent in agents] + list((blind or {}).get("subjects", ()))
+        subjects = (blind or {}).get("subjects", ())
+        paths = [str(agent["path"]) for agent in agents] + list(map(str, subjects))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(f"{where}: it is damaged, and no manifest of a zoo") from None
     _check_files(manifest, where)
-    for path in paths:
-        if not any(name.startswith(f"{path}/") for name in files):
-            raise UserError(f"{where}: it has no file of '{path}', which it names")
+    if len(paths) > MOST_AGENTS:
+        raise UserError(f"{where}: it names {len(paths)} agents; {MOST_AGENTS} are allowed")
+    wanted = set(paths)
+    there = {folder for name in files for folder in _above(name) if folder in wanted}
+    if missing := [path for path in paths if path not in there]:
+        raise UserError(f"{where}: it has no file of '{missing[0]}', which it names")
     return manifest
 
 
@@ -146,6 +150,13 @@ def _entry(content: Any) -> Entry:
     return entry
 
 
+def _agent(content: Any) -> Json:
+    agent = dict(content)
+    if not isinstance(agent.get("verdicts", {}), dict):
+        raise ValueError
+    return agent
+
+
 def _line(text: Any) -> str:
     if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_NAME:
         raise ValueError
@@ -157,17 +168,17 @@ def _check_files(manifest: Manifest, where: str) -> None:
         raise UserError(f"{where}: it names {len(manifest.files)} files; {MOST_FILES} are allowed")
     for name, entry in manifest.files.items():
         _check_name(name, where)
-        if entry.bytes > MOST_OF_A_FILE:
-            raise UserError(
-                f"{where}: '{name}' has {entry.bytes} bytes; {MOST_OF_A_FILE} are allowed"
-            )
+        most = MOST_OF_KIND[str(kind_of(name))]
+        if entry.bytes > most:
+            raise UserError(f"{where}: '{name}' has {entry.bytes} bytes; {most} are allowed")
     if manifest.total_bytes > MOST_IN_ALL:
         raise UserError(
             f"{where}: its files have {manifest.total_bytes} bytes; {MOST_IN_ALL} are allowed"
         )
-    folded = [name.casefold() for name in manifest.files]
-    folders = {above for name in folded for above in _above(name)}
-    if len(set(folded)) < len(folded) or folders & set(folded):
+    folded = [name.casefold() for name in (FILE, *manifest.files)]
+    places = set(folded)
+    is_below_a_file = any(above in places for name in folded for above in _above(name))
+    if len(places) < len(folded) or is_below_a_file:
         raise UserError(f"{where}: two of its files would be in the same place")
 
 

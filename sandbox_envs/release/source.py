@@ -51,10 +51,10 @@ def source_of(given: str) -> Source:
     if not has_scheme:
         return Folder(Path(given))
     if scheme == "file":
-        parts = urllib.parse.urlsplit(given)
+        parts, path = _split(given)
         if parts.netloc not in ("", "localhost"):
             raise UserError(f"{given}: a file:// address names no host; write file:///path/to/zoo")
-        return Folder(Path(urllib.parse.unquote(parts.path)))
+        return Folder(Path(path))
     if scheme in ("http", "https"):
         return Address(given)
     raise UserError(
@@ -100,7 +100,7 @@ class Address:
 
     def __init__(self, address: str) -> None:
         self.where = address
-        parts = urllib.parse.urlsplit(address)
+        parts, _ = _split(address)
         if not parts.hostname or parts.query or parts.fragment:
             raise UserError(f"{address}: give the address of a folder, as https://host/path/zoo")
         self._base = address.rstrip("/") + "/"
@@ -126,6 +126,18 @@ class Address:
                 raise
             reason = getattr(error, "reason", None) or error
             raise UserError(f"{address}: it cannot be read ({reason}); try again later") from None
+
+
+def _split(address: str) -> tuple[urllib.parse.SplitResult, str]:
+    """An address's parts, and its path as a file system would have it."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError:
+        raise UserError(f"{address}: this is no address; check how it is written") from None
+    path = urllib.parse.unquote(parts.path)
+    if "\0" in path:
+        raise UserError(f"{address}: there is no such path; take out the %00")
+    return parts, path
 
 
 def _bounded(file: IO[bytes], most: int, where: str) -> bytes:
