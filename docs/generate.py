@@ -34,6 +34,7 @@ from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.planter.arms import arms
+from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
@@ -501,6 +502,25 @@ def grid_table(of: Callable[[grid.Arms], tuple[list[str], list[list[str]]]]) -> 
     return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
 
 
+def simplicity_table(of: Callable[..., tuple[list[str], list[list[str]]]], *more: Any) -> str:
+    """A table of the study of simplicity and ease, its levels in code font."""
+    head, rows = of(simplicity.read_cells(RESULTS / "simplicity"), *more)
+    return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
+
+
+def simplicity_conditions() -> str:
+    """What was declared of simplicity and ease."""
+    out = RESULTS / "simplicity"
+    found = simplicity.conditions(simplicity.read_cells(out), simplicity.read_measures(out))
+    return study_table(conditions_table(found))
+
+
+def simplicity_measures() -> str:
+    """How simple codes are and how easy goals, apart from the agents."""
+    head, rows = simplicity.measures_table(simplicity.read_measures(RESULTS / "simplicity"))
+    return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
+
+
 @cache
 def zero_shot_records() -> dict[str, list[Json]]:
     """What the players of rule games did."""
@@ -566,6 +586,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "grid_conditions": lambda: study_table(
         conditions_table(grid.conditions(grid.read_arms(RESULTS / "grid")))
     ),
+    "simplicity": lambda: simplicity_table(simplicity.cells_table),
+    "simplicity_measures": simplicity_measures,
+    "simplicity_effects": lambda: simplicity_table(simplicity.effects_table),
+    "simplicity_conditions": simplicity_conditions,
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,
