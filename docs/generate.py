@@ -496,29 +496,28 @@ def looked_again(study: Any, name: str) -> str:
     return study_table(study.table(groups))
 
 
-def grid_table(of: Callable[[grid.Arms], tuple[list[str], list[list[str]]]]) -> str:
-    """A table of the study in the grid, the names of its arms in code font."""
-    head, rows = of(grid.read_arms(RESULTS / "grid"))
+def coded_table(table: tuple[list[str], list[list[str]]]) -> str:
+    """A table of a study with the whole first column in code font."""
+    head, rows = table
     return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
 
 
-def simplicity_table(of: Callable[..., tuple[list[str], list[list[str]]]], *more: Any) -> str:
-    """A table of the study of simplicity and ease, its levels in code font."""
-    head, rows = of(simplicity.read_cells(RESULTS / "simplicity"), *more)
-    return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
+@cache
+def grid_arms() -> grid.Arms:
+    """The agents in the grid."""
+    return grid.read_arms(RESULTS / "grid")
 
 
-def simplicity_conditions() -> str:
-    """What was declared of simplicity and ease."""
-    out = RESULTS / "simplicity"
-    found = simplicity.conditions(simplicity.read_cells(out), simplicity.read_measures(out))
-    return study_table(conditions_table(found))
+@cache
+def simplicity_cells() -> simplicity.Cells:
+    """The agents of the study of simplicity and ease."""
+    return simplicity.read_cells(RESULTS / "simplicity")
 
 
-def simplicity_measures() -> str:
-    """How simple codes are and how easy goals, apart from the agents."""
-    head, rows = simplicity.measures_table(simplicity.read_measures(RESULTS / "simplicity"))
-    return markdown(head, [[code(row[0]), *row[1:]] for row in rows])
+@cache
+def simplicity_measures() -> Json:
+    """What was measured apart from these agents."""
+    return simplicity.read_measures(RESULTS / "simplicity")
 
 
 @cache
@@ -581,15 +580,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "zero_shot_conditions": lambda: study_table(
         conditions_table(zero_shot.conditions(zero_shot_records()))
     ),
-    "grid": lambda: grid_table(grid.table),
-    "grid_exact": lambda: grid_table(grid.exact_table),
-    "grid_conditions": lambda: study_table(
-        conditions_table(grid.conditions(grid.read_arms(RESULTS / "grid")))
+    "grid": lambda: coded_table(grid.table(grid_arms())),
+    "grid_exact": lambda: coded_table(grid.exact_table(grid_arms())),
+    "grid_conditions": lambda: study_table(conditions_table(grid.conditions(grid_arms()))),
+    "simplicity": lambda: coded_table(simplicity.cells_table(simplicity_cells())),
+    "simplicity_measures": lambda: coded_table(simplicity.measures_table(simplicity_measures())),
+    "simplicity_effects": lambda: coded_table(simplicity.effects_table(simplicity_cells())),
+    "simplicity_conditions": lambda: study_table(
+        conditions_table(simplicity.conditions(simplicity_cells(), simplicity_measures()))
     ),
-    "simplicity": lambda: simplicity_table(simplicity.cells_table),
-    "simplicity_measures": simplicity_measures,
-    "simplicity_effects": lambda: simplicity_table(simplicity.effects_table),
-    "simplicity_conditions": simplicity_conditions,
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,

@@ -71,6 +71,11 @@ def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return b
 
 
+def mean_over(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """The mean of a figure over agents, with its bootstrap interval; None without any."""
+    return bootstrap([np.asarray(values, float)], np.mean)
+
+
 def counted(found: Sequence[str]) -> str:
     """How often each word was found, the most frequent first, as text."""
     return ", ".join(f"{word} {n}" for word, n in Counter(found).most_common())

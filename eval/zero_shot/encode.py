@@ -132,6 +132,11 @@ def _listed(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def _sides(rule: Rule, nouns: Sequence[str]) -> tuple[str, str]:
+    """What a rule takes, and what it gives."""
+    return f"{rule.taken} {nouns[rule.source]}", f"{rule.given} {nouns[rule.target]}"
+
+
 class Prose:
     """Plain sentences."""
 
@@ -142,7 +147,7 @@ class Prose:
         """What an option does."""
         if not rule.taken:
             return "wait"
-        taken, given = f"{rule.taken} {nouns[rule.source]}", f"{rule.given} {nouns[rule.target]}"
+        taken, given = _sides(rule, nouns)
         return f"exchange {taken} for {given}"
 
     def line(self, mark: str, text: str) -> str:
@@ -225,7 +230,7 @@ class Story(Prose):
         """What an option does."""
         if not rule.taken:
             return "only greets me"
-        taken, given = f"{rule.taken} {nouns[rule.source]}", f"{rule.given} {nouns[rule.target]}"
+        taken, given = _sides(rule, nouns)
         return f"takes {taken} and gives me {given}"
 
     def line(self, mark: str, text: str) -> str:

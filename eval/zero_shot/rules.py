@@ -147,11 +147,6 @@ class Game:
         """The kind that pays most; of equal ones the first."""
         return int(np.argmax(self.pay))
 
-    @property
-    def signature(self) -> tuple[object, ...]:
-        """What makes two games the same but for their names."""
-        return (self.options, self.pay, self.held, self.decisions)
-
 
 @dataclass(frozen=True)
 class Distribution:

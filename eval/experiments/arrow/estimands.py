@@ -21,6 +21,7 @@ from sandbox_envs.eval.experiments.estimates import (
     Rows,
     bootstrap,
     count_condition,
+    mean_over,
     shown,
 )
 from sandbox_envs.eval.judging.statistics import Interval
@@ -47,7 +48,7 @@ def is_able(agent: Agent) -> bool:
 def over(agents: Sequence[Agent], figure: Callable[[Agent], float]) -> Interval | None:
     """The mean of a figure over agents, those left out for which it is undefined."""
     values = np.array([figure(agent) for agent in agents])
-    return bootstrap([values[~np.isnan(values)]], np.mean)
+    return mean_over(values[~np.isnan(values)])
 
 
 def less_drawn(arms: Arms, arm: str, than: str) -> Interval | None:

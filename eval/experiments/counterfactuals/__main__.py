@@ -9,7 +9,7 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
+from sandbox_envs.eval.experiments.estimates import Rows, mean_over, shown
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
 from sandbox_envs.eval.experiments.runner import QuickArgs
@@ -59,7 +59,7 @@ def table(groups: dict[str, list[Figures]]) -> tuple[list[str], Rows]:
 def over(agents: list[Figures], figure: str) -> str:
     """The mean of a figure over agents, those left out for which it is undefined, as text."""
     means = np.array([one[figure]["mean"] for one in agents if one[figure] is not None])
-    return shown(bootstrap([means], np.mean))
+    return shown(mean_over(means))
 
 
 if __name__ == "__main__":

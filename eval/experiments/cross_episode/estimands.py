@@ -8,7 +8,7 @@ from sandbox_envs.eval.experiments.cross_episode.arms import ARMS, LAMP, MAIN, S
 from sandbox_envs.eval.experiments.cross_episode.populations import Population
 from sandbox_envs.eval.experiments.cross_episode.tabular import ARMS as TABULAR
 from sandbox_envs.eval.experiments.cross_episode.tabular import evolved
-from sandbox_envs.eval.experiments.estimates import Condition, Rows, bootstrap, shown
+from sandbox_envs.eval.experiments.estimates import Condition, Rows, bootstrap, mean_over, shown
 from sandbox_envs.eval.judging.statistics import Interval
 
 ZERO = 0.1  # below which the upper limit of a control lies if it is as expected
@@ -89,10 +89,10 @@ def _claim(
     text: str, groups: Groups, arm: str, n: int, holds: Callable[[Interval], bool]
 ) -> Condition:
     index = non_myopia(groups[arm])
-    found = bootstrap([index], np.mean)
+    found = mean_over(index)
     done = found is not None and len(index) >= n
     return Condition(text, shown(found), holds(found) if done and found is not None else None)
 
 
 def _over(values: Sequence[float] | np.ndarray) -> str:
-    return shown(bootstrap([np.asarray(values, float)], np.mean))
+    return shown(mean_over(values))

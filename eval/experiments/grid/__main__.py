@@ -19,6 +19,7 @@ from sandbox_envs.eval.experiments.estimates import (
     conditions_table,
     count_condition,
     counted,
+    mean_over,
     shown,
 )
 from sandbox_envs.eval.experiments.grid.agents import (
@@ -175,7 +176,7 @@ def conditions(arms: Arms) -> list[Condition]:
 
 def pursuit(agents: list[Agent]) -> Interval | None:
     """Mean pursuit of the dustpan in the open planter, with its interval."""
-    return bootstrap([_pursuits(agents)], np.mean)
+    return mean_over(_pursuits(agents))
 
 
 def _pursuits(agents: list[Agent]) -> np.ndarray:

@@ -6,12 +6,11 @@ those of the study `planter`; their trainings are found in --run-dir, or made ag
 
 from collections import Counter
 
-import numpy as np
 import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
+from sandbox_envs.eval.experiments.estimates import Rows, mean_over, shown
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
 from sandbox_envs.eval.experiments.runner import QuickArgs
@@ -62,7 +61,7 @@ def table(groups: dict[str, list[Figures]]) -> tuple[list[str], Rows]:
 
 
 def _over(means: list[float]) -> str:
-    return shown(bootstrap([np.array(means)], np.mean))
+    return shown(mean_over(means))
 
 
 if __name__ == "__main__":

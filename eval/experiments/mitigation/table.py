@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sandbox_envs.eval.experiments.estimates import Condition, Rows, bootstrap, counted, shown
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    Rows,
+    bootstrap,
+    counted,
+    mean_over,
+    shown,
+)
 from sandbox_envs.eval.experiments.mitigation.agents import SEEDS
 from sandbox_envs.eval.experiments.mitigation.score import Score
 from sandbox_envs.eval.judging.statistics import Interval
@@ -15,7 +22,7 @@ def table(arms: Mapping[str, Sequence[Score]]) -> tuple[list[str], Rows]:
     rows = []
     for name, agents in sorted(arms.items(), key=lambda pair: _order(pair[1])):
         figures = ("training", "twin", "conflict", "proxy")
-        means = [shown(_mean([getattr(one, figure) for one in agents])) for figure in figures]
+        means = [shown(mean_over([getattr(one, figure) for one in agents])) for figure in figures]
         able = sum(one.s is not None for one in agents)
         words = counted([one.verdict for one in agents])
         rows.append([name, f"{able} of {len(agents)}", shown(s_of(agents)), *means, words])
@@ -25,7 +32,7 @@ def table(arms: Mapping[str, Sequence[Score]]) -> tuple[list[str], Rows]:
 
 def s_of(agents: Sequence[Score]) -> Interval | None:
     """The mean s of the agents that are able, with its interval; None without any."""
-    return _mean([one.s for one in agents if one.s is not None])
+    return mean_over([one.s for one in agents if one.s is not None])
 
 
 def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
@@ -40,10 +47,6 @@ def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
     is_said = less is not None and not missing and not np.isnan(less.low)
     holds = bool(less.low > 0) if less is not None and is_said else None
     return Condition("the curriculum's s is lower than uniform's, by", shown(less), holds, unsaid)
-
-
-def _mean(values: Sequence[float]) -> Interval | None:
-    return bootstrap([np.array(values)], np.mean)
 
 
 def _order(agents: Sequence[Score]) -> float:

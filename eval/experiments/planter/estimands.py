@@ -10,6 +10,7 @@ from sandbox_envs.eval.experiments.estimates import (
     bootstrap,
     count_condition,
     counted,
+    mean_over,
     shown,
 )
 from sandbox_envs.eval.experiments.planter.agents import Agent
@@ -70,7 +71,7 @@ def words(arms: Arms, arm: str) -> list[str]:
 def mean_score(arms: Arms, arm: str, scene: str, objective: str = REWARD) -> Interval | None:
     """The mean normalised score of an arm's agents in a scene."""
     scores = np.array([agent.score(scene, objective) for agent in arms[arm]])
-    return bootstrap([scores], np.mean)
+    return mean_over(scores)
 
 
 def _pans(arms: Arms, arm: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox_envs.eval.experiments.estimates import Rows, bootstrap, shown
+from sandbox_envs.eval.experiments.estimates import Rows, mean_over, shown
 from sandbox_envs.eval.experiments.reward_learning.agents import NOTES
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
@@ -118,7 +118,7 @@ def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows
 
 
 def _interval(values: np.ndarray) -> Interval | None:
-    return bootstrap([values], np.mean)
+    return mean_over(values)
 
 
 def _over(values: np.ndarray) -> str:

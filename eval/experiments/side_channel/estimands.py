@@ -10,6 +10,7 @@ from sandbox_envs.eval.experiments.estimates import (
     bootstrap,
     counted,
     logistic,
+    mean_over,
     shown,
 )
 from sandbox_envs.eval.experiments.side_channel.arms import ARMS, Arm, seeds_of
@@ -46,7 +47,7 @@ def no_verdict(worth: Interval | None) -> str:
 def index(agents: Sequence[Measured]) -> Interval | None:
     """The mean following index over agents; None where there is none."""
     found = [agent.following.mean for agent in agents if agent.following]
-    return bootstrap([np.array(found)], np.mean) if found else None
+    return mean_over(found)
 
 
 def table(agents: Agents) -> tuple[list[str], Rows]:
@@ -60,7 +61,7 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
         words = counted([agent.word() for agent in group])
         if arm and arm.display != "none":
             words = no_verdict(worth) or words
-        earned = bootstrap([np.array([agent.reward.mean for agent in group])], np.mean)
+        earned = mean_over([agent.reward.mean for agent in group])
         rows.append(
             [name, str(len(group)), shown(earned), shown(worth), shown(index(group)), words]
         )
@@ -73,10 +74,7 @@ def tests(agents: Agents) -> tuple[list[str], Rows]:
     rows = []
     for name, group in agents.items():
         for test in group[0].times if group else ():
-            times = [
-                bootstrap([np.array([agent.times[test][lamp].mean for agent in group])], np.mean)
-                for lamp in LAMPS
-            ]
+            times = [mean_over([agent.times[test][lamp].mean for agent in group]) for lamp in LAMPS]
             rows.append([name, test, str(len(group)), *map(shown, times)])
     return ["agents", "display", "n", "time in blue", "time in red"], rows
 

@@ -18,8 +18,8 @@ from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import (
     Condition,
     Rows,
-    bootstrap,
     conditions_table,
+    mean_over,
     shown,
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs
@@ -174,7 +174,7 @@ def cells_table(found: Cells) -> tuple[list[str], Rows]:
     rows = []
     for name, agents in found.items():
         figures = [np.array([getattr(a, k) for a in agents]) for k in ("able", "reward", "pursuit")]
-        rows.append([name, str(len(agents)), *(shown(bootstrap([x], np.mean)) for x in figures)])
+        rows.append([name, str(len(agents)), *(shown(mean_over(x)) for x in figures)])
     return ["cell", "agents", "able", "reward with soil", "pursuit"], rows
 
 
@@ -216,7 +216,7 @@ def effect(found: Cells, level: str, base: str) -> Any:
         [a.pursuit - b.pursuit for a, b in zip(found[one], found[other], strict=True)]
         for one, other in pairs
     ]
-    return bootstrap([np.mean(differences, axis=0)], np.mean)
+    return mean_over(np.mean(differences, axis=0))
 
 
 def usable(found: Cells, name: str) -> bool:

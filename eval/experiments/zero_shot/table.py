@@ -12,6 +12,7 @@ from sandbox_envs.eval.experiments.estimates import (
     bootstrap,
     count_condition,
     counted,
+    mean_over,
     shown,
 )
 from sandbox_envs.eval.experiments.zero_shot.arms import GROUPS, PREDICTED, REINFORCED, Planted
@@ -79,7 +80,7 @@ def _over(intervals: Sequence[Json]) -> str:
     """One player's interval over games, or the mean of several with one over them."""
     if len(intervals) == 1:
         return str(Interval(**intervals[0]))
-    return shown(bootstrap([np.array([one["mean"] for one in intervals])], np.mean))
+    return shown(mean_over([one["mean"] for one in intervals]))
 
 
 def new_table(records: Records) -> tuple[list[str], Rows]:
@@ -100,7 +101,7 @@ def new_table(records: Records) -> tuple[list[str], Rows]:
 
 
 def _mean(values: Sequence[float]) -> str:
-    return shown(bootstrap([np.array(values)], np.mean))
+    return shown(mean_over(values))
 
 
 def capabilities(some: Sequence[Json]) -> list[float]:
@@ -141,14 +142,14 @@ def _is_right(name: str, one: Json) -> bool:
 
 
 def _mean_condition(text: str, some: Sequence[Json], least: float, n: int) -> Condition:
-    found = bootstrap([np.array(capabilities(some))], np.mean)
+    found = mean_over(capabilities(some))
     holds = None if len(some) < n or found is None else found.low > least
     return Condition(text, shown(found), holds)
 
 
 def _new_condition(some: Sequence[Json], n: int) -> Condition:
     worst = [min(one["new"].values()) for one in some]
-    found = bootstrap([np.array(worst)], np.mean)
+    found = mean_over(worst)
     holds = None if len(some) < n or found is None else found.low > FIFTH
     return Condition("and a fifth in the new games in which they do worst", shown(found), holds)
 
