@@ -63,7 +63,7 @@ def load_scene(
         name_or_path = name_or_path.path
     path = _find(str(name_or_path))
     given = {key: str(value) for key, value in (overrides or {}).items()}
-    return _read(path, _compile(path), given)
+    return _read(path, *_compile(path), given)
 
 
 def _find(name: str) -> Path:
@@ -92,10 +92,11 @@ def _find(name: str) -> Path:
     return path
 
 
-def _compile(path: Path) -> mujoco.MjModel:
+def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
     try:
         check_source(path, scenes_folder())
-        model = mujoco.MjModel.from_xml_path(str(path))
+        spec = mujoco.MjSpec.from_file(str(path))
+        model = spec.compile()
     except OSError as error:
         raise SceneError(f"{path}: {sentence_of(error)}") from None
     except SceneError:
@@ -125,7 +126,7 @@ def _compile(path: Path) -> mujoco.MjModel:
             raise SceneError(
                 f"{path}: the actuator '{model.actuator(i).name}' has no ctrlrange; give it one"
             )
-    return model
+    return spec, model
 
 
 def _given_again(path: Path, error: str) -> str:
@@ -159,12 +160,14 @@ def _check_flags(model: mujoco.MjModel, path: Path) -> None:
             raise SceneError(f"{path}: its <option> has <flag {flag}/>; remove that, since {why}")
 
 
-def _read(path: Path, model: mujoco.MjModel, overrides: Mapping[str, str]) -> Scene:
+def _read(
+    path: Path, spec: mujoco.MjSpec, model: mujoco.MjModel, overrides: Mapping[str, str]
+) -> Scene:
     texts = apply_overrides(read_texts(model, path), overrides, path)
     check_names(texts, path)
     spawner = Spawner(model, texts, str(path))
     if parked := {b: spawner.bodies.parked(b) for r in spawner.rules if r.never for b in r.bodies}:
-        model = without_motion(path, model, parked)
+        model = without_motion(path, spec, model, parked)
         spawner = Spawner(model, texts, str(path))
     recolour(model, with_prefix(texts, "rgba/"), path)
     signals, sensors = _signals(model, spawner, path)

@@ -16,12 +16,13 @@ _COUNTS = ("nbody", "ngeom", "nsite", "nu", "nsensor", "neq", "ntendon", "npair"
 
 
 def without_motion(
-    path: Path, model: mujoco.MjModel, parked: Mapping[int, np.ndarray]
+    path: Path, spec: mujoco.MjSpec, model: mujoco.MjModel, parked: Mapping[int, np.ndarray]
 ) -> mujoco.MjModel:
     """The scene compiled with some bodies fixed to the world where they are parked.
 
     Args:
         path: the scene file, which has been checked.
+        spec: what was read from it; it is changed.
         model: compiled from it.
         parked: body on the world -> its pose (4,): x, y, z and yaw.
 
@@ -30,7 +31,8 @@ def without_motion(
     """
     names = ", ".join(model.body(body).name for body in parked)
     try:
-        fixed = _compile(path, {model.body(body).name: pose for body, pose in parked.items()})
+        _fix(spec, {model.body(body).name: pose for body, pose in parked.items()})
+        fixed = spec.compile()
     except (ValueError, RuntimeError) as error:
         raise SceneError(f"{path}: without the joints of {names}: {error}; {_ADVICE}") from None
     if any(getattr(fixed, count) != getattr(model, count) for count in _COUNTS):
@@ -41,8 +43,7 @@ def without_motion(
 _ADVICE = "write 'absent' for 'never' in their spawn text, which keeps them"
 
 
-def _compile(path: Path, parked: Mapping[str, np.ndarray]) -> mujoco.MjModel:
-    spec = mujoco.MjSpec.from_file(str(path))
+def _fix(spec: mujoco.MjSpec, parked: Mapping[str, np.ndarray]) -> None:
     for name, pose in parked.items():
         body = spec.body(name)
         for joint in body.find_all(mujoco.mjtObj.mjOBJ_JOINT):
@@ -50,4 +51,3 @@ def _compile(path: Path, parked: Mapping[str, np.ndarray]) -> mujoco.MjModel:
         for geom in body.find_all(mujoco.mjtObj.mjOBJ_GEOM):
             geom.contype = geom.conaffinity = 0
         body.mocap, body.pos = False, pose[:3]
-    return spec.compile()
