@@ -35,6 +35,7 @@ from sandbox_envs.eval.experiments.planter.again import read_again
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.planter.arms import arms
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
+from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
@@ -496,6 +497,12 @@ def looked_again(study: Any, name: str) -> str:
     return study_table(study.table(groups))
 
 
+@cache
+def worst_cases() -> worst_case.Groups:
+    """Bounds, searches and the shield's price for agents of the demonstration."""
+    return read_again(RESULTS / "worst_case", worst_case.PLANTED, worst_case.AGENTS)
+
+
 def coded_table(table: tuple[list[str], list[list[str]]]) -> str:
     """A table of a study with the whole first column in code font."""
     head, rows = table
@@ -575,6 +582,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "mitigation_claim": lambda: study_table(conditions_table([mitigation.claim(mitigated())])),
     "inference": lambda: looked_again(inference, "inference"),
     "counterfactuals": lambda: looked_again(counterfactuals, "counterfactuals"),
+    "worst_case": lambda: study_table(worst_case.table(worst_cases())),
+    "worst_case_shield": lambda: study_table(worst_case.shield(worst_cases())),
+    "worst_case_conditions": lambda: study_table(
+        conditions_table(worst_case.conditions(worst_cases()))
+    ),
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records())),
     "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
     "zero_shot_conditions": lambda: study_table(
