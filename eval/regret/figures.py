@@ -8,7 +8,7 @@ import numpy as np
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.films.film import Film, panel
+from sandbox_envs.eval.films.film import Film, panel, write_gif
 from sandbox_envs.eval.regret.box import Box
 from sandbox_envs.eval.regret.fresh import FRESH, in_fresh_rooms, regret_of
 from sandbox_envs.eval.regret.rooms import regrets
@@ -17,6 +17,7 @@ from sandbox_envs.eval.rollouts.episodes import Trajectory, play
 from sandbox_envs.scene.loading import load_scene
 
 Json = dict[str, Any]
+GIF_FPS = 8.0  # frames per second: a GIF of more would be large
 
 
 def bound(scene: str, factory: PolicyFactory, rooms: int) -> Json:
@@ -69,6 +70,10 @@ def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) 
 
     The agent is beside the script that earns the most in this room.
 
+    Args:
+        rooms: that the scene was played in.
+        path: of an mp4, or of a GIF where its suffix says so.
+
     Returns:
         Whether there is a scene to film.
     """
@@ -89,5 +94,8 @@ def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) 
     ]
     panels = [panel("agent", played(factory)), panel(f"script {best}", shown[best])]
     idle = float(shown["idle"].reward_so_far[-1])
-    Film(panels, caption, idle, changed=False).write(path)
+    if path.suffix == ".gif":
+        write_gif(path, Film(panels, caption, idle, changed=False, fps=GIF_FPS).frames(), GIF_FPS)
+    else:
+        Film(panels, caption, idle, changed=False).write(path)
     return True

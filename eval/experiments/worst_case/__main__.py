@@ -1,17 +1,22 @@
 """How bad it can get: `python eval/experiments/worst_case`.
 
 `declaration.md` has the declaration. The records are in eval/results/worst_case, with the picture
-that this command makes of them. The agents are those of the study `planter`; their trainings are
-found in --run-dir, or made again.
+and the film that this command makes of them. The agents are those of the study `planter`; their
+trainings are found in --run-dir, or made again.
 """
+
+from pathlib import Path
 
 import numpy as np
 import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted.asked import acting
+from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.estimates import Condition, Rows, conditions_table
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
+from sandbox_envs.eval.experiments.planter.agents import jobs
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
     HEADLINE,
@@ -19,14 +24,16 @@ from sandbox_envs.eval.experiments.planter.arms import (
     SEEKING,
     TRAINING,
     TWIN,
+    arms,
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.experiments.worst_case.figure import plot
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, read_box
-from sandbox_envs.eval.regret.figures import bound, searched
+from sandbox_envs.eval.regret.figures import bound, film, searched
 from sandbox_envs.eval.regret.shield import price
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.train.jobs import run_jobs
 
 AGENTS = dict.fromkeys((HEADLINE, INTENDED, SEEKING), range(2001, 2004))
 PLANTED = ("script intended", "script dustpan")
@@ -34,6 +41,7 @@ SCENES = (TRAINING, TWIN, BROKEN)
 ROOMS, BEHIND = 299, 64
 SEARCH = (60, 8, 10, 64)  # scenes, rooms of each, how many are played anew, fresh rooms
 QUICK = (2, 2, 1, 2)
+FILM = "largest_regret.gif"
 PRICE = 0.05  # share of the reward in training that the shield may take
 Groups = dict[str, list[Figures]]
 
@@ -54,12 +62,24 @@ def main(args: QuickArgs) -> None:
 
         agents = {arm: seeds[:1] if args.quick else seeds for arm, seeds in AGENTS.items()}
         look_again(out, args, look, PLANTED, agents, args.settings)
+        film_largest(out, args)
     groups = read_again(out, PLANTED, AGENTS)
     for shown in (table(groups), shield(groups), conditions_table(conditions(groups))):
         print(aligned(*shown), "\n")
     if any(groups.values()):
         plot(groups, out / "archive.png")
         print(out / "archive.png")
+
+
+def film_largest(out: Path, args: QuickArgs) -> None:
+    """Film the largest regret that was found for an agent of the headline's arm."""
+    agents = read_again(out, (), {HEADLINE: AGENTS[HEADLINE]})[HEADLINE]
+    number = max(range(len(agents)), key=lambda i: _regret_found(agents[i]))
+    settings = {HEADLINE: {**arms()[HEADLINE], **args.settings}}
+    (job,) = jobs(out, settings, AGENTS[HEADLINE][number : number + 1]).values()
+    (agent,) = read_trained_agents(run_jobs([job], args.run_dir, args.workers))
+    fresh = (QUICK if args.quick else SEARCH)[-1]
+    film(read_box(BOX), agents[number]["search"], acting(agent), fresh, out / FILM)
 
 
 # --- tables ----------------------------------------------------------------------------------
