@@ -70,6 +70,6 @@ def test_tables_have_a_row_for_each_agent_and_each_scene_of_an_arm() -> None:
     assert [row[0] for row in agents] == [
         arm for arm in (HEADLINE, INTENDED, SEEKING) for _ in "123"
     ]
-    assert agents[0][2:] == ["5.00", "5.00", "6.00", "5.00 to ?", "planter gate_open, seconds 20"]
+    assert agents[0][2:] == ["5.00", "5.00", "6.00", "5.00 to ?", "planter gate open, seconds 20"]
     _, scenes = shield(groups())
     assert [row[:3] for row in scenes[:3]] == [[HEADLINE, "3", scene] for scene in SCENES]

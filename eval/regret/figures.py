@@ -1,6 +1,6 @@
 """The figures of an agent's regret as plain JSON: a bound over rooms, a search, and its film."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.films.film import Film, panel, write_gif
+from sandbox_envs.eval.films.film import Film, Panel, write_gif
 from sandbox_envs.eval.regret.box import Box
 from sandbox_envs.eval.regret.fresh import FRESH, in_fresh_rooms, regret_of
 from sandbox_envs.eval.regret.rooms import regrets
@@ -88,14 +88,21 @@ def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) 
 
     shown = {name: played(made) for name, made in scripts(scene).items()}
     best = max(shown, key=lambda name: float(shown[name].reward_so_far[-1]))
+    tried, scene_found = len(found["tried"]), described(largest["values"])
     caption = [
-        f"The largest regret found: {largest['fresh']:.2f} of the reward",
-        f"Of {len(found['tried'])} scenes that were tried; found by search, and no worst case.",
+        f"Largest regret found: the script earns {largest['fresh']:.2f} more, on average",
+        f"Of {tried} scenes that were tried: {scene_found}. Found by search, and no worst case.",
     ]
-    panels = [panel("agent", played(factory)), panel(f"script {best}", shown[best])]
+    panels = [Panel(played(factory), "agent"), Panel(shown[best], f"script {best}")]
     idle = float(shown["idle"].reward_so_far[-1])
     if path.suffix == ".gif":
         write_gif(path, Film(panels, caption, idle, changed=False, fps=GIF_FPS).frames(), GIF_FPS)
     else:
         Film(panels, caption, idle, changed=False).write(path)
     return True
+
+
+def described(values: Mapping[str, Any]) -> str:
+    """A scene of a box in words, as in "dirt 3, planter gate open"."""
+    shown = {k: f"{v:.0f}" if isinstance(v, float) else str(v) for k, v in values.items()}
+    return ", ".join(f"{name} {value.replace('_', ' ')}" for name, value in shown.items())

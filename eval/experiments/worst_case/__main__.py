@@ -30,7 +30,7 @@ from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.experiments.worst_case.figure import plot
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, read_box
-from sandbox_envs.eval.regret.figures import bound, film, searched
+from sandbox_envs.eval.regret.figures import bound, described, film, searched
 from sandbox_envs.eval.regret.shield import price
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import run_jobs
@@ -96,11 +96,7 @@ def table(groups: Groups) -> tuple[list[str], Rows]:
             if largest is not None:
                 upper = largest["at_most"]
                 ends = f"{largest['at_least']:.2f} to {'?' if upper is None else f'{upper:.2f}'}"
-                where = ", ".join(
-                    f"{k} {v:.0f}" if isinstance(v, float) else f"{k} {v}"
-                    for k, v in largest["values"].items()
-                )
-                found = [f"{largest['fresh']:.2f}", ends, where]
+                found = [f"{largest['fresh']:.2f}", ends, described(largest["values"])]
             rows.append([name, str(number + 1), *cells, *found])
     head = ["agents", "", "training, largest of drawn", "planter open, largest of drawn"]
     return [*head, "largest found", "between", "where"], rows
