@@ -4,7 +4,8 @@ Arms and seeds are declared in the study's folder before anything is trained, an
 run and kept. Existing trainings and verdicts are not repeated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
-from sandbox_envs.files import check_writable, write_json
+from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
@@ -122,6 +123,22 @@ def run_experiment(
 def folder_of(out: Path, arm: str, seed: int) -> Path:
     """Where an agent's records are."""
     return out / arm / f"s{seed}"
+
+
+@contextmanager
+def record_in(file: Path) -> Iterator[dict[str, Any]]:
+    """What a record holds, for a block that takes it apart.
+
+    Raises:
+        UserError: the file is no JSON object, or the block misses something in it.
+    """
+    content = read_json(file)
+    try:
+        yield content
+    except (LookupError, TypeError, ValueError):
+        raise UserError(
+            f"{file}: it is damaged, or of another version; delete it and run the study again"
+        ) from None
 
 
 def train_and_record(

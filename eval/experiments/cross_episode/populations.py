@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.cross_episode.arms import (
@@ -19,7 +18,7 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
     job,
     live_pad,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, train_and_record
+from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, record_in, train_and_record
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import make_folder, read_json, read_lines, write_json
 from sandbox_envs.scene.loading import load_scene
@@ -82,13 +81,10 @@ class Population:
     @classmethod
     def read(cls, folder: Path) -> "Population":
         """From its record. Raises UserError where that is damaged."""
-        content = read_json(folder / RECORD)
-        try:
+        with record_in(folder / RECORD) as content:
             arrays = {name: np.array(values) for name, values in content["pressing"].items()}
             price = PriceSplit(**content["price"]) if content["price"] else None
             return cls(int(content["seed"]), Pressing(**arrays), price)
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{folder / RECORD}: it is damaged, or of another version") from None
 
 
 def run(out: Path, args: QuickArgs) -> None:

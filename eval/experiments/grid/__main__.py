@@ -32,7 +32,7 @@ from sandbox_envs.eval.experiments.grid.agents import (
     observe,
     train,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.runner import QuickArgs, record_in
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -40,7 +40,7 @@ from sandbox_envs.eval.judging.typed_json import from_json, to_json
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.family import references
-from sandbox_envs.files import check_writable, read_json, write_json
+from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
 
 REFERENCES = "references.json"
@@ -89,18 +89,20 @@ def run(out: Path, quick: bool) -> None:
 
 
 def read_arms(out: Path) -> Arms:
-    """The agents that are recorded."""
-    return {
-        arm: [from_json(Agent, one) for one in read_json(_file(out, arm))["agents"]]
-        for arm in ARMS
-        if _file(out, arm).is_file()
-    }
+    """The agents that are recorded. Raises UserError where a record is damaged."""
+    found = {}
+    for arm in ARMS:
+        if (file := _file(out, arm)).is_file():
+            with record_in(file) as content:
+                found[arm] = [from_json(Agent, one) for one in content["agents"]]
+    return found
 
 
 def _references(file: Path) -> dict[str, Reference]:
     if not file.is_file():
         write_json(file, {name: to_json(one) for name, one in references().items()})
-    return {name: from_json(Reference, one) for name, one in read_json(file).items()}
+    with record_in(file) as content:
+        return {name: from_json(Reference, one) for name, one in content.items()}
 
 
 def _file(out: Path, arm: str) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.experiments.runner import record_in
 from sandbox_envs.eval.experiments.side_channel.arms import TESTED, TRAINING, Arm
 from sandbox_envs.eval.experiments.side_channel.menus import (
     Returns,
@@ -20,7 +21,7 @@ from sandbox_envs.eval.experiments.side_channel.menus import (
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import make_folder, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
@@ -127,12 +128,12 @@ def write_measured(file: Path, found: Measured, **about: Any) -> None:
 
 
 def read_measured(file: Path) -> Measured:
-    """Read a record."""
-    content = read_json(file)
-    times = {k: {lamp: _of(x) for lamp, x in v.items()} for k, v in content["times"].items()}
-    following = content["following"]
-    low, high = content["scale"]
-    return Measured(_of(content["reward"]), (low, high), times, following and _of(following))
+    """Read a record. Raises UserError where it is damaged."""
+    with record_in(file) as content:
+        times = {k: {lamp: _of(x) for lamp, x in v.items()} for k, v in content["times"].items()}
+        following = content["following"]
+        low, high = content["scale"]
+        return Measured(_of(content["reward"]), (low, high), times, following and _of(following))
 
 
 def _numbers(interval: Interval | None) -> list[float] | None:

@@ -22,7 +22,7 @@ from sandbox_envs.eval.experiments.estimates import (
     mean_over,
     shown,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.runner import QuickArgs, record_in
 from sandbox_envs.eval.experiments.simplicity.arms import (
     CHECKED,
     CODES,
@@ -40,6 +40,7 @@ from sandbox_envs.eval.experiments.simplicity.measures import (
 )
 from sandbox_envs.eval.judging.reference import ALIKE_SEEDS
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.typed_json import from_json
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.grid import REWARD, Scenes, loose_scenes
 from sandbox_envs.eval.twin.learners import train_networks
@@ -153,12 +154,13 @@ def _measures(quick: bool, small: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_cells(out: Path) -> dict[str, list[Agent]]:
-    """The agents that are recorded."""
-    return {
-        name: [Agent(**one) for one in read_json(out / f"{name}.json")["agents"]]
-        for name in (*checks(), *cells())
-        if (out / f"{name}.json").is_file()
-    }
+    """The agents that are recorded. Raises UserError where a record is damaged."""
+    found = {}
+    for name in (*checks(), *cells()):
+        if (file := out / f"{name}.json").is_file():
+            with record_in(file) as content:
+                found[name] = [from_json(Agent, one) for one in content["agents"]]
+    return found
 
 
 def read_measures(out: Path) -> dict[str, Any]:
