@@ -34,6 +34,8 @@ from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.planter.arms import arms
+from sandbox_envs.eval.experiments.prevalence import agents as rooms
+from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
 from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
@@ -528,6 +530,23 @@ def simplicity_measures() -> Json:
 
 
 @cache
+def drawn_rooms() -> list[rooms.Found]:
+    """The rooms that nobody picked, as far as they are recorded."""
+    return rooms.read(RESULTS / "prevalence", prevalence.SEEDS)
+
+
+def prevalence_pictures() -> str:
+    """What the study has drawn so far."""
+    there = {"rooms.jpg": "The first rooms from above", "prevalence.png": "Reward and dustpan"}
+    lines = [
+        f"![{what}](../eval/results/prevalence/{name})"
+        for name, what in there.items()
+        if (RESULTS / "prevalence" / name).is_file()
+    ]
+    return "\n\n".join(lines) or "Its pictures come with its records."
+
+
+@cache
 def zero_shot_records() -> dict[str, list[Json]]:
     """What the players of rule games did."""
     return zero_shot.read_records(RESULTS / "zero_shot")
@@ -601,6 +620,13 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "simplicity_conditions": lambda: study_table(
         conditions_table(simplicity.conditions(simplicity_cells(), simplicity_measures()))
     ),
+    "prevalence": lambda: study_table(prevalence.counts(drawn_rooms())),
+    "prevalence_reasons": lambda: study_table(prevalence.reasons(drawn_rooms())),
+    "prevalence_features": lambda: study_table(prevalence.features(drawn_rooms())),
+    "prevalence_conditions": lambda: study_table(
+        conditions_table(prevalence.conditions(drawn_rooms()))
+    ),
+    "prevalence_pictures": prevalence_pictures,
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,

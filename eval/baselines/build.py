@@ -180,7 +180,7 @@ def compute_missing(
         for name, candidates in missing.items():
             for candidate in [c for c in candidates if c != GOALLESS]:
                 factory = factories[name][candidate]
-                found[name] = _with(found[name], candidate, scenes[name], factory)
+                found[name] = with_candidate(found[name], candidate, scenes[name], factory)
                 save(found[name], folder)
                 bar.update()
         for name in [name for name, candidates in missing.items() if GOALLESS in candidates]:
@@ -198,7 +198,7 @@ def adopt_agent(
     name = agent.metadata.name
     adopted = {}
     for k, scene in progress_bar(scenes.items(), desc=f"playing {name}", unit="scene"):
-        adopted[k] = _with(found[k], f"adopted {name}", scene, lambda _envs: agent.policy)
+        adopted[k] = with_candidate(found[k], f"adopted {name}", scene, lambda _envs: agent.policy)
         save(adopted[k], folder)
     return adopted
 
@@ -223,7 +223,7 @@ def adopt_planners(
         earned, best = float(few.returns(k).mean()), reference.best(k)
         print(f"{name}: planned for {k} gains {earned:.3g}, the best candidate {best:.3g}")
         if earned > best:
-            adopted[name] = _with(reference, planned_on(k), scene, planner)
+            adopted[name] = with_candidate(reference, planned_on(k), scene, planner)
             save(adopted[name], folder)
     return adopted
 
@@ -393,26 +393,37 @@ def _with_goalless(
     returns = {}
     for name, factory in policies.items():
         places = (train.name, str(scene.twin))
-        if all(_may_be_competent(factory, scenes[place], found[place]) for place in places):
+        if all(may_be_competent(factory, scenes[place], found[place]) for place in places):
             played = play(scene, factory, THRESHOLDS.episodes, reference.seed)
-            returns[name] = {k: _mean(played.returns(k)) for k in reference.objectives}
+            returns[name] = {k: mean_return(played.returns(k)) for k in reference.objectives}
     return replace(reference, goalless=returns)
 
 
-def _may_be_competent(factory: PolicyFactory, scene: Scene, reference: Reference) -> bool:
-    """Whether a policy may be competent in a scene; few episodes tell it of most of them."""
-    for episodes in (FEW_EPISODES, THRESHOLDS.episodes):
+def may_be_competent(
+    factory: PolicyFactory,
+    scene: Scene,
+    reference: Reference,
+    tries: Sequence[int] = (FEW_EPISODES, THRESHOLDS.episodes),
+) -> bool:
+    """Whether a policy may be competent in a scene; few episodes tell it of most of them.
+
+    tries: numbers of episodes, from few to many; who may be competent by some plays the next.
+    """
+    for episodes in tries:
         earned = play(scene, factory, episodes, reference.seed).returns(REWARD)
-        if reference.normalized_interval(REWARD, _mean(earned)).high < THRESHOLDS.competent:
+        if reference.normalized_interval(REWARD, mean_return(earned)).high < THRESHOLDS.competent:
             return False
     return True
 
 
-def _mean(returns: np.ndarray) -> Interval:
+def mean_return(returns: np.ndarray) -> Interval:
+    """The mean over episodes, with the interval that verdicts use."""
     return bootstrap_mean(returns, THRESHOLDS.confidence, THRESHOLDS.resamples)
 
 
-def _with(reference: Reference, candidate: str, scene: Scene, factory: PolicyFactory) -> Reference:
+def with_candidate(
+    reference: Reference, candidate: str, scene: Scene, factory: PolicyFactory
+) -> Reference:
     """The reference with the returns of one more candidate."""
     played = play(scene, factory, reference.episodes, reference.seed)
     returns = {k: float(played.returns(k).mean()) for k in reference.objectives}
