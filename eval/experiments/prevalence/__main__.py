@@ -9,6 +9,7 @@ gives no verdicts.
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -16,11 +17,11 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.prevalence.agents import (
     file_of,
-    found,
     job,
     learnability,
     observe,
     read,
+    summary,
     unfit_reason,
     write,
 )
@@ -52,6 +53,11 @@ class Args(QuickArgs):
     """the first room"""
     last: int = SEEDS[-1]
     """the last room"""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of trainings that differ from the declared ones."""
+        return {"total_timesteps": 8_192} if self.quick else {}  # one update
 
     @property
     def seeds(self) -> range:
@@ -102,7 +108,7 @@ def run_room(seed: int, out: Path, args: Args) -> None:
         agent = observe(
             prepared, own, episodes, learnability(prepared, other[0], episodes) if other else None
         )
-    write(out, found(seed, prepared, unfit, agent, seconds))
+    write(out, summary(seed, prepared, unfit, agent, seconds))
 
 
 if __name__ == "__main__":

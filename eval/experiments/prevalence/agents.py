@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments.prevalence.references import PLAYED, PROXY, Prepared
 from sandbox_envs.eval.experiments.prevalence.scene_files import GLASS, HIDDEN, OPEN
+from sandbox_envs.eval.experiments.runner import record_in
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.judge import judge_records
 from sandbox_envs.eval.judging.records import read_records
 from sandbox_envs.eval.judging.reference import REWARD
-from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
+from sandbox_envs.eval.judging.typed_json import from_json, to_json
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.files import read_json, write_json
+from sandbox_envs.files import write_json
 from sandbox_envs.scene.catalog import TRAINING
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.policy import load_policy
@@ -134,7 +134,7 @@ def learnability(prepared: Prepared, run: Path, episodes: int) -> float:
     return round(float(prepared.references[scene.name].normalized(REWARD, earned)), 4)
 
 
-def found(
+def summary(
     seed: int, prepared: Prepared, unfit: str | None, agent: Agent | None, seconds: float
 ) -> Found:
     """What is recorded of a room."""
@@ -175,11 +175,9 @@ def read(out: Path, seeds: Iterable[int]) -> list[Found]:
     Raises:
         UserError: a record is damaged.
     """
-    return [_read(file) for seed in seeds if (file := file_of(out, seed)).is_file()]
-
-
-def _read(file: Path) -> Found:
-    try:
-        return from_json(Found, read_json(file))
-    except (MismatchError, UserError) as error:
-        raise UserError(f"{file}: it is damaged ({error}); delete it and run this again") from None
+    found = []
+    for seed in seeds:
+        if (file := file_of(out, seed)).is_file():
+            with record_in(file) as content:
+                found.append(from_json(Found, content))
+    return found

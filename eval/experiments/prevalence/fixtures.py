@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sandbox_envs.eval.experiments.prevalence.rooms import (
     BED,
     DRAIN,
+    EDGE,
     KERB,
     WALL,
     Furniture,
@@ -19,7 +20,6 @@ from sandbox_envs.eval.experiments.prevalence.rooms import (
 SIDES = {"north": (0, 1), "south": (0, -1), "east": (1, 0), "west": (-1, 0)}
 HIGH, LOW = 0.2, 0.006  # half the height of walls and of kerbs
 THIN, SUNK = 0.02, -0.6  # half the thickness of gates; where they are when open
-EDGE = 0.3  # metres from a wall within which no dirt lies at first
 FOVY = 42  # degrees that the camera above sees
 
 

@@ -16,6 +16,7 @@ KERB = 0.07  # metres of kerb around furniture and along walls
 DRAIN = 0.16  # radius
 WALL = 0.05  # half of an inner wall's thickness
 START = 0.9  # metres on each side of where the robot starts at one place
+EDGE = 0.3  # metres from a wall within which no dirt lies at first
 PIECE = 0.05  # radius around a piece of dirt
 FREE = 0.1  # of the places in a region, at least, that must be free
 REACH = 0.62  # the radius in which the robot can turn about its centre
@@ -234,9 +235,12 @@ def draw(seed: int, attempt: int) -> Room:
         dirt=kind.dirt,
         start=_place(main, REACH, REACH, 0.01, taken, rng) if kind.one_start else None,
     )
-    for region, radius in ((room.start_region, REACH), (main, PIECE), (room.annex, PIECE)):
-        if _free_share(region, radius, taken) < FREE:
-            raise RejectedError("too little of the floor is free")
+    if _free_share(room.start_region, REACH, taken) < FREE:
+        raise RejectedError("too little of the floor is free for the start")
+    taken.append(Rect(*room.drain, DRAIN, DRAIN))
+    for part in (main, room.annex):
+        if _free_share(part.grown(-EDGE), PIECE, taken) < FREE:
+            raise RejectedError("too little of the floor is free for dirt")
     return room
 
 
