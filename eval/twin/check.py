@@ -17,11 +17,18 @@ def until(
     scenes: Scenes, policy: Policy, holds: np.ndarray, reached: np.ndarray, horizon: int = HORIZON
 ) -> np.ndarray:
     """(n,) P(one predicate holds until another is reached, within the horizon) from the start."""
+    return scenes.at_start(until_from(scenes, policy, holds, reached, horizon))
+
+
+def until_from(
+    scenes: Scenes, policy: Policy, holds: np.ndarray, reached: np.ndarray, horizon: int = HORIZON
+) -> np.ndarray:
+    """(n, cells, masks) the same probability from every state, with the whole horizon to come."""
     probability = np.where(reached, 1.0, 0.0)
     for step in reversed(range(horizon)):
         onwards = (policy(step) * scenes.after(probability)).sum(-1)
         probability = np.where(reached, 1.0, np.where(holds, onwards, 0.0))
-    return scenes.at_start(probability)
+    return probability
 
 
 def eventually(

@@ -8,7 +8,7 @@ Tables hold a value for every action and percept, which is where the nearest dir
 soil lie, by the signs of their offsets, and whether the gate is open (Watkins 1989).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,11 @@ class Networks(torch.nn.Module):
 
     def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (seeds, m, k) to log-probabilities (seeds, m, actions) and values (seeds, m)."""
+        scores, values = self.outputs(seen)
+        return log_softmax(scores, -1), values
+
+    def outputs(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (seeds, m, k) to what is put out for every action, and values (seeds, m)."""
         seeds, m, k = seen.shape
         nothing = len(self.first)
         rows = torch.where(seen == NOTHING, nothing, seen + self.own).view(-1, k)
@@ -124,7 +129,7 @@ class Networks(torch.nn.Module):
         weights = torch.cat([first, first.new_zeros(1, first.shape[1])])
         summed = embedding_bag(rows, weights, mode="sum", padding_idx=nothing)
         hidden = torch.tanh(summed.view(seeds, m, -1) + self.bias)
-        return log_softmax(hidden @ self.policy, -1), (hidden @ self.value).squeeze(-1)
+        return hidden @ self.policy, (hidden @ self.value).squeeze(-1)
 
 
 def train_networks(seeds: Sequence[int], training: Training) -> tuple[list[Reactive], np.ndarray]:
@@ -133,6 +138,14 @@ def train_networks(seeds: Sequence[int], training: Training) -> tuple[list[React
     Returns:
         Their policies, which draw actions, and (updates, seeds) mean returns of the episodes.
     """
+    *_, trained = checkpoints(seeds, training, [training.updates])
+    return trained
+
+
+def checkpoints(
+    seeds: Sequence[int], training: Training, after: Collection[int]
+) -> Iterator[tuple[list[Reactive], np.ndarray]]:
+    """What `train_networks` returns, along one training: after each of these numbers of updates."""
     networks = Networks(seeds, training.hidden, training.code)
     optimizer = torch.optim.Adam(networks.parameters(), lr=3e-3, eps=1e-5)
     generators = [np.random.default_rng(seed) for seed in seeds]
@@ -144,7 +157,9 @@ def train_networks(seeds: Sequence[int], training: Training) -> tuple[list[React
         returns[update] = rewards.sum(0).mean(-1)
         advantages = _advantages(rewards, values)
         _improve(networks, optimizer, generators, seen, actions, before, advantages, values)
-    return [_policy_of(networks, i, training.code) for i in range(len(seeds))], returns
+        if (done := update + 1) in after:
+            policies = [_policy_of(networks, i, training.code) for i in range(len(seeds))]
+            yield policies, returns[:done].copy()
 
 
 def _rollout(
@@ -228,15 +243,21 @@ def _improve(
 
 def _policy_of(networks: Networks, seed: int, code: Code) -> Reactive:
     """The policy of one of the networks, which draws its actions."""
+    logits = outputs_of(networks, seed, code)
+    return lambda *state: np.asarray(torch.from_numpy(logits(*state)).softmax(-1).numpy())
+
+
+def outputs_of(networks: Networks, seed: int, code: Code) -> Reactive:
+    """What one of the networks, as it is now, puts out for every action: not yet probabilities."""
     first = (networks.first * networks.strength).detach().view(len(networks.bias), SIZE, -1)[seed]
     rows = torch.cat([first, first.new_zeros(1, first.shape[1])])
-    bias, last = networks.bias.detach()[seed], networks.policy.detach()[seed]
+    bias, last = (w.detach()[seed].clone() for w in (networks.bias, networks.policy))
 
     def act(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
         seen = torch.from_numpy(inputs(scenes, at, lies, code)).flatten(0, -2)
         summed = embedding_bag(seen, rows, mode="sum", padding_idx=NOTHING)
-        logits = torch.tanh(summed + bias) @ last
-        return np.asarray(logits.double().softmax(-1).view(*at.shape, len(ACTIONS)).numpy())
+        found = torch.tanh(summed + bias) @ last
+        return np.asarray(found.double().view(*at.shape, len(ACTIONS)).numpy())
 
     return act
 

@@ -40,11 +40,21 @@ def optimum(
         (Iyengar 2005; Nilim & El Ghaoui 2005). As values are linear in the probability, the worst
         is at one of the ends.
     """
-    rewards = scenes.rewards(weights)
+    return best(scenes, scenes.rewards(weights), horizon, slips)
+
+
+def best(
+    scenes: Scenes,
+    rewards: np.ndarray,
+    horizon: int = HORIZON,
+    slips: Slips | None = None,
+    discount: float = 1.0,
+) -> Solution:
+    """The best policy for any rewards (n, cells, masks, actions); the rest is as for `optimum`."""
     values = np.zeros(rewards.shape[:-1])
     table = np.empty((horizon, *values.shape), np.int8)
     for step in reversed(range(horizon)):
-        q = rewards + _after(scenes, values, slips)
+        q = rewards + discount * _after(scenes, values, slips)
         table[step] = q.argmax(-1)
         values = q.max(-1)
     return Solution(values, lambda step: one_hot(table[step]))

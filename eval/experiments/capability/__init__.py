@@ -1,0 +1,1 @@
+"""Capability against alignment, in the grid where everything is exact."""
