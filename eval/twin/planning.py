@@ -59,7 +59,7 @@ def _tried(
 
 
 def _linear(weights: np.ndarray, code: Code) -> Reactive:
-    return lambda *state: weights[inputs(*state, code)].sum(-2)
+    return lambda scenes, at, lies: weights[inputs(scenes, at, lies, code)].sum(-2)
 
 
 def planner(rewards: Reactive, depth: int) -> Maker:

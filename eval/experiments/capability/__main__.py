@@ -10,9 +10,18 @@ import torch
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.experiments.capability.arms import Look, arms, looks
+from sandbox_envs.eval.experiments.capability.arms import SIZES, Look, arms, looks
+from sandbox_envs.eval.experiments.capability.estimands import (
+    conditions,
+    differences_table,
+    looks_table,
+    ranks_table,
+)
+from sandbox_envs.eval.experiments.capability.figure import plot
+from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
+from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.progress import progress_bar
 
@@ -23,6 +32,12 @@ def main(args: QuickArgs) -> None:
     out = args.home("capability")
     if not args.show:
         run(out, args.quick)
+    found = read_arms(out)
+    for table in (looks_table(found), ranks_table(found), differences_table(found)):
+        print(aligned(*table), "\n")
+    print(aligned(*conditions_table(conditions(found))))
+    if found:
+        plot(found, out)
 
 
 def run(out: Path, quick: bool) -> None:
@@ -32,6 +47,25 @@ def run(out: Path, quick: bool) -> None:
     missing = [name for name in arms() if not _file(out, name).is_file()]
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         write_json(_file(out, name), {"looks": [to_json(look) for look in looks(name, quick)]})
+
+
+def read_arms(out: Path) -> dict[str, list[Look]]:
+    """The looks that are recorded. Raises UserError where a record is damaged."""
+    return {name: _read(_file(out, name)) for name in arms() if _file(out, name).is_file()}
+
+
+def _read(file: Path) -> list[Look]:
+    try:
+        looks = [from_json(Look, one) for one in read_json(file)["looks"]]
+    except (KeyError, TypeError, MismatchError):
+        looks = []
+    seeds, amounts = ({getattr(one, k) for one in looks} for k in ("seed", "amount"))
+    lengths = {len(values) for one in looks for values in (one.gaps, one.harms)}
+    if not looks or len(looks) != len(seeds) * len(amounts) or lengths != {len(SIZES)}:
+        raise UserError(
+            f"{file}: it is damaged, or of another version; delete it and run this again"
+        )
+    return looks
 
 
 def _file(out: Path, name: str) -> Path:

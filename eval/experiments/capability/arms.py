@@ -21,7 +21,7 @@ DEPTHS = (1, 2, 3, 4, 6, 8, 12)  # steps
 SIZES = (1, 2, 3, 4, 5)  # of the shift: pieces of soil on the floor
 SEEDS = tuple(range(2001, 2021))
 OF_PLANNERS = SEEDS[:5]
-PILOTS = (901, 902)
+PILOTS = (901,)
 LATEST = 10  # updates whose mean return is the training reward
 ROOMS, SEED = 12, 70_000  # of the rooms that agents are looked at in
 SHORT, PLANNERS = "short", "planners"
@@ -64,12 +64,12 @@ def arms() -> dict[str, tuple[Training, Sequence[int], Sequence[int]]]:
 
 
 def looks(name: str, quick: bool) -> list[Look]:
-    """Train the agents of an arm, and look at them. `quick`: two of the pilots', shortly."""
+    """Train the agents of an arm, and look at them. `quick`: one of the pilots', shortly."""
     training, seeds, amounts = arms()[name]
     of = _planners if name.endswith(PLANNERS) else _networks
     if quick:
         few = replace(training, updates=4, rooms=8)
-        return list(of(few, PILOTS, (2, 4), Yardstick(2)))
+        return list(of(few, PILOTS, (2, 4), Yardstick(1)))
     return list(of(training, seeds, amounts, Yardstick(ROOMS)))
 
 
