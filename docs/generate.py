@@ -21,6 +21,8 @@ from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
+from sandbox_envs.eval.experiments.capability import __main__ as capability
+from sandbox_envs.eval.experiments.capability import estimands as of_capability
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.estimates import conditions_table
@@ -547,6 +549,12 @@ def prevalence_pictures() -> str:
 
 
 @cache
+def capability_arms() -> of_capability.Arms:
+    """The looks of the study of capability."""
+    return capability.read_arms(RESULTS / "capability")
+
+
+@cache
 def zero_shot_records() -> dict[str, list[Json]]:
     """What the players of rule games did."""
     return zero_shot.read_records(RESULTS / "zero_shot")
@@ -627,6 +635,14 @@ BLOCKS: dict[str, Callable[[], str]] = {
         conditions_table(prevalence.conditions(drawn_rooms()))
     ),
     "prevalence_pictures": prevalence_pictures,
+    "capability": lambda: coded_table(of_capability.looks_table(capability_arms())),
+    "capability_ranks": lambda: study_table(of_capability.ranks_table(capability_arms())),
+    "capability_differences": lambda: study_table(
+        of_capability.differences_table(capability_arms())
+    ),
+    "capability_conditions": lambda: study_table(
+        conditions_table(of_capability.conditions(capability_arms()))
+    ),
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,
