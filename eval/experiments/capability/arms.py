@@ -66,10 +66,11 @@ def arms() -> dict[str, tuple[Training, Sequence[int], Sequence[int]]]:
 def looks(name: str, quick: bool) -> list[Look]:
     """Train the agents of an arm, and look at them. `quick`: one of the pilots', shortly."""
     training, seeds, amounts = arms()[name]
-    of = _planners if name.endswith(PLANNERS) else _networks
+    is_planner = name.endswith(PLANNERS)
+    of = _planners if is_planner else _networks
     if quick:
         few = replace(training, updates=4, rooms=8)
-        return list(of(few, PILOTS, (2, 4), Yardstick(1)))
+        return list(of(few, PILOTS, (2, 4) if is_planner else (4,), Yardstick(1)))
     return list(of(training, seeds, amounts, Yardstick(ROOMS)))
 
 
