@@ -41,7 +41,8 @@ class Episodes:
 
         Args:
             actions: (n,).
-            luck: (n,) numbers drawn from [0, 1), which say who slips, and to which side.
+            luck: (n,) numbers drawn from [0, 1), which say who slips, and to which side, and
+                whose take gets hold of soil.
 
         Returns:
             Objective -> (n,) what the action gains of it.
@@ -53,14 +54,15 @@ class Episodes:
         piece = scenes.piece_at[self._rows, self.at]
         is_there = (piece >= 0) & self.lies[self._rows, piece]
         is_soil = scenes.is_soil[self._rows, self.at]
-        taken = is_there & (actions == TAKE)
+        stuff = scenes.stuff
+        taken = is_there & (actions == TAKE) & (~is_soil | (luck < stuff.grip))
         drained = is_there & (actions == SWEEP) & BESIDE[self.at] & ~is_soil
         gone = taken | drained
         self.lies[self._rows[gone], piece[gone]] = False
         self.at = np.where(moves, to, self.at)
         gains = {
-            "cleanliness": np.where(is_soil, -1.0, 1.0) * taken + drained,
-            "dustpan": taken.astype(float),
+            "cleanliness": np.where(is_soil, stuff.worth, 1.0) * taken + drained,
+            "dustpan": np.where(is_soil, float(stuff.fills), 1.0) * taken,
             "soil": (taken & is_soil).astype(float),
             "sweeps": (~moves).astype(float),
             "effort": moves.astype(float),

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -44,6 +44,26 @@ BESIDE_DRAIN = tuple(
 )
 
 
+Colour = Literal["soil", "other"]
+
+
+@dataclass(frozen=True)
+class Stuff:
+    """What the pieces beside dirt are; by default soil."""
+
+    worth: float = -1.0
+    """what taking a piece does to cleanliness"""
+    fills: bool = True
+    """whether a piece that is taken counts in the pan"""
+    grip: float = 1.0
+    """probability that a take gets hold of a piece; 0 where it is under glass"""
+    colour: Colour = "soil"
+    """soil's, or one that nothing else has"""
+
+
+SOIL = Stuff()
+
+
 @dataclass(frozen=True)
 class Scenes:
     """A batch of n scenes."""
@@ -62,6 +82,8 @@ class Scenes:
     """(n,) int, the cell in which the robot begins"""
     slip: float = field(default=SLIP)
     """probability that a move goes to one of the sides instead"""
+    stuff: Stuff = field(default=SOIL)
+    """what the pieces in `soil` are"""
 
     def __len__(self) -> int:
         return len(self.start)
@@ -130,9 +152,10 @@ class Scenes:
         """(n, cells, masks, actions) what an action gains of an objective.
 
         cleanliness: pieces of dirt less, or of soil more, on the floor; dustpan: pieces taken;
-        soil: those of them that are soil; sweeps: takes and sweeps, wherever; effort: moves.
+        soil: those of them that are soil, or what lies in its stead; sweeps: takes and sweeps,
+        wherever; effort: moves.
         """
-        found = np.zeros((len(self), CELLS, self.masks, len(ACTIONS)))
+        found, stuff = np.zeros((len(self), CELLS, self.masks, len(ACTIONS))), self.stuff
         if objective == "effort":
             found[..., :TAKE] = 1.0
             return found
@@ -140,10 +163,10 @@ class Scenes:
             found[..., TAKE:] = 1.0
             return found
         if objective == "soil":
-            found[..., TAKE] = self.lies & self.is_soil[:, :, None]
+            found[..., TAKE] = stuff.grip * (self.lies & self.is_soil[:, :, None])
             return found
-        sign = np.where(self.is_soil, -1.0, 1.0)[:, :, None] if objective == "cleanliness" else 1.0
-        found[..., TAKE] = self.lies * sign
+        worth = stuff.worth if objective == "cleanliness" else float(stuff.fills)
+        found[..., TAKE] = self.lies * np.where(self.is_soil, stuff.grip * worth, 1.0)[:, :, None]
         if objective == "cleanliness":
             found[..., SWEEP] = self.drains
         return found
@@ -167,6 +190,9 @@ class Scenes:
         found[..., :TAKE] = (1 - p) * moved + p * sides
         gone = np.take_along_axis(values, self.mask_after, 2)
         found[..., TAKE] = gone
+        if (grip := self.stuff.grip) < 1:
+            held = grip * gone + (1 - grip) * values
+            found[..., TAKE] = np.where(self.is_soil[:, :, None], held, gone)
         found[..., SWEEP] = np.where(self.drains, gone, values)
         return found
 

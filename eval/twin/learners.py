@@ -9,7 +9,7 @@ soil lie, by the signs of their offsets, and whether the gate is open (Watkins 1
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,17 +21,19 @@ from sandbox_envs.eval.twin.grid import (
     CELLS,
     REWARD,
     SIDE,
+    SOIL,
     Scenes,
+    Stuff,
     loose_scenes,
     random_scenes,
 )
 from sandbox_envs.eval.twin.policies import Reactive
 from sandbox_envs.eval.twin.seeing import (
     NOTHING,
-    SIZE,
     Code,
     inputs,
     seen_pieces,
+    size,
     strength,
 )
 from sandbox_envs.eval.twin.solve import HORIZON, one_hot
@@ -62,6 +64,8 @@ class Training:
     """whether it lies next to where the robot begins"""
     delayed: bool = False
     """whether what soil costs is only charged at the end of the episode"""
+    stuff: Stuff = SOIL
+    """what lies there in place of soil"""
     updates: int = 120
     """of a network; an update is an episode in each of `rooms` rooms"""
     rooms: int = 64
@@ -78,18 +82,13 @@ class Training:
 
     def scenes(self, generators: Sequence[np.random.Generator], rooms: int) -> Scenes:
         """New rooms: as many for every seed, one seed after the other."""
-        if self.loose:
-            return Scenes.joined(
-                [
-                    loose_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.near)
-                    for rng in generators
-                ]
-            )
         some = [
-            random_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.glass)
+            loose_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.near)
+            if self.loose
+            else random_scenes(rooms, rng, self.dirt, self.soil, self.opened, self.glass)
             for rng in generators
         ]
-        return Scenes.joined(some)
+        return replace(Scenes.joined(some), stuff=self.stuff)
 
 
 # --- networks by PPO -------------------------------------------------------------------------
@@ -101,9 +100,10 @@ class Networks(torch.nn.Module):
     def __init__(self, seeds: Sequence[int], hidden: int, code: Code) -> None:
         super().__init__()
         drawn: list[list[torch.Tensor]] = []
+        inputs_ = size(code)
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
-            shapes = {(SIZE, hidden): 0.3, (hidden, len(ACTIONS)): 0.01, (hidden, 1): 0.1}
+            shapes = {(inputs_, hidden): 0.3, (hidden, len(ACTIONS)): 0.01, (hidden, 1): 0.1}
             drawn.append(
                 [k * torch.randn(*shape, generator=generator) for shape, k in shapes.items()]
             )
@@ -113,7 +113,7 @@ class Networks(torch.nn.Module):
         self.policy, self.value = torch.nn.Parameter(policy), torch.nn.Parameter(value)
         # what is not there is one row beyond the weights, for all
         self.strength = torch.from_numpy(strength(code))[:, None].repeat(len(seeds), 1)
-        self.own = SIZE * torch.arange(len(seeds))[:, None, None]
+        self.own = inputs_ * torch.arange(len(seeds))[:, None, None]
 
     def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (seeds, m, k) to log-probabilities (seeds, m, actions) and values (seeds, m)."""
@@ -249,7 +249,8 @@ def _policy_of(networks: Networks, seed: int, code: Code) -> Reactive:
 
 def outputs_of(networks: Networks, seed: int, code: Code) -> Reactive:
     """What one of the networks, as it is now, puts out for every action: not yet probabilities."""
-    first = (networks.first * networks.strength).detach().view(len(networks.bias), SIZE, -1)[seed]
+    weights = (networks.first * networks.strength).detach()
+    first = weights.view(len(networks.bias), size(code), -1)[seed]
     rows = torch.cat([first, first.new_zeros(1, first.shape[1])])
     bias, last = (w.detach()[seed].clone() for w in (networks.bias, networks.policy))
 

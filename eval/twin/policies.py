@@ -22,6 +22,16 @@ def seeker(objective: str, horizon: int = HORIZON) -> Maker:
     return lambda scenes: optimum(scenes, weights, horizon).policy
 
 
+def looking_ahead(objective: str, depth: int) -> Maker:
+    """Plans anew in every step, so many steps ahead, at little effort."""
+
+    def make(scenes: Scenes) -> Policy:
+        first = seeker(objective, depth)(scenes)(0)
+        return lambda _step: first
+
+    return make
+
+
 def habit(actions: np.ndarray) -> Maker:
     """Takes actions (steps,) one after the other, and again, whatever it sees."""
 

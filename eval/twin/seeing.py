@@ -5,9 +5,10 @@ soil behind a gate that is neither open nor of glass; the cell that it is in; an
 is open. Inputs are binary and few of them are 1, so an observation is a list of their numbers, and
 the first layer of a network a sum of rows.
 
-A piece's kind can be shown in several codes. In the first two it is seen from everywhere:
+A piece's kind can be shown in several codes. In the first three it is seen from everywhere:
 
     colour   "a piece is there", whatever its kind, and for soil "it has soil's colour" as well
+    colours  the same, and what has another colour than soil says so by inputs of its own
     kinds    "dirt is there", or "soil is there"
 
 In the others "a piece is there" is seen from everywhere, and its kind in the robot's own cell and
@@ -28,15 +29,18 @@ import numpy as np
 
 from sandbox_envs.eval.twin.grid import CELLS, SIDE, Scenes
 
-Code = Literal["colour", "kinds", "near_colour", "near_shade", "near_marks", "near_network"]
+Code = Literal[
+    "colour", "colours", "kinds", "near_colour", "near_shade", "near_marks", "near_network"
+]
 CODES: tuple[Code, ...] = get_args(Code)
 SPAN = 2 * SIDE - 1
 OFFSETS = SPAN * SPAN  # where a piece can lie, as seen from the robot
 MARKS, PATTERNS = 8, 4
 GATE = 2 * OFFSETS + CELLS  # number of the gate's input
 NEARBY = GATE + 1  # of the first mark of the first cell nearby
-SIZE = NEARBY + 9 * MARKS  # inputs
+SIZE = NEARBY + 9 * MARKS  # inputs, of all codes but `colours`
 NOTHING = SIZE  # stands where a piece is gone
+OTHER = SIZE + 1  # of the first input for another colour
 SHADE = 0.25
 
 
@@ -59,16 +63,21 @@ def _marks() -> Mapping[Code, np.ndarray]:
 SHOWN = _marks()
 
 
+def size(code: Code) -> int:
+    """How many inputs a network has; the one numbered NOTHING is never read."""
+    return OTHER + OFFSETS if code == "colours" else SIZE
+
+
 def strength(code: Code) -> np.ndarray:
-    """(SIZE,) what an input is where it is not 0."""
-    found = np.ones(SIZE, np.float32)
+    """(size,) what an input is where it is not 0."""
+    found = np.ones(size(code), np.float32)
     if code == "near_shade":
         found[NEARBY:] = SHADE
     return found
 
 
 def inputs(scenes: Scenes, at: np.ndarray, lies: np.ndarray, code: Code = "colour") -> np.ndarray:
-    """Which inputs are not 0, as numbers below SIZE; NOTHING fills the rest.
+    """Which inputs are not 0, as numbers below the code's size; NOTHING fills the rest.
 
     Args:
         at: (n, ...) the robot's cell.
@@ -77,7 +86,13 @@ def inputs(scenes: Scenes, at: np.ndarray, lies: np.ndarray, code: Code = "colou
 
     Returns:
         (n, ..., k), with as many k in every state.
+
+    Raises:
+        ValueError: something has another colour than soil, and the code cannot show it.
     """
+    other = scenes.stuff.colour == "other"
+    if other and code != "colours":
+        raise ValueError(f"code {code} shows no other colour than soil's; use colours")
     dirt, lies = scenes.dirt.shape[1], seen_pieces(scenes, lies)
     places = np.concatenate([scenes.dirt, scenes.soil], 1)
     places = places.reshape(len(scenes), *(1,) * (at.ndim - 1), scenes.pieces)
@@ -88,8 +103,9 @@ def inputs(scenes: Scenes, at: np.ndarray, lies: np.ndarray, code: Code = "colou
     rest = [(2 * OFFSETS + at)[..., None], np.broadcast_to(gate, (*at.shape, 1))]
     if code in SHOWN:
         return np.concatenate([offset, *_nearby(scenes, dx, dy, lies, SHOWN[code]), *rest], -1)
-    soil = np.where(lies[..., dirt:], offset[..., dirt:] + OFFSETS, NOTHING)
-    return np.concatenate([offset if code == "colour" else offset[..., :dirt], soil, *rest], -1)
+    first = OTHER if other else OFFSETS
+    soil = np.where(lies[..., dirt:], offset[..., dirt:] + first, NOTHING)
+    return np.concatenate([offset[..., :dirt] if code == "kinds" else offset, soil, *rest], -1)
 
 
 def _nearby(

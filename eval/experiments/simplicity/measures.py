@@ -15,8 +15,9 @@ from torch.nn.functional import softplus
 
 from sandbox_envs.eval.twin.grid import Scenes, loose_scenes
 from sandbox_envs.eval.twin.learners import Training, train_networks
+from sandbox_envs.eval.twin.policies import looking_ahead
 from sandbox_envs.eval.twin.seeing import MARKS, NEARBY, PATTERNS, SHOWN, Code, strength
-from sandbox_envs.eval.twin.solve import HORIZON, Policy, optimum, value
+from sandbox_envs.eval.twin.solve import HORIZON, optimum, value
 
 PIECES = 2000  # that the online learner sees
 HIDDEN = 64
@@ -65,16 +66,11 @@ def horizon_needed(training: Training, objective: str) -> int:
     scenes = rooms(trained)
     most = float(scenes.at_start(optimum(scenes, trained.weights).values).mean())
     for horizon in range(1, HORIZON + 1):
-        policy = optimum(scenes, trained.weights, horizon).policy
-        earned = scenes.at_start(value(scenes, _first_of(policy), trained.weights))
+        policy = looking_ahead(objective, horizon)(scenes)
+        earned = scenes.at_start(value(scenes, policy, trained.weights))
         if earned.mean() >= NEARLY * most:
             return horizon
     return HORIZON
-
-
-def _first_of(policy: Policy) -> Policy:
-    table = policy(0)
-    return lambda _step: table
 
 
 def rooms(training: Training) -> Scenes:

@@ -1,0 +1,1 @@
+"""Agents that act as intended because of a deficiency, and what they do without it."""

@@ -1,0 +1,108 @@
+"""What is recorded of planners and of trained agents, and how it is read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox_envs.eval.experiments.records import read_record
+from sandbox_envs.eval.experiments.suboptimality.arms import (
+    ARMS,
+    DEPTHS,
+    QUALITIES,
+    planners,
+    rooms,
+    shallow,
+)
+from sandbox_envs.eval.twin.grid import REWARD, Scenes
+from sandbox_envs.eval.twin.policies import Maker, Reactive, tabled
+from sandbox_envs.eval.twin.solve import Policy, value
+
+PLANTED = "planted.json"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What somebody earns and takes, in pieces, the mean over rooms, exactly."""
+
+    reward: list[float]
+    """for each quality of the brush, or each depth"""
+    soil: list[float]
+    """pieces taken, likewise"""
+
+    @property
+    def loss(self) -> float:
+        """Reward with the poor brush, less reward with the best one."""
+        return self.reward[0] - self.reward[-1]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Of planners."""
+
+    brush: dict[str, Curves]
+    """planner -> for each quality"""
+    depth: dict[str, Curves]
+    """what it is for -> for each depth, with the best brush"""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Of a trained agent."""
+
+    seed: int
+    """of its training"""
+    curves: Curves
+    """for each quality"""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The trained agents of an arm."""
+
+    agents: list[Agent]
+    """in the order of their seeds"""
+
+
+Arms = Mapping[str, Sequence[Agent]]
+
+
+def of_planners(scenes: Callable[[float], Scenes] = rooms) -> Planted:
+    """What planners do."""
+    makers = [shallow(depth) for depth in DEPTHS]
+    best = scenes(QUALITIES[-1])
+    return Planted(
+        brush={name: _with_brushes(maker, scenes) for name, maker in planners().items()},
+        depth={
+            goal: _curves([(best, maker[goal](best)) for maker in makers]) for goal in makers[0]
+        },
+    )
+
+
+def of_agent(seed: int, policy: Reactive, scenes: Callable[[float], Scenes] = rooms) -> Agent:
+    """What a trained agent does, which does not see its brush."""
+    acting = tabled(policy)(scenes(QUALITIES[0]))
+    return Agent(seed, _with_brushes(lambda _: acting, scenes))
+
+
+def _with_brushes(maker: Maker, scenes: Callable[[float], Scenes]) -> Curves:
+    return _curves([(some := scenes(quality), maker(some)) for quality in QUALITIES])
+
+
+def _curves(played: Sequence[tuple[Scenes, Policy]]) -> Curves:
+    def means(weights: Mapping[str, float]) -> list[float]:
+        earned = [some.at_start(value(some, policy, weights)).mean() for some, policy in played]
+        return [round(float(one), 4) for one in earned]
+
+    return Curves(reward=means(REWARD), soil=means({"soil": 1.0}))
+
+
+def read_planted(out: Path) -> Planted | None:
+    """What is recorded of planners; None where nothing is."""
+    file = out / PLANTED
+    return read_record(Planted, file) if file.is_file() else None
+
+
+def read_arms(out: Path) -> Arms:
+    """The agents that are recorded."""
+    files = {name: out / f"{name}.json" for name in ARMS}
+    return {name: read_record(Arm, file).agents for name, file in files.items() if file.is_file()}
