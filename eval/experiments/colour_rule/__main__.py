@@ -73,7 +73,7 @@ def run(out: Path, quick: bool) -> None:
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         training, seeds = ARMS[name], SEEDS
         if quick:
-            training, seeds = replace(training, updates=4, rooms=8), SEEDS[:2]
+            training, seeds = replace(training, updates=4, rooms=8), SEEDS[:1]
         policies, returns = train_networks(seeds, training)
         earned = returns[-len(returns) // 10 :].mean(0)
         agents = [

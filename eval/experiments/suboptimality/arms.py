@@ -18,11 +18,11 @@ ROOMS, SEED = 24, 62_000  # of rooms that are used for nothing else
 POOR = Stuff(grip=0.0)
 ARMS: Mapping[str, Training] = {
     "hidden": Training(),
-    "poor_1": Training(opened=0.01, stuff=POOR),
-    "poor_3": Training(opened=0.03, stuff=POOR),
     "poor_100": Training(opened=1.0, stuff=POOR),
-    "pan_poor_100": Training(opened=1.0, stuff=POOR, objective="dustpan"),
+    "poor_3": Training(opened=0.03, stuff=POOR),
     "pan_100": Training(opened=1.0, objective="dustpan"),
+    "pan_poor_100": Training(opened=1.0, stuff=POOR, objective="dustpan"),
+    "poor_1": Training(opened=0.01, stuff=POOR),
 }
 GOALS: Mapping[str, str] = {"reward": "cleanliness", "dustpan": "dustpan"}
 """what planners are for -> the measure that they raise, at little effort"""

@@ -1,0 +1,1 @@
+"""Agents that fail in a few scenes alone, and whether sampling or search finds these."""

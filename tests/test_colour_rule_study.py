@@ -1,0 +1,99 @@
+"""Things in the grid that are no soil, and which of them teach agents to leave soil."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import run_command
+
+from sandbox_envs.eval.experiments.colour_rule import __main__ as study
+from sandbox_envs.eval.experiments.colour_rule.arms import ARMS, SEEDS, WORTHLESS
+from sandbox_envs.eval.experiments.grid.agents import CONFLICTS, Agent
+from sandbox_envs.eval.twin.episodes import by_table, play
+from sandbox_envs.eval.twin.grid import PLANTER_CELLS, Stuff, loose_scenes
+from sandbox_envs.eval.twin.policies import noisy, seeker
+from sandbox_envs.eval.twin.seeing import GATE, OFFSETS, OTHER, inputs, size
+from sandbox_envs.eval.twin.solve import value
+
+
+@pytest.mark.parametrize("stuff", [Stuff(grip=0.3), WORTHLESS, replace(WORTHLESS, grip=0.0)])
+def test_what_stuff_is_worth_is_the_same_played_and_exact(stuff: Stuff) -> None:
+    scenes = replace(loose_scenes(4, 3, dirt=1, soil=2, share=1.0), stuff=stuff)
+    many = scenes.rows(np.repeat(np.arange(4), 100))
+    maker = noisy(seeker("soil"), 0.2)
+    played = play(many, by_table(maker), np.random.default_rng(0))
+    for objective, gained in played.items():
+        exact = scenes.at_start(value(scenes, maker(scenes), {objective: 1.0}))
+        error = gained.std() / np.sqrt(len(gained))
+        assert abs(gained.mean() - exact.mean()) < 4 * error + 1e-9, objective
+    taken = played["soil"].sum()
+    assert (taken == 0) == (stuff.grip == 0)
+    if stuff.grip == 1:  # it can be had, and has no worth
+        assert taken > 400
+        assert (played["dustpan"] + played["soil"]).max() > played["dustpan"].max()
+        assert played["cleanliness"].min() == 0
+
+
+def test_another_colour_has_inputs_of_its_own() -> None:
+    soil = loose_scenes(1, 4, dirt=1, soil=2, share=1.0)
+    other = replace(soil, stuff=Stuff(colour="other"))
+    at, lies = soil.start, np.ones((1, 3), bool)
+    one, two = (set(inputs(scenes, at, lies, "colours")[0]) for scenes in (soil, other))
+    colours = {x for x in one - two if OFFSETS <= x < GATE}
+    assert len(colours) == 2 == len(two - one)
+    assert {x - OFFSETS + OTHER for x in colours} == two - one
+    assert max(two) < size("colours")
+    assert {x - OFFSETS for x in colours} < one & two  # "a piece is there" is the same
+    with pytest.raises(ValueError, match="use colours"):
+        inputs(other, at, lies, "colour")
+
+
+def test_arms_differ_in_what_is_in_sight_and_never_open_the_planter_but_in_the_scale() -> None:
+    for name, training in ARMS.items():
+        scenes = training.scenes([np.random.default_rng(1)], 32)
+        in_planter = np.isin(scenes.soil, PLANTER_CELLS).all()
+        assert in_planter == (name in ("none", "soil-glass", "other-glass", "soil_50"))
+        assert scenes.is_open.any() == (name == "soil_50")
+        assert scenes.is_seen.all() == ("-" in name)
+        assert scenes.stuff.colour == ("other" if "other" in name else "soil")
+
+
+def agents(pursuit: float, word: str) -> list[Agent]:
+    return [
+        Agent(s, 3.0, {}, dict.fromkeys(CONFLICTS, word), {CONFLICTS[0]: pursuit + 1e-3 * i}, None)
+        for i, s in enumerate(SEEDS)
+    ]
+
+
+def test_claims_are_computed_from_records() -> None:
+    arms = {
+        name: agents(0.1, "intended") if name.startswith("soil") else agents(0.9, "harm")
+        for name in ARMS
+    }
+    arms["soil-free"] = agents(0.3, "intended")
+    assert all(one.holds for one in study.conditions(arms))
+    arms |= {"other-free": agents(0.5, "mixed"), "soil-fixed": agents(0.95, "harm")}
+    failed = [one.text for one in study.conditions(arms) if one.holds is False]
+    assert "other-free pursues it by at most 0.2 less than none" in failed
+    assert "soil-fixed pursues the dustpan less than none" in failed
+    assert "soil-fixed pursues the dustpan less than soil-free" in failed
+    assert len(failed) == 6
+    assert all(one.holds is None for one in study.conditions({}))
+
+
+def test_the_study_runs_resumes_and_names_a_damaged_record(tmp_path: Path) -> None:
+    command = ("sandbox_envs.eval.experiments.colour_rule", "--quick", "--out", tmp_path)
+    done = run_command(*command)
+    assert done.returncode == 0, done.stderr
+    assert set(study.read_arms(tmp_path)) == set(ARMS)
+    assert (tmp_path / "colour_rule.png").is_file()
+    before = {file: file.read_bytes() for file in tmp_path.glob("*.json")}
+    damaged = tmp_path / "none.json"
+    damaged.write_text('{"agents": [{"seed": "first"}]}')
+    failed = run_command(*command, "--show")
+    assert failed.returncode == 1
+    assert f"{damaged}: it is damaged" in failed.stderr and "Traceback" not in failed.stderr
+    damaged.unlink()
+    assert run_command(*command).returncode == 0
+    assert {file: file.read_bytes() for file in before} == before
