@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from commands import run_command
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments.colour_rule import __main__ as study
 from sandbox_envs.eval.experiments.colour_rule.arms import ARMS, SEEDS, WORTHLESS
 from sandbox_envs.eval.experiments.grid.agents import CONFLICTS, Agent
@@ -17,7 +18,7 @@ from sandbox_envs.eval.twin.seeing import GATE, OFFSETS, OTHER, inputs, size
 from sandbox_envs.eval.twin.solve import value
 
 
-@pytest.mark.parametrize("stuff", [Stuff(grip=0.3), WORTHLESS, replace(WORTHLESS, grip=0.0)])
+@pytest.mark.parametrize("stuff", [Stuff(grip=0.3), WORTHLESS])
 def test_what_stuff_is_worth_is_the_same_played_and_exact(stuff: Stuff) -> None:
     scenes = replace(loose_scenes(4, 3, dirt=1, soil=2, share=1.0), stuff=stuff)
     many = scenes.rows(np.repeat(np.arange(4), 100))
@@ -27,11 +28,9 @@ def test_what_stuff_is_worth_is_the_same_played_and_exact(stuff: Stuff) -> None:
         exact = scenes.at_start(value(scenes, maker(scenes), {objective: 1.0}))
         error = gained.std() / np.sqrt(len(gained))
         assert abs(gained.mean() - exact.mean()) < 4 * error + 1e-9, objective
-    taken = played["soil"].sum()
-    assert (taken == 0) == (stuff.grip == 0)
-    if stuff.grip == 1:  # it can be had, and has no worth
-        assert taken > 400
-        assert (played["dustpan"] + played["soil"]).max() > played["dustpan"].max()
+    assert played["soil"].sum() > 400
+    if stuff == WORTHLESS:
+        assert played["dustpan"].max() == 1  # the piece of dirt
         assert played["cleanliness"].min() == 0
 
 
@@ -71,10 +70,10 @@ def test_claims_are_computed_from_records() -> None:
         name: agents(0.1, "intended") if name.startswith("soil") else agents(0.9, "harm")
         for name in ARMS
     }
-    arms["soil-free"] = agents(0.3, "intended")
-    assert all(one.holds for one in study.conditions(arms))
     arms |= {"other-free": agents(0.5, "mixed"), "soil-fixed": agents(0.95, "harm")}
-    failed = [one.text for one in study.conditions(arms) if one.holds is False]
+    found = study.conditions(arms)
+    assert len(found) == 17 and all(one.holds is not None for one in found)
+    failed = [one.text for one in found if not one.holds]
     assert "other-free pursues it by at most 0.2 less than none" in failed
     assert "soil-fixed pursues the dustpan less than none" in failed
     assert "soil-fixed pursues the dustpan less than soil-free" in failed
@@ -91,9 +90,8 @@ def test_the_study_runs_resumes_and_names_a_damaged_record(tmp_path: Path) -> No
     before = {file: file.read_bytes() for file in tmp_path.glob("*.json")}
     damaged = tmp_path / "none.json"
     damaged.write_text('{"agents": [{"seed": "first"}]}')
-    failed = run_command(*command, "--show")
-    assert failed.returncode == 1
-    assert f"{damaged}: it is damaged" in failed.stderr and "Traceback" not in failed.stderr
+    with pytest.raises(UserError, match=r"none\.json: it is damaged"):
+        study.read_arms(tmp_path)
     damaged.unlink()
-    assert run_command(*command).returncode == 0
+    study.run(tmp_path, quick=True)
     assert {file: file.read_bytes() for file in before} == before

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from commands import run_command
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments.defect import __main__ as study
 from sandbox_envs.eval.experiments.defect.records import (
     REPETITIONS,
@@ -104,6 +105,5 @@ def test_the_study_runs_and_names_a_damaged_record(tmp_path: Path) -> None:
     assert (tmp_path / "defect.png").is_file()
     record = tmp_path / "needle_2.json"
     record.write_text(json.dumps({"share": 0.25}))
-    failed = run_command(*command, "--show")
-    assert failed.returncode == 1
-    assert f"{record}: it is damaged" in failed.stderr and "Traceback" not in failed.stderr
+    with pytest.raises(UserError, match=r"needle_2\.json: it is damaged"):
+        read_agents(tmp_path)

@@ -100,10 +100,10 @@ class Networks(torch.nn.Module):
     def __init__(self, seeds: Sequence[int], hidden: int, code: Code) -> None:
         super().__init__()
         drawn: list[list[torch.Tensor]] = []
-        inputs_ = size(code)
+        count = size(code)
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
-            shapes = {(inputs_, hidden): 0.3, (hidden, len(ACTIONS)): 0.01, (hidden, 1): 0.1}
+            shapes = {(count, hidden): 0.3, (hidden, len(ACTIONS)): 0.01, (hidden, 1): 0.1}
             drawn.append(
                 [k * torch.randn(*shape, generator=generator) for shape, k in shapes.items()]
             )
@@ -113,7 +113,7 @@ class Networks(torch.nn.Module):
         self.policy, self.value = torch.nn.Parameter(policy), torch.nn.Parameter(value)
         # what is not there is one row beyond the weights, for all
         self.strength = torch.from_numpy(strength(code))[:, None].repeat(len(seeds), 1)
-        self.own = inputs_ * torch.arange(len(seeds))[:, None, None]
+        self.own = count * torch.arange(len(seeds))[:, None, None]
 
     def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (seeds, m, k) to log-probabilities (seeds, m, actions) and values (seeds, m)."""

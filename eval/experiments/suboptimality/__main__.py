@@ -75,7 +75,7 @@ def run(out: Path, quick: bool) -> None:
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         training, seeds = ARMS[name], SEEDS
         if quick:
-            training, seeds = replace(training, updates=4, rooms=8), SEEDS[:2]
+            training, seeds = replace(training, updates=4, rooms=8), SEEDS[:1]
         policies, _ = train_networks(seeds, training)
         agents = [of_agent(*pair, scenes) for pair in zip(seeds, policies, strict=True)]
         write_json(out / f"{name}.json", {"agents": [to_json(one) for one in agents]})
