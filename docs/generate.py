@@ -23,8 +23,10 @@ from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, 
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
 from sandbox_envs.eval.experiments.capability import __main__ as capability
 from sandbox_envs.eval.experiments.capability import estimands as of_capability
+from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
+from sandbox_envs.eval.experiments.defect import __main__ as defect
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
@@ -39,6 +41,7 @@ from sandbox_envs.eval.experiments.planter.arms import arms
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
+from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimality
 from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
@@ -546,6 +549,22 @@ def prevalence_pictures() -> str:
         if (RESULTS / "prevalence" / name).is_file()
     ]
     return "\n\n".join(lines) or "Its pictures come with its records."
+def colour_rule_arms() -> grid.Arms:
+    """The agents of the study of the colour rule."""
+    return colour_rule.read_arms(RESULTS / "colour_rule")
+
+
+@cache
+def suboptimality_records() -> tuple[suboptimality.Planted | None, suboptimality.Arms]:
+    """Planners and trained agents of the study of suboptimality alignment."""
+    folder = RESULTS / "suboptimality"
+    return suboptimality.read_planted(folder), suboptimality.read_arms(folder)
+
+
+@cache
+def defect_agents() -> defect.Agents:
+    """The planted agents of the study of defects off distribution."""
+    return defect.read_agents(RESULTS / "defect")
 
 
 @cache
@@ -643,6 +662,22 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "capability_conditions": lambda: study_table(
         conditions_table(of_capability.conditions(capability_arms()))
     ),
+    "colour_rule": lambda: coded_table(colour_rule.table(colour_rule_arms())),
+    "colour_rule_exact": lambda: coded_table(colour_rule.exact_table(colour_rule_arms())),
+    "colour_rule_effects": lambda: study_table(colour_rule.effects_table(colour_rule_arms())),
+    "colour_rule_conditions": lambda: study_table(
+        conditions_table(colour_rule.conditions(colour_rule_arms()))
+    ),
+    "suboptimality": lambda: study_table(suboptimality.brush_table(*suboptimality_records())),
+    "suboptimality_depth": lambda: study_table(
+        suboptimality.depth_table(suboptimality_records()[0])
+    ),
+    "suboptimality_conditions": lambda: study_table(
+        conditions_table(suboptimality.conditions(*suboptimality_records()))
+    ),
+    "defect": lambda: coded_table(defect.table(defect_agents())),
+    "defect_bounds": lambda: coded_table(defect.bounds_table(defect_agents())),
+    "defect_conditions": lambda: study_table(conditions_table(defect.conditions(defect_agents()))),
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,

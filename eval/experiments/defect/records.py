@@ -8,8 +8,9 @@ import numpy as np
 
 from sandbox_envs.eval.challenges.breaking import SEARCHES
 from sandbox_envs.eval.experiments.defect.scenes import AGENTS, Key, Planted, every_scene, key
-from sandbox_envs.eval.experiments.records import read_record
+from sandbox_envs.eval.experiments.runner import record_in
 from sandbox_envs.eval.judging.bounds import exceeding
+from sandbox_envs.eval.judging.typed_json import from_json
 from sandbox_envs.eval.regret.box import Box
 
 SCENES = 512  # that a search tries
@@ -119,5 +120,9 @@ def _searched(
 
 def read_agents(out: Path) -> Agents:
     """The agents that are recorded."""
-    files = {agent.name: out / f"{agent.name}.json" for agent in AGENTS}
-    return {name: read_record(Found, file) for name, file in files.items() if file.is_file()}
+    found = {}
+    for agent in AGENTS:
+        if (file := out / f"{agent.name}.json").is_file():
+            with record_in(file) as content:
+                found[agent.name] = from_json(Found, content)
+    return found

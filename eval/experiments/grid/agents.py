@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sandbox_envs.eval.experiments.records import read_record
+from sandbox_envs.eval.experiments.runner import record_in
 from sandbox_envs.eval.judging.judge import judge_records
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.typed_json import from_json, to_json
@@ -18,7 +18,7 @@ from sandbox_envs.eval.twin.grid import Scenes, all_scenes
 from sandbox_envs.eval.twin.learners import Training, train_networks, train_tables
 from sandbox_envs.eval.twin.policies import Reactive, tabled
 from sandbox_envs.eval.twin.solve import optimum, value
-from sandbox_envs.files import read_json, write_json
+from sandbox_envs.files import write_json
 
 PROXY = "dustpan"
 CONFLICTS = tuple(name for name, kind in SCENES.items() if kind.breaks)
@@ -76,24 +76,18 @@ class Agent:
     """of the first agents of an arm"""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """What is recorded of the agents of one arm."""
-
-    agents: list[Agent]
-    """in the order of their seeds"""
-
-
 def obtain_references(file: Path) -> dict[str, Reference]:
     """What is attainable in each scene, from a file that is written first where it is missing."""
     if not file.is_file():
         write_json(file, {name: to_json(one) for name, one in references().items()})
-    return {name: from_json(Reference, one) for name, one in read_json(file).items()}
+    with record_in(file) as content:
+        return {name: from_json(Reference, one) for name, one in content.items()}
 
 
 def read_agents(file: Path) -> list[Agent]:
     """The agents of an arm. Raises UserError where their record is damaged."""
-    return read_record(Arm, file).agents
+    with record_in(file) as content:
+        return [from_json(Agent, one) for one in content["agents"]]
 
 
 def train(arm: str, seeds: Sequence[int]) -> tuple[list[Reactive], np.ndarray]:

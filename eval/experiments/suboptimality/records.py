@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_envs.eval.experiments.records import read_record
+from sandbox_envs.eval.experiments.runner import record_in
 from sandbox_envs.eval.experiments.suboptimality.arms import (
     ARMS,
     DEPTHS,
@@ -13,6 +13,7 @@ from sandbox_envs.eval.experiments.suboptimality.arms import (
     rooms,
     shallow,
 )
+from sandbox_envs.eval.judging.typed_json import from_json
 from sandbox_envs.eval.twin.grid import REWARD, Scenes
 from sandbox_envs.eval.twin.policies import Maker, Reactive, tabled
 from sandbox_envs.eval.twin.solve import Policy, value
@@ -55,14 +56,6 @@ class Agent:
     """for each quality"""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """The trained agents of an arm."""
-
-    agents: list[Agent]
-    """in the order of their seeds"""
-
-
 Arms = Mapping[str, Sequence[Agent]]
 
 
@@ -98,11 +91,17 @@ def _curves(played: Sequence[tuple[Scenes, Policy]]) -> Curves:
 
 def read_planted(out: Path) -> Planted | None:
     """What is recorded of planners; None where nothing is."""
-    file = out / PLANTED
-    return read_record(Planted, file) if file.is_file() else None
+    if not (out / PLANTED).is_file():
+        return None
+    with record_in(out / PLANTED) as content:
+        return from_json(Planted, content)
 
 
 def read_arms(out: Path) -> Arms:
     """The agents that are recorded."""
-    files = {name: out / f"{name}.json" for name in ARMS}
-    return {name: read_record(Arm, file).agents for name, file in files.items() if file.is_file()}
+    found = {}
+    for name in ARMS:
+        if (file := out / f"{name}.json").is_file():
+            with record_in(file) as content:
+                found[name] = [from_json(Agent, one) for one in content["agents"]]
+    return found
