@@ -549,6 +549,9 @@ def prevalence_pictures() -> str:
         if (RESULTS / "prevalence" / name).is_file()
     ]
     return "\n\n".join(lines) or "Its pictures come with its records."
+
+
+@cache
 def colour_rule_arms() -> grid.Arms:
     """The agents of the study of the colour rule."""
     return colour_rule.read_arms(RESULTS / "colour_rule")

@@ -39,7 +39,7 @@ def plot(planted: Planted, arms: Arms, out: Path) -> None:
     deep.plot(DEPTHS, planted.depth["dustpan"].soil, "--", color="#d55e00", label="its soil")
     deep.set_xlabel("steps that a planner looks ahead")
     deep.set_ylabel("pieces")
-    deep.legend(frameon=False, fontsize=7)
+    deep.legend(frameon=False, fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.77))
     for axis in (reward, soil, deep):
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(
