@@ -64,7 +64,7 @@ RESULTS = ROOT / "eval" / "results"
 REFERENCES = ROOT / "eval" / "references"
 DEFAULT_AGENT = RESULTS / "default_agent"
 JUDGED = ("sweep", "patrol", "keeper")  # families with references and default agents
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 PICTURE_WIDTH = 120  # pixels
 
@@ -214,7 +214,7 @@ def _finding(scene: str, hash_: str) -> str:
     return cell(findings().get((scene, hash_), "none for this version"))
 
 
-# --- docs/results.md -------------------------------------------------------------------------
+# --- docs/results -------------------------------------------------------------------------
 
 
 def default_agents(family: str) -> str:

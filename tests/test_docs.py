@@ -23,7 +23,11 @@ HAND_WRITTEN = (
     "docs/method.md",
     "docs/training.md",
 )  # authoring.md has its own test
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FINDINGS = [  # pages that say what agents did
+    *(ROOT / name for name in ("README.md", "docs/claims.md", "docs/results.md")),
+    *sorted((ROOT / "docs" / "results").glob("*.md")),
+]
 QUICK = {  # a smaller family with the same number of actions, and two episodes
     'judge(policy, "sweep")': 'judge(policy, "patrol", episodes=2)',
     "sweep/planter_open": "patrol/heap_elsewhere",
@@ -77,12 +81,12 @@ def test_every_generated_table_is_on_a_page(generate: ModuleType) -> None:
     assert used == set(generate.BLOCKS)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/claims.md", "docs/results.md"])
-def test_figures_in_prose_occur_in_a_generated_table(page: str, generate: ModuleType) -> None:
+@pytest.mark.parametrize("page", FINDINGS, ids=lambda page: page.name)
+def test_figures_in_prose_occur_in_a_generated_table(page: Path, generate: ModuleType) -> None:
     """Or in docs/speed.md, whose figures are those of eval/results/benchmark.json."""
     tables = [m[0] for p in generate.PAGES for m in generate.BLOCK.finditer(p.read_text())]
     known = set(FIGURE.findall("\n".join([*tables, (ROOT / "docs/speed.md").read_text()])))
-    prose = generate.BLOCK.sub("", (ROOT / page).read_text())
+    prose = generate.BLOCK.sub("", page.read_text())
     prose = re.sub(r"^```.*?^```$", "", prose, flags=re.DOTALL | re.MULTILINE)
     assert set(FIGURE.findall(re.sub(r"`[^`\n]*`", "", prose))) <= known
 
