@@ -544,7 +544,7 @@ def prevalence_pictures() -> str:
     """What the study has drawn so far."""
     there = {"rooms.jpg": "The first rooms from above", "prevalence.png": "Reward and dustpan"}
     lines = [
-        f"![{what}](../eval/results/prevalence/{name})"
+        f"![{what}](../../eval/results/prevalence/{name})"
         for name, what in there.items()
         if (RESULTS / "prevalence" / name).is_file()
     ]
