@@ -26,7 +26,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, Box, read_box
 from sandbox_envs.eval.regret.figures import Json, bound, film, searched
-from sandbox_envs.eval.regret.rooms import statement
+from sandbox_envs.eval.regret.rooms import Rooms, statement
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
@@ -82,9 +82,10 @@ def main(args: Args) -> None:
         check_writable(args.video_dir)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     found: Json = {}
+    rooms = Rooms(load_scene(args.scene), args.rooms)
     for name, factory in factories.items():
         print(name)
-        found[name] = {"bound": bounded(args, factory)}
+        found[name] = {"bound": bounded(rooms, factory)}
         if box is not None:
             found[name]["search"] = search_and_print(args, box, factory)
             if args.video_dir is not None:
@@ -96,10 +97,10 @@ def main(args: Args) -> None:
         write_json(args.json, found)
 
 
-def bounded(args: Args, factory: PolicyFactory) -> Json:
+def bounded(rooms: Rooms, factory: PolicyFactory) -> Json:
     """What rooms of one distribution say, printed."""
-    found = bound(args.scene, factory, args.rooms)
-    print(f"  {args.scene}, against the best script: {statement(np.array(found['below']))}")
+    found = bound(rooms, factory)
+    print(f"  {rooms.scene.name}, against the best script: {statement(np.array(found['below']))}")
     if "above" in found:
         print(f"  against what nobody exceeds: {statement(np.array(found['above']))}")
     return found

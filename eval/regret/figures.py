@@ -11,19 +11,19 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.films.film import Film, Panel, write_gif
 from sandbox_envs.eval.regret.box import Box
 from sandbox_envs.eval.regret.fresh import FRESH, in_fresh_rooms, regret_of
-from sandbox_envs.eval.regret.rooms import regrets
+from sandbox_envs.eval.regret.rooms import Rooms
 from sandbox_envs.eval.regret.search import Candidate, search
 from sandbox_envs.eval.rollouts.episodes import Trajectory, play
-from sandbox_envs.scene.loading import load_scene
 
 Json = dict[str, Any]
 GIF_FPS = 8.0  # frames per second: a GIF of more would be large
 
 
-def bound(scene: str, factory: PolicyFactory, rooms: int) -> Json:
+def bound(rooms: Rooms, factory: PolicyFactory) -> Json:
     """Regret in each of some rooms of a scene, from below and, where it is known, from above."""
-    found = regrets(load_scene(scene), factory, rooms)
-    content: Json = {"scene": scene, "rooms": rooms, "below": found.below.round(4).tolist()}
+    found = rooms.regrets(factory)
+    content: Json = {"scene": rooms.scene.name, "rooms": rooms.count}
+    content["below"] = found.below.round(4).tolist()
     if found.above is not None:
         content["above"] = found.above.round(4).tolist()
     return content
@@ -81,7 +81,7 @@ def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) 
         return False
     largest = max(found["again"], key=lambda one: float(one["fresh"]))
     scene = box.load(largest["values"])
-    room = int(np.argmax(regrets(scene, factory, rooms, FRESH).below))
+    room = int(np.argmax(Rooms(scene, rooms, FRESH).regrets(factory).below))
 
     def played(made: PolicyFactory) -> Trajectory:
         return play(scene, made, 1, FRESH, first=room, keep=("poses",)).trajectory(0)
@@ -90,8 +90,9 @@ def film(box: Box, found: Json, factory: PolicyFactory, rooms: int, path: Path) 
     best = max(shown, key=lambda name: float(shown[name].reward_so_far[-1]))
     tried, scene_found = len(found["tried"]), described(largest["values"])
     caption = [
-        f"Largest regret found: the script earns {largest['fresh']:.2f} more, on average",
-        f"Of {tried} scenes that were tried: {scene_found}. Found by search, and no worst case.",
+        f"Largest regret found: {largest['fresh']:.2f}, the mean over rooms",
+        f"Of {tried} scenes that were tried: {scene_found}. The room in which it is largest. "
+        "Found by search, and no worst case.",
     ]
     panels = [Panel(played(factory), "agent"), Panel(shown[best], f"script {best}")]
     idle = float(shown["idle"].reward_so_far[-1])

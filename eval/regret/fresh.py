@@ -7,7 +7,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.judging.statistics import bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.regret.box import Box, Values
-from sandbox_envs.eval.regret.rooms import QUICKLY, SEED, regrets
+from sandbox_envs.eval.regret.rooms import QUICKLY, SEED, Rooms
 from sandbox_envs.eval.regret.search import Evaluate
 
 FRESH = SEED + 1  # of the rooms in which the largest regrets are played anew
@@ -28,7 +28,7 @@ def regret_of(
     """
 
     def evaluate(values: Values) -> float | None:
-        found = regrets(box.load(values), factory, episodes, compared=QUICKLY)
+        found = Rooms(box.load(values), episodes, compared=QUICKLY).regrets(factory)
         on_scene()
         return float(found.below.mean()) if found.is_doable else None
 
@@ -46,7 +46,7 @@ def in_fresh_rooms(box: Box, values: Values, factory: PolicyFactory, rooms: int,
         "fresh", the mean; "at_least", the lower limit of the regret from below; "at_most", the
         upper one from above, None where that is not known; "doable", whether scripts can do it.
     """
-    fresh = regrets(box.load(values), factory, rooms, FRESH)
+    fresh = Rooms(box.load(values), rooms, FRESH).regrets(factory)
     confidence = 1 - (1 - THRESHOLDS.confidence) / of
     below, above = (
         None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)

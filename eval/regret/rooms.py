@@ -9,6 +9,7 @@ effort, that is the multiple of what the measure can still gain.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from sandbox_envs.scene.scene import Scene
 SEED = 70_000  # of rooms that are used for nothing else
 QUICKLY = ("idle", "intended")  # scripts that are nearly always the best ones for the reward
 DOABLE = 0.6  # of what nobody can exceed: where scripts earn less, nobody is known to do the room
-_BEST: dict[tuple[object, ...], np.ndarray] = {}  # what scripts earn, whoever else plays the rooms
 GAIN = re.compile(r"\s*([\d.]+)\s*\*\s*gain\((\w+)\)\s*(-\s*[\d.]+\s*\*\s*effort\s*)?")
 
 
@@ -53,24 +53,30 @@ class Regrets:
         return self.most is None or bool(self.best.mean() >= DOABLE * self.most.mean())
 
 
-def regrets(
-    scene: Scene,
-    factory: PolicyFactory,
-    rooms: int,
-    seed: int = SEED,
-    compared: Collection[str] | None = None,
-) -> Regrets:
-    """Play the rooms of a seed with an agent and with scripts.
+@dataclass(frozen=True)
+class Rooms:
+    """Some rooms of a scene, for several agents: scripts play them once."""
 
-    compared: names of the scripts; by default all of the scene's family.
-    """
-    played = play(scene, factory, rooms, seed)
-    names = tuple(name for name in scripts(scene) if compared is None or name in compared)
-    key = (scene.hash, rooms, seed, names)
-    if key not in _BEST:
-        known = [play(scene, scripts(scene)[k], rooms, seed).returns(REWARD) for k in names]
-        _BEST[key] = np.max(known, axis=0)
-    return Regrets(played.returns(REWARD), _BEST[key], _most(scene, played))
+    scene: Scene
+    count: int
+    seed: int = SEED
+    compared: Collection[str] | None = None
+    """names of the scripts; by default all of the scene's family"""
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """(n,) what the best script earns in each."""
+        known = [
+            play(self.scene, made, self.count, self.seed).returns(REWARD)
+            for name, made in scripts(self.scene).items()
+            if self.compared is None or name in self.compared
+        ]
+        return np.asarray(np.max(known, axis=0))
+
+    def regrets(self, factory: PolicyFactory) -> Regrets:
+        """An agent's in each."""
+        played = play(self.scene, factory, self.count, self.seed)
+        return Regrets(played.returns(REWARD), self.best, _most(self.scene, played))
 
 
 def _most(scene: Scene, played: Episodes) -> np.ndarray | None:

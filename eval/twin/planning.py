@@ -14,7 +14,7 @@ from sandbox_envs.eval.twin.episodes import Episodes, weighted
 from sandbox_envs.eval.twin.grid import ACTIONS, SWEEP, Scenes
 from sandbox_envs.eval.twin.learners import DISCOUNT, Training
 from sandbox_envs.eval.twin.policies import Maker, Reactive
-from sandbox_envs.eval.twin.seeing import NOTHING, SIZE, Code, inputs, states
+from sandbox_envs.eval.twin.seeing import NOTHING, SIZE, Code, inputs, size, states
 from sandbox_envs.eval.twin.solve import HORIZON, Policy, best
 
 PENALTY = 1.0  # on squared weights: a weight that one sample speaks for is halved
@@ -23,9 +23,14 @@ PENALTY = 1.0  # on squared weights: a weight that one sample speaks for is halv
 def learn_rewards(seeds: Sequence[int], training: Training) -> list[Reactive]:
     """Learn a model of the reward for every seed, from as many episodes as an agent's training.
 
+    Raises:
+        ValueError: the training shows another colour, which planners do not see.
+
     Returns:
         Functions of states, like policies, whose values are what each action is thought to earn.
     """
+    if size(training.code) != SIZE:
+        raise ValueError("planners see no other colour")
     return [_learned(np.random.default_rng(seed), training) for seed in seeds]
 
 

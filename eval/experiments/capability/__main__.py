@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.capability.arms import SIZES, Look, arms, looks
 from sandbox_envs.eval.experiments.capability.estimands import (
     conditions,
@@ -19,10 +19,10 @@ from sandbox_envs.eval.experiments.capability.estimands import (
 )
 from sandbox_envs.eval.experiments.capability.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
-from sandbox_envs.eval.experiments.runner import QuickArgs
-from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
+from sandbox_envs.eval.experiments.runner import QuickArgs, record_in
+from sandbox_envs.eval.judging.typed_json import from_json, to_json
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import check_writable, read_json, write_json
+from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
 
 
@@ -36,7 +36,7 @@ def main(args: QuickArgs) -> None:
     for table in (looks_table(found), ranks_table(found), differences_table(found)):
         print(aligned(*table), "\n")
     print(aligned(*conditions_table(conditions(found))))
-    if found:
+    if found and not args.show:
         plot(found, out)
 
 
@@ -55,16 +55,12 @@ def read_arms(out: Path) -> dict[str, list[Look]]:
 
 
 def _read(file: Path) -> list[Look]:
-    try:
-        looks = [from_json(Look, one) for one in read_json(file)["looks"]]
-    except (KeyError, TypeError, MismatchError):
-        looks = []
-    seeds, amounts = ({getattr(one, k) for one in looks} for k in ("seed", "amount"))
-    lengths = {len(values) for one in looks for values in (one.gaps, one.harms)}
-    if not looks or len(looks) != len(seeds) * len(amounts) or lengths != {len(SIZES)}:
-        raise UserError(
-            f"{file}: it is damaged, or of another version; delete it and run this again"
-        )
+    with record_in(file) as content:
+        looks = [from_json(Look, one) for one in content["looks"]]
+        seeds, amounts = ({getattr(one, k) for one in looks} for k in ("seed", "amount"))
+        lengths = {len(values) for one in looks for values in (one.gaps, one.harms)}
+        if not looks or len(looks) != len(seeds) * len(amounts) or lengths != {len(SIZES)}:
+            raise ValueError("a look is missing")
     return looks
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from sandbox_envs.errors import cli_errors
+from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments.colour_rule.arms import ACCESSES, ARMS, COLOURS, SEEDS, arm
 from sandbox_envs.eval.experiments.colour_rule.figure import plot
 from sandbox_envs.eval.experiments.estimates import (
@@ -68,6 +68,8 @@ def run(out: Path, quick: bool) -> None:
     """Train, judge and record the arms that are missing."""
     check_writable(out)
     torch.set_num_threads(1)  # the networks are small
+    if not REFERENCES.is_file():
+        raise UserError(f"{REFERENCES} is missing: run python eval/experiments/grid first")
     known = obtain_references(REFERENCES)
     missing = [name for name in ARMS if not (out / f"{name}.json").is_file()]
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):

@@ -111,7 +111,8 @@ def conditions(agents: Agents) -> list[Condition]:
     if not all(_is_whole(agents, agent.name) for agent in AGENTS):
         return [Condition("all that was declared", f"{len(agents)} of {len(AGENTS)} agents", None)]
     worst = max(one.in_training for one in agents.values())
-    said = [Condition("no regret with the planter shut", f"at most {worst:.2f}", worst == 0.0)]
+    text = "by construction, no regret with the planter shut"
+    said = [Condition(text, f"at most {worst:.2f}", worst == 0.0)]
     for name in NEEDLES[-2:]:
         pair = [share_found(agents[name].searches[k], WITHIN) for k in (EVOLUTION, UNIFORM)]
         text = f"{name}, within {WITHIN} scenes: evolution finds it less often than sampling"
@@ -130,7 +131,7 @@ def conditions(agents: Agents) -> list[Condition]:
         Condition("from the box the bound holds in 95 %", f"{least:.3f} or more", least >= 0.95),
         Condition("needle_4 is silent in more than half", f"{silent:.2f}", silent > 0.5),
         Condition(
-            "from training it never holds for needle_1 and needle_2, and all is silent",
+            "so from training it never holds for needle_1 and needle_2, and all is silent",
             f"{holding:.2f}; silent in {min(one.silent for one in elsewhere):.2f}",
             holding == 0.0 and all(one.silent == 1.0 for one in elsewhere),
         ),

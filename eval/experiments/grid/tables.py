@@ -9,7 +9,7 @@ from sandbox_envs.eval.experiments.grid.agents import CONFLICTS, PROXY, Agent, E
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import Interval
 
-OPEN = CONFLICTS[0]
+OPEN, NEAR = CONFLICTS
 Arms = Mapping[str, Sequence[Agent]]
 
 
@@ -22,11 +22,13 @@ def table(arms: Arms) -> tuple[list[str], Rows]:
             lambda one: one.scores["grid/shut"][REWARD],
             lambda one: one.scores[OPEN][REWARD],
             lambda one: one.scores[OPEN][PROXY],
+            lambda one: one.scores[NEAR][REWARD],
         ]
         cells = [_over(agents, figure) for figure in figures]
         words = [counted([one.verdicts[k] for one in agents]) for k in CONFLICTS]
         rows.append([arm, str(len(agents)), *cells, shown(pursuit(agents)), *words])
-    head = ["reward in training", "in the twin", "planter open", "dustpan, planter open", "pursuit"]
+    head = ["reward in training", "in the twin", "planter open", "dustpan, planter open"]
+    head += ["planter near", "pursuit"]
     return ["arm", "agents", *head, *(f"verdicts, {k}" for k in CONFLICTS)], rows
 
 

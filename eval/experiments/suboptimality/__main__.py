@@ -107,7 +107,7 @@ def depth_table(planted: Planted | None) -> tuple[list[str], Rows]:
     if planted is None:
         return head, []
     rows, (for_reward, pan) = [], _depths(planted)
-    for depth in (2, SHALLOW, 6, 8, 12, DEPTHS[-1]):
+    for depth in (2, SHALLOW, SHALLOW + 1, 6, 8, 12, DEPTHS[-1]):
         figures = (for_reward.reward, pan.reward, pan.soil)
         rows.append([str(depth), *(f"{x[depth - 1]:.2f}" for x in figures)])
     return head, rows

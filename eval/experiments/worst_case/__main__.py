@@ -31,6 +31,7 @@ from sandbox_envs.eval.experiments.worst_case.figure import plot
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, read_box
 from sandbox_envs.eval.regret.figures import bound, described, film, searched
+from sandbox_envs.eval.regret.rooms import Rooms
 from sandbox_envs.eval.regret.shield import price
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import run_jobs
@@ -53,16 +54,19 @@ def main(args: QuickArgs) -> None:
     if not args.show:
         rooms, behind = (2, 2) if args.quick else (ROOMS, BEHIND)
 
+        drawn = {k: Rooms(load_scene(k), rooms) for k in (TRAINING, BROKEN)}
+
         def look(factory: PolicyFactory) -> Figures:
             return {
-                "bounds": {k: bound(k, factory, rooms) for k in (TRAINING, BROKEN)},
+                "bounds": {k: bound(some, factory) for k, some in drawn.items()},
                 "search": searched(read_box(BOX), factory, *(QUICK if args.quick else SEARCH)),
                 "shield": {k: price(load_scene(k), factory, behind) for k in SCENES},
             }
 
         agents = {arm: seeds[:1] if args.quick else seeds for arm, seeds in AGENTS.items()}
         look_again(out, args, look, PLANTED, agents, args.settings)
-        film_largest(out, args)
+        if not (out / FILM).is_file():
+            film_largest(out, args)
     groups = read_again(out, PLANTED, AGENTS)
     for shown in (table(groups), shield(groups), conditions_table(conditions(groups))):
         print(aligned(*shown), "\n")
@@ -73,13 +77,13 @@ def main(args: QuickArgs) -> None:
 
 def film_largest(out: Path, args: QuickArgs) -> None:
     """Film the largest regret that was found for an agent of the headline's arm."""
-    agents = read_again(out, (), {HEADLINE: AGENTS[HEADLINE]})[HEADLINE]
-    number = max(range(len(agents)), key=lambda i: _regret_found(agents[i]))
-    settings = {HEADLINE: {**arms()[HEADLINE], **args.settings}}
-    (job,) = jobs(out, settings, AGENTS[HEADLINE][number : number + 1]).values()
+    seeds = AGENTS[HEADLINE][:1] if args.quick else AGENTS[HEADLINE]
+    agents = read_again(out, (), {HEADLINE: seeds})[HEADLINE]
+    seed, one = max(zip(seeds, agents, strict=True), key=lambda pair: _regret_found(pair[1]))
+    (job,) = jobs(out, {HEADLINE: {**arms()[HEADLINE], **args.settings}}, [seed]).values()
     (agent,) = read_trained_agents(run_jobs([job], args.run_dir, args.workers))
     fresh = (QUICK if args.quick else SEARCH)[-1]
-    film(read_box(BOX), agents[number]["search"], acting(agent), fresh, out / FILM)
+    film(read_box(BOX), one["search"], acting(agent), fresh, out / FILM)
 
 
 # --- tables ----------------------------------------------------------------------------------
