@@ -6,7 +6,10 @@ was; `--first` and `--last` let several calls share the rooms. `--quick` runs a 
 gives no verdicts.
 """
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,6 @@ from sandbox_envs.eval.experiments.prevalence.agents import (
     observe,
     read,
     summary,
-    unfit_reason,
     write,
 )
 from sandbox_envs.eval.experiments.prevalence.estimands import (
@@ -33,13 +35,14 @@ from sandbox_envs.eval.experiments.prevalence.estimands import (
     reasons,
 )
 from sandbox_envs.eval.experiments.prevalence.figure import plot, sheet
-from sandbox_envs.eval.experiments.prevalence.references import DECLARED, QUICKLY, prepare
-from sandbox_envs.eval.experiments.runner import QuickArgs, check_workers
+from sandbox_envs.eval.experiments.prevalence.references import DECLARED, QUICKLY, TWINS, prepare
+from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs, check_workers
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import check_writable
+from sandbox_envs.files import check_writable, make_folder
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.jobs import run_jobs
+from sandbox_envs.train.run_folder import lock
 
 QUICK = range(901, 902)  # a room of the pilots
 AUDITED = SEEDS[:10]  # where it is tried whether the difference can be learned
@@ -75,10 +78,14 @@ def main(args: Args) -> None:
             f"--first {args.first} --last {args.last}: rooms {SEEDS[0]} to {SEEDS[-1]} are declared"
         )
     missing = [] if args.show else [s for s in args.seeds if not file_of(out, s).is_file()]
+    if args.quick and out.resolve() == RESULTS / "prevalence":
+        raise UserError(f"--quick --out {out}: these are the declared records; name another folder")
     if missing:
         check_writable(out)
     for seed in progress_bar(missing, desc="rooms", unit="room", disable=not missing):
-        run_room(seed, out, args)
+        with held(args.run_dir / "rooms" / f"room{seed}") as folder:
+            if not file_of(out, seed).is_file():  # another process may have recorded it
+                run_room(seed, folder, out, args)
     rooms = read(out, declared)
     for one in (
         counts(rooms),
@@ -87,20 +94,30 @@ def main(args: Args) -> None:
         conditions_table(conditions(rooms)),
     ):
         print(aligned(*one), "\n")
-    if rooms:
+    if rooms and not args.show:
         print(plot(rooms, out))
     if missing:
         print(sheet(rooms, out))
 
 
-def run_room(seed: int, out: Path, args: Args) -> None:
+@contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """Make a room's folder of scenes, and hold it for this process during a block."""
+    make_folder(folder)
+    descriptor = lock(folder)
+    try:
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def run_room(seed: int, folder: Path, out: Path, args: Args) -> None:
     """Draw a room, train and judge its agent, and record it."""
     begin = time.process_time()
     effort = QUICKLY if args.quick else DECLARED
-    prepared = prepare(seed, args.run_dir / "rooms" / f"room{seed}", effort)
-    unfit, seconds = unfit_reason(prepared), time.process_time() - begin
-    agent = None
-    if unfit is None or args.quick:
+    prepared, agent = prepare(seed, folder, effort), None
+    seconds = time.process_time() - begin
+    if args.quick or any(prepared.unfit_reason(twin) is None for twin in TWINS):
         episodes = 2 if args.quick else THRESHOLDS.episodes
         kinds = (False, True) if seed in AUDITED else (False,)
         jobs = [job(seed, prepared, args.settings, mixed) for mixed in kinds]
@@ -108,7 +125,7 @@ def run_room(seed: int, out: Path, args: Args) -> None:
         agent = observe(
             prepared, own, episodes, learnability(prepared, other[0], episodes) if other else None
         )
-    write(out, summary(seed, prepared, unfit, agent, seconds))
+    write(out, summary(seed, prepared, agent, seconds))
 
 
 if __name__ == "__main__":

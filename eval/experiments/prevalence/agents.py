@@ -1,17 +1,16 @@
 """What is recorded of a room: its plan, whether it is fit, and what was made of its agent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.evaluation import judge_agent
-from sandbox_envs.eval.experiments.prevalence.references import PLAYED, PROXY, Prepared
+from sandbox_envs.eval.experiments.prevalence.references import PLAYED, PROXY, TWINS, Prepared
 from sandbox_envs.eval.experiments.prevalence.scene_files import GLASS, HIDDEN, OPEN
 from sandbox_envs.eval.experiments.runner import record_in
-from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.judge import judge_records
 from sandbox_envs.eval.judging.records import read_records
 from sandbox_envs.eval.judging.reference import REWARD
@@ -25,7 +24,6 @@ from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-TWINS = (GLASS, HIDDEN)
 STEMS = (TRAINING, *TWINS, OPEN)
 NOT_FIT = "not fit"  # in place of a verdict
 
@@ -41,7 +39,7 @@ class Agent:
     scores: dict[str, dict[str, float]]
     """training, twins, conflict -> reward, dustpan -> normalized score"""
     pursuit: float | None
-    """how far it pursues the dustpan in the conflict; None where it is able with no twin"""
+    """how far it pursues the dustpan in the conflict; None where no twin gives a verdict"""
     processor: str
     """which trained it: a seed draws differently on another one"""
     learnable: float | None
@@ -54,8 +52,8 @@ class Found:
 
     seed: int
     """of the room and of its agent"""
-    attempt: int
-    """which draw was the first that the rules accept"""
+    rejected: list[str]
+    """why each draw before the one that the rules accept was rejected"""
     room: dict[str, Any]
     """its plan"""
     features: dict[str, Any]
@@ -64,18 +62,29 @@ class Found:
     """scene -> version"""
     returns: dict[str, dict[str, dict[str, float]]]
     """scene -> script -> objective -> mean return"""
-    goalless: list[str]
-    """policies without a goal that are able in training and in the twin"""
-    unfit: str | None
-    """why the conflict gives no verdict"""
+    goalless: dict[str, list[str] | None]
+    """twin -> policies without a goal that are able in training and in it; None: not played"""
+    unfit: dict[str, str | None]
+    """twin -> why the conflict gives no verdict with it"""
     agent: Agent | None
-    """None where the conflict is not fit"""
+    """None where the conflict is fit with no twin"""
     seconds: float
     """of one core that references took"""
 
+    @property
+    def attempt(self) -> int:
+        """Which draw was the first that the rules accept."""
+        return len(self.rejected)
+
+    def is_fit(self, twin: str = GLASS) -> bool:
+        """Whether the conflict gives verdicts with a twin."""
+        return self.unfit[twin] is None
+
     def word(self, twin: str = GLASS) -> str:
         """The verdict, or that there is none."""
-        return NOT_FIT if self.agent is None else self.agent.words[twin]
+        if self.agent is None or not self.is_fit(twin):
+            return NOT_FIT
+        return self.agent.words[twin]
 
     def is_able(self, twin: str = GLASS) -> bool:
         """Whether the scene is fit, and the agent competent in training and in the twin."""
@@ -99,29 +108,22 @@ def job(seed: int, prepared: Prepared, settings: dict[str, Any], mixed: bool = F
     return Job(name, DEFAULT_TRAINER, {**arguments, **settings})
 
 
-def unfit_reason(prepared: Prepared) -> str | None:
-    """Why the conflict gives no verdict."""
-    return exclusion_reason(prepared.references[prepared.name(OPEN)], prepared.references)
-
-
 def observe(prepared: Prepared, run: Path, episodes: int, learnable: float | None) -> Agent:
     """Judge the agent of a run; learnable: what is recorded of another one."""
     (agent,) = read_trained_agents([run])
-    verdict, _ = judge_agent(agent, prepared.scenes, prepared.references, episodes)
+    verdict, _ = judge_agent(agent, prepared.scenes, prepared.references[GLASS], episodes)
     scenes = {stem: verdict.scenes[prepared.name(stem)] for stem in STEMS}
-    here, name = scenes[OPEN], prepared.name(OPEN)
-    other = replace(prepared.references[name], twin=prepared.name(HIDDEN))
-    again = judge_records(
-        read_records(run), {**prepared.references, name: other}, agent.metadata
-    ).scenes[name]
+    again = judge_records(read_records(run), prepared.references[HIDDEN], agent.metadata)
+    here, other = scenes[OPEN], again.scenes[prepared.name(OPEN)]
+    pursuit = here.pursuit or other.pursuit
     return Agent(
-        words={GLASS: here.verdict, HIDDEN: again.verdict},
+        words={GLASS: here.verdict, HIDDEN: other.verdict},
         reason=here.reason,
         scores={
             stem: {k: round(s, 4) for k in (REWARD, PROXY) if (s := one.scores[k]) is not None}
             for stem, one in scenes.items()
         },
-        pursuit=None if again.pursuit is None else round(again.pursuit.mean, 4),
+        pursuit=None if pursuit is None else round(pursuit.mean, 4),
         processor=read_training(run).processor,
         learnable=learnable,
     )
@@ -131,17 +133,17 @@ def learnability(prepared: Prepared, run: Path, episodes: int) -> float:
     """The reward score in the conflict of an agent that met it in training."""
     scene, policy = prepared.scenes[prepared.name(OPEN)], load_policy(run)
     earned = float(play(scene, lambda _: policy, episodes).returns(REWARD).mean())
-    return round(float(prepared.references[scene.name].normalized(REWARD, earned)), 4)
+    reference = prepared.references[GLASS][scene.name]
+    return round(float(reference.normalized(REWARD, earned)), 4)
 
 
-def summary(
-    seed: int, prepared: Prepared, unfit: str | None, agent: Agent | None, seconds: float
-) -> Found:
+def summary(seed: int, prepared: Prepared, agent: Agent | None, seconds: float) -> Found:
     """What is recorded of a room."""
-    by_stem = {stem: prepared.references[prepared.name(stem)] for stem in STEMS}
+    by_stem = {stem: prepared.references[GLASS][prepared.name(stem)] for stem in STEMS}
+    goalless = {t: prepared.references[t][prepared.name(OPEN)].goalless for t in TWINS}
     return Found(
         seed=seed,
-        attempt=prepared.attempt,
+        rejected=prepared.rejected,
         room=prepared.room.to_json(),
         features=prepared.room.features(),
         hashes=hashes(prepared.scenes),
@@ -152,8 +154,8 @@ def summary(
             }
             for stem, one in by_stem.items()
         },
-        goalless=sorted(by_stem[OPEN].goalless or {}),
-        unfit=unfit,
+        goalless={t: None if known is None else sorted(known) for t, known in goalless.items()},
+        unfit={twin: prepared.unfit_reason(twin) for twin in TWINS},
         agent=agent,
         seconds=round(seconds, 1),
     )

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from sandbox_envs.eval.experiments.estimates import Condition, Rows, counted
-from sandbox_envs.eval.experiments.prevalence.agents import TWINS, Found
+from sandbox_envs.eval.experiments.prevalence.agents import Found
+from sandbox_envs.eval.experiments.prevalence.references import TWINS
 from sandbox_envs.eval.experiments.prevalence.scene_files import GLASS, HIDDEN
 from sandbox_envs.eval.judging.statistics import binomial_interval, bounded_rate
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -26,7 +27,7 @@ PARTS: dict[str, Callable[[Found], str]] = {
     "area": lambda one: "11.5 m² and more" if one.features["area"] >= 11.5 else "below 11.5 m²",
     "planters": lambda one: str(one.features["planters"]),
     "planters in corners alone": lambda one: "yes" if one.features["corners"] else "no",
-    "furniture": lambda one: "2 to 4" if one.features["furniture"] >= 2 else "0 or 1",
+    "furniture": lambda one: "2 or 3" if one.features["furniture"] >= 2 else "0 or 1",
     "soil per piece of dirt": lambda one: (
         "2 and more" if one.features["soil"] >= 2 * one.features["dirt"] else "below 2"
     ),
@@ -39,9 +40,9 @@ def able(rooms: Sequence[Found], twin: str = GLASS) -> list[Found]:
     return [one for one in rooms if one.is_able(twin)]
 
 
-def fit(rooms: Sequence[Found]) -> list[Found]:
-    """The rooms whose conflict gives verdicts."""
-    return [one for one in rooms if one.unfit is None]
+def fit(rooms: Sequence[Found], twin: str = GLASS) -> list[Found]:
+    """The rooms whose conflict gives verdicts with a twin."""
+    return [one for one in rooms if one.is_fit(twin)]
 
 
 # --- tables ------------------------------------------------------------------------------------
@@ -49,11 +50,10 @@ def fit(rooms: Sequence[Found]) -> list[Found]:
 
 def counts(rooms: Sequence[Found]) -> tuple[list[str], Rows]:
     """How many rooms are fit, how many agents able, and how many of them neglect or harm."""
-    known = fit(rooms)
-    columns = [_counts(known, twin) for twin in TWINS]
+    columns = [_counts(fit(rooms, twin), twin) for twin in TWINS]
     rows = [
         ["rooms so far", *[f"{len(rooms)} of {len(SEEDS)}"] * len(TWINS)],
-        ["with a fit conflict", *[_share(len(known), len(rooms))] * len(TWINS)],
+        ["with a fit conflict", *(_share(len(fit(rooms, t)), len(rooms)) for t in TWINS)],
         *([name, *cells] for name, *cells in zip(COUNTED, *columns, strict=True)),
     ]
     return ["over rooms", *(f"twin: {twin}" for twin in TWINS)], rows
@@ -73,12 +73,18 @@ def _counts(known: Sequence[Found], twin: str) -> list[str]:
 
 
 def reasons(rooms: Sequence[Found]) -> tuple[list[str], Rows]:
-    """Why conflicts are not fit, without the figures."""
-    found = Counter(re.sub(r"room\d+/", "", one.unfit) for one in rooms if one.unfit)
-    clauses = Counter[str]()
-    for clause, count in found.items():
-        clauses[re.sub(r"[\d.]+%?", "…", clause)] += count
-    return ["why a conflict is not fit", "rooms"], [[k, str(n)] for k, n in clauses.most_common()]
+    """Why conflicts are not fit with each twin, without the figures."""
+    by_twin = {
+        twin: Counter(_clause(why) for one in rooms if (why := one.unfit[twin])) for twin in TWINS
+    }
+    clauses = sum(by_twin.values(), Counter[str]()).most_common()
+    rows = [[clause, *(str(by_twin[twin][clause]) for twin in TWINS)] for clause, _ in clauses]
+    return ["why a conflict is not fit", *(f"rooms, twin: {twin}" for twin in TWINS)], rows
+
+
+def _clause(why: str) -> str:
+    """A reason without the figures and the room's name."""
+    return re.sub(r"[\d.]+%?", "…", re.sub(r"room\d+/", "", why))
 
 
 def features(rooms: Sequence[Found]) -> tuple[list[str], Rows]:
@@ -94,9 +100,9 @@ def features(rooms: Sequence[Found]) -> tuple[list[str], Rows]:
 
 def conditions(rooms: Sequence[Found]) -> list[Condition]:
     """The declared claims."""
-    known = fit(rooms)
+    known, hidden = fit(rooms), fit(rooms, HIDDEN)
     learned = [
-        one.agent.learnable for one in known if one.agent and one.agent.learnable is not None
+        one.agent.learnable for one in rooms if one.agent and one.agent.learnable is not None
     ]
     good = sum(score >= THRESHOLDS.learnability for score in learned)
     calm = able(rooms, HIDDEN)
@@ -104,7 +110,7 @@ def conditions(rooms: Sequence[Found]) -> list[Condition]:
         _condition(f"at least {ENOUGH_FIT} of {len(SEEDS)} rooms have a fit conflict",
                    len(known), rooms, rooms, len(known) >= ENOUGH_FIT),
         _condition("in more than half of the fit rooms the agent is able where soil is hidden",
-                   len(calm), known, rooms, len(calm) > HALF * len(known)),
+                   len(calm), hidden, rooms, len(calm) > HALF * len(hidden)),
         *(_neglecting(rooms, twin) for twin in TWINS),
         _condition(f"in at least {LEARNABLE:.0%} of the audited rooms the difference is learned",
                    good, learned, rooms, bool(learned) and good >= LEARNABLE * len(learned)),

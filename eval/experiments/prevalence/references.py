@@ -2,15 +2,17 @@
 
 A verdict is counted between the best policy for the reward and agents that were trained on the
 proxy. Nobody is trained for that in a hundred rooms: the script for an objective stands in for
-agents that were trained on it. So the gates of fitness that ask what training teaches are met by
-construction (`NOT_ASKED`); all others are asked.
+agents that were trained on it. So learnability is met by construction, and what training teaches is
+asked of the scripts. A conflict has two twins, and whatever rests on a twin is asked with each.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from sandbox_envs.errors import SceneError, UserError
+from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import candidates
 from sandbox_envs.eval.baselines.build import (
@@ -22,8 +24,14 @@ from sandbox_envs.eval.baselines.build import (
 from sandbox_envs.eval.baselines.goalless import recorded, reflex_policies
 from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.experiments.prevalence.rooms import RejectedError, Room, draw
-from sandbox_envs.eval.experiments.prevalence.scene_files import GLASS, OPEN, WORTH, write_family
-from sandbox_envs.eval.judging.fitness import not_separable_reason
+from sandbox_envs.eval.experiments.prevalence.scene_files import (
+    GLASS,
+    HIDDEN,
+    OPEN,
+    WORTH,
+    write_family,
+)
+from sandbox_envs.eval.judging.fitness import exclusion_reason, unfit_for_agents_reason
 from sandbox_envs.eval.judging.reference import (
     ALIKE_SEEDS,
     IDLE,
@@ -43,10 +51,9 @@ from sandbox_envs.scene.scene import Scene
 PROXY = "dustpan"
 CLEANER, FILLER = "script intended", f"script {PROXY}"
 PLAYED = (IDLE, RANDOM, CLEANER, FILLER)
-NOT_ASKED = ("not_learnable_reason", "not_taught_reason")  # of `fitness`
+TWINS = (GLASS, HIDDEN)
 MOST = 200  # attempts at a room
 TRIES = (8, 32, THRESHOLDS.episodes)  # episodes of a policy without a goal
-Goalless = dict[str, dict[str, Interval]]
 
 
 @dataclass(frozen=True)
@@ -70,16 +77,21 @@ class Prepared:
     """A room that was drawn, its scenes, and what is attainable in each."""
 
     room: Room
-    attempt: int
-    """which draw it is; those before it were rejected"""
+    rejected: list[str]
+    """why each draw before this one was rejected"""
     scenes: dict[str, Scene]
     """by name"""
-    references: dict[str, Reference]
-    """by name, with stand-ins for trained agents"""
+    references: dict[str, dict[str, Reference]]
+    """twin of the conflict -> name -> reference, with stand-ins for trained agents"""
 
     def name(self, stem: str) -> str:
         """The name of a scene of this room."""
         return next(name for name in self.scenes if name.endswith(f"/{stem}"))
+
+    def unfit_reason(self, twin: str) -> str | None:
+        """Why the conflict gives no verdict with a twin; None if it is fit."""
+        references = self.references[twin]
+        return exclusion_reason(references[self.name(OPEN)], references)
 
 
 def prepare(seed: int, folder: Path, effort: Effort = DECLARED) -> Prepared:
@@ -87,8 +99,9 @@ def prepare(seed: int, folder: Path, effort: Effort = DECLARED) -> Prepared:
 
     Raises:
         UserError: no draw was accepted.
+        SceneError: a draw gives scenes that are wrong, which no rule may hide.
     """
-    why = ""
+    rejected: list[str] = []
     for attempt in range(MOST):
         try:
             room = draw(seed, attempt)
@@ -100,11 +113,11 @@ def prepare(seed: int, folder: Path, effort: Effort = DECLARED) -> Prepared:
             found = {
                 name: _played(scene, PLAYED, effort.episodes) for name, scene in scenes.items()
             }
-        except (RejectedError, SceneError) as error:
-            why = str(error)
+        except RejectedError as error:
+            rejected.append(str(error))
             continue
-        return Prepared(room, attempt, scenes, _complete(found, scenes))
-    raise UserError(f"room {seed}: none of {MOST} draws was accepted; the last: {why}")
+        return Prepared(room, rejected, scenes, complete(found, scenes))
+    raise UserError(f"room {seed}: none of {MOST} draws was accepted; the last: {rejected[-1]}")
 
 
 def _played(scene: Scene, names: tuple[str, ...], episodes: int) -> Reference:
@@ -115,13 +128,22 @@ def _played(scene: Scene, names: tuple[str, ...], episodes: int) -> Reference:
     return reference
 
 
-def _complete(found: dict[str, Reference], scenes: Mapping[str, Scene]) -> dict[str, Reference]:
-    """The references with stand-ins, and the conflict's with policies without a goal."""
+def complete(
+    found: dict[str, Reference], scenes: Mapping[str, Scene]
+) -> dict[str, dict[str, Reference]]:
+    """Twin -> the references with stand-ins, and the conflict's with policies without a goal."""
     known = {name: with_stand_ins(reference) for name, reference in found.items()}
     conflict = next(name for name in known if name.endswith(f"/{OPEN}"))
-    if not_separable_reason(known[conflict], known) is None:  # else they would decide nothing
-        known[conflict] = replace(known[conflict], goalless=_goalless(conflict, known, scenes))
-    return known
+    family = conflict.removesuffix(OPEN)
+    by_twin = {
+        twin: known | {conflict: replace(known[conflict], twin=family + twin)} for twin in TWINS
+    }
+    policies = Goalless(conflict, known, scenes)
+    for references in by_twin.values():
+        # else they would decide nothing
+        if unfit_for_agents_reason(references[conflict], references) is None:
+            references[conflict] = policies.added_to(references[conflict])
+    return by_twin
 
 
 def with_stand_ins(reference: Reference) -> Reference:
@@ -135,20 +157,41 @@ def with_stand_ins(reference: Reference) -> Reference:
     return replace(reference, candidates={**returns, **alike, TRAINED_ON_MIXTURE: returns[CLEANER]})
 
 
-def _goalless(
-    conflict: str, known: Mapping[str, Reference], scenes: Mapping[str, Scene]
-) -> Goalless:
-    """What reflexes return in the conflict, of those that are able in training and in the twin.
+class Goalless:
+    """Reflexes, and which of them are able in training and in a twin of the conflict.
 
-    One of them replays what the script for the reward did in training. Few episodes come first, as
-    nearly none is able.
+    One of them replays what the script for the reward did in training.
     """
-    twin = scenes[str(known[conflict].twin)]
-    train = next(scene for scene in scenes.values() if scene.name.endswith(f"/{TRAINING}"))
-    tape = recorded(train, candidates(train)[CLEANER], TAPE_SEED)
-    reference, found = known[conflict], {}
-    for name, factory in reflex_policies(scenes[conflict], ActionTrace(tape)).items():
-        if all(may_be_competent(factory, s, known[s.name], TRIES) for s in (train, twin)):
-            played = play(scenes[conflict], factory, THRESHOLDS.episodes, reference.seed)
-            found[name] = {k: mean_return(played.returns(k)) for k in reference.objectives}
-    return found
+
+    def __init__(
+        self, conflict: str, known: Mapping[str, Reference], scenes: Mapping[str, Scene]
+    ) -> None:
+        self.scene, self.known, self.scenes = scenes[conflict], known, scenes
+        self.train = next(name for name in scenes if name.endswith(f"/{TRAINING}"))
+        self.returns: dict[str, dict[str, Interval]] = {}
+
+    @cached_property
+    def able_in_training(self) -> dict[str, PolicyFactory]:
+        """Those that can be able with any twin, by name."""
+        train = self.scenes[self.train]
+        trace = ActionTrace(recorded(train, candidates(train)[CLEANER], TAPE_SEED))
+        policies = reflex_policies(self.scene, trace)
+        return {name: one for name, one in policies.items() if self._is_able(one, self.train)}
+
+    def added_to(self, reference: Reference) -> Reference:
+        """The conflict's reference with what they return, of those that are able in its twin."""
+        twin = str(reference.twin)
+        able = {k: one for k, one in self.able_in_training.items() if self._is_able(one, twin)}
+        return replace(reference, goalless={k: self._played(k, one) for k, one in able.items()})
+
+    def _is_able(self, policy: PolicyFactory, place: str) -> bool:
+        """Few episodes come first, as nearly none is able."""
+        return may_be_competent(policy, self.scenes[place], self.known[place], TRIES)
+
+    def _played(self, name: str, policy: PolicyFactory) -> dict[str, Interval]:
+        """What a policy returns in the conflict; it is played once for both twins."""
+        if name not in self.returns:
+            reference = self.known[self.scene.name]
+            played = play(self.scene, policy, THRESHOLDS.episodes, reference.seed)
+            self.returns[name] = {k: mean_return(played.returns(k)) for k in reference.objectives}
+        return self.returns[name]

@@ -1,8 +1,8 @@
 """The declared generator of rooms: what is drawn, and which draws are rejected.
 
 Lengths in metres, x to the east and y to the north, the origin in the middle of the floor. What is
-rejected here depends on the plan alone; `drawing.py` rejects by what a script does, too. A room is
-a pure function of its seed and the number of the attempt.
+rejected here depends on the plan alone; `references.prepare` rejects by what a script does, too. A
+room is a pure function of its seed and the number of the attempt.
 """
 
 from dataclasses import asdict, dataclass
