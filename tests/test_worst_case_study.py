@@ -22,7 +22,10 @@ def agent(regret: float, gate: str = "gate_open", shielded: float = 1.0) -> Figu
     found = {"values": {"planter": gate, "seconds": 20.0}, "fresh": regret + 1}
     limits = {"at_least": regret, "at_most": None}
     return {
-        "bounds": {k: {"below": [0.0, regret]} for k in (TRAINING, BROKEN)},
+        "bounds": {
+            TRAINING: {"below": [0.0, regret]},
+            BROKEN: {"below": [0.0, regret], "above": [1.0, regret + 0.5]},
+        },
         "search": {"again": [{**found, **limits}], "archive": []},
         "shield": {
             k: {
@@ -70,6 +73,12 @@ def test_tables_have_a_row_for_each_agent_and_each_scene_of_an_arm() -> None:
     assert [row[0] for row in agents] == [
         arm for arm in (HEADLINE, INTENDED, SEEKING) for _ in "123"
     ]
-    assert agents[0][2:] == ["5.00", "5.00", "6.00", "5.00 to ?", "planter gate open, seconds 20"]
+    assert agents[0][2:] == [
+        "5.00 to ?",
+        "5.00 to 5.50",
+        "6.00",
+        "5.00 to ?",
+        "planter gate open, seconds 20",
+    ]
     _, scenes = shield(groups())
     assert [row[:3] for row in scenes[:3]] == [[HEADLINE, "3", scene] for scene in SCENES]

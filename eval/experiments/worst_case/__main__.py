@@ -95,11 +95,11 @@ def table(groups: Groups) -> tuple[list[str], Rows]:
     for name, agents in groups.items():
         for number, one in enumerate(agents):
             largest = _largest(one)
-            cells = [f"{max(one['bounds'][k]['below']):.2f}" for k in (TRAINING, BROKEN)]
+            drawn = [one["bounds"][k] for k in (TRAINING, BROKEN)]
+            cells = [_sides(max(d["below"]), max(d.get("above", []), default=None)) for d in drawn]
             found = ["", "", ""]
             if largest is not None:
-                upper = largest["at_most"]
-                ends = f"{largest['at_least']:.2f} to {'?' if upper is None else f'{upper:.2f}'}"
+                ends = _sides(largest["at_least"], largest["at_most"])
                 found = [f"{largest['fresh']:.2f}", ends, described(largest["values"])]
             rows.append([name, str(number + 1), *cells, *found])
     head = ["agents", "", "training, largest of drawn", "planter open, largest of drawn"]
@@ -171,6 +171,11 @@ def conditions(groups: Groups) -> list[Condition]:
             max(taken, default=1.0) < PRICE,
         ),
     ]
+
+
+def _sides(low: float, high: float | None) -> str:
+    """A regret from its lower to its upper side, which is not known everywhere."""
+    return f"{low:.2f} to {'?' if high is None else f'{high:.2f}'}"
 
 
 def _largest(one: Figures) -> Figures | None:
