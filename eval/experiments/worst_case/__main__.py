@@ -70,7 +70,7 @@ def main(args: QuickArgs) -> None:
     groups = read_again(out, PLANTED, AGENTS)
     for shown in (table(groups), shield(groups), conditions_table(conditions(groups))):
         print(aligned(*shown), "\n")
-    if any(groups.values()):
+    if any(groups.values()) and not args.show:
         plot(groups, out / "archive.png")
         print(out / "archive.png")
 
