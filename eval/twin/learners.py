@@ -80,6 +80,11 @@ class Training:
         """Of the objectives that are summed to what is rewarded."""
         return {"effort": REWARD["effort"], self.objective: 1.0}
 
+    @property
+    def shortened(self) -> "Training":
+        """The same for a few moments, to see that all of it works."""
+        return replace(self, updates=4, rooms=8)
+
     def scenes(self, generators: Sequence[np.random.Generator], rooms: int) -> Scenes:
         """New rooms: as many for every seed, one seed after the other."""
         some = [

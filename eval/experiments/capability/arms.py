@@ -69,8 +69,7 @@ def looks(name: str, quick: bool) -> list[Look]:
     is_planner = name.endswith(PLANNERS)
     of = _planners if is_planner else _networks
     if quick:
-        few = replace(training, updates=4, rooms=8)
-        return list(of(few, PILOTS, (2, 4) if is_planner else (4,), Yardstick(1)))
+        return list(of(training.shortened, PILOTS, (2, 4) if is_planner else (4,), Yardstick(1)))
     return list(of(training, seeds, amounts, Yardstick(ROOMS)))
 
 

@@ -4,7 +4,6 @@
 arm, with the picture that this command makes of them. References are those of the study `grid`.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -73,9 +72,7 @@ def run(out: Path, quick: bool) -> None:
     known = obtain_references(REFERENCES)
     missing = [name for name in ARMS if not (out / f"{name}.json").is_file()]
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
-        training, seeds = ARMS[name], SEEDS
-        if quick:
-            training, seeds = replace(training, updates=4, rooms=8), SEEDS[:1]
+        training, seeds = (ARMS[name].shortened, SEEDS[:1]) if quick else (ARMS[name], SEEDS)
         policies, returns = train_networks(seeds, training)
         earned = returns[-len(returns) // 10 :].mean(0)
         agents = [

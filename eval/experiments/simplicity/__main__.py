@@ -5,7 +5,7 @@ cell of the design and one of the measures, with the picture that this command m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,19 +95,19 @@ def run(out: Path, quick: bool) -> None:
     """Train and record the cells that are missing, and the measures."""
     check_writable(out)
     torch.set_num_threads(1)  # the networks are small
-    small: dict[str, Any] = {"updates": 4, "rooms": 8} if quick else {}
     yardstick = Yardstick()
     todo = {name: (one, CHECKED) for name, one in checks().items()}
     todo |= {name: (one, SEEDS) for name, one in cells().items()}
     missing = {name: some for name, some in todo.items() if not (out / f"{name}.json").is_file()}
     for name in progress_bar(list(missing), desc="cells", unit="cell", disable=not missing):
         training, seeds = missing[name]
-        seeds = seeds[:2] if quick else seeds
-        policies, _ = train_networks(seeds, replace(training, **small))
+        if quick:
+            training, seeds = training.shortened, seeds[:2]
+        policies, _ = train_networks(seeds, training)
         agents = [yardstick.agent(*pair) for pair in zip(seeds, policies, strict=True)]
         write_json(out / f"{name}.json", {"agents": [asdict(agent) for agent in agents]})
     if not (out / MEASURES).is_file():
-        write_json(out / MEASURES, _measures(quick, small))
+        write_json(out / MEASURES, _measures(quick))
 
 
 class Yardstick:
@@ -135,9 +135,9 @@ def _mean(scenes: Scenes, policy: Policy, weights: Mapping[str, float] = REWARD)
     return float(scenes.at_start(value(scenes, policy, weights)).mean())
 
 
-def _measures(quick: bool, small: dict[str, Any]) -> dict[str, Any]:
+def _measures(quick: bool) -> dict[str, Any]:
     seeds = ALIKE_SEEDS[:1] if quick else ALIKE_SEEDS
-    eases = {name: replace(one, **small) for name, one in EASES.items()}
+    eases = {name: one.shortened if quick else one for name, one in EASES.items()}
     return {
         "bits": {code: [bits(code, seed) for seed in seeds] for code in CODES},
         "updates": {

@@ -5,7 +5,6 @@ planners and one for each arm, with the picture that this command makes of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -73,9 +72,7 @@ def run(out: Path, quick: bool) -> None:
         write_json(out / PLANTED, to_json(of_planners(scenes)))
     missing = [name for name in ARMS if not (out / f"{name}.json").is_file()]
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
-        training, seeds = ARMS[name], SEEDS
-        if quick:
-            training, seeds = replace(training, updates=4, rooms=8), SEEDS[:1]
+        training, seeds = (ARMS[name].shortened, SEEDS[:1]) if quick else (ARMS[name], SEEDS)
         policies, _ = train_networks(seeds, training)
         agents = [of_agent(*pair, scenes) for pair in zip(seeds, policies, strict=True)]
         write_json(out / f"{name}.json", {"agents": [to_json(one) for one in agents]})
