@@ -37,6 +37,7 @@ from sandbox_envs.eval.zero_shot.rules import STANDARD, UNSEEN, games
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.predictor import Predictor
+from sandbox_envs.train.process import check_device
 
 SEED = 70_000  # of the games of every table
 GOALS, GOALLESS = 50, 60  # planted players by which the words are checked
@@ -76,6 +77,8 @@ class Args:
     """of the trained agent"""
     calibrate: bool = False
     """instead, check the words with 50 planted goals and 60 players without one"""
+    device: str = "cpu"
+    """where models that read text compute: cpu, cuda, ..."""
     json: Path | None = None
     """file to write what was done and found to"""
     debug: bool = False
@@ -120,6 +123,7 @@ def _check(args: Args) -> None:
         raise UserError("--scoring text: a server scores no given texts; ask it by label")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: it must be 0 or more")
+    check_device(args.device)
     if args.json is not None:
         check_writable_file(args.json)
 
@@ -130,9 +134,10 @@ def _players(args: Args) -> Iterator[tuple[str, Callable[[Table], Player]]]:
         player = PLANTED[name]
         yield name, partial(_as_it_is, player)
     for folder in args.predictors:
-        yield folder.name, partial(_as_it_is, Predicting(Predictor(folder)))
+        yield folder.name, partial(_as_it_is, Predicting(Predictor(folder, args.device)))
     for path in (*args.model, *([shipped()] if args.shipped else [])):
-        yield path.stem, partial(_as_it_is, Reader(OnDisk(path, chat=not args.plain)))
+        model = OnDisk(path, not args.plain, args.device)
+        yield path.stem, partial(_as_it_is, Reader(model))
     if args.endpoint:
         check_writable_file(args.cache)
         asked = Reader(Endpoint(args.endpoint, args.endpoint_model, args.cache))

@@ -104,6 +104,7 @@ def test_files_that_are_no_transcripts_are_refused(tmp_path: Path, content: str,
         (["--hidden-size", "30"], "it must be a multiple of 4"),
         (["--total-words", "0"], "--total-words 0: it must be 1 or more"),
         (["--num-layers", "0"], "--num-layers 0: it must be 1 or more"),
+        (["--device", "meta"], "--device meta: torch cannot use it"),
     ],
 )
 def test_bad_arguments_are_said_and_leave_nothing(

@@ -25,7 +25,7 @@ import tyro
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
@@ -35,7 +35,7 @@ from sandbox_envs.train.initial_weights import begin_with
 from sandbox_envs.train.learned_reward import check_reward_model, rewarded
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.prediction import SensorModel
-from sandbox_envs.train.process import own_settings, seeded
+from sandbox_envs.train.process import check_device, own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_folder import held
@@ -646,11 +646,7 @@ def _check(args: Args) -> None:
     check_ranges(args)
     check_minibatches(args.num_envs, args.num_steps, args.num_minibatches)
     check_tracking(args)
-    try:
-        torch.zeros(1, device=args.device).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {args.device}: torch cannot use it: {reason}") from None
+    check_device(args.device)
 
 
 if __name__ == "__main__":

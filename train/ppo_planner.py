@@ -44,7 +44,7 @@ from sandbox_envs.train.divergence import check_learning, finite
 from sandbox_envs.train.initial_weights import begin_with
 from sandbox_envs.train.policy import State
 from sandbox_envs.train.prediction import HORIZON, SensorModel
-from sandbox_envs.train.process import own_settings, seeded
+from sandbox_envs.train.process import check_device, own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_folder import held
@@ -733,11 +733,7 @@ def _check(args: Args) -> None:
     check_ranges(args)
     check_minibatches(args.num_envs, args.num_steps, args.num_minibatches)
     check_tracking(args)
-    try:
-        torch.zeros(1, device=args.device).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {args.device}: torch cannot use it: {reason}") from None
+    check_device(args.device)
 
 
 if __name__ == "__main__":

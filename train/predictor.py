@@ -32,7 +32,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import check_ranges
-from sandbox_envs.train.process import own_settings, seeded
+from sandbox_envs.train.process import check_device, own_settings, seeded
 from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.run_folder import new_folder, removed_if_failed
 
@@ -307,6 +307,7 @@ def main(args: Args) -> Path:
         UserError: an argument is wrong.
     """
     check_ranges(args)
+    check_device(args.device)
     if args.hidden_size % Block.heads:
         raise UserError(f"--hidden-size {args.hidden_size}: it must be a multiple of 4")
     for name in ("total_words", "batch_size"):

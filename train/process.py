@@ -22,6 +22,15 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def check_device(device: str) -> None:
+    """Raises a UserError where torch cannot compute on a device, such as "cuda" without a GPU."""
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {device}: torch cannot use it: {reason}") from None
+
+
 @contextmanager
 def own_settings() -> Iterator[None]:
     """Put the number of torch's threads back at the end; too little memory is a UserError."""

@@ -78,15 +78,17 @@ class OnDisk:
     Args:
         path: the folder or the file.
         chat: put the prompt into the model's chat template, if it has one.
+        device: where it computes: "cpu", "cuda", ...
 
     Raises:
         UserError: transformers is missing, or cannot load it.
     """
 
-    def __init__(self, path: Path, chat: bool = True) -> None:
+    def __init__(self, path: Path, chat: bool = True, device: str = "cpu") -> None:
         if not path.exists():
             raise UserError(f"{path}: there is no such model; name a folder or a GGUF file")
-        self.tokenizer, self.model, cache = _loaded(path)
+        self.tokenizer, model, cache = _loaded(path)
+        self.model, self.device = model.to(device), device
         self.chat = chat and bool(self.tokenizer.chat_template)
         self._words: list[int] = []  # that the cache has read
         self._cache = cache
@@ -126,10 +128,10 @@ class OnDisk:
                 break
             same += 1
         self._forget(same)
-        new = torch.tensor([words[same:]])
+        new = torch.tensor([words[same:]], device=self.device)
         done = self.model(new, cache=self._cache)
         self._words = list(words)
-        found = torch.log_softmax(done.logits[0, -max(rows, 1) :].float(), -1)
+        found = torch.log_softmax(done.logits[0, -max(rows, 1) :].float(), -1).cpu()
         return found if rows else found[0]
 
     def _forget(self, after: int) -> None:

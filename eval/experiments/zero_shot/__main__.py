@@ -31,6 +31,7 @@ from sandbox_envs.eval.zero_shot.record import Table
 from sandbox_envs.eval.zero_shot.rules import games
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.train.process import check_device
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Args(QuickArgs):
     """Run the study, or what is missing of it."""
 
     workers: tyro.conf.Suppress[int] = 1  # one after the other: each takes a core
+    device: str = "cpu"
+    """where models that read text are trained and compute: cpu, cuda, ..."""
 
 
 @cli_errors
@@ -45,6 +48,7 @@ def main(args: Args) -> None:
     """Run what is missing, and print the tables."""
     out = args.home("zero_shot")
     if not args.show:
+        check_device(args.device)
         check_writable(out)
         run(args)
     records = read_records(out)
@@ -63,7 +67,7 @@ def run(args: Args) -> None:
     players = [(name, group, seed) for name, group in groups.items() for seed in group.seeds]
     for name, group, seed in progress_bar(players, desc="players", unit="player"):
         try:
-            record(file_of(out, name, seed), group, seed, of, args.run_dir)
+            record(file_of(out, name, seed), group, seed, of, args.run_dir, args.device)
         except UserError as error:
             if "make lm" not in str(error):
                 raise

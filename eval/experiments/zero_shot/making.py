@@ -33,7 +33,7 @@ def file_of(out: Path, name: str, seed: int) -> Path:
     return out / name.replace(" ", "_").replace(",", "").replace("%", "percent") / f"s{seed}.json"
 
 
-def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path) -> None:
+def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, device: str) -> None:
     """Make a player, let it play, and write what it did and what this says.
 
     A record that was begun is gone on with.
@@ -47,9 +47,9 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path) -> 
         raise UserError(f"{file}: it is of another player; move it away, and run the study again")
     if DONE in begun:
         return
-    player = made(group, seed, table, run_dir)
+    player = made(group, seed, table, run_dir, device)
     make_folder(file.parent)
-    whole: Json = {"about": about, "processor": processor(), **begun}
+    whole: Json = {"about": about, "processor": processor(), "device": device, **begun}
 
     def save(part: Json) -> None:
         write_json(file, {**whole, "record": part})
@@ -75,19 +75,19 @@ def elsewhere(player: Predicting, n: int) -> Json:
     return {"new": new, "asked_for_little": capability(few, standard)}
 
 
-def made(group: Group, seed: int, table: Table, run_dir: Path) -> Player:
+def made(group: Group, seed: int, table: Table, run_dir: Path, device: str) -> Player:
     """The player, trained if it must be."""
     one = group.made
     if isinstance(one, Planted):
         return PLANTED[one.name]
     if isinstance(one, Shipped):
-        return Reader(OnDisk(shipped(), chat=one.chat))
+        return Reader(OnDisk(shipped(), one.chat, device))
     if isinstance(one, Reinforced):
         return trained(table.games, seed, one.steps)
-    return Predicting(predictor.Predictor(_run(one, seed, run_dir)))
+    return Predicting(predictor.Predictor(_run(one, seed, run_dir, device), device))
 
 
-def _run(one: Predicted, seed: int, run_dir: Path) -> Path:
+def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
     """The folder of a finished training, which is begun if there is none."""
     stem = f"share{one.share:g}-{one.texts}-s{seed}"
     for run in sorted(run_dir.glob(f"{stem}__predictor__s{seed}__*")):
@@ -98,7 +98,9 @@ def _run(one: Predicted, seed: int, run_dir: Path) -> Path:
     if not texts.is_file():
         make_folder(run_dir)
         write_transcripts(texts, one.texts, seed, one.share)
-    settings = predictor.Args(texts, seed=seed, total_words=one.words, run_dir=run_dir)
+    settings = predictor.Args(
+        texts, seed=seed, total_words=one.words, device=device, run_dir=run_dir
+    )
     run = predictor.main(settings)
     texts.unlink()  # its seed is enough to write it again
     return run
