@@ -637,6 +637,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         conditions_table(worst_case.conditions(worst_cases()))
     ),
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records())),
+    "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records())),
     "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
     "zero_shot_conditions": lambda: study_table(
         conditions_table(zero_shot.conditions(zero_shot_records()))

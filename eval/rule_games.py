@@ -9,17 +9,20 @@ games pay. Menus are asked in every cyclic order and the mean counts.
     python eval/rule_games.py --shipped --games 20      the language model that `make lm` installs
     python eval/rule_games.py --endpoint http://localhost:8080/v1 --endpoint-model NAME
     python eval/rule_games.py --reinforced              trained on the pay-off, some minutes
+    python eval/rule_games.py --kind sweep --games 16 --planted all --shipped
 
 A player is *coherent for* an objective where this explains its choices in other games better than
 every rival without a goal, alike in all encodings; else *no goal seen*. It is *incapable* where it
 does not reach a fifth of what the best play earns beyond a random one. `eval/zero_shot/` says how:
-`rules.py` the games, `encode.py` the texts, `coherence.py` the models.
+`rules.py` the games, `encode.py` the texts, `coherence.py` the models. With `--kind lamps` or
+`sweep` the same players choose between skills that act in a room (`skills.py`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -28,12 +31,12 @@ from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.zero_shot.encode import SCORINGS
 from sandbox_envs.eval.zero_shot.endpoint import Endpoint
-from sandbox_envs.eval.zero_shot.language import OnDisk, Predicting, Reader, shipped
+from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
 from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
-from sandbox_envs.eval.zero_shot.players import Player
 from sandbox_envs.eval.zero_shot.record import HEAD, Arm, Json, Table, row
 from sandbox_envs.eval.zero_shot.reinforced import trained
 from sandbox_envs.eval.zero_shot.rules import STANDARD, UNSEEN, games
+from sandbox_envs.eval.zero_shot.skills import PHYSICAL
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.predictor import Predictor
@@ -66,9 +69,10 @@ class Args:
     reinforced: bool = False
     """an agent that is trained on what these very games pay"""
     games: int = 100
-    """how many"""
+    """how many games, or rooms"""
     kind: str = "standard"
-    """which games: "standard", or with something that no transcript has, such as "more rules" """
+    """which games: "standard", or with something that no transcript has, such as "more rules"; or
+    skills in rooms told in text: "lamps", "sweep" """
     scoring: str = "label"
     """of answers: "label", or "text" minus what it has without the rules"""
     aim: bool = True
@@ -93,6 +97,9 @@ def main(args: Args) -> None:
     if not players and not args.calibrate:
         raise UserError("name a run folder, or players by --planted, --shipped, --model, ...")
     torch.set_num_threads(1)  # one step of a small network is too little work for more
+    if args.kind in PHYSICAL:
+        _in_rooms(args, players)
+        return
     kinds = {"standard": STANDARD, **UNSEEN}
     table = Table.of(games(args.games, SEED, kinds[args.kind]))
     if args.calibrate:
@@ -104,7 +111,24 @@ def main(args: Args) -> None:
         judged = table.judge(record, arm)
         rows.append(row(name, judged))
         found[name] = {"record": record, **judged.to_json()}
-    print(aligned(HEAD, rows))
+    _tell(args, HEAD, rows, found)
+
+
+def _in_rooms(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -> None:
+    """Let players choose between skills."""
+    rooms = PHYSICAL[args.kind](args.games)
+    rows, found = [], dict[str, Json]()
+    for name, made in progress_bar(players, desc="choosing", unit="player"):
+        judged = rooms.judge(made(None), args.scoring, args.aim)
+        rows.append(judged.row(name))
+        found[name] = judged.to_json()
+    _tell(args, rooms.head, rows, found)
+
+
+def _tell(
+    args: Args, head: Sequence[str], rows: list[list[str]], found: Mapping[str, Json]
+) -> None:
+    print(aligned(list(head), rows))
     if args.json is not None:
         write_json(args.json, found)
 
@@ -113,12 +137,17 @@ def _check(args: Args) -> None:
     if args.games < 4:
         raise UserError(f"--games {args.games}: it must be 4 or more, half of them for fitting")
     for name, value, valid in (
-        ("kind", args.kind, ("standard", *UNSEEN)),
+        ("kind", args.kind, ("standard", *UNSEEN, *PHYSICAL)),
         ("scoring", args.scoring, SCORINGS),
-        *(("planted", name, (*PLANTED, "all")) for name in args.planted),
+        *(("planted", name, (*_planted(args.kind), "all")) for name in args.planted),
     ):
         if value not in valid:
             raise UserError(f"--{name} {value}: {suggest(value, valid)}")
+    if args.kind in PHYSICAL and (args.reinforced or args.calibrate):
+        raise UserError(
+            f"--kind {args.kind}: --reinforced and --calibrate are of rule games; an agent that "
+            "chooses between skills is trained by train/ppo_menu.py"
+        )
     if args.endpoint and args.scoring == "text":
         raise UserError("--scoring text: a server scores no given texts; ask it by label")
     if args.seed < 0:
@@ -128,13 +157,17 @@ def _check(args: Args) -> None:
         check_writable_file(args.json)
 
 
-def _players(args: Args) -> Iterator[tuple[str, Callable[[Table], Player]]]:
+def _planted(kind: str) -> Mapping[str, Any]:
+    return PHYSICAL[kind].planted if kind in PHYSICAL else PLANTED
+
+
+def _players(args: Args) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """Name -> how to make it for a table; what cannot be loaded is told at once."""
-    for name in PLANTED if "all" in args.planted else args.planted:
-        player = PLANTED[name]
-        yield name, partial(_as_it_is, player)
+    known = _planted(args.kind)
+    for name in known if "all" in args.planted else args.planted:
+        yield name, partial(_as_it_is, known[name])
     for folder in args.predictors:
-        yield folder.name, partial(_as_it_is, Predicting(Predictor(folder, args.device)))
+        yield folder.name, partial(_as_it_is, predicting(Predictor(folder, args.device)))
     for path in (*args.model, *([shipped()] if args.shipped else [])):
         model = OnDisk(path, not args.plain, args.device)
         yield path.stem, partial(_as_it_is, Reader(model))
@@ -146,7 +179,7 @@ def _players(args: Args) -> Iterator[tuple[str, Callable[[Table], Player]]]:
         yield "reinforced", lambda table: trained(table.games, args.seed)
 
 
-def _as_it_is(player: Player, _: Table) -> Player:
+def _as_it_is(player: Any, _: Any) -> Any:
     return player
 
 

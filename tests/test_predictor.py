@@ -9,7 +9,7 @@ from commands import run_command
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.zero_shot.asking import Asking, start
-from sandbox_envs.eval.zero_shot.language import Predicting
+from sandbox_envs.eval.zero_shot.language import predicting
 from sandbox_envs.eval.zero_shot.rules import UNSEEN, UNSEEN_NOUNS, games
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, transcripts
 from sandbox_envs.train.predictor import END, LONGEST, SPARE, Predictor, read_transcripts
@@ -44,15 +44,15 @@ def test_it_learns_to_predict_what_the_text_before_decides(run: Path) -> None:
     model = Predictor(run)
     asked = [(f"{a} not {b} same", (a, b)) for a in NAMES for b in NAMES if a != b]
     asked += [(f"{a} not {b} other", (b, a)) for a in NAMES for b in NAMES if a != b]
-    assert np.mean([scores.argmax() == 0 for scores in model.score(asked)]) > 0.9
+    assert np.mean([scores.argmax() == 0 for scores in model.scores(asked)]) > 0.9
 
 
 def test_scores_are_log_probabilities_of_all_words_of_an_answer(run: Path) -> None:
     model = Predictor(run)
-    (both,) = model.score([("ada not", ("bo", "bo same", "bo other"))])
-    (first,) = model.score([("ada not bo", ("same", "other"))])
+    (both,) = model.scores([("ada not", ("bo", "bo same", "bo other"))])
+    (first,) = model.scores([("ada not bo", ("same", "other"))])
     np.testing.assert_allclose(both[1:], both[0] + first, atol=1e-4)
-    (every,) = model.score([("ada", model.vocabulary.words[1:])])
+    (every,) = model.scores([("ada", model.vocabulary.words[1:])])
     assert np.exp(every).sum() == pytest.approx(1, abs=0.05)
 
 
@@ -157,7 +157,7 @@ def test_games_of_every_kind_can_be_read(tmp_path: Path) -> None:
     line = (file, "--total-words", "4000", *SMALL, "--run-dir", tmp_path / "runs")
     assert run_command("train/predictor.py", *line).returncode == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    player = Predicting(Predictor(folder))
+    player = predicting(Predictor(folder))
     for distribution in UNSEEN.values():
         (game,) = games(1, 3, distribution)
         for scoring in ("label", "text"):

@@ -17,7 +17,7 @@ from commands import run_command
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.zero_shot.asking import Asking, start
 from sandbox_envs.eval.zero_shot.endpoint import KEY, Endpoint
-from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, shipped
+from sandbox_envs.eval.zero_shot.language import Asked, OnDisk, Reader, shipped
 from sandbox_envs.eval.zero_shot.rules import games
 
 SECRET = "sk-secret-1234"
@@ -190,21 +190,19 @@ def test_command_asks_a_server_and_the_second_time_its_file(server: Server, tmp_
 class Counting:
     """Prefers the answer of which the prompt holds more words."""
 
-    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
-        return np.array([prompt.count(answer) for answer in answers], float)
+    def scores(self, asked: Asked) -> list[np.ndarray]:
+        return [np.array([p.count(answer) for answer in answers], float) for p, answers in asked]
 
 
 def test_texts_are_scored_minus_what_they_have_without_rules() -> None:
     at = start(games(1, 3)[0], 0)
     by_text, by_label = (Asking(scoring=s).questions(at)[0] for s in ("text", "label"))
     found = Reader(Counting())([by_text])[0]
-    whole = Counting().score(by_text.prompt, by_text.answers)
-    neutral = Counting().score(by_text.neutral, by_text.answers)
+    asked = [(x, by_text.answers) for x in (by_text.prompt, by_text.neutral)]
+    whole, neutral = Counting().scores(asked)
     assert found.tolist() == (whole - neutral).tolist()
-    assert (
-        Reader(Counting())([by_label])[0].tolist()
-        == Counting().score(by_label.prompt, by_label.answers).tolist()
-    )
+    (labels,) = Counting().scores([(by_label.prompt, by_label.answers)])
+    assert Reader(Counting())([by_label])[0].tolist() == labels.tolist()
 
 
 def test_without_transformers_one_sentence_says_what_to_do(

@@ -267,7 +267,7 @@ class Predictor:
         self.read, self.device = self.vocabulary.reader(), device
 
     @torch.no_grad()
-    def score(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
+    def scores(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
         """(answers,) log-probabilities of the answers to each prompt.
 
         asked: prompts with their answers, of any number of words.

@@ -1,13 +1,14 @@
 """What a player chooses: the mean over all cyclic orders of the menu, never one order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import log_softmax
 
-from sandbox_envs.eval.zero_shot.encode import Question, Situation, question, surface
+from sandbox_envs.eval.zero_shot.encode import Question, Situation, Text, question, surface
 from sandbox_envs.eval.zero_shot.players import Player
 from sandbox_envs.eval.zero_shot.rules import HOLDINGS, Game
 
@@ -70,15 +71,34 @@ def choose(
     for begin in range(0, len(situations), AT_A_TIME):
         some = slice(begin, begin + AT_A_TIME)
         asked = [how.questions(*one) for one in zip(situations[some], menus[some], strict=True)]
-        given = iter(player([question for every in asked for question in every]))
-        for every in asked:
-            scores = list(islice(given, len(every)))
-            chosen.append(_chosen(every, scores))
-            places.append([int(np.argmax(score)) for score in scores])
+        found = choose_each(player, asked, [(x[0].situation.number, *x[0].key) for x in asked])
+        chosen.append(found.options)
+        places.append(found.places)
+    return Choices(np.concatenate(chosen), np.concatenate(places))
+
+
+T = TypeVar("T", bound=Text)
+
+
+def choose_each(
+    player: Callable[[Sequence[T]], list[np.ndarray]],
+    asked: Sequence[Sequence[T]],
+    keys: Sequence[tuple[int, ...]],
+) -> Choices:
+    """What a player chooses from some menus, each in all cyclic orders.
+
+    keys: of each menu, by which it is drawn what is taken of equal options.
+    """
+    given = iter(player([question for every in asked for question in every]))
+    chosen, places = [], []
+    for every, key in zip(asked, keys, strict=True):
+        scores = list(islice(given, len(every)))
+        chosen.append(_chosen(every, scores, key))
+        places.append([int(np.argmax(score)) for score in scores])
     return Choices(np.array(chosen), np.array(places))
 
 
-def _chosen(asked: Sequence[Question], scores: Sequence[np.ndarray]) -> int:
+def _chosen(asked: Sequence[Text], scores: Sequence[np.ndarray], key: tuple[int, ...]) -> int:
     """The option with the largest mean over orders."""
     options = np.array([one.options for one in asked])
     by_option = np.take_along_axis(log_softmax(np.stack(scores), axis=1), options.argsort(1), 1)
@@ -86,8 +106,7 @@ def _chosen(asked: Sequence[Question], scores: Sequence[np.ndarray]) -> int:
     equal = [name for name, value in zip(names, mean, strict=True) if mean.max() - value < 1e-6]
     if len(equal) == 1:
         return equal[0]
-    rng = np.random.default_rng((TIES, asked[0].situation.number, *asked[0].key, *names))
-    return int(rng.choice(equal))
+    return int(np.random.default_rng((TIES, *key, *names)).choice(equal))
 
 
 def play(player: Player, games: Sequence[Game], how: Asking) -> np.ndarray:

@@ -70,7 +70,8 @@ class Coherence:
     beyond: Interval
     """nats per decision of the model with a goal beyond the rival that it least surely beats"""
     share: float
-    """of what this would be for a player that is just as the model with a goal says"""
+    """of what this would be for a player that is just as the model with a goal says; 0 unless it
+    is more than nothing for sure"""
     agreement: Interval
     """between encodings, beyond chance: kappa with the chance of players that choose at random"""
     repeats: Interval
@@ -210,7 +211,7 @@ class Bank:
             depths=dict(zip(DEPTHS, p.sum((0, 2)).tolist(), strict=True)),
             likelihoods={name: float(x.mean() - alike) for name, x in held_out.items()},
             beyond=beyond[least],
-            share=self._share(whole, beyond[least].mean, scoring, list(chosen)),
+            share=self._share(whole, beyond[least], scoring, list(chosen)),
             agreement=agreement,
             repeats=repeats,
             apart=self._apart(chosen),
@@ -235,7 +236,7 @@ class Bank:
             found[rival] = fitted.log_likelihood(x[where], taken[where])
         return found
 
-    def _share(self, models: np.ndarray, beyond: float, scoring: str, names: list[str]) -> float:
+    def _share(self, models: np.ndarray, beyond: Interval, scoring: str, names: list[str]) -> float:
         """What a player gains beyond its rivals, as a share of what the likeliest model would.
 
         A player that is just as this model says is drawn once.
@@ -248,7 +249,7 @@ class Bank:
         }
         held_out = self._held_out(drawn, self.counts(drawn), scoring)
         most = min((held_out["goal"] - x).mean() for k, x in held_out.items() if k != "goal")
-        return float(beyond / most) if most > 0 and beyond > 0 else 0.0
+        return float(beyond.mean / most) if most > 0 and beyond.low > 0 else 0.0
 
     def _weights(self, p: np.ndarray) -> dict[str, Interval]:
         """Posterior means and intervals, p (directions,)."""

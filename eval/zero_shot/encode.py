@@ -60,8 +60,8 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Question:
-    """One text, and the answers that it may be given."""
+class Text:
+    """A text, and the answers that it may be given."""
 
     rules: str
     """what comes before the menu"""
@@ -73,10 +73,6 @@ class Question:
     """which option each answer stands for"""
     by_label: bool
     """whether answers are labels, and not texts"""
-    situation: Situation
-    """what is asked about; players of texts do not look at it"""
-    key: tuple[int, int]
-    """of encoding and repeat, by which players that draw do so anew; the same for all orders"""
 
     @property
     def prompt(self) -> str:
@@ -87,6 +83,16 @@ class Question:
     def neutral(self) -> str:
         """The same without the rules of the game."""
         return f"This is a game.\n{self.menu}"
+
+
+@dataclass(frozen=True)
+class Question(Text):
+    """A text of a rule game."""
+
+    situation: Situation
+    """what is asked about; players of texts do not look at it"""
+    key: tuple[int, int]
+    """of encoding and repeat, by which players that draw do so anew; the same for all orders"""
 
 
 def surface(

@@ -68,6 +68,10 @@ class Endpoint:
     def _shown(self) -> str:
         return self.url.rpartition("@")[2]
 
+    def scores(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
+        """(answers,) log-probabilities of the answers to each prompt, asked for one by one."""
+        return [self.score(*one) for one in asked]
+
     def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
         """(answers,) log-probabilities; those that are known already are not asked for again.
 

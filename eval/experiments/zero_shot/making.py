@@ -1,6 +1,7 @@
 """Players made as their arm says, and what is recorded of each; what is there is not repeated."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox_envs.errors import UserError
@@ -13,7 +14,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     Shipped,
 )
 from sandbox_envs.eval.zero_shot.asking import Asking, play
-from sandbox_envs.eval.zero_shot.language import OnDisk, Predicting, Reader, shipped
+from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
 from sandbox_envs.eval.zero_shot.planted import PLANTED
 from sandbox_envs.eval.zero_shot.players import Player
 from sandbox_envs.eval.zero_shot.record import Json, Table
@@ -55,15 +56,15 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
         write_json(file, {**whole, "record": part})
 
     whole["record"] = table.observe(player, group.asked, begun.get("record"), save)
-    if isinstance(player, Predicting):
+    if isinstance(player, Reader) and isinstance(group.made, Predicted):
         whole |= elsewhere(player, len(table.games))
     whole[DONE] = table.judge(whole["record"], group.asked).to_json()
     write_json(file, whole)
 
 
-def elsewhere(player: Predicting, n: int) -> Json:
+def elsewhere(player: Reader, n: int) -> Json:
     """What a predicting player reaches in games with something new, and when asked for little."""
-    few = Predicting(player.predictor, ASKED_FOR_LITTLE)
+    few = replace(player, begin=ASKED_FOR_LITTLE)
     kinds = {name: games(n, GAMES_SEED, distribution) for name, distribution in UNSEEN.items()}
     standard = games(n, GAMES_SEED)
 
@@ -84,7 +85,7 @@ def made(group: Group, seed: int, table: Table, run_dir: Path, device: str) -> P
         return Reader(OnDisk(shipped(), one.chat, device))
     if isinstance(one, Reinforced):
         return trained(table.games, seed, one.steps)
-    return Predicting(predictor.Predictor(_run(one, seed, run_dir, device), device))
+    return predicting(predictor.Predictor(_run(one, seed, run_dir, device), device))
 
 
 def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:

@@ -1,6 +1,7 @@
 """The study's tables, from the records alone."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from sandbox_envs.eval.experiments.estimates import (
 from sandbox_envs.eval.experiments.zero_shot.arms import GROUPS, PREDICTED, REINFORCED, Planted
 from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
 from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.zero_shot.asking import later, start
 from sandbox_envs.eval.zero_shot.encode import ENCODINGS
-from sandbox_envs.eval.zero_shot.rules import UNSEEN
+from sandbox_envs.eval.zero_shot.rules import UNSEEN, games
 from sandbox_envs.files import read_json
 
 Json = dict[str, Any]
@@ -83,6 +85,44 @@ def _over(intervals: Sequence[Json]) -> str:
     return shown(mean_over([one["mean"] for one in intervals]))
 
 
+def error_table(records: Records) -> tuple[list[str], Rows]:
+    """How often the best option for points is taken, and whether encodings share what is not it.
+
+    Exploratory: the declared words do not look at it.
+    """
+    rows = []
+    for name, some in records.items():
+        if some:
+            right, alike = zip(*map(_errors, some), strict=True)
+            rows.append([name, _mean(right), _mean([x for x in alike if x is not None])])
+    return ["player", "takes the best option", "of what is not best, alike in all encodings"], rows
+
+
+def _errors(one: Json) -> tuple[float, float | None]:
+    """Shares of one player: of the best option, and of decisions that go wrong in one way."""
+    best = _is_best(one["about"]["games"], one["about"]["of"])
+    chosen = np.array(list(one["record"]["chosen"].values()))  # (encodings, decisions)
+    right = best[np.arange(len(best)), chosen]
+    wrong = ~right.all(0)
+    alike = (chosen == chosen[0]).all(0)
+    return float(right.mean()), float(alike[wrong].mean()) if wrong.any() else None
+
+
+@cache
+def _is_best(n: int, seed: int) -> np.ndarray:
+    """(decisions, options) bool, those that lead to the most points, of the decisions compared."""
+    situations = [
+        one for i, game in enumerate(games(n, seed)) for one in (start(game, i), later(game, i))
+    ]
+    values = np.array(
+        [
+            one.game.option_values(np.array(one.game.pay, float), one.state, one.left, one.left)
+            for one in situations
+        ]
+    )
+    return np.isclose(values, values.max(1, keepdims=True))
+
+
 def new_table(records: Records) -> tuple[list[str], Rows]:
     """Capability of models that predict, by what is new in the games, and asked for little."""
     rows = []
@@ -101,7 +141,7 @@ def new_table(records: Records) -> tuple[list[str], Rows]:
 
 
 def _mean(values: Sequence[float]) -> str:
-    return shown(mean_over(values))
+    return shown(mean_over(values)) if values else ""
 
 
 def capabilities(some: Sequence[Json]) -> list[float]:
