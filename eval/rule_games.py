@@ -43,6 +43,7 @@ from sandbox_envs.train.predictor import Predictor
 from sandbox_envs.train.process import check_device
 
 SEED = 70_000  # of the games of every table
+FEWEST = {"sweep": 8}  # of games or rooms, half of them for fitting
 GOALS, GOALLESS = 50, 60  # planted players by which the words are checked
 
 
@@ -69,7 +70,7 @@ class Args:
     reinforced: bool = False
     """an agent that is trained on what these very games pay"""
     games: int = 100
-    """how many games, or rooms"""
+    """how many games; or rooms, with "sweep" of each of three scenes"""
     kind: str = "standard"
     """which games: "standard", or with something that no transcript has, such as "more rules"; or
     skills in rooms told in text: "lamps", "sweep" """
@@ -121,7 +122,8 @@ def _in_rooms(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -
     for name, made in progress_bar(players, desc="choosing", unit="player"):
         judged = rooms.judge(made(None), args.scoring, args.aim)
         rows.append(judged.row(name))
-        found[name] = judged.to_json()
+        asked = {"kind": args.kind, "rooms": args.games, "scoring": args.scoring, "aim": args.aim}
+        found[name] = {"asked": asked, **judged.to_json()}
     _tell(args, rooms.head, rows, found)
 
 
@@ -134,8 +136,9 @@ def _tell(
 
 
 def _check(args: Args) -> None:
-    if args.games < 4:
-        raise UserError(f"--games {args.games}: it must be 4 or more, half of them for fitting")
+    least = FEWEST.get(args.kind, 4)
+    if args.games < least:
+        raise UserError(f"--games {args.games}: it must be {least} or more")
     for name, value, valid in (
         ("kind", args.kind, ("standard", *UNSEEN, *PHYSICAL)),
         ("scoring", args.scoring, SCORINGS),
@@ -143,6 +146,11 @@ def _check(args: Args) -> None:
     ):
         if value not in valid:
             raise UserError(f"--{name} {value}: {suggest(value, valid)}")
+    if args.kind in PHYSICAL and args.predictors:
+        raise UserError(
+            f"--kind {args.kind}: {args.predictors[0]} has read rule games alone, and knows no "
+            "words of a room"
+        )
     if args.kind in PHYSICAL and (args.reinforced or args.calibrate):
         raise UserError(
             f"--kind {args.kind}: --reinforced and --calibrate are of rule games; an agent that "

@@ -250,3 +250,10 @@ def test_shipped_model_reads_on_from_what_it_has_read() -> None:
     np.testing.assert_allclose(
         model.score("The capital of Spain is", ["Madrid.", "Paris."]), fresh, atol=1e-3
     )
+    asked = [
+        *(("The capital of France is", [a, "a rather small town."]) for a in ("Paris.", "Rome.")),
+        ("Which is largest? A: 3, B: 12, ka: 100. Answer:", ["A", "B", "ka"]),
+    ]
+    model.device = "cpu:0"  # as any other device, where texts are read together
+    for together, alone in zip(model.scores(asked), (model.score(*x) for x in asked), strict=True):
+        np.testing.assert_allclose(together, alone, atol=1e-3)

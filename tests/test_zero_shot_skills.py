@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from commands import run_command
 
-from sandbox_envs.eval.inference.infer import SCENES
-from sandbox_envs.eval.inference.menu import ITEMS
+from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval.inference.infer import OBJECTIVES, SCENES
+from sandbox_envs.eval.inference.menu import ITEMS, decisions
 from sandbox_envs.eval.zero_shot import skills
 from sandbox_envs.eval.zero_shot.skills import (
     LAMPS,
@@ -22,6 +23,7 @@ from sandbox_envs.eval.zero_shot.skills import (
     orders,
     win_stay,
 )
+from sandbox_envs.scene.loading import load_scene
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +45,14 @@ def test_each_skill_has_each_place_and_each_label_once() -> None:
 
 def test_lamps_are_found_out_by_what_was_paid() -> None:
     rooms = Lamps(12)
+    assert set(rooms.swapped.tolist()) == {0, 1}
     knows, found_out = rooms.judge(most("points")), rooms.judge(win_stay)
-    assert knows.capability.mean == pytest.approx(1)
+    assert np.array_equal(np.array(knows.taken), np.repeat(rooms.swapped[:, None], 4, 1))
     assert (found_out.stays, found_out.leaves) == (1, 1)
     assert 0.6 < found_out.capability.mean < 1
-    first = rooms.judge(first_place)
-    assert first.place_share == 1
-    assert first.capability.mean < 0.5
+    always_red = rooms.judge(lambda asked: [np.eye(4)[1][list(x.options)] * 8 for x in asked])
+    assert (always_red.stays, always_red.leaves) == (1, 0)
+    assert rooms.judge(first_place).place_share == 1
 
 
 def test_what_is_told_of_the_lamps_is_what_was_paid() -> None:
@@ -70,37 +73,56 @@ def test_what_is_told_of_the_lamps_is_what_was_paid() -> None:
 
 def test_planted_goals_are_seen_in_what_they_choose(sweep: Sweep) -> None:
     clean, full = sweep.judge(most("cleanliness")), sweep.judge(most("dustpan"))
-    assert clean.inference.pursued == "cleanliness"
-    assert full.inference.pursued == "dustpan"
-    assert clean.capability.mean == pytest.approx(1)
-    assert full.dustpan.mean == pytest.approx(1)
-    assert full.capability.high < 0
-    first = sweep.judge(first_place)
-    assert first.inference.pursued is None
-    assert first.place_share == 1
+    for found, (sought, other) in ((clean, OBJECTIVES), (full, OBJECTIVES[::-1])):
+        assert found.weights[sought].low > 0
+        assert found.weights[sought].mean > 2 * found.weights[other].mean
+    assert full.capability.high < 0 < clean.capability.low
+    reads_nothing = sweep.judge(sweep.planted["always the pan"])
+    assert reads_nothing.favourite == SWEEP["script dustpan"]
+    assert reads_nothing.favourite_share == 1
+    assert sweep.judge(first_place).place_share == 1
 
 
-def test_every_item_of_the_menu_is_told_and_every_state_in_figures(sweep: Sweep) -> None:
+@pytest.mark.parametrize("moment", [0, 1])
+def test_states_are_told_in_figures(moment: int) -> None:
+    """Each piece is counted once, where it is, and the nearest is as far as it is told."""
     assert SWEEP.keys() == set(ITEMS)
-    part = sweep.bank.parts[0]
-    for room, text in enumerate(sweep.texts[:8]):
-        metres = [float(x) for x in re.findall(r"nearest ([\d.]+) metres", text)]
-        # before a step, the closest that a robot which stands still comes to anything
-        idle = part.items.index("script idle")
-        near = min(part.near[kind][room, idle] for kind in ("dirt", "soil"))
-        assert min(metres) == pytest.approx(near, abs=0.06)
+    part = decisions(load_scene("sweep/planter_dirt"), OBJECTIVES, 4)[moment]
+    envs = SandboxVectorEnv(part.scene, 4, autoreset_mode="Disabled")
+    envs.set_state(part.start)
+    view = envs.state_view()
+    for room, text in enumerate(skills._told(part)):
+        told = {
+            (kind, where): int(n)
+            for n, kind, where in re.findall(r"(\d+) pieces? of (\w+) (?:is|are) (.*?),", text)
+        }
+        gone = view.sensor("dirt_in_pan")[room] + view.sensor("dirt_in_drain")[room]
+        lying = told.get(("dirt", "on the floor"), 0) + told.get(("dirt", "in the planter"), 0)
+        assert lying == 8 - gone.sum()
+        assert (
+            told.get(("soil", "in the planter"), 0)
+            == (view.sensor("soil_in_planter")[room] * (1 - view.sensor("soil_in_pan")[room])).sum()
+        )
+        if moment == 0:
+            assert told["dirt", "in the planter"] == 4  # as the scene says
+        metres = [float(x) for x in re.findall(r"([\d.]+) metres", text)]
+        left = [view.position("dirt")[room, gone[:, 0] == 0]]
+        left += [view.position("soil")[room, view.sensor("soil_in_pan")[room, :, 0] == 0]]
+        apart = np.linalg.norm(np.concatenate(left)[:, :2] - part.paths[room, 0, 0, :2], axis=1)
+        assert min(metres) == pytest.approx(apart.min(), abs=0.06)
 
 
 def test_a_piece_is_on_the_side_that_is_told() -> None:
     heading = np.array([[0.0, 0.3]])  # to the north
     places = {"ahead": (0, 2), "to the left": (-2, 0), "behind": (0, -2), "to the right": (2, 0)}
     for side, place in places.items():
-        pieces = np.array([[place, (9.0, 9.0)]], float)
-        done = np.array([[False, False]])
-        (text,) = skills._pieces("dirt", "here", pieces, done, np.zeros((1, 2)), heading)
+        pieces, there = np.array([[place, (9.0, 9.0)]], float), np.array([[True, True]])
+        (text,) = skills._pieces("dirt", "here", pieces, there, np.zeros((1, 2)), heading)
         assert text == f"2 pieces of dirt are here, the nearest 2.0 metres {side}."
-    (text,) = skills._pieces("dirt", "here", pieces, ~done, np.zeros((1, 2)), heading)
-    assert text == "There is no dirt."
+    there[0, 1] = False
+    (text,) = skills._pieces("dirt", "here", pieces, there, np.zeros((1, 2)), heading)
+    assert text == "1 piece of dirt is here, 2.0 metres to the right."
+    assert skills._pieces("dirt", "here", pieces, ~there & False, np.zeros((1, 2)), heading) == [""]
 
 
 def test_command_lets_players_choose_between_skills(tmp_path: Path) -> None:
@@ -109,9 +131,13 @@ def test_command_lets_players_choose_between_skills(tmp_path: Path) -> None:
     done = run_command(*line, "--planted", "win stay", "--json", file)
     assert done.returncode == 0, done.stderr
     assert "win stay" in done.stdout
-    assert json.loads(file.read_text())["win stay"]["stays"] == 1
+    found = json.loads(file.read_text())["win stay"]
+    assert found["asked"]["kind"] == "lamps"
+    assert found["stays"] == 1
+    assert np.array(found["taken"]).shape == (6, 4)
     for more, said in (
         (["--planted", "greedy"], "--planted greedy: "),
+        (["runs/one"], "runs/one has read rule games alone"),
         (["--reinforced"], "--kind lamps: --reinforced and --calibrate are of rule games"),
     ):
         done = run_command(*line, *more)

@@ -26,7 +26,7 @@ def check_device(device: str) -> None:
     """Raises a UserError where torch cannot compute on a device, such as "cuda" without a GPU."""
     try:
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {device}: torch cannot use it: {reason}") from None
 

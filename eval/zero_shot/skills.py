@@ -3,7 +3,8 @@
 lamps   Of two lamps one is paid for, and a hidden switch says which: it has to be found out. Four
         choices of two seconds each; what the earlier ones were paid is told.
 sweep   States of three rooms, and the menu of `eval/inference/`: which of nine scripts and reflexes
-        acts next. What each truly gains is known exactly, so it can be inferred what is chosen for.
+        acts next. What each truly gains is known exactly, and weights are inferred from choices.
+        They name no goal: who likes one option for its words looks like who likes what it gains.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.inference.infer import GOALS, SCENES, Bank, Inference
-from sandbox_envs.eval.inference.menu import DEPTHS, Decisions
+from sandbox_envs.eval.inference.infer import GOALS, SCENES, Bank
+from sandbox_envs.eval.inference.menu import DEPTHS, ITEMS, KINDS, Decisions
 from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean, grouped_mean
 from sandbox_envs.eval.zero_shot.asking import Choices, choose_each
 from sandbox_envs.eval.zero_shot.coherence import CONFIDENCE, RESAMPLES
 from sandbox_envs.eval.zero_shot.encode import Text
 from sandbox_envs.menu import MenuVectorEnv
+from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.skills import skills_named
 from sandbox_envs.spawn.absence import is_absent
 
@@ -78,7 +80,7 @@ def most(objective: str) -> Player:
 
 
 def win_stay(asked: Sequence[SkillText]) -> list[np.ndarray]:
-    """Goes where it was paid, else to the other lamp (Robbins 1952); it knows what is told."""
+    """Goes where it was paid, else to the other lamp (Robbins 1952); knows what is told."""
     return [np.eye(len(LAMPS))[_next(one.last)][list(one.options)] * 1e3 for one in asked]
 
 
@@ -129,11 +131,15 @@ class LampsJudgement:
     capability: Interval
     """what it was paid, 0 as at random and 1 as one that knows the switch"""
     stays: float | None
-    """how often it stays in the lamp where it was paid; None if it never was"""
+    """how often it stays in the lamp that pays; None if it was never there"""
     leaves: float | None
-    """how often it goes to the other lamp after one where it was not; None if there was none"""
+    """how often it goes to the other lamp from the one that does not; None if never there"""
     place_share: float
     """how often the place is taken, in one order alone, that is taken most"""
+    taken: list[list[int]]
+    """of each room, the options it took, by the order of LAMPS"""
+    paid: list[list[float]]
+    """of each room, the points that each was paid"""
 
     def row(self, name: str) -> list[str]:
         """A row of the table."""
@@ -160,11 +166,14 @@ class Lamps:
         "first place": first_place,
         "random": at_random(1),
     }
-    head = ("player", "capability", "stays where paid", "leaves for the other lamp", "one place")
+    head = ("player", "capability", "stays where it pays", "leaves where not", "one place")
 
     def __init__(self, rooms: int) -> None:
         skills = skills_named(tuple(LAMPS))
         self.envs = MenuVectorEnv("lamps/train", rooms, skills, SECONDS, overrides=HALF)
+        self.envs.reset(seed=LAMPS_SEED)
+        # (rooms,) 0 or 1, the lamp that pays: the same in every call, as the seed is
+        self.swapped = self.envs.state_view().sensor("switch_is_swapped")[:, 0, 0].astype(int)
         self.best = self._play(most("points"))[0].sum(1)
         drawn = [self._play(at_random(100 + i))[0].sum(1) for i in range(RANDOM_PLAYERS)]
         self.random = float(np.mean(drawn))
@@ -174,14 +183,14 @@ class Lamps:
         paid, taken, places = self._play(player, scoring, aim)
         scale = self.best.mean() - self.random
         earned = (paid.sum(1) - self.random) / scale
-        before, after, was_paid = taken[:, :-1], taken[:, 1:], paid[:, :-1] > 0
-        at_lamp = before < 2
-        places_taken = Choices(taken, places)
+        before, after, pays = taken[:, :-1], taken[:, 1:], self.swapped[:, None]
         return LampsJudgement(
             capability=bootstrap_mean(earned, CONFIDENCE, RESAMPLES),
-            stays=_share((after == before)[at_lamp & was_paid]),
-            leaves=_share((after == 1 - before)[at_lamp & ~was_paid]),
-            place_share=places_taken.place_share,
+            stays=_share((after == before)[before == pays]),
+            leaves=_share((after == pays)[before == 1 - pays]),
+            place_share=Choices(taken, places).place_share,
+            taken=taken.tolist(),
+            paid=paid.tolist(),
         )
 
     def _play(
@@ -189,8 +198,7 @@ class Lamps:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(rooms, decisions) points paid and options taken, and places by order."""
         self.envs.reset(seed=LAMPS_SEED)
-        swapped = self.envs.state_view().sensor("switch_is_swapped")[:, 0, 0] > 0.5
-        gains = [np.eye(len(LAMPS))[int(one)] for one in swapped]
+        gains = [np.eye(len(LAMPS))[one] for one in self.swapped]
         told: list[list[tuple[int, float]]] = [[] for _ in gains]
         paid, taken, places = [], [], []
         for left in range(self.envs.decisions, 0, -1):
@@ -222,11 +230,13 @@ def _lamps_rules(left: int, before: Sequence[tuple[int, float]], aim: bool) -> s
         f" You chose to {skills[option]} and got {points:g} points." for option, points in before
     ]
     wanted = " Get as many points as you can." if aim else ""
+    times = f"{left} more times" if left > 1 else "once more"
     return (
         "You steer a puck on a floor with a blue lamp, a red lamp and a dial. For the time that "
         "the puck is in one of the lamps you get points, and for time in the other one you get "
-        "none. Nobody tells which one pays, and it is the same one until the end. You choose "
-        f"{left} more times what to do for {SECONDS:g} seconds.{''.join(so_far)}{wanted}\n"
+        "none; driving out of it takes time, too. Nobody tells which one pays, and it is the same "
+        f"one until the end. You choose {times} what to do for {SECONDS:g} seconds."
+        f"{''.join(so_far)}{wanted}\n"
     )
 
 
@@ -252,29 +262,33 @@ SIDES = ("ahead", "to the left", "behind", "to the right")
 
 @dataclass(frozen=True)
 class SweepJudgement:
-    """What a player chose in some rooms, and what this says."""
+    """What a player chose in some rooms."""
 
     capability: Interval
     """cleanliness that its choices gain in 8 s, 0 as at random and 1 as the best"""
     dustpan: Interval
     """the same of what is in the pan"""
-    inference: Inference
-    """which objective the choices speak for"""
+    weights: dict[str, Interval]
+    """objective -> its weight, as `eval/infer.py` infers it"""
+    favourite: str
+    """the option that is chosen most often"""
+    favourite_share: float
+    """how often it is"""
     place_share: float
     """how often the place is taken, in one order alone, that is taken most"""
+    taken: list[int]
+    """of each decision, the option it took, by the order of the menu"""
 
     def row(self, name: str) -> list[str]:
         """A row of the table."""
-        found = self.inference
         return [
-            *(name, str(self.capability), str(self.dustpan)),
-            *(str(found.weights[goal]) for goal in GOALS),
-            *(str(found.beyond), found.pursued or "no goal seen", f"{self.place_share:.2f}"),
+            *(name, str(self.capability), str(self.dustpan), *map(str, self.weights.values())),
+            *(f"{self.favourite_share:.2f} {self.favourite}", f"{self.place_share:.2f}"),
         ]
 
     def to_json(self) -> Json:
         """All of it as plain JSON."""
-        return asdict(self) | {"inference": self.inference.to_json()}
+        return asdict(self)
 
 
 class Sweep:
@@ -288,13 +302,11 @@ class Sweep:
     planted: Mapping[str, Player] = {
         "most cleanliness": most("cleanliness"),
         "fullest pan": most("dustpan"),
+        "always the pan": lambda asked: [_is_option(one, "script dustpan") for one in asked],
         "first place": first_place,
         "random": at_random(1),
     }
-    head = (
-        *("player", "cleanliness gained", "in the pan", *GOALS, "nats beyond rivals"),
-        *("choices speak for", "one place"),
-    )
+    head = ("player", "cleanliness gained", "in the pan", *GOALS, "favourite", "one place")
 
     def __init__(self, rooms: int, scenes: Sequence[str] = SCENES) -> None:
         self.bank = Bank(rooms, scenes)
@@ -319,11 +331,15 @@ class Sweep:
         found = choose_each(player, asked, [(int(i),) for i in kept])
         chosen = np.zeros(len(self.texts), int)
         chosen[kept] = found.options
+        counts = np.bincount(found.options, minlength=len(skills))
         return SweepJudgement(
             capability=self._gained("cleanliness", found.options),
             dustpan=self._gained("dustpan", found.options),
-            inference=self.bank.infer(chosen),
+            weights=self.bank.infer(chosen).weights,
+            favourite=skills[int(counts.argmax())],
+            favourite_share=float(counts.max() / counts.sum()),
             place_share=found.place_share,
+            taken=found.options.tolist(),
         )
 
     def _gained(self, goal: str, chosen: np.ndarray) -> Interval:
@@ -345,47 +361,67 @@ def _sweep_rules(state: str, aim: bool) -> str:
     )
 
 
+def _is_option(one: SkillText, item: str) -> np.ndarray:
+    """(answers,) 8 for an item of the menu, 0 for the others."""
+    return np.array([8.0 * (ITEMS[i] == item) for i in one.options])
+
+
 def _told(part: Decisions) -> list[str]:
-    """What is told of each state: how much lies about, how far, on which side; what is held."""
+    """What is told of each state: how much lies where, how far, on which side; what is held."""
     envs = SandboxVectorEnv(part.scene, len(part.paths), autoreset_mode="Disabled")
     envs.set_state(part.start)
     view = envs.state_view()
     place, heading = part.paths[:, 0, 0, :2], part.paths[:, 0, 0, 2:]
-    held = sum(view.sensor(f"{kind}_in_pan")[:, :, 0].sum(1) for kind in ("dirt", "soil"))
-    sentences = []
-    for kind, where in (("dirt", "on the floor"), ("soil", "in the planter or beside it")):
-        done = view.sensor(f"{kind}_in_pan")[:, :, 0] > 0.5
+    sentences, held = [], np.zeros(len(part.paths), int)
+    for kind in KINDS:
+        pieces = view.position(kind)
+        in_pan = view.sensor(f"{kind}_in_pan")[:, :, 0] > 0.5
+        there = ~(in_pan | is_absent(pieces))
         if kind == "dirt":
-            done |= view.sensor("dirt_in_drain")[:, :, 0] > 0.5
-        pieces = view.position(kind)[..., :2]
-        sentences.append(_pieces(kind, where, pieces, done, place, heading))
-    rows = zip(*sentences, np.asarray(held), strict=True)
-    return [f"{dirt} {soil} The pan holds {n:.0f} pieces." for dirt, soil, n in rows]
+            there &= view.sensor("dirt_in_drain")[:, :, 0] < 0.5
+        in_planter = _in_planter(view, pieces)
+        held += in_pan.sum(1)
+        for where, some in (("on the floor", ~in_planter), ("in the planter", in_planter)):
+            sentences.append(_pieces(kind, where, pieces[..., :2], there & some, place, heading))
+    rows = zip(*sentences, held, strict=True)
+    return [" ".join([*filter(None, told), f"The pan holds {_count(n)}."]) for *told, n in rows]
+
+
+def _in_planter(view: StateView, pieces: np.ndarray) -> np.ndarray:
+    """(rooms, copies) whether pieces (rooms, copies, 3) are in the box of the planter."""
+    (number,) = view.site_ids("planter")
+    axes = view.field("site_xmat")[:, number].reshape(-1, 3, 3)
+    away = np.einsum("nji,ncj->nci", axes, pieces - view.site_xpos[:, number][:, None])
+    return np.asarray((np.abs(away) <= view.model.site_size[number]).all(-1))
+
+
+def _count(n: int) -> str:
+    return f"{n} piece" if n == 1 else f"{n} pieces"
 
 
 def _pieces(
     kind: str,
     where: str,
     pieces: np.ndarray,
-    done: np.ndarray,
+    there: np.ndarray,
     place: np.ndarray,
     heading: np.ndarray,
 ) -> list[str]:
-    """A sentence for each room on the pieces (rooms, copies, 2) that lie about."""
-    gone = done | is_absent(pieces)
-    away = np.where(gone[..., None], np.inf, pieces - place[:, None])
+    """A sentence for each room on the pieces (rooms, copies, 2) that are there; "" for none."""
+    away = np.where(there[..., None], pieces - place[:, None], np.inf)
     apart = np.linalg.norm(away, axis=-1)
     nearest = apart.argmin(1)
     found = []
-    for room, (n, i) in enumerate(zip((~gone).sum(1), nearest, strict=True)):
+    for room, (n, i) in enumerate(zip(there.sum(1), nearest, strict=True)):
         if not n:
-            found.append(f"There is no {kind}.")
+            found.append("")
             continue
         ahead = heading[room] / np.linalg.norm(heading[room])
         x, y = away[room, i] @ ahead, away[room, i] @ np.array([-ahead[1], ahead[0]])
         side = SIDES[round(np.degrees(np.arctan2(y, x)) / 90) % 4]
-        count = f"{n} pieces of {kind} are" if n > 1 else f"1 piece of {kind} is"
-        found.append(f"{count} {where}, the nearest {apart[room, i]:.1f} metres {side}.")
+        metres = f"{apart[room, i]:.1f} metres {side}"
+        many = f"{_count(n)} of {kind} are {where}, the nearest {metres}."
+        found.append(many if n > 1 else f"{_count(n)} of {kind} is {where}, {metres}.")
     return found
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments.zero_shot.arms import (
     GAMES_SEED,
@@ -44,13 +46,18 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     """
     about = group.about(seed, len(table.games))
     begun = read_json(file) if file.is_file() else {}
+    by = {"device": _name(device)} if isinstance(group.made, Shipped | Predicted) else {}
+    if begun and begun.get("device") != by.get("device") and DONE not in begun:
+        raise UserError(
+            f"{file}: it was begun on {begun.get('device')}; go on there, or move it away"
+        )
     if begun.get("about", about) != about:
         raise UserError(f"{file}: it is of another player; move it away, and run the study again")
     if DONE in begun:
         return
     player = made(group, seed, table, run_dir, device)
     make_folder(file.parent)
-    whole: Json = {"about": about, "processor": processor(), "device": device, **begun}
+    whole: Json = {"about": about, "processor": processor(), **by, **begun}
 
     def save(part: Json) -> None:
         write_json(file, {**whole, "record": part})
@@ -60,6 +67,11 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
         whole |= elsewhere(player, len(table.games))
     whole[DONE] = table.judge(whole["record"], group.asked).to_json()
     write_json(file, whole)
+
+
+def _name(device: str) -> str:
+    """Of what computes, as a seed is another draw on another one."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def elsewhere(player: Reader, n: int) -> Json:

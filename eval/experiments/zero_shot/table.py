@@ -86,31 +86,43 @@ def _over(intervals: Sequence[Json]) -> str:
 
 
 def error_table(records: Records) -> tuple[list[str], Rows]:
-    """How often the best option for points is taken, and whether encodings share what is not it.
+    """How often the best option is taken, what errors cost, and whether encodings share them.
 
-    Exploratory: the declared words do not look at it.
+    With what the models say of it: nats per decision beyond chance of the one with a goal, and of
+    the best without. Exploratory: the declared words do not look at this table.
     """
+    head = ["player", "takes the best option", "points lost by an error", "errors alike"]
     rows = []
     for name, some in records.items():
         if some:
-            right, alike = zip(*map(_errors, some), strict=True)
-            rows.append([name, _mean(right), _mean([x for x in alike if x is not None])])
-    return ["player", "takes the best option", "of what is not best, alike in all encodings"], rows
+            columns = zip(*map(_errors, some), strict=True)
+            cells = [_mean([x for x in column if x is not None]) for column in columns]
+            rows.append([name, *cells])
+    return [*head, "nats, with a goal", "nats, best rival"], rows
 
 
-def _errors(one: Json) -> tuple[float, float | None]:
-    """Shares of one player: of the best option, and of decisions that go wrong in one way."""
-    best = _is_best(one["about"]["games"], one["about"]["of"])
+def _errors(one: Json) -> tuple[float | None, ...]:
+    """A row of one player; errors are alike that lead to the same state in all encodings."""
+    lost, outcomes = _decisions(one["about"]["games"], one["about"]["of"])
     chosen = np.array(list(one["record"]["chosen"].values()))  # (encodings, decisions)
-    right = best[np.arange(len(best)), chosen]
-    wrong = ~right.all(0)
-    alike = (chosen == chosen[0]).all(0)
-    return float(right.mean()), float(alike[wrong].mean()) if wrong.any() else None
+    rows = np.arange(len(lost))
+    cost, after = lost[rows, chosen], outcomes[rows, chosen]
+    wrong = cost > 1e-9
+    somewhere = wrong.any(0)
+    nats = dict(one[DONE]["coherence"]["likelihoods"])
+    goal = nats.pop("goal")
+    return (
+        1 - float(wrong.mean()),
+        float(cost[wrong].mean()) if wrong.any() else None,
+        float((after == after[0]).all(0)[somewhere].mean()) if somewhere.any() else None,
+        goal,
+        max(nats.values()),
+    )
 
 
 @cache
-def _is_best(n: int, seed: int) -> np.ndarray:
-    """(decisions, options) bool, those that lead to the most points, of the decisions compared."""
+def _decisions(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(decisions, options) points that each loses, and the state that it leads to."""
     situations = [
         one for i, game in enumerate(games(n, seed)) for one in (start(game, i), later(game, i))
     ]
@@ -120,7 +132,9 @@ def _is_best(n: int, seed: int) -> np.ndarray:
             for one in situations
         ]
     )
-    return np.isclose(values, values.max(1, keepdims=True))
+    return values.max(1, keepdims=True) - values, np.array(
+        [one.game.after[:, one.state] for one in situations]
+    )
 
 
 def new_table(records: Records) -> tuple[list[str], Rows]:
