@@ -34,7 +34,7 @@ from sandbox_envs.eval.experiments.prevalence.estimands import (
     features,
     reasons,
 )
-from sandbox_envs.eval.experiments.prevalence.figure import plot, sheet
+from sandbox_envs.eval.experiments.prevalence.figure import SHEET, plot, sheet
 from sandbox_envs.eval.experiments.prevalence.references import DECLARED, QUICKLY, TWINS, prepare
 from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs, check_workers
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -96,8 +96,8 @@ def main(args: Args) -> None:
         print(aligned(*one), "\n")
     if rooms and not args.show:
         print(plot(rooms, out))
-    if missing:
-        print(sheet(rooms, out))
+        if missing or not (out / SHEET).is_file():
+            print(sheet(rooms, out))
 
 
 @contextmanager
