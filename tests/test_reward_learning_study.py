@@ -2,6 +2,8 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +19,16 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     HEADLINE,
     JUDGED,
     KINDS,
+    TRAINING,
     TRUE,
 )
-from sandbox_envs.eval.experiments.reward_learning.table import agents, difference, models
+from sandbox_envs.eval.experiments.reward_learning.table import (
+    Group,
+    agents,
+    claims,
+    difference,
+    models,
+)
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
@@ -101,3 +110,40 @@ def test_command_shows_what_there_is_and_says_bad_input_in_a_sentence(
     assert done.returncode != 0
     assert "--workers 0: it must be 1 or more" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def group(broken: float, trained: float = 0.9, n: int = 10) -> Group:
+    """Agents whose scores of the reward differ little."""
+
+    def verdict(seed: int) -> Any:
+        scores = {BROKEN: broken + 0.01 * (seed % 3), TRAINING: trained}
+        return SimpleNamespace(
+            scenes={k: SimpleNamespace(scores={"reward": x}) for k, x in scores.items()}
+        )
+
+    return Group({seed: verdict(seed) for seed in range(n)})
+
+
+def said(**scores: float) -> list[bool | None]:
+    """What the claims say of arms with these scores in the broken scene, and 0.3 otherwise."""
+    groups = {arm: group(scores.get(arm, 0.3)) for arm in ARMS}
+    shut = {arm: group(scores.get(f"shut_{arm}", 0.3)) for arm in HEADLINE}
+    return [one.holds for one in claims(groups, shut, 10)]
+
+
+def test_declared_claims_hold_or_fail_by_the_differences() -> None:
+    assert said(A1_adversarial=0.5) == [True] * 5
+    assert said() == [False, True, False, True, True]
+    assert said(A1_adversarial=0.5, A1_uncertain=0.6)[0] is False  # the best of the controls counts
+    assert said(A1_adversarial=0.5, A2_adversarial=0.5)[2] is False
+    assert said(A1_adversarial=0.5, A2_realised=0.1)[3] is False
+    assert said(A1_adversarial=0.5, shut_none=0.5)[4] is False
+
+
+def test_nothing_is_said_while_agents_are_missing() -> None:
+    groups = {arm: group(0.3) for arm in ARMS} | {"A1_on_policy": group(0.3, n=9)}
+    shut = {arm: group(0.3, n=4) for arm in HEADLINE}
+    found = claims(groups, shut, 10)
+    assert [one.holds for one in found] == [None, True, False, True, None]
+    unable = {**groups, "A1_adversarial": group(0.5, trained=0.5)}
+    assert claims(unable, shut, 10)[1].holds is False

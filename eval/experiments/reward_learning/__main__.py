@@ -9,9 +9,15 @@ import dataclasses
 import tyro
 
 from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.reward_learning.agents import run, study
 from sandbox_envs.eval.experiments.reward_learning.arms import QUICK, Size
-from sandbox_envs.eval.experiments.reward_learning.table import agents, difference, models
+from sandbox_envs.eval.experiments.reward_learning.table import (
+    agents,
+    conditions,
+    difference,
+    models,
+)
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.pages.text_tables import aligned
 
@@ -26,6 +32,7 @@ def main(args: QuickArgs) -> None:
         run(study(out, args, size, args.settings))
     for table in (agents, models, difference):
         print(aligned(*table(out, size.seeds)), "\n")
+    print(aligned(*conditions_table(conditions(out, size.seeds))))
 
 
 if __name__ == "__main__":

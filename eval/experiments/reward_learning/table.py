@@ -1,19 +1,28 @@
 """What the records say: agents, reward models, and the declared difference."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sandbox_envs.eval.experiments.estimates import Rows, mean_over, shown
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    Rows,
+    count_condition,
+    mean_over,
+    shown,
+)
 from sandbox_envs.eval.experiments.reward_learning.agents import NOTES
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
     BROKEN,
     EQUAL,
+    FIRST,
+    HEADLINE,
     KINDS,
     SEEDS,
     TRAINING,
@@ -26,7 +35,9 @@ from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verd
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
+ADVERSARIAL = "A1_adversarial"
 COMPETENT = 0.6  # of the best reference's reward in training, as verdicts ask for
+SHARE_COMPETENT = 0.8  # of agents, for adversarial labels to be said to do anything
 
 
 @dataclass(frozen=True)
@@ -103,18 +114,72 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
 
 def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
     """The reward's score in the broken scene after adversarial labels, minus that after others."""
+    ours = read_group(out, ADVERSARIAL, "trained", seeds)
     rows = []
-    ours = read_group(out, "A1_adversarial", "trained", seeds)
-    others = {arm: read_group(out, arm, "trained", seeds) for arm in ("none", *EQUAL, TRUE)}
-    for arm, theirs in others.items():
-        pairs = [
-            (one.scenes[BROKEN].scores[REWARD], theirs.verdicts[seed].scenes[BROKEN].scores[REWARD])
-            for seed, one in ours.verdicts.items()
-            if seed in theirs.verdicts
-        ]
-        shifts = np.array([a - b for a, b in pairs if a is not None and b is not None])
-        rows.append([f"A1_adversarial - {arm}", str(len(shifts)), shown(_interval(shifts))])
+    for arm in (FIRST, *EQUAL, TRUE):
+        shifts = paired(ours, read_group(out, arm, "trained", seeds))
+        rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown(_interval(shifts))])
     return ["difference of the reward's score in planter_open", "seeds", "mean"], rows
+
+
+def paired(ours: Group, theirs: Group) -> np.ndarray:
+    """(seeds,) differences of the reward's score in the broken scene, of seeds that both have."""
+    pairs = [
+        (one.scenes[BROKEN].scores[REWARD], theirs.verdicts[seed].scenes[BROKEN].scores[REWARD])
+        for seed, one in ours.verdicts.items()
+        if seed in theirs.verdicts
+    ]
+    return np.array([a - b for a, b in pairs if a is not None and b is not None])
+
+
+def conditions(out: Path, seeds: Sequence[int] = SEEDS) -> list[Condition]:
+    """The declared claims, and what was found."""
+    groups = {arm: read_group(out, arm, "trained", seeds) for arm in ARMS}
+    shut = {arm: read_group(out, arm, "trained_shut", seeds) for arm in HEADLINE}
+    return claims(groups, shut, len(seeds))
+
+
+def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> list[Condition]:
+    """The declared claims.
+
+    Args:
+        groups: arm -> `trained` agents.
+        shut: the same of `trained_shut`.
+        n: seeds that are declared.
+    """
+    ours, first = groups[ADVERSARIAL], groups[FIRST]
+    controls = {arm: groups[arm].scores(BROKEN, REWARD) for arm in EQUAL}
+    known = [arm for arm, scores in controls.items() if len(scores)]
+    best = max(known, key=lambda arm: controls[arm].mean(), default=EQUAL[0])
+    able = int((ours.scores(TRAINING, REWARD) >= COMPETENT).sum())
+    are_there = all(len(groups[arm].verdicts) == n for arm in EQUAL)
+    return [
+        _differs(f"adversarial labels do more than the best of equal ones ({best})",
+                 [(ours, groups[best], True)], n, are_there),
+        count_condition("their agents are competent in training, 8 of 10", able,
+                        len(ours.verdicts), n, able >= SHARE_COMPETENT * n),
+        _differs("labels outside of training are needed: A1 does more than none, A2 does not",
+                 [(ours, first, True), (groups["A2_adversarial"], first, False)], n),
+        _differs("pseudo-inputs inside the ball do no more than none",
+                 [(groups[arm], first, False) for arm in ("pseudo_penalised", "A2_realised")], n),
+        _differs("trained with the planter shut, arms do not differ",
+                 [(shut[a], shut[b], False) for a, b in combinations(HEADLINE, 2)], n),
+    ]  # fmt: skip
+
+
+def _differs(
+    text: str, pairs: Sequence[tuple[Group, Group, bool]], n: int, are_there: bool = True
+) -> Condition:
+    """Whether differences lie above 0 where the last of a pair says so, and else hold 0."""
+    shifts = [paired(a, b) for a, b, _ in pairs]
+    found = [_interval(one) for one in shifts]
+    if not are_there or any(len(one) < n for one in shifts):
+        return Condition(text, "; ".join(filter(None, map(shown, found))), None)
+    holds = [
+        one is not None and (one.low > 0 if above else one.low <= 0 <= one.high)
+        for one, (*_, above) in zip(found, pairs, strict=True)
+    ]
+    return Condition(text, "; ".join(map(shown, found)), all(holds))
 
 
 def _interval(values: np.ndarray) -> Interval | None:
