@@ -61,14 +61,14 @@ def plot(rooms: Sequence[Found], out: Path) -> Path:
 
 
 def sheet(rooms: Sequence[Found], out: Path) -> Path:
-    """Draw the first rooms from above with their planters open, with number and verdict."""
+    """Draw the first rooms from above with their planters open, with number and verdicts."""
     shown = rooms[:SHOWN]
     width, height = FRAME
     lines = -(-len(shown) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * width, lines * height), "white")
     for place, one in enumerate(shown):
         picture = Image.fromarray(_frame(one))
-        text = f"{one.seed}  {one.word()}"
+        text = f"{one.seed}  {' / '.join(one.word(twin) for twin in TWINS)}"
         pen = ImageDraw.Draw(picture)
         pen.rectangle((0, 0, pen.textlength(text) + 8, 14), fill="white")
         pen.text((4, 2), text, fill="black")
