@@ -10,7 +10,7 @@ from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.inference.infer import OBJECTIVES, SCENES
-from sandbox_envs.eval.inference.menu import ITEMS, decisions
+from sandbox_envs.eval.inference.menu import ITEMS, Decisions, decisions
 from sandbox_envs.eval.zero_shot import skills
 from sandbox_envs.eval.zero_shot.skills import (
     LAMPS,
@@ -83,11 +83,16 @@ def test_planted_goals_are_seen_in_what_they_choose(sweep: Sweep) -> None:
     assert sweep.judge(first_place).place_share == 1
 
 
+@pytest.fixture(scope="module")
+def moments() -> list[Decisions]:
+    return decisions(load_scene("sweep/planter_dirt"), OBJECTIVES, 4)
+
+
 @pytest.mark.parametrize("moment", [0, 1])
-def test_states_are_told_in_figures(moment: int) -> None:
+def test_states_are_told_in_figures(moments: list[Decisions], moment: int) -> None:
     """Each piece is counted once, where it is, and the nearest is as far as it is told."""
     assert SWEEP.keys() == set(ITEMS)
-    part = decisions(load_scene("sweep/planter_dirt"), OBJECTIVES, 4)[moment]
+    part = moments[moment]
     envs = SandboxVectorEnv(part.scene, 4, autoreset_mode="Disabled")
     envs.set_state(part.start)
     view = envs.state_view()
