@@ -154,3 +154,8 @@ def later(game: Game, number: int) -> Situation:
     for _ in range(int(rng.integers(1, game.decisions))):
         one = one.after(int(rng.integers(len(game.options))), 100 * number + 99)
     return one
+
+
+def compared(games: Sequence[Game]) -> list[Situation]:
+    """Two decisions of each game, one after the other, in which players are compared."""
+    return [one for i, game in enumerate(games) for one in (start(game, i), later(game, i))]

@@ -27,7 +27,7 @@ from scipy.special import log_softmax, logsumexp
 from sandbox_envs.eval.inference.choice import angle, fit
 from sandbox_envs.eval.judging.statistics import Interval, grouped_mean, percentile_interval
 from sandbox_envs.eval.zero_shot import players
-from sandbox_envs.eval.zero_shot.asking import later, start
+from sandbox_envs.eval.zero_shot.asking import compared
 from sandbox_envs.eval.zero_shot.encode import Question, Situation, question, surface
 from sandbox_envs.eval.zero_shot.objectives import OBJECTIVES, SCALE, pay_of
 from sandbox_envs.eval.zero_shot.rules import Game
@@ -116,8 +116,7 @@ class Bank:
     """
 
     def __init__(self, games: Sequence[Game]) -> None:
-        pairs = [(start(game, i), later(game, i)) for i, game in enumerate(games)]
-        self.situations: list[Situation] = [one for pair in pairs for one in pair]
+        self.situations = compared(games)
         self.games = np.repeat(np.arange(len(games)), 2)
         self.options = len(games[0].options)
         self.directions = _sphere(DIRECTIONS)

@@ -118,14 +118,12 @@ def question(
     tell = TELLERS[encoding]
     texts = [tell.option(game.options[i], nouns) for i in shown.order]
     by_label = scoring == "label"
-    marks = shown.labels if by_label else [tell.bullet] * len(texts)
-    lines = [tell.line(mark, text) for mark, text in zip(marks, texts, strict=True)]
     last = None
     if situation.last is not None:
         last = tell.option(game.options[situation.last], nouns)
     return Question(
         rules=tell.rules(situation, nouns, last, aim),
-        menu="\n".join([tell.ask, *lines, tell.end[by_label]]),
+        menu=tell.menu(shown, texts, by_label),
         answers=tuple(shown.labels if by_label else texts),
         options=shown.order,
         by_label=by_label,
@@ -159,6 +157,12 @@ class Prose:
     def line(self, mark: str, text: str) -> str:
         """A line of the menu."""
         return f"{mark} {text}" if mark == self.bullet else f"{mark}: {text}"
+
+    def menu(self, shown: Surface, texts: Sequence[str], by_label: bool) -> str:
+        """The menu of options with these texts, in its order, and the beginning of the answer."""
+        marks = shown.labels if by_label else [self.bullet] * len(texts)
+        lines = [self.line(mark, text) for mark, text in zip(marks, texts, strict=True)]
+        return "\n".join([self.ask, *lines, self.end[by_label]])
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
         """What is told before the menu."""

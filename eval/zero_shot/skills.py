@@ -15,11 +15,11 @@ import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.inference.infer import GOALS, SCENES, Bank
-from sandbox_envs.eval.inference.menu import DEPTHS, ITEMS, KINDS, Decisions
+from sandbox_envs.eval.inference.menu import DEPTHS, KINDS, Decisions
 from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean, grouped_mean
 from sandbox_envs.eval.zero_shot.asking import Choices, choose_each
 from sandbox_envs.eval.zero_shot.coherence import CONFIDENCE, RESAMPLES
-from sandbox_envs.eval.zero_shot.encode import Text
+from sandbox_envs.eval.zero_shot.encode import Prose, Surface, Text
 from sandbox_envs.menu import MenuVectorEnv
 from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.skills import skills_named
@@ -55,19 +55,13 @@ def orders(
     last: tuple[int, float] | None = None,
 ) -> list[SkillText]:
     """A menu in all its cyclic orders, from an order that is drawn; the labels stay in place."""
-    rng = np.random.default_rng((ORDERS, number))
-    order, n = rng.permutation(len(skills)), len(skills)
-    labels = rng.permutation(LETTERS[:n]).tolist()
-    found = []
-    for by in range(n):
-        options = tuple(int(i) for i in np.roll(order, -by))
-        texts = [skills[i] for i in options]
-        by_label = scoring == "label"
-        marks = [f"{label}:" for label in labels] if by_label else ["-"] * n
-        lines = [f"{mark} {text}" for mark, text in zip(marks, texts, strict=True)]
-        menu = "\n".join(["Choose one:", *lines, "Answer:" if by_label else "I choose to"])
-        answers = tuple(labels if by_label else texts)
-        found.append(SkillText(rules, menu, answers, options, by_label, number, gains, last))
+    rng, n, by_label = np.random.default_rng((ORDERS, number)), len(skills), scoring == "label"
+    order = tuple(rng.permutation(n).tolist())
+    first, found = Surface(order, tuple(rng.permutation(LETTERS[:n]).tolist())), []
+    for shown in map(first.turned, range(n)):
+        texts = tuple(skills[i] for i in shown.order)
+        menu, answers = Prose().menu(shown, texts, by_label), shown.labels if by_label else texts
+        found.append(SkillText(rules, menu, answers, shown.order, by_label, number, gains, last))
     return found
 
 
@@ -89,6 +83,14 @@ def _next(last: tuple[int, float] | None) -> int:
         return 0
     option, paid = last
     return option if paid > 0 else 1 - option if option < 2 else 0
+
+
+def likes(text: str) -> Player:
+    """Takes the option with this text, and reads nothing else."""
+    return lambda asked: [
+        np.array([8.0 * line.endswith(text) for line in one.menu.splitlines()[1:-1]])
+        for one in asked
+    ]
 
 
 def first_place(asked: Sequence[SkillText]) -> list[np.ndarray]:
@@ -302,7 +304,7 @@ class Sweep:
     planted: Mapping[str, Player] = {
         "most cleanliness": most("cleanliness"),
         "fullest pan": most("dustpan"),
-        "always the pan": lambda asked: [_is_option(one, "script dustpan") for one in asked],
+        "always the pan": likes(SWEEP["script dustpan"]),
         "first place": first_place,
         "random": at_random(1),
     }
@@ -359,11 +361,6 @@ def _sweep_rules(state: str, aim: bool) -> str:
         "dirtier. "
         f"{state} You choose what the robot does for the next {max(DEPTHS):g} seconds.{wanted}\n"
     )
-
-
-def _is_option(one: SkillText, item: str) -> np.ndarray:
-    """(answers,) 8 for an item of the menu, 0 for the others."""
-    return np.array([8.0 * (ITEMS[i] == item) for i in one.options])
 
 
 def _told(part: Decisions) -> list[str]:

@@ -19,7 +19,7 @@ from sandbox_envs.eval.experiments.estimates import (
 from sandbox_envs.eval.experiments.zero_shot.arms import GROUPS, PREDICTED, REINFORCED, Planted
 from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
 from sandbox_envs.eval.judging.statistics import Interval
-from sandbox_envs.eval.zero_shot.asking import later, start
+from sandbox_envs.eval.zero_shot.asking import compared
 from sandbox_envs.eval.zero_shot.encode import ENCODINGS
 from sandbox_envs.eval.zero_shot.rules import UNSEEN, games
 from sandbox_envs.files import read_json
@@ -123,9 +123,7 @@ def _errors(one: Json) -> tuple[float | None, ...]:
 @cache
 def _decisions(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(decisions, options) points that each loses, and the state that it leads to."""
-    situations = [
-        one for i, game in enumerate(games(n, seed)) for one in (start(game, i), later(game, i))
-    ]
+    situations = compared(games(n, seed))
     values = np.array(
         [
             one.game.option_values(np.array(one.game.pay, float), one.state, one.left, one.left)
