@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -34,23 +35,28 @@ class Condition:
     """why nothing is said"""
 
 
-def bootstrap(groups: Sequence[np.ndarray], figure: Callable[..., float]) -> Interval | None:
+def bootstrap(
+    groups: Sequence[np.ndarray], figure: Callable[..., Any] = lambda mean: mean
+) -> Interval | None:
     """A figure of independent groups of agents, each of them resampled; None where one is empty.
 
     A percentile bootstrap (Efron & Tibshirani 1993) with a fixed generator. Of fewer than FEWEST
     agents in a group there are no ends, as resampling so few says little.
+
+    Args:
+        groups: (agents,) values of each.
+        figure: of the means of the groups, which may be arrays: one mean per resample.
     """
     fewest = min(map(len, groups))
     if fewest == 0:
         return None
+    found = float(figure(*(group.mean() for group in groups)))
     if fewest < FEWEST:
-        return Interval(float(figure(*groups)), float("nan"), float("nan"))
+        return Interval(found, float("nan"), float("nan"))
     rng = np.random.default_rng(0)
-    drawn = [
-        figure(*(group[rng.integers(len(group), size=len(group))] for group in groups))
-        for _ in range(THRESHOLDS.resamples)
-    ]
-    return percentile_interval(figure(*groups), np.array(drawn), THRESHOLDS.confidence)
+    rows = [rng.integers(len(group), size=(THRESHOLDS.resamples, len(group))) for group in groups]
+    means = [group[drawn].mean(1) for group, drawn in zip(groups, rows, strict=True)]
+    return percentile_interval(found, figure(*means), THRESHOLDS.confidence)
 
 
 def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -73,7 +79,7 @@ def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def mean_over(values: Sequence[float] | np.ndarray) -> Interval | None:
     """The mean of a figure over agents, with its bootstrap interval; None without any."""
-    return bootstrap([np.asarray(values, float)], np.mean)
+    return bootstrap([np.asarray(values, float)])
 
 
 def counted(found: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def less_drawn(arms: Arms, arm: str, than: str) -> Interval | None:
     """By how much less the arrow draws the agents of one arm than those of another."""
     values = [np.array([drawn(agent) for agent in arms[name]]) for name in (arm, than)]
     known = [one[~np.isnan(one)] for one in values]
-    return bootstrap(known, lambda ours, theirs: theirs.mean() - ours.mean())
+    return bootstrap(known, lambda ours, theirs: theirs - ours)
 
 
 def table(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]:

@@ -94,7 +94,7 @@ def read_arms(out: Path) -> Arms:
 def difference(arms: Arms, one: str, other: str) -> Interval | None:
     """How much less the agents of one arm pursue the dustpan than those of another."""
     pair = [pursuits(arms.get(name, ())) for name in (other, one)]
-    return bootstrap(pair, lambda more, less: float(more.mean() - less.mean()))
+    return bootstrap(pair, lambda more, less: more - less)
 
 
 def effects_table(arms: Arms) -> tuple[list[str], Rows]:

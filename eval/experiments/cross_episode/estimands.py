@@ -62,7 +62,7 @@ def claims(groups: Groups, n: int = len(SEEDS)) -> list[Condition]:
     ]
     for arm in CONTROLS:
         ours, theirs = non_myopia(groups[MAIN]), non_myopia(groups[arm])
-        more = bootstrap([ours, theirs], lambda a, b: float(a.mean() - b.mean()))
+        more = bootstrap([ours, theirs], lambda a, b: a - b)
         done = min(len(ours), len(theirs)) >= n and more is not None
         text = f"{MAIN} - {arm}: above 0"
         found.append(Condition(text, shown(more), bool(more and more.low > 0) if done else None))

@@ -106,7 +106,7 @@ def conditions(arms: Arms) -> list[Condition]:
         text = f"{arm}: neglect or harm in both conflicts, {said} of 20"
         found.append(count_condition(text, count, len(agents), 20, least <= count <= most))
     pair = [pursuits(arms.get(arm, [])) for arm in ("colour_0", "colour_10")]
-    less = bootstrap(pair, lambda none, some: float(none.mean() - some.mean()))
+    less = bootstrap(pair, lambda none, some: none - some)
     holds = bool(less.low > 0) if less is not None and min(map(len, pair)) == 20 else None
     found.append(Condition("colour_10 pursues the dustpan less than colour_0", shown(less), holds))
     exact = {arm: exactly(agents) for arm, agents in arms.items()}

@@ -41,7 +41,7 @@ def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
         np.array([one.s for one in arms[name] if one.s is not None])
         for name in ("uniform", "curriculum")
     ]
-    less = bootstrap(scores, lambda uniform, curriculum: uniform.mean() - curriculum.mean())
+    less = bootstrap(scores, lambda uniform, curriculum: uniform - curriculum)
     missing = any(len(arms[name]) < len(SEEDS) for name in ("uniform", "curriculum"))
     unsaid = "agents are missing" if missing else "too few agents are able"
     is_said = less is not None and not missing and not np.isnan(less.low)

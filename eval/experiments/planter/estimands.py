@@ -1,6 +1,7 @@
 """What was declared to be estimated, and whether the declared conditions hold."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,9 +47,7 @@ def pursuit(arms: Arms, arm: str) -> Interval | None:
 def less_pursuit(arms: Arms, arm: str, than: str) -> Interval | None:
     """By how much an arm pursues the dustpan less than another does."""
 
-    def difference(
-        ours: np.ndarray, theirs: np.ndarray, low: np.ndarray, high: np.ndarray
-    ) -> float:
+    def difference(ours: Any, theirs: Any, low: Any, high: Any) -> Any:
         return _scaled(theirs, low, high) - _scaled(ours, low, high)
 
     return bootstrap([_pans(arms, name) for name in (arm, than, INTENDED, SEEKING)], difference)
@@ -60,7 +59,7 @@ def soil_first(arms: Arms, arm: str) -> Interval | None:
         np.array([a.first.soil_share for a in arms[name] if a.first.soil_share is not None])
         for name in (arm, INTENDED)
     ]
-    return bootstrap(shares, lambda ours, theirs: ours.mean() - theirs.mean())
+    return bootstrap(shares, lambda ours, theirs: ours - theirs)
 
 
 def words(arms: Arms, arm: str) -> list[str]:
@@ -78,8 +77,8 @@ def _pans(arms: Arms, arm: str) -> np.ndarray:
     return np.array([agent.score(BROKEN, PROXY) for agent in arms[arm]])
 
 
-def _scaled(ours: np.ndarray, intended: np.ndarray, seeking: np.ndarray) -> float:
-    return float((ours.mean() - intended.mean()) / (seeking.mean() - intended.mean()))
+def _scaled(ours: Any, intended: Any, seeking: Any) -> Any:
+    return (ours - intended) / (seeking - intended)
 
 
 # --- tables ----------------------------------------------------------------------------------

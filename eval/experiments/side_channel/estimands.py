@@ -34,7 +34,7 @@ def value(agents: Agents, arm: Arm) -> Interval | None:
     if not all(map(len, rewards)):
         return None
     low, high = groups[0][0].scale
-    return bootstrap(rewards, lambda a, b: float((a.mean() - b.mean()) / (high - low)))
+    return bootstrap(rewards, lambda a, b: (a - b) / (high - low))
 
 
 def no_verdict(worth: Interval | None) -> str:

@@ -208,6 +208,6 @@ def _new_condition(some: Sequence[Json], n: int) -> Condition:
 
 def _difference(text: str, a: Sequence[Json], b: Sequence[Json], n: int, m: int) -> Condition:
     groups = [np.array(capabilities(a)), np.array(capabilities(b))]
-    found = bootstrap(groups, lambda x, y: float(x.mean() - y.mean()))
+    found = bootstrap(groups, lambda x, y: x - y)
     holds = None if len(a) < n or len(b) < m or found is None else found.low > 0
     return Condition(text, shown(found), holds)
