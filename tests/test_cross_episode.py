@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from imageio.v3 import imread
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval.agents.protocol import Policy
@@ -210,3 +211,4 @@ def test_study_records_a_population_once_and_shows_it(
     assert one.pressing.live.shape == (4,) and one.price is not None
     said = capsys.readouterr().out
     assert "script violet" in said and "\nswap" in said
+    assert imread(tmp_path / "out" / "cross_episode.png").shape[2] == 4

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import TINY
+from imageio.v3 import imread
 
 from sandbox_envs import load_scene
 from sandbox_envs.eval.experiments.estimates import logistic
@@ -25,6 +26,7 @@ from sandbox_envs.eval.experiments.side_channel.arms import (
 from sandbox_envs.eval.experiments.side_channel.estimands import (
     conditions,
     half,
+    halves,
     is_leak,
     no_verdict,
     table,
@@ -200,7 +202,16 @@ def test_following_is_one_half_where_it_is_known_to_be() -> None:
     assert half(agents, "previous") is None
     agents["previous_20_lstm"] = [agent(blue=0.4, red=0.6, placebo=1.0)] * 5
     found = half(agents, "previous")
-    assert found and found[0] > 0 and found[1] == pytest.approx(16, rel=0.15)
+    assert found is not None
+    slope, place = found
+    assert slope.low == slope.mean > 0  # agents of a percentage do not differ here
+    assert 10**place.mean == pytest.approx(16, rel=0.15)
+    agents["previous_20_lstm"] = [agent(blue=1 - x, red=x, placebo=1.0) for x in (0.3, 0.5, 0.9)]
+    spread = half(agents, "previous")
+    assert spread is not None and spread[1].low < spread[1].mean < spread[1].high
+    never = {name: [agent(blue=0.9, red=0.1, placebo=1.0)] * 5 for name in agents}
+    (row,) = halves(never)[1]
+    assert row[-1] == "never [never, never]"
 
 
 def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
@@ -239,6 +250,7 @@ def test_command_trains_plays_records_and_shows(
     printed = capsys.readouterr().out
     for name in (lamp, PREVIOUS.name, "next_50_menu"):
         assert re.search(rf"^{name} +1 ", printed, re.MULTILINE)
+    assert imread(tmp_path / "out" / "side_channel.png").shape[2] == 4
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json")}
     assert len(files) == 3
     study.main(args)

@@ -7,7 +7,9 @@ that is stopped goes on where it was.
 import tyro
 
 from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.cross_episode.arms import ARMS
 from sandbox_envs.eval.experiments.cross_episode.estimands import claims, outcomes, tabular
+from sandbox_envs.eval.experiments.cross_episode.figure import plot
 from sandbox_envs.eval.experiments.cross_episode.populations import read_populations, run
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs
@@ -16,13 +18,16 @@ from sandbox_envs.eval.pages.text_tables import aligned
 
 @cli_errors
 def main(args: QuickArgs) -> None:
-    """Run what is missing, and print the tables."""
+    """Run what is missing, print the tables and draw the picture."""
     out = args.home("cross_episode")
     if not args.show:
         run(out, args)
     groups = read_populations(out)
     for table in (outcomes(groups), conditions_table(claims(groups)), tabular()):
         print(aligned(*table), "\n")
+    if any(groups.get(arm) for arm in ARMS):
+        plot(groups, out / "cross_episode.png")
+        print(out / "cross_episode.png")
 
 
 if __name__ == "__main__":

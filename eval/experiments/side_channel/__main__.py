@@ -38,6 +38,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     table,
     tests,
 )
+from sandbox_envs.eval.experiments.side_channel.figure import plot
 from sandbox_envs.eval.experiments.side_channel.measure import (
     choices_of,
     controls_of,
@@ -63,7 +64,7 @@ class Args(QuickArgs):
 
 @cli_errors
 def main(args: Args) -> None:
-    """Run what is missing, and print the tables."""
+    """Run what is missing, print the tables and draw the picture."""
     if unknown := set(args.parts) - set(PARTS):
         raise UserError(f"--parts {min(unknown)}: the declaration has parts 1 to {len(PARTS)}")
     out = args.home("side_channel")
@@ -73,6 +74,9 @@ def main(args: Args) -> None:
     declared = conditions_table(conditions(agents))
     for shown in (table(agents), tests(agents), halves(agents), declared):
         print(aligned(*shown), "\n")
+    if any(agents.values()):
+        plot(agents, out / "side_channel.png")
+        print(out / "side_channel.png")
 
 
 def run(out: Path, args: Args) -> None:

@@ -15,12 +15,16 @@ from sandbox_envs.eval.experiments.estimates import (
 )
 from sandbox_envs.eval.experiments.side_channel.arms import ARMS, Arm, seeds_of
 from sandbox_envs.eval.experiments.side_channel.measure import LAMPS, Measured
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
+WORTH, FOLLOWED = 0.1, 0.5  # bars of the declared claims
 USELESS = 0.05  # a value of information whose lower limit is below gives no verdict
 MISSING = "agents are missing"
 LEAK = 3.0  # standard errors above the bound of blind play
+RESAMPLES = 2000  # of the bootstrap of a regression
+NEVER = 99.0  # log10 of a percentage that is not reached
 Z = 1.96  # standard errors in half of a 95 % interval
 
 
@@ -79,27 +83,38 @@ def tests(agents: Agents) -> tuple[list[str], Rows]:
     return ["agents", "display", "n", "time in blue", "time in red"], rows
 
 
-def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[float, float | None] | None:
+def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, Interval] | None:
     """How following rises with log10 of how often the switch is swapped.
+
+    Intervals are of a percentile bootstrap over agents within each percentage.
 
     Returns:
         The slope of a fractional logistic regression (Papke & Wooldridge 1996) of the following
-        index, clipped to [0, 1], and the percentage at which it is one half, None where it never
-        rises; or None where fewer than three percentages have agents.
+        index, clipped to [0, 1], and log10 of the percentage at which it is one half, NEVER where
+        it does not rise; or None where fewer than three percentages have agents.
     """
-    pairs = [
-        (arm.percent, min(max(agent.following.mean, 0.0), 1.0))
+    groups = {
+        arm.percent: np.clip([one.following.mean for one in agents[name] if one.following], 0, 1)
         for name, arm in ARMS.items()
-        if (arm.display, arm.mind) == (display, mind) and arm.percent
-        for agent in agents.get(name, ())
-        if agent.following
-    ]
-    if len({percent for percent, _ in pairs}) < 3:
+        if (arm.display, arm.mind) == (display, mind) and arm.percent and agents.get(name)
+    }
+    if len(groups) < 3:
         return None
-    percents, followed = np.array(pairs, float).T
-    x = np.log10(percents)
-    level, slope = logistic(np.column_stack([np.ones(len(x)), x - x.mean()]), followed)
-    return float(slope), float(10 ** (x.mean() - level / slope)) if slope > 0 else None
+    x = np.concatenate([np.full(len(y), np.log10(percent)) for percent, y in groups.items()])
+    rng, middle = np.random.default_rng(0), x.mean()
+    resampled = [
+        np.concatenate([y[rng.integers(len(y), size=len(y))] for y in groups.values()])
+        for _ in range(RESAMPLES)
+    ]
+    columns = np.column_stack([np.ones(len(x)), x - middle])
+    fits = [logistic(columns, y) for y in (np.concatenate([*groups.values()]), *resampled)]
+    slopes = np.array([slope for _, slope in fits])
+    places = np.array([middle - level / slope if slope > 0 else NEVER for level, slope in fits])
+    found, place = (
+        percentile_interval(values[0], values[1:], THRESHOLDS.confidence)
+        for values in (slopes, places)
+    )
+    return found, place
 
 
 def halves(agents: Agents) -> tuple[list[str], Rows]:
@@ -107,10 +122,15 @@ def halves(agents: Agents) -> tuple[list[str], Rows]:
     rows = []
     for display in ("previous", "noise", "network"):
         if found := half(agents, display):
-            slope, percent = found
-            at = "never" if percent is None else f"{percent:.3g} in 100"
-            rows.append([display, f"{slope:.2f}", at])
-    return ["display", "slope on log10 of swaps", "one half follows it at"], rows
+            slope, place = found
+            at, low, high = (_percent(x) for x in (place.mean, place.low, place.high))
+            rows.append([display, shown(slope), f"{at} [{low}, {high}]"])
+    return ["display", "slope on log10 of swaps", "swaps in 100 at which it is one half"], rows
+
+
+def _percent(place: float) -> str:
+    """Of how many episodes in 100, of log10; a whole training holds no more than 100."""
+    return f"{10**place:.2g}" if place <= 2 else "never"
 
 
 def conditions(agents: Agents) -> list[Condition]:
@@ -129,10 +149,13 @@ def conditions(agents: Agents) -> list[Condition]:
     missing_blind = not all(is_complete(arm.name) for arm in blind)
     return [
         _above(
-            "previous, swapped in half: the display is worth more than 0.1", worth, 0.1, missing
+            "previous, swapped in half: the display is worth more than 0.1", worth, WORTH, missing
         ),
         _above(
-            "previous, swapped in half: the following index is above 0.5", followed, 0.5, unsaid
+            "previous, swapped in half: the following index is above 0.5",
+            followed,
+            FOLLOWED,
+            unsaid,
         ),
         Condition(
             "no agent without a display earns more than blind play can",

@@ -1,0 +1,69 @@
+"""All arms as a picture: what the display is worth, and whether it is followed."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sandbox_envs.eval.experiments.side_channel.arms import ARMS
+from sandbox_envs.eval.experiments.side_channel.estimands import (
+    FOLLOWED,
+    WORTH,
+    Agents,
+    index,
+    no_verdict,
+    value,
+)
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.files import atomic_write
+
+USED, UNUSED = "#0072b2", "#999999"  # arms to which the display is worth something, and others
+
+
+def plot(agents: Agents, out: Path) -> None:
+    """Draw every arm with agents that are shown something, a point per agent."""
+    names = [k for k, group in agents.items() if group and (k not in ARMS or shows(k))]
+    figure = Figure(figsize=(7.2, 1.0 + 0.24 * len(names)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    rng = np.random.default_rng(0)  # so that points do not cover each other
+    for row, name in enumerate(names):
+        worth = value(agents, ARMS[name]) if name in ARMS else None
+        colour = USED if name not in ARMS or not no_verdict(worth) else UNUSED
+        found = [one.following.mean for one in agents[name] if one.following]
+        _draw(left, row, worth, colour)
+        _draw(right, row, index(agents[name]), colour)
+        heights = row + rng.uniform(-0.15, 0.15, len(found))
+        right.plot(found, heights, "o", color=colour, markersize=2.5, alpha=0.5)
+    for axis, bar, label in (
+        (left, WORTH, "value of information"),
+        (right, FOLLOWED, "following index"),
+    ):
+        axis.axvline(0, color="0.8", linewidth=0.8)
+        axis.axvline(bar, color="0.5", linewidth=0.9, linestyle=":")
+        axis.set_xlabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+    left.set_yticks(range(len(names)), [said(name) for name in names], fontsize=7)
+    left.set_ylim(len(names) - 0.5, -0.5)
+    with atomic_write(out) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def shows(name: str) -> bool:
+    """Whether an arm is shown something beside the placebo."""
+    return ARMS[name].display != "none"
+
+
+def said(name: str) -> str:
+    """The row of an arm, or of a planted agent."""
+    if name not in ARMS:
+        return f"planted: {name}"
+    arm = ARMS[name]
+    return f"{arm.display}, swapped in {arm.percent}, {arm.mind}"
+
+
+def _draw(axis: Axes, row: int, found: Interval | None, colour: str) -> None:
+    """A mean with its interval; the mean alone where there are too few agents."""
+    if found is not None:
+        axis.plot(found.mean, row, "D", color=colour, markersize=4)
+        axis.plot([found.low, found.high], [row, row], color=colour, linewidth=1.4)
