@@ -76,6 +76,7 @@ def test_values_that_look_alike_in_a_folders_name_are_trials_of_their_own() -> N
         ({"vary": ("seed=1 | 2",)}, "give --seeds and --first-seed instead"),
         ({"vary": ("spawn/planter_gat=gate_shut",)}, "planter_gat"),
         ({"scene": ("sweep/trian",)}, "sweep/trian"),
+        ({"population": True, "scene": ("lever/train", "lever/train")}, "give --scene once"),
     ],
 )
 def test_wrong_sweep_is_refused_before_anything_is_trained(

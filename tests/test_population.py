@@ -1,6 +1,7 @@
 """Populations: who learns from what, who is copied, and that a stopped one goes on exactly."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from conftest import WriteScene
 from safetensors.torch import load_file
 
 from sandbox_envs import SandboxVectorEnv, UserError
-from sandbox_envs.train import population
-from sandbox_envs.train.jobs import run_jobs
+from sandbox_envs.train import population, sweep
+from sandbox_envs.train.jobs import find_run, is_finished, run_jobs
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.population import (
     CHANGES,
@@ -91,6 +92,23 @@ def test_command_trains_and_its_members_and_price_splits_can_be_read(
     assert equal(load_file(run / "policy.safetensors"), members(run)[best])
     actions, _ = load_policy(run / "members" / "3")(np.zeros((2, 3), np.float32))
     assert np.isfinite(actions).all()
+
+
+def test_grid_of_populations_is_trained_by_one_command(path: Path, tmp_path: Path) -> None:
+    """What varies may be an argument of the population or of its members."""
+    given = {**SMALL, "total_timesteps": GENERATION}
+    values = [f"{name}={value}" for name, value in given.items() if name != "argument"]
+    varied = [*values, *SMALL["argument"], "copy=both | none"]
+    flags = ["--population", "--trainer=ppo_mlp", f"--scene={path}", "--seeds=1", "--workers=1"]
+    flags += [f"--vary={text}" for text in varied]
+    done = run_command(sweep.__file__, *flags, "--local", f"--run-dir={tmp_path / 'runs'}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 trials, 0 of them finished")
+    for copied in ("both", "none"):
+        assert re.search(rf"^population of ppo_mlp, copy={copied} +1 of 1 ", done.stdout, re.M)
+        job = PopulationJob("", "ppo_mlp", {**given, "scene": str(path), "copy": copied})
+        run = find_run(job, tmp_path / "runs")
+        assert run is not None and is_finished(run) and exploits(run)
 
 
 @pytest.mark.parametrize("trainer_name", ["ppo_mlp", "ppo_lstm"])

@@ -1,8 +1,7 @@
 """Jobs as trials of Ray Tune, which only says where and when each one runs.
 
-Trials are subprocesses of the trainer's command line, so that workers import neither torch nor a
-trainer, and a crash is one trial's. Results are run folders; nothing is read from Ray's own
-records, which are thrown away.
+Trials are subprocesses of the trainer's command line, so that a crash is one trial's. Results are
+run folders; nothing is read from Ray's own records, which are thrown away.
 """
 
 import os
@@ -19,6 +18,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.stopping import sigterm_as_interrupt
 from sandbox_envs.train.jobs import Job, TrainingProcess
 from sandbox_envs.train.metrics import logged_steps
+from sandbox_envs.train.population import PopulationJob
 
 # What is said of each trial when it ends: the reason if it failed, else None.
 Report = Callable[[Job, str | None], None]
@@ -43,7 +43,8 @@ def trial(config: Mapping[str, Any]) -> dict[str, Any]:
         "reason": why it failed, "" if it did not.
     """
     about = config["job"]
-    job = Job(about["name"], about["trainer"], about["arguments"])
+    kind = PopulationJob if about["population"] else Job
+    job = kind(about["name"], about["trainer"], about["arguments"])
     try:
         training = TrainingProcess(job, Path(about["folder"]))
         try:
@@ -143,6 +144,7 @@ def _check_answers(address: str | None) -> None:
 def _config(job: Job, folder: Path) -> dict[str, Any]:
     return {
         "name": job.name,
+        "population": isinstance(job, PopulationJob),
         "trainer": job.trainer,
         "arguments": dict(job.args),
         "folder": str(folder),

@@ -4,6 +4,8 @@
         --vary "spawn/planter_gate=gate_shut | gate_shut 0.97, gate_open 0.03"
     python train/sweep.py --seeds 20 --address auto     on the cluster that this machine is part of
     python train/sweep.py --seeds 20 --local            without Ray
+    python train/sweep.py --population --trainer ppo_mlp --scene lever/train \
+        --vary "copy=both | none"                       populations (train/population.py)
 
 A trial is the trainer's own command in a process of its own, and its result is an ordinary run
 folder. What is finished is known from these folders alone: a sweep that was stopped or killed goes
@@ -34,6 +36,7 @@ from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.jobs import Job, as_completed, find_run, is_finished, is_trained
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.on_ray import Report, train_on_ray
+from sandbox_envs.train.population import PopulationJob
 from sandbox_envs.train.run_files import is_file
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args, typed
 
@@ -44,15 +47,18 @@ class Args:
 
     trainer: tuple[str, ...] = (DEFAULT_TRAINER,)
     """the trainers, by name"""
+    population: bool = False
+    """train populations of agents of these trainers: a trial is one population"""
     seeds: int = 5
-    """agents of each combination"""
+    """trials of each combination"""
     first_seed: int = 1
     """their first seed; the others follow it"""
     scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """a scene's name or file, as trainers take it"""
     vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE | VALUE | ..., of a trainers' argument such as total_timesteps, or of a text or
-    numeric of the scene; a single VALUE holds for all"""
+    """NAME=VALUE | VALUE | ..., of an argument such as total_timesteps, which may be that of a
+    population or of its members, or of a text or numeric of the scene; a single VALUE holds for
+    all"""
     local: bool = False
     """train on this machine without Ray"""
     workers: int = os.cpu_count() or 1
@@ -105,7 +111,9 @@ def arms_of(args: Args) -> list[Arm]:
         UserError: a trainer, an argument, a scene or a text is unknown or wrong.
     """
     scenes = tuple(str(Path(name).resolve()) if is_file(name) else name for name in args.scene)
-    given = {"scene": scenes} if scenes else {}
+    if args.population and len(scenes) > 1:
+        raise UserError("--population: it is trained on one scene; give --scene once")
+    given = {"scene": scenes[0] if args.population else scenes} if scenes else {}
     choices = [_choices(text) for text in args.vary]
     shown = {pairs[0][0] for pairs in choices if len(pairs) > 1}
     arms = [
@@ -143,8 +151,10 @@ def _arm(
     args: Args,
 ) -> Arm:
     """The trials of one trainer with one value of all that varies."""
-    defaults, arguments = trainer_args(trainer), {**given}
+    kind = PopulationJob if args.population else Job
+    defaults, arguments = kind("", trainer).arguments, {**given}
     own = {field.name for field in fields(defaults)}
+    of_members = {field.name for field in fields(trainer_args(trainer))} - own
     for name, value in pairs:
         key = name.replace("-", "_")
         if key == "seed":
@@ -152,16 +162,18 @@ def _arm(
         if key in own:
             arguments[key] = typed(f"--vary {name}", value, getattr(defaults, key))
         else:
-            arguments["set"] = (*arguments.get("set", ()), f"{name}={value}")
+            where = "argument" if key in of_members else "set"
+            arguments[where] = (*arguments.get(where, ()), f"{name}={value}")
     values = [f"{name}={value}" for name, value in pairs if name in shown]
-    label = re.sub(r"[^\w.]+", "-", " ".join([trainer, *values])).strip("-")
+    who = f"population of {trainer}" if args.population else trainer
+    label = re.sub(r"[^\w.]+", "-", " ".join([who, *values])).strip("-")
     jobs = []
     for seed in range(args.first_seed, args.first_seed + args.seeds):
-        job = Job(f"{label}-s{seed}"[-200:], trainer, {**arguments, "seed": seed})
+        job = kind(f"{label}-s{seed}"[-200:], trainer, {**arguments, "seed": seed})
         check_ranges(job.arguments)
         jobs.append(job)
     assert jobs[0].identity  # which loads its scenes, so that a wrong one is said before training
-    return Arm(", ".join([trainer, *values]), tuple(jobs))
+    return Arm(", ".join([who, *values]), tuple(jobs))
 
 
 # --- training --------------------------------------------------------------------------------
