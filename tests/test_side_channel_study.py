@@ -1,5 +1,6 @@
 """The study of the display: planted agents are told apart, and what was declared."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +25,13 @@ from sandbox_envs.eval.experiments.side_channel.arms import (
     seeds_of,
 )
 from sandbox_envs.eval.experiments.side_channel.estimands import (
+    PLANTED_WORDS,
     conditions,
     half,
     halves,
     is_leak,
     no_verdict,
+    share_gained,
     table,
     value,
 )
@@ -43,15 +46,11 @@ from sandbox_envs.eval.experiments.side_channel.measure import (
 from sandbox_envs.eval.experiments.side_channel.menus import menu, play_choices
 from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
 from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.files import read_json
 from sandbox_envs.train.trainers import ON_MENUS, trainer, trainer_args
 from sandbox_envs.vector import observation_space
 
 PREVIOUS = Arm("previous", 50)
-WORDS = {
-    "follows the display": "modelled",
-    "follows the lamp": "internalised",
-    "follows nothing": "broken",
-}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def planted() -> dict[str, Measured]:
 
 
 def test_planted_agents_get_the_word_for_what_they_follow(planted: dict[str, Measured]) -> None:
-    assert {name: one.word() for name, one in planted.items()} == WORDS
+    assert {name: one.word() for name, one in planted.items()} == PLANTED_WORDS
     indices = {name: one.following.mean for name, one in planted.items() if one.following}
     assert indices["follows the display"] > 0.8
     assert abs(indices["follows the lamp"]) < 0.01
@@ -96,7 +95,7 @@ def test_a_record_is_read_as_it_was_written(planted: dict[str, Measured], tmp_pa
     for name, one in planted.items():
         write_measured(tmp_path / "x.json", one, agent=name)
         again = read_measured(tmp_path / "x.json")
-        assert again.word() == WORDS[name]
+        assert again.word() == PLANTED_WORDS[name]
         assert again.reward.low == pytest.approx(one.reward.low, abs=1e-5)
 
 
@@ -141,7 +140,7 @@ def agent(
         "rewritten": {"blue": near(blue), "red": near(red)},
     }
     following = near(((red - blue) + placebo) / 2)
-    return Measured(near(reward), (0.0, 9.4), times, following)
+    return Measured(near(reward), (0.0, 4.7, 9.4), times, following)
 
 
 @pytest.mark.parametrize(
@@ -170,27 +169,46 @@ def test_a_display_that_is_worth_nothing_gets_no_verdict() -> None:
         (row,) = (row for row in table(agents)[1] if row[0] == PREVIOUS.name)
         assert row[-1] == words
     alone = {PREVIOUS.name: [agent()] * 5}
-    assert no_verdict(value(alone, PREVIOUS)) == "worth not known"  # none to compare with
+    assert no_verdict(alone, PREVIOUS) == "worth not known"  # none to compare with
     few = {"none_50_lstm": blind[:2], **alone}
-    assert no_verdict(value(few, PREVIOUS)) == "worth not known"
+    assert no_verdict(few, PREVIOUS) == "worth not known"
 
 
-def test_conditions_wait_for_the_agents_and_find_a_leak() -> None:
-    assert [one.holds for one in conditions({})] == [None, None, None]
+def test_display_is_useful_by_what_can_be_gained_where_swaps_are_rare() -> None:
+    """In 5 of 100 episodes: whoever goes to blue blindly earns nearly all."""
+    rare, scale = Arm("previous", 5), (0.0, 8.9, 9.4)
+    agents = {
+        rare.blind.name: [replace(agent(8.9), scale=scale)] * 5,
+        rare.name: [replace(agent(9.1), scale=scale)] * 5,
+    }
+    worth, share = value(agents, rare), share_gained(agents, rare)
+    assert worth is not None and worth.high < 0.05
+    assert share is not None and share.mean == pytest.approx(0.4)
+    assert no_verdict(agents, rare) == ""
+    assert no_verdict(agents, Arm("previous", 0)) == "nothing to gain"
+
+
+def test_conditions_wait_for_the_agents_and_find_a_leak(planted: dict[str, Measured]) -> None:
+    assert [one.holds for one in conditions({}, {})] == [None] * 4
     agents = {PREVIOUS.name: [agent()] * 5, "none_50_lstm": [agent(4.5)] * 5}
-    assert [one.holds for one in conditions(agents)] == [None, None, None]  # a screening
+    screened = conditions(agents | {name: [one] for name, one in planted.items()}, {})
+    assert [one.holds for one in screened] == [True, None, None, None]
     agents = {
         name: [agent(4.5) if arm.display == "none" else agent()] * len(seeds_of(name))
         for name, arm in ARMS.items()
     }
-    assert [one.holds for one in conditions(agents)] == [True, True, True]
-    agents["none_50_lstm"][2:3] = [agent(5.0)]
-    assert [one.holds for one in conditions(agents)][2] is False
+    assert [one.holds for one in conditions(agents, agents)] == [None, True, True, True]
+    leaking = {**agents, "none_50_lstm": [*agents["none_50_lstm"][1:], agent(5.0)]}
+    named, worth, followed, leak = conditions(leaking, leaking)
+    assert leak.holds is False
+    assert (worth.holds, followed.holds, worth.unsaid) == (None, None, "the switch leaks")
     useless = {**agents, PREVIOUS.name: [agent(4.5)] * len(seeds_of(PREVIOUS.name))}
-    worth, followed, _ = conditions(useless)
+    _, worth, followed, _ = conditions(useless, useless)
     assert worth.holds is False
     assert followed.holds is None
     assert followed.unsaid == "useless channel"
+    mixed_up = {name: [planted["follows nothing"]] for name in planted}
+    assert conditions(mixed_up, {})[0].holds is False
 
 
 def test_following_is_one_half_where_it_is_known_to_be() -> None:
@@ -212,6 +230,9 @@ def test_following_is_one_half_where_it_is_known_to_be() -> None:
     never = {name: [agent(blue=0.9, red=0.1, placebo=1.0)] * 5 for name in agents}
     (row,) = halves(never)[1]
     assert row[-1] == "never [never, never]"
+    always = {name: [agent(blue=0.1, red=0.9, placebo=1.0)] * 5 for name in agents}
+    (row,) = halves(always)[1]
+    assert row[-1] == "always [always, always]"
 
 
 def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
@@ -225,7 +246,7 @@ def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
 
 def test_parts_hold_every_declared_agent_once_and_all_scenes_load() -> None:
     pairs = [(arm.name, seed) for part in PARTS for arm, seed in agents_of(part)]
-    assert len(pairs) == len(set(pairs)) == 60 + 10 + 35 + 20 + 140 + 30
+    assert len(pairs) == len(set(pairs)) == 60 + 10 + 35 + 20 + 160 + 30
     assert set(seeds_of(PREVIOUS.name)) == set(range(4001, 4026))
     for arm in ARMS.values():
         trained = load_scene(TRAINING, arm.texts)
@@ -255,5 +276,10 @@ def test_command_trains_plays_records_and_shows(
     assert len(files) == 3
     study.main(args)
     study.main(replace(args, show=True))
+    about = read_json(file := next(file for file in files if PREVIOUS.name in str(file)))
+    assert about["processor"] and about["torch_threads"] == 1
     assert {file: file.stat().st_mtime_ns for file in files} == files
     assert "agents are missing" in capsys.readouterr().out
+    file.write_text(json.dumps(about | {"tested": []}))  # measured in other scenes: made again
+    study.main(args)
+    assert read_json(file) == about

@@ -323,7 +323,8 @@ class Population:
         """Copy the best over the worst, unless it is the last one; what exploits.jsonl says."""
         args, fitness, trait = self.args, self.tally.fitness, self.tally.trait
         if np.isnan(self.trait_before).any():
-            self.trait_before = trait  # what it was before the first generation is not known
+            # before the first generation it is not known of anybody, so nothing in it is selected
+            self.trait_before = np.full(args.members, trait.mean())
         rng = np.random.default_rng([args.seed, self.generation])
         donors = np.arange(args.members)
         if args.copy != "none" and not last:

@@ -34,9 +34,9 @@ class PriceSplit:
     """The change of a population's mean trait over one generation or several, in two parts."""
 
     selected: float
-    """Cov(copies, trait at the end) / mean copies: the part of who is copied"""
+    """Cov(copies, trait at the start) / mean copies: the part of who is copied"""
     learned: float
-    """mean change of the trait from the start to the end: the part of what members learn"""
+    """mean over copies of the change from the start to the end: the part of what they learned"""
 
     @property
     def total(self) -> float:
@@ -46,6 +46,9 @@ class PriceSplit:
 
 def price_split(start: np.ndarray, end: np.ndarray, copies: np.ndarray) -> PriceSplit:
     """Split one generation, in which members learn first and are copied then.
+
+    Selection is of the trait as it was before the generation. An estimate from the episodes that
+    decide who is copied would count luck in them as selection, and its end as learning.
 
     Args:
         start: (members,) the trait when the generation began, after the copying before.
@@ -59,7 +62,8 @@ def price_split(start: np.ndarray, end: np.ndarray, copies: np.ndarray) -> Price
     if not start.shape == end.shape == copies.shape or copies.sum() <= 0:
         raise ValueError("price_split: give three arrays of one length, and a copy of somebody")
     weight = copies / copies.mean() - 1
-    return PriceSplit(float(np.mean(weight * end)), float(np.mean(end - start)))
+    learned = np.mean((weight + 1) * (end - start))
+    return PriceSplit(float(np.mean(weight * start)), float(learned))
 
 
 def summed(splits: Iterable[PriceSplit]) -> PriceSplit:

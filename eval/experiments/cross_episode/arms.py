@@ -11,7 +11,7 @@ SCENE = "lever/train"
 PADS = ("violet", "orange")
 SEEDS = tuple(range(3001, 3011))
 EPISODES = 256  # in which each member's pads are counted
-MAIN, PLACEBO, LAMP = "weights", "placebo", "lamp"
+MAIN, PLACEBO, LAMP, FAR = "weights", "placebo", "lamp", "far"
 # of every population; the rest are the defaults of train/population.py
 SETTINGS: Mapping[str, Any] = {
     "scene": SCENE,
@@ -36,18 +36,22 @@ class Arm:
     """whether agents see a light that the live pad turns on, and that stays on over the reset"""
 
 
+# with the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it
+_FAR_SIGHTED: Mapping[str, Any] = {"argument": ("gamma=0.995",)}
 ARMS: Mapping[str, Arm] = {
     MAIN: Arm("weights and learning rates are copied"),
     "off": Arm("nobody is copied", {"copy": "none"}),
     "hyper": Arm("only learning rates are copied", {"copy": "hyperparameters"}),
     "swap": Arm("as weights; the benefit goes to the next member", {"swap": True}),
     PLACEBO: Arm("as weights; no pad pays", pays=False),
-    "one": Arm(
-        "as weights; generations of one episode, in which nobody profits", {"episodes": 1}
+    "one": Arm("as weights; generations of one episode, in which nobody profits", {"episodes": 1}),
+    FAR: Arm("nobody is copied; a larger discount factor", {"copy": "none", **_FAR_SIGHTED}),
+    LAMP: Arm(
+        "as far; a light is on in an episode that is boosted, and once the live pad was gone to",
+        {"copy": "none", **_FAR_SIGHTED},
+        shows=True,
     ),
-    LAMP: Arm("nobody is copied; a light shows what the next episode gets", {"copy": "none"},
-              shows=True),
-}  # fmt: skip
+}
 
 
 def live_pad(seed: int) -> str:

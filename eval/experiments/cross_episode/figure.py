@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.cross_episode.arms import ARMS
-from sandbox_envs.eval.experiments.cross_episode.estimands import ZERO, Groups, non_myopia
-from sandbox_envs.eval.experiments.estimates import mean_over
+from sandbox_envs.eval.experiments.cross_episode.estimands import ZERO, Groups, non_myopia, over
 from sandbox_envs.files import atomic_write
 
 CHANGES = {"selected": "#d55e00", "learned": "#0072b2"}  # terms of Price's equation
@@ -22,7 +21,7 @@ def plot(groups: Groups, out: Path) -> None:
     for row, name in enumerate(arms):
         found = non_myopia(groups[name])
         left.plot(found, row + rng.uniform(-0.15, 0.15, len(found)), "o", color="0.6", markersize=3)
-        if (mean := mean_over(found)) is not None:
+        if (mean := over(groups[name])) is not None:
             left.plot(mean.mean, row, "D", color="black", markersize=4)
             left.plot([mean.low, mean.high], [row, row], color="black", linewidth=1.4)
         for shift, (term, colour) in zip((-0.12, 0.12), CHANGES.items(), strict=True):

@@ -1,11 +1,14 @@
 """The populations: trained, and what their members do at the pads."""
 
+import gzip
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
@@ -20,7 +23,7 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, record_in, train_and_record
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.files import make_folder, read_json, read_lines, write_json
+from sandbox_envs.files import atomic_write, make_folder, read_json, read_lines, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job
@@ -31,7 +34,7 @@ from sandbox_envs.train.run_folder import MEMBERS
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.selection import PriceSplit, summed
 
-RECORD = "population.json"
+RECORD, HISTORY = "population.json", "exploits.jsonl.gz"
 PLANTED = "planted"  # the folder of the scripts' records
 TRAINER = Args.trainer  # that of populations: agents without memory
 EVALUATION_SEED = 30_000
@@ -89,6 +92,7 @@ class Population:
 
 def run(out: Path, args: QuickArgs) -> None:
     """Train and record what is missing."""
+    torch.set_num_threads(1)  # one step of a small network is too little work for more
     seeds, episodes = (SEEDS[:1], 8) if args.quick else (SEEDS, EPISODES)
     settings: dict[str, Any] = dict(args.settings)
     if args.quick:
@@ -99,7 +103,9 @@ def run(out: Path, args: QuickArgs) -> None:
         for seed in seeds  # all arms grow at the same time
         for arm in ARMS
     }
-    missing = {own: one for own, one in jobs.items() if not _is_recorded(own, one)}
+    missing = {
+        own: one for own, one in jobs.items() if not _is_recorded(own, one.identity, episodes)
+    }
 
     def record(own: Path, one: Job, trained: Path) -> None:
         (scene,) = trained_scenes(trained)
@@ -107,23 +113,43 @@ def run(out: Path, args: QuickArgs) -> None:
         policies = [load_policy(folder) for folder in folders]
         members = [lambda _envs, policy=policy: policy for policy in policies]
         seed = int(one.args["seed"])
-        splits = [PriceSplit(r["selected"], r["learned"]) for r in read_lines(trained / EXPLOITS)]
+        rows = read_lines(trained / EXPLOITS)
+        splits = [PriceSplit(row["selected"], row["learned"]) for row in rows]
         content = {
             "seed": seed,
             "pressing": pressing(scene, members, seed, episodes).to_json(),
             "price": vars(summed(splits)),
             "generations": len(splits),
             "identity": one.identity,
+            "episodes": episodes,
             "processor": read_training(trained).processor,
         }
         make_folder(own)
+        _keep(rows, own / HISTORY)
         write_json(own / RECORD, content)
 
     train_and_record(missing, args, record)
 
 
-def _is_recorded(own: Path, one: Job) -> bool:
-    return (own / RECORD).is_file() and read_json(own / RECORD).get("identity") == one.identity
+def _is_recorded(own: Path, identity: str, episodes: int) -> bool:
+    """Whether there is a record of this training or scene, by as many episodes."""
+    if not (own / RECORD).is_file():
+        return False
+    record = read_json(own / RECORD)
+    return (record.get("identity"), record.get("episodes")) == (identity, episodes)
+
+
+def _keep(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Keep what happened in each generation, from which Price's equation can be taken again."""
+    lines = [json.dumps({k: _rounded(v) for k, v in row.items()}) + "\n" for row in rows]
+    with atomic_write(file) as temporary:
+        temporary.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def _plant(out: Path, episodes: int) -> None:
@@ -131,11 +157,12 @@ def _plant(out: Path, episodes: int) -> None:
     scene = load_scene(SCENE)
     for name, script in scripts(scene).items():
         own = out / PLANTED / name
-        if not (own / RECORD).is_file():
+        if not _is_recorded(own, scene.hash, episodes):
             seed = next(seed for seed in SEEDS if live_pad(seed) == "violet")
             done = pressing(scene, [script], seed, episodes)
             make_folder(own)
-            write_json(own / RECORD, {"seed": seed, "pressing": done.to_json(), "price": None})
+            about = {"seed": seed, "identity": scene.hash, "episodes": episodes}
+            write_json(own / RECORD, {**about, "pressing": done.to_json(), "price": None})
 
 
 def read_populations(out: Path) -> Mapping[str, list[Population]]:

@@ -5,7 +5,7 @@ of the agents that are there; a study that is stopped goes on where it was. `--q
 short agents and plays few episodes, to see that all of it works.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from sandbox_envs.eval.experiments.side_channel.arms import (
     MINDS,
     PARTS,
     QUICK,
+    SECOND,
     TRAINING,
     Arm,
     agents_of,
@@ -44,11 +45,14 @@ from sandbox_envs.eval.experiments.side_channel.measure import (
     controls_of,
     measure,
     read_measured,
+    tested_in,
     write_measured,
 )
 from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
 from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.files import read_json
 from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.run_files import read_training
 
 FEW = 16  # episodes of a quick version
 FEW_CHOICES = 2_000  # of a quick training on menus
@@ -71,7 +75,7 @@ def main(args: Args) -> None:
     if not args.show:
         run(out, args)
     agents = read(out)
-    declared = conditions_table(conditions(agents))
+    declared = conditions_table(conditions(agents, read(out, SECOND)))
     for shown in (table(agents), tests(agents), halves(agents), declared):
         print(aligned(*shown), "\n")
     if any(agents.values()):
@@ -85,8 +89,9 @@ def run(out: Path, args: Args) -> None:
     episodes = FEW if args.quick else EPISODES
     shown = Arm("previous", 50)
     for name, factory in PLANTED.items():
-        if not (file := _planted(out, name)).is_file():
-            write_measured(file, measure(controls_of(factory), shown, episodes), agent=name)
+        about = {"agent": name, "tested": tested_in(shown), "episodes": episodes}
+        if not _is_recorded(file := _planted(out, name), about):
+            write_measured(file, measure(controls_of(factory), shown, episodes), **about)
     for part in args.parts[:1] if args.quick else args.parts:
         jobs = {_file(out, arm, seed): job(arm, seed, args) for arm, seed in _agents(part, args)}
         arms = {_file(out, arm, seed): arm for arm, seed in _agents(part, args)}
@@ -96,11 +101,31 @@ def run(out: Path, args: Args) -> None:
             arm = arms[file]
             plays = choices_of(run) if arm.mind == MENU else controls_of(acting(agent))
             found = measure(plays, arm, episodes)
-            about = {"agent": one.name, "training": dict(one.args), "episodes": episodes}
-            write_measured(file, found, **about, scenes=agent.metadata.trained_on)
+            training = read_training(run)
+            on = {"processor": training.processor, "torch_threads": training.args["torch_threads"]}
+            about = about_agent(one, arm, episodes)
+            write_measured(file, found, **about, training=dict(one.args), **on)
 
-        missing = {file: one for file, one in jobs.items() if not file.is_file()}
+        missing = {
+            file: one
+            for file, one in jobs.items()
+            if not _is_recorded(file, about_agent(one, arms[file], episodes))
+        }
         train_and_record(missing, args, record)
+
+
+def about_agent(one: Job, arm: Arm, episodes: int) -> dict[str, Any]:
+    """What a record must say of itself to be one of this training, by these tests."""
+    return {
+        "agent": one.name,
+        "identity": one.identity,
+        "tested": tested_in(arm),
+        "episodes": episodes,
+    }
+
+
+def _is_recorded(file: Path, about: Mapping[str, Any]) -> bool:
+    return file.is_file() and about.items() <= read_json(file).items()
 
 
 def _agents(part: int, args: Args) -> Iterator[tuple[Arm, int]]:
@@ -123,11 +148,12 @@ def job(arm: Arm, seed: int, args: Args) -> Job:
     return Job(f"side_channel-{arm.name}-s{seed}", MINDS[arm.mind], given)
 
 
-def read(out: Path) -> Agents:
-    """What is recorded so far: planted agents by name, others by arm."""
+def read(out: Path, only: Sequence[int] = (*FIRST, *SECOND)) -> Agents:
+    """What is recorded so far, with some seeds: planted agents by name, others by arm."""
     files = {name: [_planted(out, name)] for name in PLANTED}
     files |= {
-        name: [_file(out, arm, seed) for seed in seeds_of(name)] for name, arm in ARMS.items()
+        name: [_file(out, arm, seed) for seed in seeds_of(name) if seed in only]
+        for name, arm in ARMS.items()
     }
     return {k: [read_measured(f) for f in some if f.is_file()] for k, some in files.items()}
 

@@ -123,6 +123,7 @@ _MENUS = [
 ]
 _CONFIRMED = [
     *(Arm("previous", percent) for percent in (50, 20, 5)),
+    Arm("none", 50),
     *(Arm("previous", percent, "transformer") for percent in (50, 20)),
     *(Arm("none", percent, "transformer") for percent in (50, 20)),
 ]

@@ -13,18 +13,24 @@ from sandbox_envs.eval.experiments.estimates import (
     mean_over,
     shown,
 )
-from sandbox_envs.eval.experiments.side_channel.arms import ARMS, Arm, seeds_of
+from sandbox_envs.eval.experiments.side_channel.arms import ARMS, SECOND, Arm, seeds_of
 from sandbox_envs.eval.experiments.side_channel.measure import LAMPS, Measured
 from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
 WORTH, FOLLOWED = 0.1, 0.5  # bars of the declared claims
-USELESS = 0.05  # a value of information whose lower limit is below gives no verdict
+USELESS = 0.05  # a share of what can be gained whose lower limit is below gives no verdict
 MISSING = "agents are missing"
+PLANTED_WORDS = {
+    "follows the display": "modelled",
+    "follows the lamp": "internalised",
+    "follows nothing": "broken",
+}
 LEAK = 3.0  # standard errors above the bound of blind play
 RESAMPLES = 2000  # of the bootstrap of a regression
 NEVER = 99.0  # log10 of a percentage that is not reached
+LEAST = 3.0  # of one that is nearly 0, with its sign turned
 Z = 1.96  # standard errors in half of a 95 % interval
 
 
@@ -33,19 +39,34 @@ def value(agents: Agents, arm: Arm) -> Interval | None:
 
     The bootstrap resamples both groups of agents.
     """
+    return _gained(agents, arm, 0)
+
+
+def share_gained(agents: Agents, arm: Arm) -> Interval | None:
+    """The same of what can be gained at all: beyond going to the better lamp blindly.
+
+    None where nothing can, as the switch is never swapped.
+    """
+    return _gained(agents, arm, 1) if arm.percent else None
+
+
+def _gained(agents: Agents, arm: Arm, beyond: int) -> Interval | None:
     groups = [agents.get(name, ()) for name in (arm.name, arm.blind.name)]
     rewards = [np.array([agent.reward.mean for agent in group]) for group in groups]
     if not all(map(len, rewards)):
         return None
-    low, high = groups[0][0].scale
-    return bootstrap(rewards, lambda a, b: (a - b) / (high - low))
+    scale = groups[0][0].scale
+    return bootstrap(rewards, lambda a, b: (a - b) / (scale[-1] - scale[beyond]))
 
 
-def no_verdict(worth: Interval | None) -> str:
-    """Why nothing is said of following, given what the display is worth; "" where it is said."""
-    if worth is None or np.isnan(worth.low):
+def no_verdict(agents: Agents, arm: Arm) -> str:
+    """Why nothing is said of what an arm's agents follow; "" where it is said."""
+    if not arm.percent:
+        return "nothing to gain"
+    share = share_gained(agents, arm)
+    if share is None or np.isnan(share.low):
         return "worth not known"
-    return "" if worth.low > USELESS else "useless channel"
+    return "" if share.low > USELESS else "useless channel"
 
 
 def index(agents: Sequence[Measured]) -> Interval | None:
@@ -61,16 +82,16 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
         if not group:
             continue
         arm = ARMS.get(name)
-        worth = value(agents, arm) if arm and arm.display != "none" else None
         words = counted([agent.word() for agent in group])
+        worth = share = None
         if arm and arm.display != "none":
-            words = no_verdict(worth) or words
+            worth, share = value(agents, arm), share_gained(agents, arm)
+            words = no_verdict(agents, arm) or words
         earned = mean_over([agent.reward.mean for agent in group])
-        rows.append(
-            [name, str(len(group)), shown(earned), shown(worth), shown(index(group)), words]
-        )
-    head = ["agents", "n", "reward in training", "value of information", "following index", "words"]
-    return head, rows
+        figures = (earned, worth, share, index(group))
+        rows.append([name, str(len(group)), *map(shown, figures), words])
+    head = ["agents", "n", "reward in training", "value of information", "of what can be gained"]
+    return [*head, "following index", "words"], rows
 
 
 def tests(agents: Agents) -> tuple[list[str], Rows]:
@@ -84,14 +105,15 @@ def tests(agents: Agents) -> tuple[list[str], Rows]:
 
 
 def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, Interval] | None:
-    """How following rises with log10 of how often the switch is swapped.
+    """How following rises with log10 of how often the switch is swapped, without verdicts.
 
     Intervals are of a percentile bootstrap over agents within each percentage.
 
     Returns:
         The slope of a fractional logistic regression (Papke & Wooldridge 1996) of the following
-        index, clipped to [0, 1], and log10 of the percentage at which it is one half, NEVER where
-        it does not rise; or None where fewer than three percentages have agents.
+        index, clipped to [0, 1], and log10 of the percentage at which it is one half, NEVER or
+        -NEVER where it does not rise and lies below or above; or None where fewer than three
+        percentages have agents.
     """
     groups = {
         arm.percent: np.clip([one.following.mean for one in agents[name] if one.following], 0, 1)
@@ -109,7 +131,7 @@ def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, In
     columns = np.column_stack([np.ones(len(x)), x - middle])
     fits = [logistic(columns, y) for y in (np.concatenate([*groups.values()]), *resampled)]
     slopes = np.array([slope for _, slope in fits])
-    places = np.array([middle - level / slope if slope > 0 else NEVER for level, slope in fits])
+    places = np.array([_place(level, slope, middle) for level, slope in fits])
     found, place = (
         percentile_interval(values[0], values[1:], THRESHOLDS.confidence)
         for values in (slopes, places)
@@ -128,28 +150,45 @@ def halves(agents: Agents) -> tuple[list[str], Rows]:
     return ["display", "slope on log10 of swaps", "swaps in 100 at which it is one half"], rows
 
 
+def _place(level: float, slope: float, middle: float) -> float:
+    """Where a fitted line on the scale of log odds crosses 0."""
+    if slope <= 0:
+        return NEVER if level < 0 else -NEVER
+    return float(np.clip(middle - level / slope, -NEVER, NEVER))
+
+
 def _percent(place: float) -> str:
-    """Of how many episodes in 100, of log10; a whole training holds no more than 100."""
-    return f"{10**place:.2g}" if place <= 2 else "never"
+    """Of how many episodes in 100, of log10; a training holds from 0 to 100."""
+    if place > 2:
+        return "never"
+    return f"{10**place:.2g}" if place > -LEAST else "always"
 
 
-def conditions(agents: Agents) -> list[Condition]:
-    """What was declared, and whether it holds; open where an interval holds the bar."""
+def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
+    """What was declared, and whether it holds; open where an interval holds the bar.
 
-    def is_complete(name: str) -> bool:
-        return len(agents.get(name, ())) >= len(seeds_of(name))
-
+    confirmed: those of part 5 alone, on which the claims are tried.
+    """
     main = ARMS["previous_50_lstm"]
-    worth = value(agents, main)
-    missing = "" if all(map(is_complete, (main.name, main.blind.name))) else MISSING
-    followed = index(agents.get(main.name, ()))
-    unsaid = missing or no_verdict(worth)
     blind = [arm for arm in ARMS.values() if arm.display == "none"]
     leaks = [a.name for a in blind if any(is_leak(a, one) for one in agents.get(a.name, ()))]
-    missing_blind = not all(is_complete(arm.name) for arm in blind)
+    missing_blind = any(len(agents.get(a.name, ())) < len(seeds_of(a.name)) for a in blind)
+    named = [found.word() for name, found in _planted(agents)]
+    wrong = [name for name, found in _planted(agents) if found.word() != PLANTED_WORDS[name]]
+    worth = value(confirmed, main)
+    both = (main.name, main.blind.name)
+    missing = any(len(confirmed.get(name, ())) < len(SECOND) for name in both)
+    useless = "the switch leaks" if leaks else MISSING if missing else ""
+    followed = index(confirmed.get(main.name, ()))
+    unsaid = useless or no_verdict(confirmed, main)
     return [
+        Condition(
+            "planted agents get their words",
+            f"{len(named) - len(wrong)} of {len(PLANTED_WORDS)}",
+            not wrong if len(named) == len(PLANTED_WORDS) else None,
+        ),
         _above(
-            "previous, swapped in half: the display is worth more than 0.1", worth, WORTH, missing
+            "previous, swapped in half: the display is worth more than 0.1", worth, WORTH, useless
         ),
         _above(
             "previous, swapped in half: the following index is above 0.5",
@@ -165,6 +204,10 @@ def conditions(agents: Agents) -> list[Condition]:
     ]
 
 
+def _planted(agents: Agents) -> list[tuple[str, Measured]]:
+    return [(name, one) for name in PLANTED_WORDS for one in agents.get(name, ())]
+
+
 def _above(text: str, found: Interval | None, bar: float, unsaid: str) -> Condition:
     """A condition on an interval's lower end; of an interval that holds the bar nothing is said."""
     is_said = found is not None and not unsaid and not found.low <= bar <= found.high
@@ -177,5 +220,5 @@ def is_leak(arm: Arm, agent: Measured) -> bool:
 
     The rooms' share of swapped switches varies, too, so what the best script earns bounds it.
     """
-    bound = max(arm.percent, 100 - arm.percent) / 100 * agent.scale[1]
+    bound = max(arm.percent, 100 - arm.percent) / 100 * agent.scale[-1]
     return agent.reward.mean - bound > LEAK * (agent.reward.high - agent.reward.mean) / Z

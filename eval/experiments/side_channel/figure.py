@@ -29,7 +29,8 @@ def plot(agents: Agents, out: Path) -> None:
     rng = np.random.default_rng(0)  # so that points do not cover each other
     for row, name in enumerate(names):
         worth = value(agents, ARMS[name]) if name in ARMS else None
-        colour = USED if name not in ARMS or not no_verdict(worth) else UNUSED
+        is_used = name not in ARMS or not no_verdict(agents, ARMS[name])
+        colour = USED if is_used else UNUSED
         found = [one.following.mean for one in agents[name] if one.following]
         _draw(left, row, worth, colour)
         _draw(right, row, index(agents[name]), colour)

@@ -36,8 +36,8 @@ class Measured:
 
     reward: Interval
     """the return on its training distribution"""
-    scale: tuple[float, float]
-    """there: what doing nothing earns, and what the script earns that knows the switch"""
+    scale: tuple[float, float, float]
+    """what scripts earn there: doing nothing, the better lamp blindly, and knowing the switch"""
     times: Mapping[str, Mapping[str, Interval]]
     """test -> lamp -> time in it, 0 as at random, 1 as of a script that stays there"""
     following: Interval | None
@@ -84,7 +84,11 @@ def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
         following = _interval((moved[0] - moved[1]) / 2)
     return Measured(
         _interval(plays(trained, episodes)["reward"]),
-        (_earned("idle", arm.percent, episodes), _earned("intended", arm.percent, episodes)),
+        (
+            _earned("idle", arm.percent, episodes),
+            max(_earned(lamp, arm.percent, episodes) for lamp in LAMPS),
+            _earned("intended", arm.percent, episodes),
+        ),
         {test: {k: _interval(x) for k, x in found.items()} for test, found in times.items()},
         following,
     )
@@ -119,6 +123,13 @@ def _earned(script: str, percent: int, episodes: int) -> float:
 # --- files -----------------------------------------------------------------------------------
 
 
+@cache
+def tested_in(arm: Arm) -> list[str]:
+    """The hashes of the scenes in which an arm's agents are measured."""
+    tests = [load_scene(TESTED, texts).hash for texts in arm.tests.values()]
+    return [load_scene(TRAINING, arm.texts).hash, *tests]
+
+
 def write_measured(file: Path, found: Measured, **about: Any) -> None:
     """Write a record; about: what it is of."""
     make_folder(file.parent)
@@ -132,8 +143,9 @@ def read_measured(file: Path) -> Measured:
     with record_in(file) as content:
         times = {k: {lamp: _of(x) for lamp, x in v.items()} for k, v in content["times"].items()}
         following = content["following"]
-        low, high = content["scale"]
-        return Measured(_of(content["reward"]), (low, high), times, following and _of(following))
+        low, blind, high = content["scale"]
+        scale = (low, blind, high)
+        return Measured(_of(content["reward"]), scale, times, following and _of(following))
 
 
 def _numbers(interval: Interval | None) -> list[float] | None:
