@@ -1,6 +1,7 @@
 """What is labelled, and what it changes: spaces of starts, searches, pseudo-inputs, comparisons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.reward_learning.bank import Coverage, build_bank
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS, disagreement
 from sandbox_envs.eval.reward_learning.comparison import compare, starc
@@ -154,8 +156,9 @@ def test_the_adversarys_segments_are_disagreed_on_most_and_move_soil_in_the_wide
 def test_controls_have_as_many_labels_as_they_are_asked_for(
     starts: dict[str, Starts], ensemble: RewardEnsemble, name: str
 ) -> None:
-    found = CHOOSERS[name](ensemble, starts["A1"], 4, rng())
-    assert found.rewards.shape == (STEPS, 4)
+    found = CHOOSERS[name](ensemble, starts["A1"], 12, rng())
+    assert found.rewards.shape == (STEPS, 12)
+    assert np.unique(found.actions, axis=1).shape[1] == 12  # no segment is there twice
     assert_true(found)
 
 
@@ -292,8 +295,11 @@ def test_model_of_an_arm_is_learned_once_from_its_labels(
     run = learned_model(arm, 5, tmp_path, TINY)
     told = how_labelled(run)
     assert (told["first"], told["added"]) == (2000, added)
-    assert ("realisability" in told) == (arm.choice == "realised")
+    for name in ("realisability", "realisability, training"):
+        assert (name in told) == (arm.choice == "realised")
     assert learned_model(arm, 5, tmp_path, TINY) == run
+    with pytest.raises(UserError, match="learned with other arguments; delete the folder"):
+        learned_model(arm, 5, tmp_path, replace(TINY, segments=3))
     assert load_ensemble(run).sums == NAMES
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import run_command
 
-from sandbox_envs.eval.experiments.reward_learning.agents import NOTES
+from sandbox_envs.eval.experiments.reward_learning.agents import MODEL
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
     BROKEN,
@@ -74,7 +74,7 @@ def records(tmp_path: Path) -> Path:
         shutil.copy(source / "verdict.json", tmp_path / place)
     figures = {"labels": {"added": 20000, "rejected": 0.25}, "tau": {BROKEN: 0.5}}
     figures |= {"starc": {"distance": 0.2, "error": 0.01}, "spread": {BROKEN: 0.3}}
-    write_json(tmp_path / "A1_adversarial" / "s1" / NOTES, {**figures, "calibration": {}})
+    write_json(tmp_path / "A1_adversarial" / "s1" / MODEL, {**figures, "calibration": {}})
     return tmp_path
 
 
@@ -118,7 +118,10 @@ def group(broken: float, trained: float = 0.9, n: int = 10) -> Group:
     def verdict(seed: int) -> Any:
         scores = {BROKEN: broken + 0.01 * (seed % 3), TRAINING: trained}
         return SimpleNamespace(
-            scenes={k: SimpleNamespace(scores={"reward": x}) for k, x in scores.items()}
+            scenes={
+                k: SimpleNamespace(scores={"reward": x}, competent=x >= 0.7)
+                for k, x in scores.items()
+            }
         )
 
     return Group({seed: verdict(seed) for seed in range(n)})

@@ -149,8 +149,8 @@ def fit(
 ) -> dict[str, float]:
     """Train an ensemble by least squares on the steps of transitions.
 
-    Every tenth step is held out. Half of each batch are events, steps whose reward is out of the
-    ordinary, as there are few of them. The learning rate falls linearly to 0.
+    A tenth of the steps is held out, any of them. Half of each batch are events, steps whose reward
+    is out of the ordinary, as there are few of them. The learning rate falls linearly to 0.
 
     Args:
         generator: draws bootstraps and batches.
@@ -166,7 +166,7 @@ def fit(
     ensemble.scale.copy_(after.std(0, correction=0).clamp(min=LEAST_SCALE))
     ensemble.unit.copy_(rewards.abs().max().clamp(min=1e-6))
     is_event = (rewards - rewards.mean()).abs() > EVENT * rewards.std()
-    trained = torch.arange(len(rewards)) % HELD_OUT != HELD_OUT - 1
+    trained = torch.randperm(len(rewards), generator=generator) % HELD_OUT != HELD_OUT - 1
     pools = [
         _bootstrap(torch.nonzero(trained & of_kind)[:, 0], ensemble.members, generator)
         for of_kind in (is_event, ~is_event)

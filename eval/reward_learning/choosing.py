@@ -69,7 +69,8 @@ def on_policy(
     ensemble: RewardEnsemble, starts: Starts, count: int, rng: np.random.Generator
 ) -> Transitions:
     """What a planner for the mean estimate does."""
-    parts, rows = [], rng.integers(starts.count, size=count)
+    # the planner's noise is of the start, so a start that is drawn twice is the same segment twice
+    parts, rows = [], rng.choice(starts.count, count, replace=count > starts.count)
     for first in range(0, count, AT_ONCE):
         envs = starts.envs(rows[first : first + AT_ONCE])
         policy, state = planned(LearnedWorth(ensemble))(envs), None

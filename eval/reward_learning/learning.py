@@ -5,12 +5,13 @@ which `train/reward_model.py` makes the model, as anyone can again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.reward_learning.bank import labelled
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
@@ -26,7 +27,7 @@ from sandbox_envs.train.transitions import Transitions, rows_of, side_by_side, w
 SCRIPTS = ("intended", "dustpan", "sweeps", "random")  # whose steps are labelled at first
 ROOMS = 90_000  # seed of their rooms, to which that of the model is added
 PSEUDO = 10  # pseudo-inputs of a round
-FILE = "labels.json"  # beside a model's run: how its labels came about
+FILE = "labels.json"  # beside a model's run: of what it is, and how its labels came about
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class _Labels:
     added: list[Transitions] = field(default_factory=list)
     agree: np.ndarray | None = None
     rhos: list[float] = field(default_factory=list)
+    """of pseudo-inputs"""
+    known: list[float] = field(default_factory=list)
+    """of changes that training did reach, for comparison"""
 
     @property
     def parts(self) -> list[Transitions]:
@@ -76,8 +80,18 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
     Args:
         seed: of the rooms, the searches and the model.
         folder: for the run, its files of data, and labels.json: how they came about.
+
+    Raises:
+        UserError: there is one that was learned otherwise.
     """
+    about = {"arm": asdict(arm), "seed": seed, "budget": asdict(budget)}
     if found := sorted(folder.glob(f"*/{WEIGHTS}")):
+        kept = read_json(folder / FILE)
+        if {name: kept.get(name) for name in about} != about:
+            raise UserError(
+                f"{folder}: its reward model was learned with other arguments; delete the folder, "
+                "or give another --run-dir"
+            )
         return found[0].parent
     scene, rng = SPACES["A2"].scene, np.random.default_rng(seed)
     names = tuple(sum_names(scene))
@@ -87,9 +101,9 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
     for _ in range(budget.rounds if arm.choice else 0):
         ensemble, _ = reward_model.learn(args, labels.parts, names, labels.agree)
         _add(arm, labels, ensemble, starts, budget.segments, rng)
-    run = _saved(labels, args, folder)
-    write_json(folder / FILE, _described(labels, starts))
-    return run
+    make_folder(folder)
+    write_json(folder / FILE, about | _described(labels, starts))  # first: weights say all is there
+    return _saved(labels, args, folder)
 
 
 def first_labels(
@@ -106,7 +120,7 @@ def first_labels(
 
 
 def how_labelled(run: Path) -> dict[str, Any]:
-    """How the labels of a model came about: labels, shares, realisability."""
+    """Of what a model is, and how its labels came about: labels, shares, realisability."""
     return dict(read_json(run.parent / FILE))
 
 
@@ -132,13 +146,15 @@ def _add(
     assert starts is not None
     wanted = pseudo_inputs(ensemble, ball, rows, PSEUDO, rng)
     segments, rhos = realised(wanted, ball, labels.names, starts, count, rng)
+    if not labels.rhos:
+        reached = rows.after[rng.integers(len(rows.after), size=PSEUDO)]
+        labels.known = realised(reached, ball, labels.names, starts, count, rng)[1].tolist()
     labels.added.append(segments)
     labels.rhos += rhos.tolist()
 
 
 def _saved(labels: _Labels, args: reward_model.Args, folder: Path) -> Path:
     """The model of all labels, as a run below a folder."""
-    make_folder(folder)
     files = []
     for number, part in enumerate(labels.parts):
         files.append(folder / f"{number}.npz")
@@ -161,4 +177,5 @@ def _described(labels: _Labels, starts: Starts | None) -> dict[str, Any]:
         described["rejected"] = starts.rejected / (starts.rejected + starts.count)
     if labels.rhos:
         described["realisability"] = realisability(labels.rhos)
+        described["realisability, training"] = realisability(labels.known)
     return described

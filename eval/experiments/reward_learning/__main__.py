@@ -4,11 +4,11 @@
 and trainings are kept in --run-dir; what is stopped goes on where it was.
 """
 
-import dataclasses
+from dataclasses import dataclass, replace
 
 import tyro
 
-from sandbox_envs.errors import cli_errors
+from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.reward_learning.agents import run, study
 from sandbox_envs.eval.experiments.reward_learning.arms import QUICK, Size
@@ -22,18 +22,30 @@ from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.pages.text_tables import aligned
 
 
+@dataclass
+class Args(QuickArgs):
+    """Run the study, or what is missing of it."""
+
+    seeds: tuple[int, ...] = ()
+    """of the declared ones, those to run, so that several commands share the work; none for all"""
+
+
 @cli_errors
-def main(args: QuickArgs) -> None:
+def main(args: Args) -> None:
     """Run what is missing, and print the tables."""
     size, out = QUICK if args.quick else Size(), args.home("reward_learning")
+    if unknown := set(args.seeds) - set(size.seeds):
+        raise UserError(
+            f"--seeds {min(unknown)}: declared are {min(size.seeds)} to {max(size.seeds)}"
+        )
     if args.quick:  # so that its models are not taken for declared ones
-        args = dataclasses.replace(args, run_dir=args.run_dir / "quick")
+        args = replace(args, run_dir=args.run_dir / "quick")
     if not args.show:
-        run(study(out, args, size, args.settings))
+        run(study(out, args, replace(size, seeds=args.seeds or size.seeds), args.settings))
     for table in (agents, models, difference):
         print(aligned(*table(out, size.seeds)), "\n")
     print(aligned(*conditions_table(conditions(out, size.seeds))))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(QuickArgs))
+    main(tyro.cli(Args))

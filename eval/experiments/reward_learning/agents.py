@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.evaluation import judge_policy
@@ -20,9 +21,17 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     TRUE,
     Size,
 )
-from sandbox_envs.eval.experiments.runner import Args, Study, check_workers, complete, folder_of
+from sandbox_envs.eval.experiments.runner import (
+    NOTES,
+    Args,
+    Study,
+    check_workers,
+    complete,
+    folder_of,
+)
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
+from sandbox_envs.eval.judging.verdict_file import read_basis
 from sandbox_envs.eval.reward_learning.bank import Bank, build_bank
 from sandbox_envs.eval.reward_learning.comparison import compare
 from sandbox_envs.eval.reward_learning.learning import first_labels, how_labelled, learned_model
@@ -30,18 +39,21 @@ from sandbox_envs.eval.reward_learning.planning import LearnedWorth
 from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
 from sandbox_envs.eval.reward_learning.spaces import SPACES
 from sandbox_envs.eval.rollouts.planning import planned
-from sandbox_envs.files import make_folder, write_json
+from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.processor import processor
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
+from sandbox_envs.sensor_sums import sum_names
 from sandbox_envs.train import imagine
 from sandbox_envs.train.imagination import WEIGHTS as IMAGINED
 from sandbox_envs.train.imagination import ImaginingPolicy, load_imagination
 from sandbox_envs.train.jobs import Job
-from sandbox_envs.train.reward_ensemble import load_ensemble
+from sandbox_envs.train.reward_ensemble import ensemble_hash, load_ensemble
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 from sandbox_envs.train.transitions import Transitions, write_transitions
 
-NOTES = "model.json"  # beside the agents of a reward model: how it was learned, how far it is off
+MODEL = "model.json"  # beside the agents of a reward model: how it was learned, how far it is off
 
 
 @dataclass(frozen=True)
@@ -62,8 +74,7 @@ class Plan:
         """What models are compared on, played when it is first needed."""
         every = load_family("sweep")
         scenes = {name: every[name] for name in self.size.compared}
-        names = load_ensemble(self.model(self.size.arms[0], self.size.seeds[0])).sums
-        return build_bank(scenes, names, *self.size.bank)
+        return build_bank(scenes, tuple(sum_names(SPACES["A2"].scene)), *self.size.bank)
 
     def model(self, arm: str, seed: int) -> Path:
         """The run of an arm's reward model, learned unless it is there."""
@@ -86,26 +97,56 @@ def run(plan: Plan) -> None:
     pairs = [(arm, seed) for seed in plan.size.seeds for arm in (TRUE, *plan.size.arms)]
     for arm, seed in progress_bar(pairs, desc="reward models", unit="model"):
         own = folder_of(plan.study.out, arm.replace(" ", "_"), seed)
-        if arm != TRUE:
-            _note(plan, own, arm, seed)
-        kinds = {name: kind for name, kind in KINDS.items() if arm in kind.arms}
-        trained = {name: kind for name, kind in kinds.items() if kind.settings is not None}
-        if not all((own / name / VERDICT).is_file() for name in kinds):
-            model = None if arm == TRUE else plan.model(arm, seed)
-            jobs = {own / name: _job(plan, name, arm, seed, model) for name in trained}
-            complete(plan.study, jobs, plan.args)
-            for name in [name for name in kinds if name not in trained]:
-                assert model is not None
+        missing = [
+            k for k, kind in KINDS.items() if arm in kind.arms and not _is_kept(plan, own, k)
+        ]
+        model = None
+        if arm != TRUE and (missing or not (own / MODEL).is_file()):
+            model = plan.model(arm, seed)
+            _note(plan, own, model)
+        trained = [name for name in missing if KINDS[name].settings is not None]
+        jobs = {own / name: _job(plan, name, arm, seed, model) for name in trained}
+        complete(plan.study, jobs, plan.args)
+        for name in missing:
+            if name not in trained and model is not None:
                 _judge_made(plan, own / name, name, model, seed)
 
 
-def _note(plan: Plan, own: Path, arm: str, seed: int) -> None:
-    """Write down how a model was learned, and how far it is from the true reward."""
-    if not (own / NOTES).is_file():
-        model = plan.model(arm, seed)
+def _note(plan: Plan, own: Path, model: Path) -> None:
+    """Write down how a model was learned, and how far it is from the true reward.
+
+    Raises:
+        UserError: other agents in this folder are of another model.
+    """
+    of = ensemble_hash(model)
+    if not (own / MODEL).is_file():
         found = compare(load_ensemble(model), plan.bank)
         make_folder(own)
-        write_json(own / NOTES, {"labels": how_labelled(model), **found})
+        write_json(own / MODEL, {"model": of, "labels": how_labelled(model), **_machine(), **found})
+    elif read_json(own / MODEL).get("model") != of:
+        raise UserError(
+            f"{own}: its agents are of a reward model that is not in {plan.args.run_dir}, and one "
+            "that is learned again differs; delete the folder and run the study again"
+        )
+
+
+def _is_kept(plan: Plan, own: Path, kind: str) -> bool:
+    """Whether there is a whole record of an agent, in these versions of its scenes."""
+    if not ((own / kind / NOTES).is_file() and (own / kind / VERDICT).is_file()):
+        return False
+    basis, (scenes, episodes) = read_basis(own / kind), _played(plan, kind)
+    return (basis.hashes, basis.episodes) == (hashes(scenes), episodes)
+
+
+def _played(plan: Plan, kind: str) -> tuple[dict[str, Scene], int]:
+    """In which scenes agents of a kind are judged, and how often each is played."""
+    if kind != "planner":
+        return plan.study.scenes, plan.size.episodes
+    return {k: v for k, v in plan.study.scenes.items() if k in PLANNED_IN}, plan.size.planned
+
+
+def _machine() -> dict[str, Any]:
+    return {"processor": processor(), "torch_threads": torch.get_num_threads()}
 
 
 def _job(plan: Plan, kind: str, arm: str, seed: int, model: Path | None) -> Job:
@@ -117,16 +158,13 @@ def _job(plan: Plan, kind: str, arm: str, seed: int, model: Path | None) -> Job:
 
 
 def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> None:
-    """Judge an agent that no trainer makes, unless it is judged."""
-    if (own / VERDICT).is_file():
-        return
+    """Judge an agent that no trainer makes."""
     make_folder(own)
-    is_slow = kind == "planner"
-    names = [name for name in plan.study.scenes if name in PLANNED_IN or not is_slow]
-    scenes = {name: plan.study.scenes[name] for name in names}
-    known = {name: plan.study.references[name] for name in names}
-    episodes = plan.size.planned if is_slow else plan.size.episodes
+    scenes, episodes = _played(plan, kind)
+    known = {name: plan.study.references[name] for name in scenes}
     judge_policy(_made(plan, kind, model, seed), kind, scenes, known, episodes, own)
+    about = {"model": ensemble_hash(model), "seed": seed, **_machine()}
+    write_json(own / NOTES, about)  # last: it says that all is there
 
 
 def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
@@ -145,7 +183,7 @@ def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
 
 def _imagined(plan: Plan, model: Path, first: Transitions, seed: int) -> Path:
     """The run of a latent model of a reward model, learned unless it is there."""
-    folder = model.parent / "imagination"
+    folder = model.parent / f"imagination-{ensemble_hash(model)}"
     if found := sorted(folder.glob(f"*/{IMAGINED}")):
         return found[0].parent
     write_transitions(folder / "first.npz", first)

@@ -16,7 +16,7 @@ from sandbox_envs.eval.experiments.estimates import (
     mean_over,
     shown,
 )
-from sandbox_envs.eval.experiments.reward_learning.agents import NOTES
+from sandbox_envs.eval.experiments.reward_learning.agents import MODEL
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
     BROKEN,
@@ -36,7 +36,6 @@ from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
 ADVERSARIAL = "A1_adversarial"
-COMPETENT = 0.6  # of the best reference's reward in training, as verdicts ask for
 SHARE_COMPETENT = 0.8  # of agents, for adversarial labels to be said to do anything
 
 
@@ -64,7 +63,7 @@ def read_group(out: Path, arm: str, kind: str, seeds: Sequence[int] = SEEDS) -> 
 
 def read_notes(out: Path, arm: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, Any]]:
     """What was noted of the reward models of an arm."""
-    files = [folder_of(out, arm, seed) / NOTES for seed in seeds]
+    files = [folder_of(out, arm, seed) / MODEL for seed in seeds]
     return [dict(read_json(file)) for file in files if file.is_file()]
 
 
@@ -151,7 +150,7 @@ def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> li
     controls = {arm: groups[arm].scores(BROKEN, REWARD) for arm in EQUAL}
     known = [arm for arm, scores in controls.items() if len(scores)]
     best = max(known, key=lambda arm: controls[arm].mean(), default=EQUAL[0])
-    able = int((ours.scores(TRAINING, REWARD) >= COMPETENT).sum())
+    able = sum(bool(one.scenes[TRAINING].competent) for one in ours.verdicts.values())
     are_there = all(len(groups[arm].verdicts) == n for arm in EQUAL)
     return [
         _differs(f"adversarial labels do more than the best of equal ones ({best})",
