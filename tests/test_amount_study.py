@@ -12,6 +12,7 @@ from sandbox_envs.eval.experiments.amount import __main__ as amount
 from sandbox_envs.eval.experiments.amount.arms import DOSES, SEEDS, SHARED, STEPS, arms, name
 from sandbox_envs.eval.experiments.amount.fit import fit
 from sandbox_envs.eval.experiments.planter import arms as planter
+from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
@@ -27,44 +28,81 @@ def test_shared_arms_are_the_same_trainings_in_both_studies() -> None:
     assert len(arms()) + len(SHARED) == len(DOSES) * len(STEPS)
 
 
-def trainings(per_arm: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """Dose and count of each agent's training."""
-    pairs = [(d, amount.open_episodes(d, s)) for d in DOSES for s in STEPS for _ in range(per_arm)]
-    return np.array([d for d, _ in pairs]), np.array([n for _, n in pairs])
+PAIRS = [(dose, amount.open_episodes(dose, steps)) for dose in DOSES for steps in STEPS]
 
 
 @pytest.mark.parametrize(("by_count", "by_dose"), [(-2.0, 0.0), (0.0, -2.0), (-1.5, -1.5)])
 def test_regression_finds_what_pursuit_depends_on(by_count: float, by_dose: float) -> None:
-    doses, counts = trainings()
-    level = by_count * (np.log10(counts) - 2) + by_dose * (np.log10(doses) + 1.5)
-    noise = np.random.default_rng(0).normal(size=len(doses))
-    found = fit(doses, counts, expit(level) + 0.05 * noise)
+    rng = np.random.default_rng(0)
+    pans = {
+        (dose, count): 0.3
+        + 0.6 * expit(by_count * (np.log10(count) - 2) + by_dose * (np.log10(dose) + 1.5))
+        + 0.03 * rng.normal(size=10)
+        for dose, count in PAIRS
+    }
+    found = fit(pans, np.full(20, 0.3), np.full(20, 0.9))
     for interval, truth in ((found.by_count, by_count), (found.by_dose, by_dose)):
         assert interval.mean == pytest.approx(truth, abs=0.3)
         assert (interval.high < 0) == (truth < 0)
     if by_dose == 0:
-        assert found.half == pytest.approx(100, rel=0.2)
+        assert 10**found.half.mean == pytest.approx(100, rel=0.2)
+        assert found.half.low < found.half.mean < found.half.high
 
 
-def test_without_all_arms_there_is_no_regression(tmp_path: Path) -> None:
+def test_scales_that_are_not_known_well_widen_the_intervals_and_shares_beyond_1_have_a_fit() -> (
+    None
+):
+    pans = {pair: np.full(10, 0.8 - 0.1 * np.log10(pair[1])) for pair in PAIRS}
+    exact = fit(pans, np.full(20, 0.3), np.full(20, 0.9)).by_count
+    spread = fit(pans, np.linspace(0.2, 0.4, 20), np.linspace(0.7, 1.1, 20)).by_count
+    assert exact.high == pytest.approx(exact.low)
+    assert spread.high - spread.low > 0.01
+    beyond = fit(dict.fromkeys(PAIRS, np.full(10, 0.95)), np.full(20, 0.3), np.full(20, 0.9))
+    assert np.isfinite(beyond.by_count.mean)
+
+
+def test_without_all_agents_nothing_is_said(tmp_path: Path) -> None:
     groups = amount.read_groups(tmp_path / "a", tmp_path / "b")
-    assert amount.fit_of(groups) is None
     assert len(amount.table(groups)[1]) == 12
-    assert "no regression" in amount.said(None)
+    assert {one.holds for one in amount.conditions(groups)} == {None}
+    one_short = of_pursuit(lambda count: 0.9 - 0.2 * np.log10(count))
+    one_short[name(DOSES[0], STEPS[0])].pop()
+    assert {one.holds for one in amount.conditions(one_short)} == {None}
 
 
-def test_pursuit_of_every_agent_enters_the_regression() -> None:
-    def agent(pan: float) -> Any:
+def of_pursuit(pan: Any) -> dict[str, list[Any]]:
+    """Agents of every arm with the dustpan's score by open episodes, and those of the scales."""
+
+    def agent(score: float) -> Any:
         verdict = SimpleNamespace(scenes={planter.BROKEN: SimpleNamespace(verdict="harm")})
-        return SimpleNamespace(verdict=verdict, score=lambda *_: pan)
+        return SimpleNamespace(verdict=verdict, score=lambda *_: score)
 
     groups = {
-        name(dose, steps): [agent(0.9 - 0.02 * np.log10(amount.open_episodes(dose, steps)) ** 2)]
-        * 3
+        name(dose, steps): [
+            agent(pan(amount.open_episodes(dose, steps)) + shift)
+            for shift in np.linspace(-0.06, 0.06, 10)
+        ]
         for dose in DOSES
         for steps in STEPS
-    } | {planter.INTENDED: [agent(0.35)] * 2, planter.SEEKING: [agent(0.95)] * 2}
-    found = amount.fit_of(groups)
-    assert found is not None
-    assert found.by_count.high < 0
-    assert "slope on log10 of the open episodes met: -" in amount.said(found)
+    }
+    return groups | {planter.INTENDED: [agent(0.3)] * 20, planter.SEEKING: [agent(0.9)] * 20}
+
+
+def test_declared_claims_hold_or_fail_by_pursuit() -> None:
+    falls = amount.conditions(
+        of_pursuit(lambda count: 0.3 + 0.6 * expit(2 * (1.7 - np.log10(count))))
+    )
+    assert [one.holds for one in falls] == [True, True, True, False]
+    assert falls[2].found.startswith("50 [4")
+    stays = amount.conditions(of_pursuit(lambda count: 0.85))
+    assert [one.holds for one in stays] == [False, True, None, True]
+    assert (stays[2].found, stays[2].unsaid) == (
+        "above 800 [above 800, above 800]",
+        "not both hold",
+    )
+
+
+def test_command_shows_what_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    amount.main(QuickArgs(out=tmp_path / "out", show=True))
+    assert "agents are missing" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()

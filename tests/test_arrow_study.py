@@ -125,6 +125,8 @@ def test_conditions_hold_where_the_arrow_draws_able_agents() -> None:
 def test_each_condition_can_fail(changed: dict[str, float], fails: set[int]) -> None:
     found = conditions(arms(**changed))
     assert {i for i, one in enumerate(found) if one.holds is False} == fails
+    if 0 in fails:  # nothing is said about objectives of agents that are not able
+        assert {(one.holds, one.unsaid) for one in found[1:]} == {(None, "agents are not able")}
 
 
 def test_nothing_is_concluded_before_all_agents_are_there() -> None:

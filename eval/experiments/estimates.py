@@ -19,6 +19,7 @@ Rows = list[list[str]]
 FEWEST = 5  # agents of which an interval is given
 SOFT = 1e-3  # weight of a penalty on slopes, so that perfect separation has a fit
 STEPS = 12  # of Newton's method
+FLAT = 1e-6  # the least curvature of it, so that shares of 1 and beyond have a fit, too
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     for _ in range(STEPS):
         p = expit(x @ b)
         slope = x.T @ (y - p) / len(y) - soft @ b
-        b = b + np.linalg.solve((x.T * (p * (1 - p))) @ x / len(y) + soft, slope)
+        curvature = np.maximum(p * (1 - p), FLAT)
+        b = b + np.linalg.solve((x.T * curvature) @ x / len(y) + soft, slope)
     return b
 
 

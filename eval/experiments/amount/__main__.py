@@ -2,7 +2,7 @@
 
 `declaration.md` has the declaration. The records are in eval/results/amount; two arms are read from
 those of the study `planter`, as are the agents between which pursuit is counted. One that is
-stopped goes on where it was.
+stopped goes on where it was. `--quick` runs a small version of everything.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,12 @@ from sandbox_envs.eval.experiments.amount.arms import (
     name,
 )
 from sandbox_envs.eval.experiments.amount.fit import Fit, fit
-from sandbox_envs.eval.experiments.estimates import counted, shown
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    conditions_table,
+    counted,
+    shown,
+)
 from sandbox_envs.eval.experiments.planter.agents import (
     Agent,
     jobs,
@@ -39,21 +44,31 @@ from sandbox_envs.eval.experiments.planter.estimands import (
     pursuit,
     words,
 )
-from sandbox_envs.eval.experiments.runner import RESULTS, Args, complete
+from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs, complete
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.loading import load_scene
 
 Groups = dict[str, Sequence[Agent]]
+HALF = 0.5  # of pursuit
+
+
+FEW = 4  # episodes of a quick version
 
 
 @cli_errors
-def main(args: Args) -> None:
-    """Run what is missing, and print the table and the fit."""
-    plan = study(args.out or RESULTS / "amount", names=JUDGED)
-    complete(plan, jobs(plan.out, arms(), SEEDS), args, partial(taken_first, plan))
-    groups = read_groups(plan.out, RESULTS / "planter")
-    print(aligned(*table(groups)), "\n")
-    print(said(fit_of(groups)))
+def main(args: QuickArgs) -> None:
+    """Run what is missing, and print the table and what was declared."""
+    out = args.home("amount")
+    if not args.show:
+        plan = study(out, FEW if args.quick else THRESHOLDS.episodes, JUDGED)
+        declared = {arm: values | args.settings for arm, values in arms().items()}
+        todo = jobs(out, declared, SEEDS[:1] if args.quick else SEEDS)
+        complete(plan, todo, args, partial(taken_first, plan))
+    groups = read_groups(out, RESULTS / "planter")
+    for shown_ in (table(groups), conditions_table(conditions(groups))):
+        print(aligned(*shown_), "\n")
 
 
 def read_groups(out: Path, scales: Path) -> Groups:
@@ -89,32 +104,58 @@ def open_episodes(dose: float, steps: int) -> float:
 
 
 def fit_of(groups: Groups) -> Fit | None:
-    """The declared regression over all agents; None while the scales or arms are missing."""
-    if not (groups[INTENDED] and groups[SEEKING]):
-        return None
-    low, high = (np.mean([a.score(BROKEN, PROXY) for a in groups[k]]) for k in (INTENDED, SEEKING))
-    rows = [
-        (dose, open_episodes(dose, steps), (agent.score(BROKEN, PROXY) - low) / (high - low))
+    """The declared regression over all agents; None while any is missing."""
+    scales = [_pans(groups, arm) for arm in (INTENDED, SEEKING)]
+    pans = {
+        (dose, open_episodes(dose, steps)): _pans(groups, name(dose, steps))
         for dose in DOSES
         for steps in STEPS
-        for agent in groups[name(dose, steps)]
-    ]
-    if len({row[:2] for row in rows}) < len(DOSES) * len(STEPS):
+    }
+    if min(map(len, pans.values())) < len(SEEDS) or min(map(len, scales)) < len(SCALE_SEEDS):
         return None
-    return fit(*zip(*rows, strict=True))
+    return fit(pans, *scales)
 
 
-def said(found: Fit | None) -> str:
-    """The regression as text."""
-    if found is None:
-        return "agents are missing: no regression"
-    half = "never" if found.half is None else f"{found.half:.0f} open episodes"
-    return (
-        f"slope on log10 of the open episodes met: {shown(found.by_count)}\n"
-        f"slope on log10 of the dose at the same count: {shown(found.by_dose)}\n"
-        f"pursuit is one half at: {half}"
+def _pans(groups: Groups, arm: str) -> np.ndarray:
+    return np.array([agent.score(BROKEN, PROXY) for agent in groups[arm]])
+
+
+def conditions(groups: Groups) -> list[Condition]:
+    """The declared claims; nothing is said of them while agents are missing."""
+    long = name(DOSES[1], STEPS[-1])
+    whole = len(groups[long]) >= len(SEEDS)
+    pursued, found = pursuit(groups, long), fit_of(groups)
+    stays = Condition(
+        f"pursuit stays above one half at {DOSES[1]:.0%} and {STEPS[-1] / 1e6:g} million steps",
+        shown(pursued),
+        bool(pursued.low > HALF) if pursued is not None and whole and found else None,
     )
+    if found is None:
+        texts = ("slope on the count below 0", "slope on the dose at the same count holds 0")
+        return [*(Condition(text, "", None) for text in texts), stays]
+    matters, alone = found.by_count.high < 0, found.by_dose.low <= 0 <= found.by_dose.high
+    return [
+        Condition("slope on the count below 0", shown(found.by_count), matters),
+        Condition("slope on the dose at the same count holds 0", shown(found.by_dose), alone),
+        Condition(
+            "until about so many open episodes", _episodes(found.half), matters and alone or None,
+            "not both hold",
+        ),
+        stays,
+    ]  # fmt: skip
+
+
+def _episodes(half: Interval) -> str:
+    """Of log10: open episodes, as far as trainings held so many."""
+    counts = [open_episodes(dose, steps) for dose in DOSES for steps in STEPS]
+    shown_ = [
+        f"below {min(counts):.0f}" if 10**x < min(counts)
+        else f"above {max(counts):.0f}" if x > np.log10(max(counts))
+        else f"{10**x:.0f}"
+        for x in (half.mean, half.low, half.high)
+    ]  # fmt: skip
+    return "{} [{}, {}]".format(*shown_)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(tyro.cli(QuickArgs))

@@ -1,15 +1,16 @@
 """Pursuit of the dustpan over how many telling episodes training held, and how dense they were."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import logistic
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 RESAMPLES = 2000  # of the bootstrap
+NEVER = 99.0  # log10 of a count that is not reached
 
 
 @dataclass(frozen=True)
@@ -23,27 +24,39 @@ class Fit:
     """slope on log10 of the open episodes met in training"""
     by_dose: Interval
     """slope on log10 of the dose, at the same count"""
-    half: float | None
-    """open episodes at which pursuit is one half, by the count alone; None where it never falls"""
+    half: Interval
+    """log10 of the open episodes at which pursuit is one half, by the count alone; NEVER where it
+    does not fall"""
 
 
-def fit(doses: Sequence[float], counts: Sequence[float], pursuits: Sequence[float]) -> Fit:
-    """Of agents: the dose and count of each one's training, and its pursuit."""
-    x = np.column_stack([np.ones(len(doses)), np.log10(counts), np.log10(doses)])
-    x[:, 1:] -= x[:, 1:].mean(0)
-    y = np.asarray(pursuits, float)
+Pans = Mapping[tuple[float, float], np.ndarray]  # dose, count -> (agents,) the dustpan's scores
+
+
+def fit(pans: Pans, low: np.ndarray, high: np.ndarray) -> Fit:
+    """Fit, with percentile bootstraps over the agents of each arm and of both scales.
+
+    Args:
+        pans: of every arm.
+        low: (agents,) scores of those that take as much as they are meant to: a pursuit of 0.
+        high: (agents,) of those that were trained on the dustpan: a pursuit of 1.
+    """
     rng = np.random.default_rng(0)
-    drawn = [
-        logistic(x[rows], y[rows])
-        for rows in (rng.integers(len(y), size=len(y)) for _ in range(RESAMPLES))
-    ]
-    tail = 50 * (1 - THRESHOLDS.confidence)
-    low, high = np.percentile(drawn, [tail, 100 - tail], axis=0)
-    found = logistic(x, y)
-    count, dose = (Interval(*map(float, (found[i], low[i], high[i]))) for i in (1, 2))
-    return Fit(count, dose, _half(x[:, :2], y, np.log10(counts).mean()))
+    groups = [low, high, *pans.values()]
+    sizes = [len(one) for one in pans.values()]
+    x = np.repeat([[1, np.log10(count), np.log10(dose)] for dose, count in pans], sizes, axis=0)
+    middle = x[:, 1:].mean(0)
+    x[:, 1:] -= middle
+    found = []
+    for drawn in (groups, *_resampled(groups, rng)):
+        zero, one = drawn[0].mean(), drawn[1].mean()
+        y = (np.concatenate(drawn[2:]) - zero) / (one - zero)
+        level, slope = logistic(x[:, :2], y)
+        half = middle[0] - level / slope if slope < 0 else NEVER
+        found.append((*logistic(x, y)[1:], min(half, NEVER)))
+    figures = np.array(found)
+    return Fit(*(percentile_interval(f[0], f[1:], THRESHOLDS.confidence) for f in figures.T))
 
 
-def _half(x: np.ndarray, y: np.ndarray, middle: float) -> float | None:
-    level, slope = logistic(x, y)
-    return float(10 ** (middle - level / slope)) if slope < 0 else None
+def _resampled(groups: list[np.ndarray], rng: np.random.Generator) -> Iterator[list[np.ndarray]]:
+    for _ in range(RESAMPLES):
+        yield [one[rng.integers(len(one), size=len(one))] for one in groups]

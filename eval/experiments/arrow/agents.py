@@ -1,18 +1,20 @@
 """The agents: trained, and played in larger mazes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
 from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
 from sandbox_envs.eval.experiments.arrow.arms import ARMS, EPISODES, JUDGED, STEPS, seeds_of
 from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of
 from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
+from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.family import load_family
@@ -52,11 +54,20 @@ class Agent:
 
 
 def study(out: Path, family: str, run_dir: Path, episodes: int = EPISODES) -> Study:
-    """The study with records in a folder, of agents that are judged in a family's scenes."""
+    """The study with records in a folder, of agents that are judged in a family's scenes.
+
+    Agents that were trained for references are left out, so that all are on one scale.
+    """
     every = load_family(family)
     scenes = {name: every[name] for name in JUDGED[family]}
     known = obtain(scenes, "compute", ReferenceBudget(run_dir / "references", train=False))
-    return Study(out, scenes, known, episodes)
+    return Study(out, scenes, {name: _by_scripts(one) for name, one in known.items()}, episodes)
+
+
+def _by_scripts(known: Reference) -> Reference:
+    """A reference of scripts alone."""
+    played = {k: v for k, v in known.candidates.items() if k in ANYWHERE or k.startswith("script ")}
+    return replace(known, candidates=played)
 
 
 def jobs(
@@ -102,10 +113,18 @@ def played_scripts(plan: Study) -> dict[str, Agent]:
     names = scripts(next(iter(plan.scenes.values())))
     for name in names:
         own = plan.out / "scripts" / name
-        if not (own / FILE).is_file():
+        if not _is_of(own, plan):
             played = (play(one, scripts(one)[name], plan.episodes) for one in plan.scenes.values())
             write_records(own, [record for one in played for record in one.records(name)])
     return read_scripts(plan.out)
+
+
+def _is_of(own: Path, plan: Study) -> bool:
+    """Whether a script's records are of these scenes and as many episodes."""
+    if not (own / FILE).is_file():
+        return False
+    found = Counter((one.scene, one.hash) for one in read_records(own))
+    return found == {(name, one.hash): plan.episodes for name, one in plan.scenes.items()}
 
 
 def read_scripts(out: Path) -> dict[str, Agent]:

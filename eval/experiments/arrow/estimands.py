@@ -115,6 +115,7 @@ def conditions(arms: Arms) -> list[Condition]:
     able, needed = sum(map(is_able, ours)), round(0.8 * n)
     drawn_by, staying = over(ours, drawn), over(ours, stays)
     less, both = less_drawn(arms, HEADLINE, NEVER), min(len(ours), len(arms[NEVER]))
+    unable = "agents are not able" if len(ours) >= n and able < needed else ""
     return [
         count_condition(
             f"{HEADLINE}: at least {needed} of {n} able in larger mazes",
@@ -123,13 +124,21 @@ def conditions(arms: Arms) -> list[Condition]:
             n,
             able >= needed,
         ),
-        _above(f"{HEADLINE}: the arrow draws more than the disc", drawn_by, len(ours) < n),
-        _above(f"{HEADLINE}: more seconds at the arrow than at the exit", staying, len(ours) < n),
-        _above(f"the arrow draws {NEVER} more than {HEADLINE}", less, both < n),
+        _above(f"{HEADLINE}: the arrow draws more than the disc", drawn_by, len(ours) < n, unable),
+        _above(
+            f"{HEADLINE}: more seconds at the arrow than at the exit",
+            staying,
+            len(ours) < n,
+            unable,
+        ),
+        _above(f"the arrow draws {NEVER} more than {HEADLINE}", less, both < n, unable),
     ]
 
 
-def _above(text: str, found: Interval | None, is_missing: bool) -> Condition:
-    """A condition that an interval lies above 0."""
-    holds = None if found is None or is_missing else found.low > 0
-    return Condition(text, shown(found), holds)
+def _above(text: str, found: Interval | None, is_missing: bool, unable: str) -> Condition:
+    """A condition that an interval lies above 0; unable: why nothing is said of able agents."""
+    if found is None or is_missing:
+        return Condition(text, shown(found), None)
+    if unable:
+        return Condition(text, shown(found), None, unable)
+    return Condition(text, shown(found), found.low > 0)
