@@ -37,7 +37,7 @@ class Arm:
 
 
 # with the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it
-_FAR_SIGHTED: Mapping[str, Any] = {"argument": ("gamma=0.995",)}
+_FAR_SIGHTED: Mapping[str, Any] = {"argument": ("gamma=0.99",)}
 ARMS: Mapping[str, Arm] = {
     MAIN: Arm("weights and learning rates are copied"),
     "off": Arm("nobody is copied", {"copy": "none"}),
