@@ -191,7 +191,7 @@ def test_arms_differ_from_the_first_in_one_thing_each() -> None:
         member_args(
             declared.job(declared.LAMP, 3001, "ppo_mlp", {}).arguments, load_scene(declared.SCENE)
         ).gamma
-        == 0.995
+        == 0.99
     )
 
 
