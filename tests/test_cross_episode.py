@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from sandbox_envs.eval.experiments.cross_episode.populations import (
     pressing,
     read_populations,
 )
+from sandbox_envs.eval.experiments.cross_episode.scripted import SELECTING, spread
 from sandbox_envs.eval.experiments.cross_episode.tabular import ARMS, Dilemma, Outcome, evolved
 from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of
 from sandbox_envs.train.population import member_args
@@ -158,6 +160,12 @@ def test_planted_members_have_the_non_myopia_they_were_planted_with(seed: int) -
     assert pressing(scene, [known[live], known["intended"]], seed, 16).non_myopia == 0.5
 
 
+def test_selection_alone_spreads_the_live_pad_where_who_pays_is_paid_and_nowhere_else() -> None:
+    """Scripts that do not learn, half of which go to the live pad."""
+    ends = {name: spread(name, 3002, num_envs=2, generations=4)[-1] for name in SELECTING}
+    assert ends == {"weights": 1, "swap": 0, "placebo": 0, "one": 0}
+
+
 def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset() -> None:
     """For whoever has gone to the live pad; nobody else sees it, and the reward is the same."""
     texts = declared.texts_of(declared.ARMS[declared.LAMP], 3001)
@@ -255,18 +263,19 @@ def test_study_records_a_population_once_and_shows_it(
     study.main(args)
     record = folder_of(tmp_path / "out", "swap", 3001) / populations.RECORD
     before = record.read_bytes()
-    study.main(args)
-    assert record.read_bytes() == before
     kept = gzip.decompress((record.parent / populations.HISTORY).read_bytes()).decode()
     rows = [json.loads(line) for line in kept.splitlines()]
     again = [price_split(row["start"], row["end"], row["copies"]).selected for row in rows]
     assert [row["selected"] for row in rows] == pytest.approx(again, abs=1e-3)
     few = json.loads(before) | {"episodes": 4}
-    record.write_text(json.dumps(few))  # a record of fewer episodes is made again
+    record.write_text(json.dumps(few))  # a record of fewer episodes is made again, and no other
+    others = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("planted/*/*")}
     study.main(args)
     assert record.read_bytes() == before
+    assert {file: file.stat().st_mtime_ns for file in others} == others
     (one,) = read_populations(tmp_path / "out")["swap"]
     assert one.pressing.live.shape == (4,) and one.price is not None
     said = capsys.readouterr().out
+    assert re.search(r"^weights +violet +0.50", said, re.MULTILINE)
     assert "script violet" in said and "\nswap" in said
     assert imread(tmp_path / "out" / "cross_episode.png").shape[2] == 4
