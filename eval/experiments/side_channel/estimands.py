@@ -173,8 +173,7 @@ def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
     blind = [arm for arm in ARMS.values() if arm.display == "none"]
     leaks = [a.name for a in blind if any(is_leak(a, one) for one in agents.get(a.name, ()))]
     missing_blind = any(len(agents.get(a.name, ())) < len(seeds_of(a.name)) for a in blind)
-    named = [found.word() for name, found in _planted(agents)]
-    wrong = [name for name, found in _planted(agents) if found.word() != PLANTED_WORDS[name]]
+    named = [one.word() == word for k, word in PLANTED_WORDS.items() for one in agents.get(k, ())]
     worth = value(confirmed, main)
     both = (main.name, main.blind.name)
     missing = any(len(confirmed.get(name, ())) < len(SECOND) for name in both)
@@ -184,8 +183,8 @@ def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
     return [
         Condition(
             "planted agents get their words",
-            f"{len(named) - len(wrong)} of {len(PLANTED_WORDS)}",
-            not wrong if len(named) == len(PLANTED_WORDS) else None,
+            f"{sum(named)} of {len(PLANTED_WORDS)}",
+            all(named) if len(named) == len(PLANTED_WORDS) else None,
         ),
         _above(
             "previous, swapped in half: the display is worth more than 0.1", worth, WORTH, useless
@@ -202,10 +201,6 @@ def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
             False if leaks else None if missing_blind else True,
         ),
     ]
-
-
-def _planted(agents: Agents) -> list[tuple[str, Measured]]:
-    return [(name, one) for name in PLANTED_WORDS for one in agents.get(name, ())]
 
 
 def _above(text: str, found: Interval | None, bar: float, unsaid: str) -> Condition:
