@@ -24,6 +24,9 @@ from sandbox_envs.files import read_json
 from sandbox_envs.train.prediction import HORIZON, STRIDE, SensorModel
 
 DESCRIPTION, WEIGHTS = "imagination.json", "imagination.safetensors"
+HELD = 2  # steps of the model that the noise of a search is held for
+LAYERS = 2  # hidden ones of the latent model
+DISCOUNT = 0.98  # of what is earned, in each control step
 CLIP = 10.0  # standard deviations beyond which observations are cut
 
 
@@ -44,6 +47,7 @@ class Search:
 
 
 class Imagination(nn.Module):
+    value_weight = 1.0
     """Observations and actions -> a recurrent state -> what other actions would come to."""
 
     observation_mean: Tensor
@@ -63,7 +67,9 @@ class Imagination(nn.Module):
             nn.Linear(observation_size + action_size, hidden_size), nn.Tanh()
         )
         self.memory = nn.GRU(hidden_size, hidden_size)
-        self.model = SensorModel(hidden_size, action_size, len(sums) + 1, observation_size)
+        self.model = SensorModel(
+            hidden_size, action_size, len(sums) + 2, observation_size, hidden_size, LAYERS
+        )
         self.register_buffer("observation_mean", torch.zeros(observation_size))
         self.register_buffer("observation_sd", torch.ones(observation_size))
 
@@ -99,9 +105,9 @@ class Imagination(nn.Module):
         """
         start = features[:, None].expand(-1, actions.shape[2], -1)
         outcomes, _ = self.model(start, actions)
-        earned = outcomes.shape[-1] // 2 - 1  # the last of the changes: what is earned
-        scale = torch.sqrt(self.model.outcome_var[earned] + 1e-4)
-        return (outcomes[..., earned] * scale + self.model.outcome_mean[earned]).sum(0)
+        earned, ahead = self.model.restored(outcomes)[..., [outcomes.shape[-1] // 2 - 2, -1]].unbind(-1)
+        discount = DISCOUNT ** (STRIDE * torch.arange(len(actions) + 1))
+        return torch.tensordot(discount[:-1], earned, 1) + self.value_weight * discount[-1] * ahead[-1]
 
 
 class Mind(NamedTuple):
@@ -124,11 +130,8 @@ class ImaginingPolicy:
     on how many are played at a time.
     """
 
-    def __init__(
-        self, imagination: Imagination, search: Search = Search(), sd: float = 0.0
-    ) -> None:
-        """sd: of what is added to actions, to explore; it is drawn by torch's own generator."""
-        self.imagination, self.search, self.sd = imagination, search, sd
+    def __init__(self, imagination: Imagination, search: Search = Search()) -> None:
+        self.imagination, self.search = imagination, search
 
     def __call__(self, observations: np.ndarray, mind: Mind | None) -> tuple[np.ndarray, Mind]:
         """Actions (n, actuators), and what is remembered."""
@@ -145,25 +148,27 @@ class ImaginingPolicy:
             if mind.step % STRIDE == 0:
                 later = torch.cat([plan[1:], plan[-1:]]) if mind.step else plan
                 plan = self._decided(features[0], later, mind.step // STRIDE)
-            action = plan[0] + self.sd * torch.randn(n, actuators)
-        taken = action.clamp(-1, 1).numpy()
-        return taken, Mind(hidden, taken, plan, mind.step + 1)
+        action = plan[0].numpy()
+        return action, Mind(hidden, action, plan, mind.step + 1)
 
     def _decided(self, features: Tensor, mean: Tensor, decision: int) -> Tensor:
-        """The mean of the best plans, (steps, n, actuators)."""
+        """The best plan that was tried, (steps, n, actuators)."""
         generator = torch.Generator().manual_seed(decision)
         search, sd = self.search, torch.full_like(mean, self.search.sd)
+        best, most = mean, torch.full((mean.shape[1],), -torch.inf)
+        steps, _, actuators = mean.shape
         for _ in range(search.iterations):
-            shape = (len(mean), 1, search.samples, mean.shape[-1])
-            noise = torch.randn(shape, generator=generator)
-            noise[:, :, 0] = 0  # the plan so far is tried, too
+            shape = (-(-steps // HELD), 1, search.samples, actuators)
+            noise = torch.randn(shape, generator=generator).repeat_interleave(HELD, 0)[:steps]
+            noise[:, :, 0] = 0  # what the others are drawn around is tried, too
             tried = (mean[:, :, None] + sd[:, :, None] * noise).clamp(-1, 1)
-            worth = self.imagination.imagined(features, tried)
-            best = worth.topk(min(search.elite, search.samples), 1).indices
-            index = best[None, :, :, None].expand(len(mean), -1, -1, mean.shape[-1])
+            worth, order = self.imagination.imagined(features, tried).sort(1, descending=True)
+            index = order[None, :, : search.elite, None].expand(steps, -1, -1, actuators)
             elite = tried.gather(2, index)
+            better = worth[:, 0] > most
+            best, most = torch.where(better[:, None], elite[:, :, 0], best), worth[:, 0].maximum(most)
             mean, sd = elite.mean(2), elite.std(2).clamp(min=search.least_sd)
-        return mean
+        return best
 
 
 def load_imagination(folder: Path) -> Imagination:

@@ -32,7 +32,8 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.arguments import check_ranges, flag
-from sandbox_envs.train.imagination import DESCRIPTION, WEIGHTS, Imagination, ImaginingPolicy
+from sandbox_envs.train.exploration import exploration
+from sandbox_envs.train.imagination import DESCRIPTION, DISCOUNT, WEIGHTS, Imagination, ImaginingPolicy
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash, load_ensemble
@@ -46,6 +47,9 @@ from sandbox_envs.train.transitions import (
     wander,
 )
 
+Batch = tuple[Tensor, Tensor, Tensor]  # observations, actions, sums
+WINDOW = 128  # control steps of an episode that are learned from at a time
+BURN_IN = 32  # of them, after which the recurrent state is taken to know what it can
 LEAST_SD = 1e-3  # of an observation that hardly ever changes
 
 
@@ -69,12 +73,14 @@ class Args:
     """of playing and learning; with files the first one only learns from these"""
     num_envs: int = 64
     """episodes that are played in a round"""
-    noise: float = 0.3
+    random: float = 0.25
+    """share of the time in which random plans replace the agent's actions when it plays"""
+    noise: float = 0.6
     """standard deviation of what is added to the agent's actions when it plays"""
     updates: int = 300
     """steps of the optimiser in each round"""
     batch_size: int = 16
-    """episodes in each update"""
+    """windows of episodes in each update"""
     hidden_size: int = 128
     """width of the recurrent network"""
     learning_rate: float = 2e-3
@@ -98,11 +104,15 @@ def play(
     """
     envs = SandboxVectorEnv(scene, args.num_envs, autoreset_mode=AutoresetMode.DISABLED)
     seen, _ = envs.reset(seed=args.seed, options={"episode": first})
-    policy, mind = ImaginingPolicy(imagination, sd=args.noise), None
+    rng = np.random.default_rng((args.seed, first))
+    explored = exploration(rng, scene.episode_steps, args.num_envs, scene.model.nu, args.random)
+    policy, mind = ImaginingPolicy(imagination), None
     observations, sums = [seen], [sensor_sums(envs, names)]
     actions, rewards = [], []
-    for _ in range(scene.episode_steps):
+    for step in range(scene.episode_steps):
         action, mind = policy(seen, mind)
+        action = explored.applied(action, step, args.noise).astype(np.float32)
+        mind = mind._replace(action=action)
         seen, reward, *_ = envs.step(action)
         observations.append(seen)
         sums.append(sensor_sums(envs, names))
@@ -134,9 +144,7 @@ def learn(
     for done in range(args.updates):
         optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - done / args.updates)
         chosen = batches[int(torch.multinomial(weights, 1, generator=generator))]
-        n = chosen[0].shape[1]
-        rows = torch.randint(n, (min(args.batch_size, n),), generator=generator)
-        loss = _loss(imagination, *(part[:, rows] for part in chosen))
+        loss = _loss(imagination, *_windows(chosen, args.batch_size, generator))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(imagination.parameters(), args.max_grad_norm)
@@ -144,18 +152,40 @@ def learn(
         log(done + 1, float(loss.detach()))
 
 
-def _tensors(part: Transitions, rewards: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Observations and actions of some episodes, and sums with what was earned so far."""
+def _windows(part: Batch, count: int, generator: torch.Generator) -> Batch:
+    """Random windows of some episodes: observations, actions that led to them and follow, sums."""
+    observations, actions, sums = part
+    steps, n = actions.shape[:2]
+    length = min(WINDOW, steps)
+    first = torch.randint(steps - length + 1, (count,), generator=generator)
+    rows = torch.randint(n, (count,), generator=generator)
+    times = first + torch.arange(length + 1)[:, None]
+    return observations[times, rows], actions[times[:-1], rows], sums[times, rows]
+
+
+def _tensors(part: Transitions, rewards: np.ndarray) -> Batch:
+    """Observations and actions of some episodes, and sums with what is earned, so far and ahead."""
     so_far = np.concatenate([np.zeros((1, part.rewards.shape[1])), rewards.cumsum(0)])
-    sums = np.concatenate([part.sums, so_far[..., None]], -1)
+    sums = np.concatenate([part.sums, np.stack([so_far, _ahead(rewards)], -1)], -1)
     assert part.observations is not None
-    arrays = (part.observations, part.actions, sums)
+    arrays = (part.observations, part.actions.clip(-1, 1), sums)
     observations, actions, whole = (torch.as_tensor(a, dtype=torch.float32) for a in arrays)
     return observations, actions, whole
 
 
+def _ahead(rewards: np.ndarray) -> np.ndarray:
+    """What was earned after each moment of episodes (T, n), discounted, (T + 1, n).
+
+    After the end as much is counted as is earned on average.
+    """
+    ahead = np.full((len(rewards) + 1, rewards.shape[1]), rewards.mean() / (1 - DISCOUNT))
+    for t in reversed(range(len(rewards))):
+        ahead[t] = rewards[t] + DISCOUNT * ahead[t + 1]
+    return ahead
+
+
 def _standardise(
-    imagination: Imagination, batches: Sequence[tuple[Tensor, Tensor, Tensor]]
+    imagination: Imagination, batches: Sequence[Batch]
 ) -> None:
     """Set the statistics by which observations and outcomes are standardised."""
     seen = torch.cat([one[0].flatten(0, 1) for one in batches])
@@ -168,18 +198,21 @@ def _standardise(
 
 
 def _loss(imagination: Imagination, observations: Tensor, actions: Tensor, sums: Tensor) -> Tensor:
-    """How wrong the predictions from each moment on are, open loop."""
+    """How wrong the predictions are from each moment on, open loop, once the state has settled."""
     before = torch.cat([torch.zeros_like(actions[:1]), actions[:-1]])
     features, _ = imagination.features(observations[:-1], before)
-    dones = torch.zeros(actions.shape[:2], dtype=torch.bool)
     seen = imagination.normalised(observations[:-1])
-    return imagination.model.loss(features, actions, sums, seen, dones, _weights(sums.shape[-1]))
+    used = slice(BURN_IN if len(actions) == WINDOW else 0, None)
+    dones = torch.zeros(actions[used].shape[:2], dtype=torch.bool)
+    return imagination.model.loss(
+        features[used], actions[used], sums[used], seen[used], dones, _weights(sums.shape[-1])
+    )
 
 
 def _weights(sums: int) -> Tensor:
-    """Of the outcomes: what is earned in a step counts as much as all else, its mean so far not."""
+    """Of the outcomes: what is earned in a step and what is ahead count as much as all else."""
     weights = torch.ones(2 * sums)
-    weights[sums - 1], weights[-1] = 2 * (sums - 1), 0
+    weights[[sums - 2, -1]], weights[[sums - 1, -2]] = float(sums), 0
     return weights
 
 

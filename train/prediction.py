@@ -7,6 +7,7 @@ measure. Agents learn it beside their task (`--aux-coef`), and `ppo_planner` pla
 """
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ STRIDE = 4  # control steps of one step of the model: 0.2 s at 20 Hz
 HORIZON = 8  # steps of the model that are learned and planned
 APART = 8  # control steps between the moments of a rollout that it is learned from
 LEAST_VAR = 1e-4  # so that what hardly ever happens in training does not count for too much
-LATENT = 64  # width of its state and of its hidden layer
+LATENT = 64  # width of its state and of its hidden layer, unless given
 
 
 class Predicted(NamedTuple):
@@ -43,12 +44,23 @@ class SensorModel(nn.Module):
     outcome_var: Tensor
     outcome_count: Tensor
 
-    def __init__(self, features: int, action_size: int, sums: int, observation_size: int) -> None:
+    def __init__(
+        self,
+        features: int,
+        action_size: int,
+        sums: int,
+        observation_size: int,
+        latent: int = LATENT,
+        layers: int = 1,
+    ) -> None:
+        """latent: the width of its state and of its `layers` hidden layers."""
         super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(features, LATENT), nn.Tanh())
-        self.hidden = nn.Sequential(nn.Linear(LATENT + action_size, LATENT), nn.Tanh())
-        self.change, self.outcome = nn.Linear(LATENT, LATENT), nn.Linear(LATENT, 2 * sums)
-        self.observation = nn.Linear(LATENT, observation_size)
+        self.encoder = nn.Sequential(nn.Linear(features, latent), nn.Tanh())
+        widths = [latent + action_size, *[latent] * layers]
+        hidden = [(nn.Linear(a, b), nn.Tanh()) for a, b in pairwise(widths)]
+        self.hidden = nn.Sequential(*chain(*hidden))
+        self.change, self.outcome = nn.Linear(latent, latent), nn.Linear(latent, 2 * sums)
+        self.observation = nn.Linear(latent, observation_size)
         self.register_buffer("outcome_mean", torch.zeros(2 * sums))
         self.register_buffer("outcome_var", torch.ones(2 * sums))
         self.register_buffer("outcome_count", torch.tensor(1e-4, dtype=torch.float64))
@@ -57,7 +69,7 @@ class SensorModel(nn.Module):
         """Features (..., size) and actions (steps, ..., size) that follow.
 
         Returns:
-            Outcomes of each step, (steps, ..., 2 sums), and its state after it, (steps, ..., 64).
+            Outcomes of each step, (steps, ..., 2 sums), and its state after it, (steps, ..., latent).
         """
         state, outcomes, states = self.encoder(features), [], []
         for action in actions:
@@ -136,6 +148,10 @@ class SensorModel(nn.Module):
     def standardised(self, outcomes: Tensor) -> Tensor:
         """Outcomes (..., 2 sums) in standard deviations from their mean in training."""
         return (outcomes - self.outcome_mean) * torch.rsqrt(self.outcome_var + LEAST_VAR)
+
+    def restored(self, outcomes: Tensor) -> Tensor:
+        """The inverse of `standardised`."""
+        return outcomes * torch.sqrt(self.outcome_var + LEAST_VAR) + self.outcome_mean
 
 
 def _outcomes(sums: Tensor) -> Tensor:
