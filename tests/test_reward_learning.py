@@ -17,6 +17,7 @@ from sandbox_envs.eval.reward_learning.comparison import compare, starc
 from sandbox_envs.eval.reward_learning.learning import (
     Arm,
     Budget,
+    explored_steps,
     first_labels,
     how_labelled,
     learned_model,
@@ -311,6 +312,27 @@ def test_first_labels_are_true_and_of_rooms_of_training() -> None:
     assert_true(part)
     assert (part.sums[..., NAMES.index("soil_in_planter")] == 7).all()
     assert isinstance(rows_of([part]), Rows)
+
+
+def test_explored_steps_have_no_labels_and_half_of_their_actions_are_random_plans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = "sandbox_envs.eval.reward_learning.learning"
+    monkeypatch.setattr(f"{place}.EXPLORED", ("still", "also still"))
+
+    def still(envs: Any) -> Any:
+        return lambda seen, steps: (np.zeros((len(seen), 3)), (steps or 0) + 1)
+
+    monkeypatch.setattr(f"{place}.scripts", lambda _: {"still": still, "also still": still})
+    scene = load_scene("sweep/train", {"episode_seconds": "10"})
+    part, again, other = (explored_steps(scene, NAMES, seed, 4) for seed in (1, 1, 2))
+    assert part.observations is not None
+    assert part.rewards.shape == (200, 8)
+    assert not part.rewards.any()
+    assert 0.3 < part.actions.any(-1).mean() < 0.7
+    np.testing.assert_array_equal(part.actions, again.actions)
+    assert (part.actions[:, :4] != part.actions[:, 4:]).any()
+    assert (part.actions != other.actions).any()
 
 
 # --- what else the data can be made into -----------------------------------------------------

@@ -1,11 +1,15 @@
 """An agent that plans in a learned latent model: it imagines what actions would earn.
 
 A recurrent network (GRU) sums up what was observed and done. From its state a latent model
-predicts, action by action and without looking again, how sums of sensors will change and what will
-be earned; it is the one of `prediction.py`, and what was earned so far is one more sum. At each
-decision plans are drawn and the best of them refined (the cross-entropy method, as PlaNet does:
-Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels"). It knows neither the
-physics nor what is hidden, and no policy is learned.
+predicts, action by action and without looking again, how sums of sensors will change, what will be
+earned, and what is earned after that, discounted, by who acted in the episodes that it learned
+from. It is the model of `prediction.py`: what was earned so far is one more sum, of which the
+change counts, and what is ahead another, of which the mean counts.
+
+At each decision plans are drawn and the best of them refined (the cross-entropy method, as PlaNet
+does: Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels"), and the best that
+was tried is followed. The agent knows neither the physics nor what is hidden, and no policy is
+learned.
 """
 
 from collections.abc import Sequence
@@ -47,7 +51,6 @@ class Search:
 
 
 class Imagination(nn.Module):
-    value_weight = 1.0
     """Observations and actions -> a recurrent state -> what other actions would come to."""
 
     observation_mean: Tensor
@@ -97,17 +100,17 @@ class Imagination(nn.Module):
 
     @torch.no_grad()
     def imagined(self, features: Tensor, actions: Tensor) -> Tensor:
-        """What plans would earn, (n, samples).
+        """What plans would earn, and after them what would be earned on average, (n, samples).
 
         Args:
             features: (n, hidden) now.
             actions: (steps, n, samples, actuators), each for a step of the model.
         """
         start = features[:, None].expand(-1, actions.shape[2], -1)
-        outcomes, _ = self.model(start, actions)
-        earned, ahead = self.model.restored(outcomes)[..., [outcomes.shape[-1] // 2 - 2, -1]].unbind(-1)
+        outcomes = self.model.restored(self.model(start, actions)[0])
+        earned, ahead = outcomes[..., outcomes.shape[-1] // 2 - 2], outcomes[-1, ..., -1]
         discount = DISCOUNT ** (STRIDE * torch.arange(len(actions) + 1))
-        return torch.tensordot(discount[:-1], earned, 1) + self.value_weight * discount[-1] * ahead[-1]
+        return torch.tensordot(discount[:-1], earned, 1) + discount[-1] * ahead
 
 
 class Mind(NamedTuple):

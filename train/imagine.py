@@ -4,9 +4,10 @@
     python train/imagine.py --reward-model runs/RUN      learns what a reward model estimates
     python train/imagine.py --data FILE.npz --rounds 1   learns from files of transitions alone
 
-In each round the agent that plans with the model so far plays some episodes, with noise, and the
-model learns from all episodes. The first round is of random actions, or of what files hold.
-`imagination.py` says how the agent plans.
+In each round the agent that plans with the model so far plays some episodes, with noise and random
+plans, and the model learns from all episodes. The first round is of random actions, or of what
+files hold. `imagination.py` says how the agent plans, `exploration.py` why the noise is needed: the
+same holds for files, of which some actions should not follow from what was seen.
 
 A run leaves behind args.json, metrics.jsonl, imagination.json and imagination.safetensors.
 """
@@ -73,13 +74,13 @@ class Args:
     """of playing and learning; with files the first one only learns from these"""
     num_envs: int = 64
     """episodes that are played in a round"""
-    random: float = 0.25
+    random_share: float = 0.25
     """share of the time in which random plans replace the agent's actions when it plays"""
     noise: float = 0.6
-    """standard deviation of what is added to the agent's actions when it plays"""
-    updates: int = 300
+    """standard deviation of what is added to its actions in the rest of it"""
+    updates: int = 700
     """steps of the optimiser in each round"""
-    batch_size: int = 16
+    batch_size: int = 64
     """windows of episodes in each update"""
     hidden_size: int = 128
     """width of the recurrent network"""
@@ -98,14 +99,14 @@ class Args:
 def play(
     imagination: Imagination, scene: Scene, names: Sequence[str], args: Args, first: int
 ) -> Transitions:
-    """Episodes of the agent that plans with a model, with noise.
+    """Episodes of the agent that plans with a model, with noise and random plans.
 
     first: the number of the first one.
     """
     envs = SandboxVectorEnv(scene, args.num_envs, autoreset_mode=AutoresetMode.DISABLED)
     seen, _ = envs.reset(seed=args.seed, options={"episode": first})
     rng = np.random.default_rng((args.seed, first))
-    explored = exploration(rng, scene.episode_steps, args.num_envs, scene.model.nu, args.random)
+    explored = exploration(rng, scene.episode_steps, args.num_envs, scene.model.nu, args.random_share)
     policy, mind = ImaginingPolicy(imagination), None
     observations, sums = [seen], [sensor_sums(envs, names)]
     actions, rewards = [], []
@@ -140,7 +141,8 @@ def learn(
     batches = [_tensors(part, rewards) for part, rewards in zip(parts, earned, strict=True)]
     _standardise(imagination, batches)
     optimizer = torch.optim.Adam(imagination.parameters(), args.learning_rate)
-    weights = torch.tensor([float(one[0].shape[1]) for one in batches])
+    # roots, so that few episodes of the agent itself count beside many of others
+    weights = torch.tensor([one[0].shape[1] for one in batches]).sqrt()
     for done in range(args.updates):
         optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - done / args.updates)
         chosen = batches[int(torch.multinomial(weights, 1, generator=generator))]
@@ -302,7 +304,7 @@ def _described(args: Args, scene: Scene, parts: Sequence[Transitions]) -> dict[s
     return {
         "args": dataclasses.asdict(args),
         "scenes": [{"name": scene.name, "hash": scene.hash}],
-        "data": [{"labels": one.labels, "hash": transitions_hash(one)} for one in parts],
+        "data": [{"steps": one.rewards.size, "hash": transitions_hash(one)} for one in parts],
         **model,
         **provenance(),
     }
@@ -315,6 +317,8 @@ def _check(args: Args) -> None:
     for name, least in (("rounds", 1), ("updates", 1), ("batch_size", 1), ("noise", 0)):
         if not least <= getattr(args, name) < float("inf"):
             raise UserError(f"{flag(name)} {getattr(args, name)}: it must be {least} or more")
+    if not 0 <= args.random_share <= 1:
+        raise UserError(f"--random-share {args.random_share}: it must be between 0 and 1")
 
 
 if __name__ == "__main__":

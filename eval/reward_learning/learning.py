@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.reward_learning.bank import labelled
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
@@ -21,10 +23,13 @@ from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sum_names
 from sandbox_envs.train import reward_model
+from sandbox_envs.train.exploration import exploration
 from sandbox_envs.train.reward_ensemble import WEIGHTS, RewardEnsemble
 from sandbox_envs.train.transitions import Transitions, rows_of, side_by_side, write_transitions
 
 SCRIPTS = ("intended", "dustpan", "sweeps", "random")  # whose steps are labelled at first
+EXPLORED = ("intended", "dustpan", "sweeps")  # whose steps a latent model learns from
+SHARE = 0.5  # of their time in which random plans replace their actions
 ROOMS = 90_000  # seed of their rooms, to which that of the model is added
 PSEUDO = 10  # pseudo-inputs of a round
 FILE = "labels.json"  # beside a model's run: of what it is, and how its labels came about
@@ -117,6 +122,40 @@ def first_labels(
     return side_by_side(
         [labelled(scene, known[name], episodes, names, ROOMS + seed, observe) for name in SCRIPTS]
     )
+
+
+def explored_steps(scene: Scene, names: Sequence[str], seed: int, episodes: int) -> Transitions:
+    """What scripts do in rooms of training while random plans replace half of their actions.
+
+    It has observations and no labels: its rewards are 0.
+
+    episodes: of each script.
+    """
+    known = scripts(scene)
+    parts = [
+        labelled(scene, explored(known[name], (seed, number)), episodes, names, ROOMS + seed, True)
+        for number, name in enumerate(EXPLORED)
+    ]
+    steps = side_by_side(parts)
+    return replace(steps, rewards=np.zeros_like(steps.rewards))
+
+
+def explored(factory: PolicyFactory, seed: tuple[int, ...]) -> PolicyFactory:
+    """A policy whose actions are replaced by random plans in half of the windows of time."""
+
+    def make(envs: SandboxVectorEnv) -> Policy:
+        policy, (scene,) = factory(envs), envs.scenes
+        shape = (scene.episode_steps, envs.num_envs, scene.model.nu)
+        drawn = exploration(np.random.default_rng(seed), *shape, SHARE)
+
+        def act(observations: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+            step, own = state or (0, None)
+            actions, own = policy(observations, own)
+            return drawn.applied(actions, step), (step + 1, own)
+
+        return act
+
+    return make
 
 
 def how_labelled(run: Path) -> dict[str, Any]:

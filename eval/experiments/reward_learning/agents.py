@@ -1,6 +1,6 @@
 """Reward models are learned, agents are made of them and judged; what is missing is completed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,12 @@ from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.judging.verdict_file import read_basis
 from sandbox_envs.eval.reward_learning.bank import Bank, build_bank
 from sandbox_envs.eval.reward_learning.comparison import compare
-from sandbox_envs.eval.reward_learning.learning import first_labels, how_labelled, learned_model
+from sandbox_envs.eval.reward_learning.learning import (
+    explored_steps,
+    first_labels,
+    how_labelled,
+    learned_model,
+)
 from sandbox_envs.eval.reward_learning.planning import LearnedWorth
 from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
 from sandbox_envs.eval.reward_learning.spaces import SPACES
@@ -51,7 +56,7 @@ from sandbox_envs.train.imagination import ImaginingPolicy, load_imagination
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.reward_ensemble import ensemble_hash, load_ensemble
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
-from sandbox_envs.train.transitions import Transitions, write_transitions
+from sandbox_envs.train.transitions import write_transitions
 
 MODEL = "model.json"  # beside the agents of a reward model: how it was learned, how far it is off
 
@@ -171,23 +176,30 @@ def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
     """How an agent of a kind acts."""
     if kind == "planner":
         return planned(LearnedWorth(load_ensemble(model)))
-    scene = SPACES["A2"].scene
-    names = load_ensemble(model).sums
-    first = first_labels(scene, names, seed, plan.size.budget.episodes, observe=True)
     if kind == "imagination":
-        policy: Policy = ImaginingPolicy(load_imagination(_imagined(plan, model, first, seed)))
-    else:
-        policy = {"cloned": cloned, "q_function": greedy_on_q}[kind](first, seed)
+        imagined: Policy = ImaginingPolicy(load_imagination(_imagined(plan, model, seed)))
+        return lambda _envs: imagined
+    scene, names = SPACES["A2"].scene, load_ensemble(model).sums
+    first = first_labels(scene, names, seed, plan.size.budget.episodes, observe=True)
+    policy = {"cloned": cloned, "q_function": greedy_on_q}[kind](first, seed)
     return lambda _envs: policy
 
 
-def _imagined(plan: Plan, model: Path, first: Transitions, seed: int) -> Path:
+def _imagined(plan: Plan, model: Path, seed: int) -> Path:
     """The run of a latent model of a reward model, learned unless it is there."""
     folder = model.parent / f"imagination-{ensemble_hash(model)}"
     if found := sorted(folder.glob(f"*/{IMAGINED}")):
         return found[0].parent
-    write_transitions(folder / "first.npz", first)
     given: dict[str, Any] = {"scene": (TRAINING,), "set": (SHUT,)}
-    given |= {"data": (str(folder / "first.npz"),)}
+    given |= {"data": (str(_explored(plan, load_ensemble(model).sums, seed)),)}
     given |= {"reward_model": str(model), "seed": seed, "run_dir": str(folder)}
     return imagine.main(imagine.Args(**{**given, **plan.size.imagine}))
+
+
+def _explored(plan: Plan, names: Sequence[str], seed: int) -> Path:
+    """The file of steps from which all latent models of a seed are learned, made unless there."""
+    file = plan.args.run_dir / "explored" / f"{plan.size.explored}-s{seed}.npz"
+    if not file.is_file():
+        steps = explored_steps(SPACES["A2"].scene, names, seed, plan.size.explored)
+        write_transitions(file, steps)
+    return file

@@ -80,6 +80,8 @@ class Size:
     """episodes of frozen policies; moments of each script, branches of each moment"""
     compared: tuple[str, ...] = JUDGED
     """scenes of the bank"""
+    explored: int = 320
+    """episodes of each script from which latent models are learned, without labels"""
     imagine: Mapping[str, Any] = field(default_factory=dict)
     """arguments of `train/imagine.py` that differ from its defaults"""
 
@@ -93,5 +95,6 @@ QUICK = Size(
     planned=2,
     bank=(2, 4, 2),
     compared=(BROKEN,),
+    explored=2,
     imagine={"rounds": 1, "updates": 10, "hidden_size": 32},
 )
