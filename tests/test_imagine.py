@@ -1,6 +1,7 @@
 """A latent model learns what actions come to, and the agent that plans with it does what pays."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ SCENE = "keeper/train"
 N, STEPS = 24, 48
 
 
-def pushed(seed: int = 0) -> Transitions:
+def pushed(seed: int = 0, steps: int = STEPS) -> Transitions:
     """A cart on a line that is pushed: it is paid for how far it comes to the right."""
     rng = np.random.default_rng(seed)
-    actions = np.repeat(rng.uniform(-1, 1, (STEPS // 4, N, 1)), 4, 0)
+    actions = np.repeat(rng.uniform(-1, 1, (steps // 4, N, 1)), 4, 0)
     moved = 0.1 * actions
     place = np.concatenate([np.zeros((1, N, 1)), moved.cumsum(0)])
     arrays = (place, actions)
@@ -73,6 +74,47 @@ def test_agent_does_what_is_paid_and_the_opposite_where_that_is(model: Imaginati
     assert (left < -0.7).all()
 
 
+def test_what_is_earned_after_the_plan_counts() -> None:
+    part = pushed(steps=96)
+    time = np.broadcast_to(np.linspace(-1, 1, 97)[:, None, None], part.sums.shape)
+    seen = np.concatenate([part.sums, time], -1).astype(np.float32)
+    later = part.sums[1:, :, 0] * (np.arange(96) >= 64)[:, None]
+    part = replace(part, rewards=later, observations=seen)
+    torch.manual_seed(0)
+    made, generator = (
+        Imagination(2, 1, ("place",), hidden_size=16),
+        torch.Generator().manual_seed(0),
+    )
+    args = imagine.Args(updates=80, batch_size=8, learning_rate=5e-3)
+    imagine.learn(made, [part], [later], args, generator, lambda *_: None)
+    before = np.concatenate([np.zeros_like(part.actions[:1]), part.actions[:19]])
+    features, _ = made.features(torch.as_tensor(seen[:20]), torch.as_tensor(before))
+    plans = torch.tensor([-0.5, 0, 0.5])[:, None].expand(8, 1, 3, 1)  # until step 52
+    worth = made.imagined(features[-1], plans.expand(8, N, 3, 1)).mean(0)
+    assert worth[0] + 1 < worth[1] < worth[2] - 1
+
+
+def test_the_best_plan_that_was_tried_is_followed() -> None:
+    class Known(Imagination):
+        """Its best plan is known, and what it was asked for is kept."""
+
+        def __init__(self) -> None:
+            super().__init__(1, 1, (), hidden_size=4)
+            self.asked = list[torch.Tensor]()
+
+        def imagined(self, features: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+            wish = torch.linspace(-0.5, 0.5, len(actions))[:, None, None]
+            self.asked.append(-(actions[..., 0] - wish).square().sum(0))
+            return self.asked[-1]
+
+    known = Known()
+    _, mind = ImaginingPolicy(known)(np.zeros((5, 1), np.float32), None)
+    *_, of_the_last = known.asked
+    most = torch.cat(known.asked, 1).max(1).values
+    torch.testing.assert_close(known.imagined(mind.plan[0], mind.plan[:, :, None])[:, 0], most)
+    assert (most > of_the_last.mean(1) + 0.01).all()
+
+
 def test_episodes_do_not_depend_on_how_many_are_played(model: Imagination) -> None:
     policy = ImaginingPolicy(model, Search(samples=16, iterations=2))
     seen = np.random.default_rng(0).normal(size=(9, 4, 1)).astype(np.float32)
@@ -100,7 +142,7 @@ def test_command_plays_learns_and_its_run_acts(tmp_path: Path) -> None:
     done = run_command(
         "train/imagine.py",
         *("--scene", SCENE, "--set", "episode_seconds=2", "--num-envs", 4, "--rounds", 2),
-        *("--updates", 3, "--hidden-size", 16, "--run-dir", tmp_path),
+        *("--updates", 3, "--batch-size", 4, "--hidden-size", 16, "--run-dir", tmp_path),
     )
     assert done.returncode == 0, done.stderr
     (run,) = tmp_path.iterdir()
@@ -129,6 +171,7 @@ def test_equal_arguments_give_equal_models_and_files_count(tmp_path: Path) -> No
     ("arguments", "sentence"),
     [
         ({"rounds": 0}, "--rounds 0: it must be 1 or more"),
+        ({"random_share": 1.5}, "--random-share 1.5: it must be between 0 and 1"),
         ({"scene": (SCENE, SCENE)}, "--scene: the model is learned in one scene"),
         ({"data": ("no.npz",)}, "no.npz: there is no such file"),
         ({"reward_model": "nowhere"}, "this is no run of train/reward_model.py"),

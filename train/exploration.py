@@ -1,8 +1,9 @@
-"""Actions that do not follow from what is seen: a model learns from them what an action changes.
+"""Actions that do not follow from what is seen: from them a model learns what actions change.
 
-Noise that is drawn anew in each control step leaves no trace in a model whose steps are longer, and
-the actions of a script follow from the state, so that a model may tell from the state what will
-happen. Here noise is held for a while, and in some windows of time a random plan replaces the agent.
+What a script does follows from the state, so that of its episodes a model may learn that a reward
+is coming, and not which action brings it. Noise that is drawn anew in each control step leaves no
+trace in a model of longer steps. Here noise is held for a while, and in some windows of time a
+random plan replaces the agent; it also gets robots free that are stuck.
 """
 
 from dataclasses import dataclass

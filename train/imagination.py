@@ -169,7 +169,8 @@ class ImaginingPolicy:
             index = order[None, :, : search.elite, None].expand(steps, -1, -1, actuators)
             elite = tried.gather(2, index)
             better = worth[:, 0] > most
-            best, most = torch.where(better[:, None], elite[:, :, 0], best), worth[:, 0].maximum(most)
+            best = torch.where(better[:, None], elite[:, :, 0], best)
+            most = worth[:, 0].maximum(most)
             mean, sd = elite.mean(2), elite.std(2).clamp(min=search.least_sd)
         return best
 

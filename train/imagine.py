@@ -34,7 +34,13 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.exploration import exploration
-from sandbox_envs.train.imagination import DESCRIPTION, DISCOUNT, WEIGHTS, Imagination, ImaginingPolicy
+from sandbox_envs.train.imagination import (
+    DESCRIPTION,
+    DISCOUNT,
+    WEIGHTS,
+    Imagination,
+    ImaginingPolicy,
+)
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash, load_ensemble
@@ -48,9 +54,10 @@ from sandbox_envs.train.transitions import (
     wander,
 )
 
-Batch = tuple[Tensor, Tensor, Tensor]  # observations, actions, sums
+# observations (T + 1, n, size), actions (T, n, actuators) and sums (T + 1, n, sums) of episodes
+Batch = tuple[Tensor, Tensor, Tensor]
 WINDOW = 128  # control steps of an episode that are learned from at a time
-BURN_IN = 32  # of them, after which the recurrent state is taken to know what it can
+BURN_IN = 0.25  # of these, after which the recurrent state counts as what it is in an episode
 LEAST_SD = 1e-3  # of an observation that hardly ever changes
 
 
@@ -106,7 +113,9 @@ def play(
     envs = SandboxVectorEnv(scene, args.num_envs, autoreset_mode=AutoresetMode.DISABLED)
     seen, _ = envs.reset(seed=args.seed, options={"episode": first})
     rng = np.random.default_rng((args.seed, first))
-    explored = exploration(rng, scene.episode_steps, args.num_envs, scene.model.nu, args.random_share)
+    explored = exploration(
+        rng, scene.episode_steps, args.num_envs, scene.model.nu, args.random_share
+    )
     policy, mind = ImaginingPolicy(imagination), None
     observations, sums = [seen], [sensor_sums(envs, names)]
     actions, rewards = [], []
@@ -155,7 +164,7 @@ def learn(
 
 
 def _windows(part: Batch, count: int, generator: torch.Generator) -> Batch:
-    """Random windows of some episodes: observations, actions that led to them and follow, sums."""
+    """Random windows of a part's episodes, as many as asked for."""
     observations, actions, sums = part
     steps, n = actions.shape[:2]
     length = min(WINDOW, steps)
@@ -186,9 +195,7 @@ def _ahead(rewards: np.ndarray) -> np.ndarray:
     return ahead
 
 
-def _standardise(
-    imagination: Imagination, batches: Sequence[Batch]
-) -> None:
+def _standardise(imagination: Imagination, batches: Sequence[Batch]) -> None:
     """Set the statistics by which observations and outcomes are standardised."""
     seen = torch.cat([one[0].flatten(0, 1) for one in batches])
     imagination.observation_mean.copy_(seen.mean(0))
@@ -204,7 +211,7 @@ def _loss(imagination: Imagination, observations: Tensor, actions: Tensor, sums:
     before = torch.cat([torch.zeros_like(actions[:1]), actions[:-1]])
     features, _ = imagination.features(observations[:-1], before)
     seen = imagination.normalised(observations[:-1])
-    used = slice(BURN_IN if len(actions) == WINDOW else 0, None)
+    used = slice(int(BURN_IN * len(actions)), None)
     dones = torch.zeros(actions[used].shape[:2], dtype=torch.bool)
     return imagination.model.loss(
         features[used], actions[used], sums[used], seen[used], dones, _weights(sums.shape[-1])

@@ -69,7 +69,7 @@ class SensorModel(nn.Module):
         """Features (..., size) and actions (steps, ..., size) that follow.
 
         Returns:
-            Outcomes of each step, (steps, ..., 2 sums), and its state after it, (steps, ..., latent).
+            Outcomes of each step, (steps, ..., 2 sums), and the state after it, as (steps, ...).
         """
         state, outcomes, states = self.encoder(features), [], []
         for action in actions:
