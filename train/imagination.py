@@ -38,11 +38,11 @@ CLIP = 10.0  # standard deviations beyond which observations are cut
 class Search:
     """How plans are looked for at each decision."""
 
-    samples: int = 64
+    samples: int = 128
     """plans that are drawn in each iteration"""
     iterations: int = 3
     """each around the best of the one before"""
-    elite: int = 8
+    elite: int = 12
     """plans that the next ones are drawn around"""
     sd: float = 0.7
     """standard deviation of actions in the first iteration"""

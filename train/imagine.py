@@ -77,7 +77,7 @@ class Args:
     """a file of transitions with observations to learn from, too"""
     seed: int = 1
     """seed of the episodes, the actions, the initial weights and the batches"""
-    rounds: int = 3
+    rounds: int = 2
     """of playing and learning; with files the first one only learns from these"""
     num_envs: int = 64
     """episodes that are played in a round"""
@@ -85,14 +85,14 @@ class Args:
     """share of the time in which random plans replace the agent's actions when it plays"""
     noise: float = 0.6
     """standard deviation of what is added to its actions in the rest of it"""
-    updates: int = 700
+    updates: int = 1000
     """steps of the optimiser in each round"""
     batch_size: int = 64
     """windows of episodes in each update"""
     hidden_size: int = 128
     """width of the recurrent network"""
     learning_rate: float = 2e-3
-    """Adam's step size at the start of a round; it falls linearly to 0"""
+    """Adam's step size at the start; it falls linearly to 0"""
     max_grad_norm: float = 1.0
     """largest norm of the gradient"""
     torch_threads: int = 1
@@ -140,11 +140,13 @@ def learn(
     args: Args,
     generator: torch.Generator,
     log: Any,
+    number: int = 0,
 ) -> None:
     """Train a model on episodes.
 
     Args:
         earned: of each part, the rewards (T, n) that are to be imagined.
+        number: of the round.
         log: is called with the number of updates done and the loss.
     """
     batches = [_tensors(part, rewards) for part, rewards in zip(parts, earned, strict=True)]
@@ -153,7 +155,8 @@ def learn(
     # roots, so that few episodes of the agent itself count beside many of others
     weights = torch.tensor([one[0].shape[1] for one in batches]).sqrt()
     for done in range(args.updates):
-        optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - done / args.updates)
+        passed = (number + done / args.updates) / args.rounds
+        optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - passed)
         chosen = batches[int(torch.multinomial(weights, 1, generator=generator))]
         loss = _loss(imagination, *_windows(chosen, args.batch_size, generator))
         optimizer.zero_grad()
@@ -292,7 +295,7 @@ def train(
                 parts = [wander(scene, names, steps, n, args.seed, observe=True)]
             earned = float(parts[-1].rewards.sum(0).mean())
             wanted = [to_imagine(part, ensemble) for part in parts]
-            learn(imagination, parts, wanted, args, generator, log)
+            learn(imagination, parts, wanted, args, generator, log, number)
     return imagination
 
 

@@ -28,7 +28,7 @@ from sandbox_envs.train.reward_ensemble import WEIGHTS, RewardEnsemble
 from sandbox_envs.train.transitions import Transitions, rows_of, side_by_side, write_transitions
 
 SCRIPTS = ("intended", "dustpan", "sweeps", "random")  # whose steps are labelled at first
-EXPLORED = ("intended", "dustpan", "sweeps")  # whose steps a latent model learns from
+EXPLORED = ("intended", "dustpan", "sweeps", "strokes")  # whose steps a latent model learns from
 SHARE = 0.5  # of their time in which random plans replace their actions
 ROOMS = 90_000  # seed of their rooms, to which that of the model is added
 PSEUDO = 10  # pseudo-inputs of a round

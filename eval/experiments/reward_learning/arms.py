@@ -80,7 +80,7 @@ class Size:
     """episodes of frozen policies; moments of each script, branches of each moment"""
     compared: tuple[str, ...] = JUDGED
     """scenes of the bank"""
-    explored: int = 320
+    explored: int = 256
     """episodes of each script from which latent models are learned, without labels"""
     imagine: Mapping[str, Any] = field(default_factory=dict)
     """arguments of `train/imagine.py` that differ from its defaults"""
