@@ -85,7 +85,7 @@ class Args:
     """share of the time in which random plans replace the agent's actions when it plays"""
     noise: float = 0.6
     """standard deviation of what is added to its actions in the rest of it"""
-    updates: int = 1000
+    updates: int = 1500
     """steps of the optimiser in each round"""
     batch_size: int = 64
     """windows of episodes in each update"""
