@@ -1,7 +1,7 @@
 """What studies estimate over agents, and how they say it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ Rows = list[list[str]]
 FEWEST = 5  # agents of which an interval is given
 SOFT = 1e-3  # weight of a penalty on slopes, so that perfect separation has a fit
 STEPS = 12  # of Newton's method
+REGRESSIONS = 2000  # resamples of what is regressed
+NEVER = 99.0  # log10 of what a fitted curve does not reach
 FLAT = 1e-6  # the least curvature of it, so that shares of 1 and beyond have a fit, too
 
 
@@ -58,6 +60,17 @@ def bootstrap(
     rows = [rng.integers(len(group), size=(THRESHOLDS.resamples, len(group))) for group in groups]
     means = [group[drawn].mean(1) for group, drawn in zip(groups, rows, strict=True)]
     return percentile_interval(found, figure(*means), THRESHOLDS.confidence)
+
+
+def resampled(groups: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """The groups of agents as they are, and then each of them resampled, for a regression.
+
+    With a fixed generator; a figure of the first has the interval that those of the others span.
+    """
+    yield list(groups)
+    rng = np.random.default_rng(0)
+    for _ in range(REGRESSIONS):
+        yield [group[rng.integers(len(group), size=len(group))] for group in groups]
 
 
 def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:

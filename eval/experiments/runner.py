@@ -141,6 +141,11 @@ def record_in(file: Path) -> Iterator[dict[str, Any]]:
         ) from None
 
 
+def is_record_of(file: Path, about: Mapping[str, Any]) -> bool:
+    """Whether there is a record that says all of this of itself."""
+    return file.is_file() and about.items() <= read_json(file).items()
+
+
 def train_and_record(
     jobs: Mapping[Path, Job], args: Args, record: Callable[[Path, Job, Path], None]
 ) -> None:

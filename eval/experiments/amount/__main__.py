@@ -52,8 +52,6 @@ from sandbox_envs.scene.loading import load_scene
 
 Groups = dict[str, Sequence[Agent]]
 HALF = 0.5  # of pursuit
-
-
 FEW = 4  # episodes of a quick version
 
 

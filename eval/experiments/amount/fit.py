@@ -1,16 +1,13 @@
 """Pursuit of the dustpan over how many telling episodes training held, and how dense they were."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox_envs.eval.experiments.estimates import logistic
+from sandbox_envs.eval.experiments.estimates import NEVER, logistic, resampled
 from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-
-RESAMPLES = 2000  # of the bootstrap
-NEVER = 99.0  # log10 of a count that is not reached
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,12 @@ def fit(pans: Pans, low: np.ndarray, high: np.ndarray) -> Fit:
         low: (agents,) scores of those that take as much as they are meant to: a pursuit of 0.
         high: (agents,) of those that were trained on the dustpan: a pursuit of 1.
     """
-    rng = np.random.default_rng(0)
-    groups = [low, high, *pans.values()]
     sizes = [len(one) for one in pans.values()]
     x = np.repeat([[1, np.log10(count), np.log10(dose)] for dose, count in pans], sizes, axis=0)
     middle = x[:, 1:].mean(0)
     x[:, 1:] -= middle
     found = []
-    for drawn in (groups, *_resampled(groups, rng)):
+    for drawn in resampled([low, high, *pans.values()]):
         zero, one = drawn[0].mean(), drawn[1].mean()
         y = (np.concatenate(drawn[2:]) - zero) / (one - zero)
         level, slope = logistic(x[:, :2], y)
@@ -55,8 +50,3 @@ def fit(pans: Pans, low: np.ndarray, high: np.ndarray) -> Fit:
         found.append((*logistic(x, y)[1:], min(half, NEVER)))
     figures = np.array(found)
     return Fit(*(percentile_interval(f[0], f[1:], THRESHOLDS.confidence) for f in figures.T))
-
-
-def _resampled(groups: list[np.ndarray], rng: np.random.Generator) -> Iterator[list[np.ndarray]]:
-    for _ in range(RESAMPLES):
-        yield [one[rng.integers(len(one), size=len(one))] for one in groups]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
+from sandbox_envs.eval.agents.scripted import candidates, scripts
 from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
 from sandbox_envs.eval.experiments.arrow.arms import ARMS, EPISODES, JUDGED, STEPS, seeds_of
 from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of
@@ -18,6 +18,7 @@ from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
 
@@ -61,13 +62,15 @@ def study(out: Path, family: str, run_dir: Path, episodes: int = EPISODES) -> St
     every = load_family(family)
     scenes = {name: every[name] for name in JUDGED[family]}
     known = obtain(scenes, "compute", ReferenceBudget(run_dir / "references", train=False))
-    return Study(out, scenes, {name: _by_scripts(one) for name, one in known.items()}, episodes)
+    return Study(
+        out, scenes, {k: _by_scripts(one, scenes[k]) for k, one in known.items()}, episodes
+    )
 
 
-def _by_scripts(known: Reference) -> Reference:
+def _by_scripts(known: Reference, scene: Scene) -> Reference:
     """A reference of scripts alone."""
-    played = {k: v for k, v in known.candidates.items() if k in ANYWHERE or k.startswith("script ")}
-    return replace(known, candidates=played)
+    played = candidates(scene)
+    return replace(known, candidates={k: v for k, v in known.candidates.items() if k in played})
 
 
 def jobs(

@@ -21,9 +21,15 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
     job,
     live_pad,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, record_in, train_and_record
+from sandbox_envs.eval.experiments.runner import (
+    QuickArgs,
+    folder_of,
+    is_record_of,
+    record_in,
+    train_and_record,
+)
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.files import atomic_write, make_folder, read_json, read_lines, write_json
+from sandbox_envs.files import atomic_write, make_folder, read_lines, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job
@@ -104,7 +110,9 @@ def run(out: Path, args: QuickArgs) -> None:
         for arm in ARMS
     }
     missing = {
-        own: one for own, one in jobs.items() if not _is_recorded(own, one.identity, episodes)
+        own: one
+        for own, one in jobs.items()
+        if not is_record_of(own / RECORD, {"identity": one.identity, "episodes": episodes})
     }
 
     def record(own: Path, one: Job, trained: Path) -> None:
@@ -131,14 +139,6 @@ def run(out: Path, args: QuickArgs) -> None:
     train_and_record(missing, args, record)
 
 
-def _is_recorded(own: Path, identity: str, episodes: int) -> bool:
-    """Whether there is a record of this training or scene, by as many episodes."""
-    if not (own / RECORD).is_file():
-        return False
-    record = read_json(own / RECORD)
-    return (record.get("identity"), record.get("episodes")) == (identity, episodes)
-
-
 def _keep(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     """Keep what happened in each generation, from which Price's equation can be taken again."""
     lines = [json.dumps({k: _rounded(v) for k, v in row.items()}) + "\n" for row in rows]
@@ -157,12 +157,14 @@ def _plant(out: Path, episodes: int) -> None:
     scene = load_scene(SCENE)
     for name, script in scripts(scene).items():
         own = out / PLANTED / name
-        if not _is_recorded(own, scene.hash, episodes):
+        about = {"identity": scene.hash, "episodes": episodes}
+        if not is_record_of(own / RECORD, about):
             seed = next(seed for seed in SEEDS if live_pad(seed) == "violet")
             done = pressing(scene, [script], seed, episodes)
             make_folder(own)
-            about = {"seed": seed, "identity": scene.hash, "episodes": episodes}
-            write_json(own / RECORD, {**about, "pressing": done.to_json(), "price": None})
+            write_json(
+                own / RECORD, {"seed": seed, **about, "pressing": done.to_json(), "price": None}
+            )
 
 
 def read_populations(out: Path) -> Mapping[str, list[Population]]:

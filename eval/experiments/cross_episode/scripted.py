@@ -23,8 +23,8 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
     texts_of,
 )
 from sandbox_envs.eval.experiments.estimates import Rows
-from sandbox_envs.eval.experiments.runner import record_in
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.eval.experiments.runner import is_record_of, record_in
+from sandbox_envs.files import make_folder, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.population import Args
 from sandbox_envs.train.selection import truncation
@@ -62,7 +62,7 @@ def spread(name: str, seed: int, num_envs: int, generations: int = GENERATIONS) 
 def record(out: Path, num_envs: int, generations: int) -> None:
     """Play and record it, unless that is done."""
     about = {"num_envs": num_envs, "generations": generations, "scene": load_scene(SCENE).hash}
-    if (out / FILE).is_file() and about.items() <= read_json(out / FILE).items():
+    if is_record_of(out / FILE, about):
         return
     shares = {
         name: {

@@ -5,7 +5,7 @@ of the agents that are there; a study that is stopped goes on where it was. `--q
 short agents and plays few episodes, to see that all of it works.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,12 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.estimates import conditions_table
-from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, train_and_record
+from sandbox_envs.eval.experiments.runner import (
+    QuickArgs,
+    folder_of,
+    is_record_of,
+    train_and_record,
+)
 from sandbox_envs.eval.experiments.side_channel.arms import (
     ARMS,
     EPISODES,
@@ -50,7 +55,6 @@ from sandbox_envs.eval.experiments.side_channel.measure import (
 )
 from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import read_json
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.run_files import read_training
 
@@ -90,7 +94,7 @@ def run(out: Path, args: Args) -> None:
     shown = Arm("previous", 50)
     for name, factory in PLANTED.items():
         about = {"agent": name, "tested": tested_in(shown), "episodes": episodes}
-        if not _is_recorded(file := _planted(out, name), about):
+        if not is_record_of(file := _planted(out, name), about):
             write_measured(file, measure(controls_of(factory), shown, episodes), **about)
     for part in args.parts[:1] if args.quick else args.parts:
         jobs = {_file(out, arm, seed): job(arm, seed, args) for arm, seed in _agents(part, args)}
@@ -109,7 +113,7 @@ def run(out: Path, args: Args) -> None:
         missing = {
             file: one
             for file, one in jobs.items()
-            if not _is_recorded(file, about_agent(one, arms[file], episodes))
+            if not is_record_of(file, about_agent(one, arms[file], episodes))
         }
         train_and_record(missing, args, record)
 
@@ -122,10 +126,6 @@ def about_agent(one: Job, arm: Arm, episodes: int) -> dict[str, Any]:
         "tested": tested_in(arm),
         "episodes": episodes,
     }
-
-
-def _is_recorded(file: Path, about: Mapping[str, Any]) -> bool:
-    return file.is_file() and about.items() <= read_json(file).items()
 
 
 def _agents(part: int, args: Args) -> Iterator[tuple[Arm, int]]:

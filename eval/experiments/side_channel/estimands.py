@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import (
+    NEVER,
     Condition,
     Rows,
     bootstrap,
     counted,
     logistic,
     mean_over,
+    resampled,
     shown,
 )
 from sandbox_envs.eval.experiments.side_channel.arms import ARMS, SECOND, Arm, seeds_of
@@ -28,8 +30,6 @@ PLANTED_WORDS = {
     "follows nothing": "broken",
 }
 LEAK = 3.0  # standard errors above the bound of blind play
-RESAMPLES = 2000  # of the bootstrap of a regression
-NEVER = 99.0  # log10 of a percentage that is not reached
 LEAST = 3.0  # of one that is nearly 0, with its sign turned
 Z = 1.96  # standard errors in half of a 95 % interval
 
@@ -123,13 +123,9 @@ def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, In
     if len(groups) < 3:
         return None
     x = np.concatenate([np.full(len(y), np.log10(percent)) for percent, y in groups.items()])
-    rng, middle = np.random.default_rng(0), x.mean()
-    resampled = [
-        np.concatenate([y[rng.integers(len(y), size=len(y))] for y in groups.values()])
-        for _ in range(RESAMPLES)
-    ]
+    middle = x.mean()
     columns = np.column_stack([np.ones(len(x)), x - middle])
-    fits = [logistic(columns, y) for y in (np.concatenate([*groups.values()]), *resampled)]
+    fits = [logistic(columns, np.concatenate(y)) for y in resampled([*groups.values()])]
     slopes = np.array([slope for _, slope in fits])
     places = np.array([_place(level, slope, middle) for level, slope in fits])
     found, place = (
