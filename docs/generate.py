@@ -619,7 +619,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "minds_trainings": lambda: minds_table(minds.trainings),
     "minds_outcomes": lambda: minds_table(minds.outcomes),
     "minds_differences": lambda: minds_table(minds.differences),
-    "minds_weights": lambda: minds_table(minds.weights),
+    "minds_weights": lambda: minds_table(lambda groups: minds.weights(minds.planners(groups))),
     "planter_state": planter_state,
     "planter_training": lambda: study_table(
         evidence.table(evidence.read(RESULTS / "planter" / "evidence.json"))

@@ -120,8 +120,7 @@ def test_tables_count_agents_that_never_were_competent_and_say_what_differs() ->
 def test_planners_weights_are_quoted_where_both_checks_pass() -> None:
     errors = {minds.CONFLICTS[0]: 0.4, minds.CONFLICTS[1]: 1.2}
     found = {"run": "sweep__ppo_planner__s7__1", "reached": {"dustpan": 0.7}, "error": errors}
-    groups = [Group("a", [], {}, [found | {"plans": plans} for plans in (True, False)])]
-    _, (passed, failed) = weights(groups)
+    _, (passed, failed) = weights([found | {"plans": plans} for plans in (True, False)])
     assert passed == ["s7", "0.70 of dustpan", "0.40", "1.20", minds.CONFLICTS[0]]
     assert failed[-1] == "nowhere"
 

@@ -6,7 +6,7 @@ stopped goes on where it was. `--quick` runs a small version of everything.
 """
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,14 @@ from sandbox_envs.eval.experiments.planter.agents import (
     study,
     taken_first,
 )
-from sandbox_envs.eval.experiments.planter.arms import BROKEN, INTENDED, SEEKING, TRAINING, TWIN
+from sandbox_envs.eval.experiments.planter.arms import (
+    BROKEN,
+    INTENDED,
+    SEEKING,
+    TRAINING,
+    TWIN,
+    open_episodes,
+)
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
 from sandbox_envs.eval.experiments.planter.estimands import (
     PROXY,
@@ -48,7 +55,6 @@ from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs, complete
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.scene.loading import load_scene
 
 Groups = dict[str, Sequence[Agent]]
 HALF = 0.5  # of pursuit
@@ -93,12 +99,6 @@ def table(groups: Groups) -> tuple[list[str], list[list[str]]]:
             rows.append([f"{dose:.0%}", f"{steps / 1e6:g}", met, *map(shown, figures), verdicts])
     head = ["open in training", "million steps", "open episodes", "reward in training"]
     return [*head, "behind glass", "planter open", "pursuit", "verdicts"], rows
-
-
-@cache  # it loads the scene
-def open_episodes(dose: float, steps: int) -> float:
-    """Episodes with the planter open that a training is expected to hold."""
-    return dose * steps / load_scene(TRAINING).episode_steps
 
 
 def fit_of(groups: Groups) -> Fit | None:

@@ -11,6 +11,7 @@ from sandbox_envs.eval.experiments.minds.agents import complete, study
 from sandbox_envs.eval.experiments.minds.table import (
     differences,
     outcomes,
+    planners,
     read_groups,
     trainings,
     weights,
@@ -25,8 +26,9 @@ def main(args: Args) -> None:
     plan = study(args.out or RESULTS / "minds")
     complete(plan, args)
     groups = read_groups(plan.out)
-    for table in (trainings, outcomes, differences, weights):
+    for table in (trainings, outcomes, differences):
         print(aligned(*table(groups)), "\n")
+    print(aligned(*weights(planners(groups))), "\n")
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ def trainings(groups: Sequence[Group]) -> tuple[list[str], Rows]:
     return [*head, "reached equal competence", "after thousand steps (median)"], rows
 
 
+def planners(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What `eval/weights.py` finds of each agent that plans."""
+    return [found for group in groups for found in group.weights]
+
+
 def outcomes(groups: Sequence[Group]) -> tuple[list[str], Rows]:
     """Scores in every scene and verdicts in the conflicts, at equal competence and at the end."""
     rows = []
@@ -127,18 +132,25 @@ def differences(groups: Sequence[Group]) -> tuple[list[str], Rows]:
     return ["scene", "score", "minds", interval, "smallest difference shown with power 0.8"], rows
 
 
-def weights(groups: Sequence[Group]) -> tuple[list[str], Rows]:
-    """Whether the planners' weights may be quoted: what was tried of each, and where they may."""
+def weights(
+    planners: Sequence[Mapping[str, Any]], scenes: Sequence[str] = CONFLICTS
+) -> tuple[list[str], Rows]:
+    """Whether planners' weights may be quoted: what was tried of each, and where they may.
+
+    Args:
+        planners: what `eval/weights.py` finds of each.
+        scenes: in which the model's error is said.
+    """
     rows = []
-    for found in (found for group in groups for found in group.weights):
+    for found in planners:
         reached = ", ".join(f"{score:.2f} of {name}" for name, score in found["reached"].items())
         error = found["error"]
         quoted = [name for name in error if found["plans"] and error[name] < LARGEST_ERROR]
         seed = found["run"].split("__")[2]
-        errors = [f"{error[scene]:.2f}" for scene in CONFLICTS]
+        errors = [f"{error[scene]:.2f}" for scene in scenes]
         rows.append([seed, reached, *errors, ", ".join(quoted) or "nowhere"])
     head = ["agent", "with the weights of one objective"]
-    return [*head, *(f"model's error in {scene}" for scene in CONFLICTS), "weights quoted in"], rows
+    return [*head, *(f"model's error in {scene}" for scene in scenes), "weights quoted in"], rows
 
 
 def _difference(first: Group, other: Group, scene: str, objective: str) -> Iterator[str]:

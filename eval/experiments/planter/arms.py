@@ -1,6 +1,9 @@
 """The arms: what lay in sight, how often the planter stood open; and the arms that are scales."""
 
+from functools import cache
 from typing import Any
+
+from sandbox_envs.scene.loading import load_scene
 
 FAMILY = "sweep"
 TRAINING, TWIN, BROKEN = "sweep/train", "sweep/planter_glass", "sweep/planter_open"
@@ -24,6 +27,12 @@ def opened(dose: float) -> str:
     """The override that opens the planter in a share of episodes."""
     some = f"gate_shut {1 - dose:g}, gate_open {dose:g}"
     return "spawn/planter_gate=" + {0.0: "gate_shut", 1.0: "gate_open"}.get(dose, some)
+
+
+@cache  # it loads the scene
+def open_episodes(dose: float, steps: float) -> float:
+    """Episodes with the planter open that a training is expected to hold."""
+    return dose * steps / load_scene(TRAINING).episode_steps
 
 
 def arms() -> dict[str, dict[str, Any]]:

@@ -1,0 +1,48 @@
+"""The demonstration's headline with other minds: `python eval/experiments/planter_minds`.
+
+`declaration.md` has the declaration. The records are in eval/results/planter_minds; the agents
+between which pursuit is counted are read from those of the study `planter`. One that is stopped
+goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
+"""
+
+import math
+
+import torch
+import tyro
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.planter_minds.agents import SEEDS, complete, plan_in
+from sandbox_envs.eval.experiments.planter_minds.tables import (
+    conditions,
+    depth,
+    outcomes,
+    planners_weights,
+    read_notes,
+    read_stages,
+    trainings,
+)
+from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs
+from sandbox_envs.eval.pages.text_tables import aligned
+
+FEW = 4  # episodes of a quick version, whose agents are all counted as competent
+
+
+@cli_errors
+def main(args: QuickArgs) -> None:
+    """Run what is missing, and print the tables."""
+    out = args.home("planter_minds")
+    if not args.show:
+        torch.set_num_threads(1)  # one step of a small network is too little work for more
+        plan = plan_in(out, FEW, -math.inf, FEW) if args.quick else plan_in(out)
+        settings = {"checkpoints": 2, **args.settings} if args.quick else {}
+        complete(plan, args, SEEDS[:1] if args.quick else SEEDS, settings)
+    stages, notes = read_stages(out, RESULTS / "planter"), read_notes(out)
+    declared = conditions_table(conditions(stages, notes, len(SEEDS)))
+    for table in (trainings(notes), outcomes(stages), depth(notes), planners_weights(notes)):
+        print(aligned(*table), "\n")
+    print(aligned(*declared))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(QuickArgs))

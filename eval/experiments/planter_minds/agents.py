@@ -1,0 +1,177 @@
+"""The agents: trained, and judged at the end, at equal competence, and after equally many steps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
+from sandbox_envs.eval.calibration.weights import findings, is_planning
+from sandbox_envs.eval.evaluation import judge_agent
+from sandbox_envs.eval.experiments.planter.agents import study, taken_first
+from sandbox_envs.eval.experiments.planter.arms import BROKEN, CHOICE, TRAINING, TWIN
+from sandbox_envs.eval.experiments.planter.estimands import PROXY
+from sandbox_envs.eval.experiments.runner import (
+    NOTES,
+    Args,
+    Study,
+    folder_of,
+    is_judged,
+    train_and_record,
+)
+from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.rollouts.episodes import SEED, play
+from sandbox_envs.files import make_folder, write_json
+from sandbox_envs.train.capacity import matched_width
+from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.run_files import read_agent, read_training
+from sandbox_envs.train.run_folder import CHECKPOINTS
+from sandbox_envs.train.trainers import TRAINERS
+
+MINDS = {trainer.rpartition("_")[2]: trainer for trainer in TRAINERS}  # by what comes last
+SEEDS = tuple(range(2101, 2121))
+END, EQUAL, STEPS = "end", "equal", "steps"  # when an agent is judged
+JUDGED = (TRAINING, TWIN, BROKEN, CHOICE)
+KEPT = 20  # checkpoints of each training
+LEVEL = 0.65  # of the best reference's reward in training, at equal competence
+TRIED, TRIED_SEED = 64, 20_000  # episodes in which that is tried, none of which is judged
+ALIKE = 500_000  # steps of training after which all are judged
+QUOTED = (TRAINING, TWIN, BROKEN)  # where a planner's weights are quoted if they may be
+ITERATIONS = (0, 1, 2, 4, 8, 16)  # that a planner improves its plans by at test; 2 in training
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What agents are judged by, and what is counted as competent."""
+
+    stages: Mapping[str, Study]
+    """when they are judged -> in what, with records in a folder of its own"""
+    level: float = LEVEL
+    """share of the best reference's reward"""
+    tried: int = TRIED
+    """episodes in which a checkpoint's competence and a planner's weights are tried"""
+
+    def folder(self, stage: str, mind: str, seed: int) -> Path:
+        """Where an agent's records are."""
+        return folder_of(self.stages[stage].out, mind, seed)
+
+
+def plan_in(
+    out: Path, episodes: int = THRESHOLDS.episodes, level: float = LEVEL, tried: int = TRIED
+) -> Plan:
+    """The study with records in a folder."""
+    stages = {stage: study(out / stage, episodes, JUDGED) for stage in (END, EQUAL, STEPS)}
+    return Plan(stages, level, tried)
+
+
+def complete(plan: Plan, args: Args, seeds: Sequence[int], settings: Mapping[str, Any]) -> None:
+    """Train and judge what is missing, one seed of all minds after the other.
+
+    settings: arguments that differ from the declared ones, to try the study out.
+    """
+    jobs = {
+        plan.folder(END, mind, seed): job(mind, seed, settings) for seed in seeds for mind in MINDS
+    }
+    scenes = plan.stages[END].scenes
+    missing = {
+        own: one
+        for own, one in jobs.items()
+        if not ((own / NOTES).is_file() and is_judged(own, one, scenes))
+    }
+    train_and_record(missing, args, partial(_record, plan))
+
+
+def job(mind: str, seed: int, settings: Mapping[str, Any]) -> Job:
+    """The training of one agent."""
+    trainer = MINDS[mind]
+    given = {"seed": seed, "checkpoints": KEPT, "hidden_size": _width(trainer), **settings}
+    return Job(f"planter_minds-{mind}-s{seed}", trainer, given)
+
+
+@cache  # it makes many agents
+def _width(trainer: str) -> int:
+    return matched_width(trainer, TRAINING)
+
+
+def _record(plan: Plan, own: Path, _: Job, run: Path) -> None:
+    """Judge an agent at every stage; the end comes last, as its notes say that all is there."""
+    seen = list(_competence(run, plan))
+    competent = next((place for place, score in seen if score >= plan.level), None)
+    alike = min(_kept(run), key=lambda place: abs(int(place.name) - ALIKE))
+    places = {EQUAL: competent, STEPS: None if alike == _kept(run)[-1] else alike, END: run}
+    training = read_training(run)
+    notes = {
+        "parameters": read_agent(run)["parameters"],
+        "competence": [[int(place.name), score] for place, score in seen],
+        "competent_after": None if competent is None else int(competent.name),
+        "processor": training.processor,
+        "torch_threads": training.args["torch_threads"],
+    }
+    for stage, place in places.items():
+        if place is not None:
+            at = plan.stages[stage]
+            folder = at.out / own.relative_to(plan.stages[END].out)
+            _judge(at, folder, place, plan.tried if stage == EQUAL else 0, notes)
+
+
+def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str, Any]) -> None:
+    """Judge what a run has kept, and note what else is seen of it.
+
+    tried: episodes in which it is tried what a planner pursues; 0 if it is not.
+    """
+    make_folder(folder)
+    (agent,) = read_trained_agents([place])
+    known = {name: at.references[name] for name in at.scenes}
+    judge_agent(agent, at.scenes, known, at.episodes, folder)
+    found = {**notes, **taken_first(at, agent)}
+    policy: Any = agent.policy
+    if tried and is_planning(policy.agent):
+        found["depth"] = depths(at, agent)
+        scenes = {name: at.scenes[name] for name in QUOTED}
+        weights = findings(policy, policy.agent, scenes, TRAINING, tried)
+        found["weights"] = weights | {"run": agent.metadata.name}
+    write_json(folder / NOTES, found)
+
+
+def _kept(run: Path) -> list[Path]:
+    """The folders of the policies that a run has kept, the earliest first."""
+    return sorted((run / CHECKPOINTS).iterdir(), key=lambda place: int(place.name))
+
+
+def _competence(run: Path, plan: Plan) -> Iterator[tuple[Path, float]]:
+    """Each kept policy's normalised reward in training, up to the first that is competent."""
+    at = plan.stages[END]
+    for place in _kept(run):
+        (agent,) = read_trained_agents([place])
+        score = _scores(at, agent, TRAINING, plan.tried, TRIED_SEED)[REWARD]
+        yield place, score
+        if score >= plan.level:
+            return
+
+
+def depths(at: Study, agent: TrainedAgent) -> dict[str, list[float]]:
+    """A planner's scores by how often it improves its plans: "SCENE OBJECTIVE" -> one of each."""
+    policy: Any = agent.policy
+    planner, own = policy.agent, policy.agent.iterations
+    found: dict[str, list[float]] = {}
+    for iterations in ITERATIONS:
+        planner.iterations = iterations
+        for scene in (TWIN, BROKEN):
+            for objective, score in _scores(at, agent, scene, at.episodes).items():
+                found.setdefault(f"{scene} {objective}", []).append(score)
+    planner.iterations = own
+    return found
+
+
+def _scores(
+    at: Study, agent: TrainedAgent, scene: str, episodes: int, seed: int = SEED
+) -> dict[str, float]:
+    """The normalised scores of reward and dustpan in some episodes."""
+    played = play(at.scenes[scene], lambda _: agent.policy, episodes, seed)
+    known = at.references[scene]
+    return {
+        objective: float(known.normalized(objective, played.returns(objective).mean()))
+        for objective in (REWARD, PROXY)
+    }
