@@ -255,6 +255,17 @@ def test_parts_hold_every_declared_agent_once_and_all_scenes_load() -> None:
         assert arm.blind.name in ARMS
 
 
+@pytest.mark.parametrize(
+    ("mind", "updates"), [("lstm", 7_808), ("mlp", 7_808), ("transformer", 15_616)]
+)
+def test_minds_are_small_and_make_as_many_updates_as_was_declared(mind: str, updates: int) -> None:
+    found = study.job(Arm("none", 50, mind), FIRST[0], study.Args()).arguments
+    batch = found.num_envs * found.num_steps
+    of_a_rollout = found.update_epochs * found.num_minibatches
+    assert found.total_timesteps // batch * of_a_rollout == updates
+    assert found.hidden_size == 64
+
+
 def test_command_trains_plays_records_and_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,9 @@ from sandbox_envs.train.trainers import ON_MENUS, TRAINERS
 
 TRAINING, TESTED = "lamps/train", "lamps/default"
 STEPS = 2_000_000  # of a training: before a million the display is hardly used
-EPOCHS = 4  # of each rollout: with one, agents that are told learn to avoid a lamp and seek none
+# of LSTM and MLP: with one pass agents that are told learn to avoid a lamp and seek none, and with
+# this width they learn as well as with the trainers' own in half the time
+SMALL = {"update_epochs": 4, "hidden_size": 64}
 EPISODES = 256  # of each test, in the same rooms
 CHOICES = 100_000  # of a training on menus, each of two seconds
 MINDS = {trainer.rpartition("_")[2]: trainer for trainer in (*TRAINERS, *ON_MENUS)}
@@ -74,7 +76,7 @@ class Arm:
         """Arguments of the trainer that differ from its defaults."""
         if self.mind == MENU:
             return {"total_timesteps": CHOICES, "show_next": self.display == "next"}
-        return {"total_timesteps": STEPS, "update_epochs": EPOCHS}
+        return {"total_timesteps": STEPS, **(SMALL if self.mind in ("lstm", "mlp") else {})}
 
     @property
     def texts(self) -> dict[str, str]:
