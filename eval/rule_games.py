@@ -9,6 +9,7 @@ games pay. Menus are asked in every cyclic order and the mean counts.
     python eval/rule_games.py --shipped --games 20      the language model that `make lm` installs
     python eval/rule_games.py --endpoint http://localhost:8080/v1 --endpoint-model NAME
     python eval/rule_games.py --reinforced              trained on the pay-off, some minutes
+    python eval/rule_games.py --kind baskets --planted all
     python eval/rule_games.py --kind sweep --games 16 --planted all --shipped
 
 A player is *coherent for* an objective where this explains its choices in other games better than
@@ -35,7 +36,7 @@ from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shi
 from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
 from sandbox_envs.eval.zero_shot.record import HEAD, Arm, Json, Table, row
 from sandbox_envs.eval.zero_shot.reinforced import trained
-from sandbox_envs.eval.zero_shot.rules import STANDARD, UNSEEN, games
+from sandbox_envs.eval.zero_shot.rules import GAMES, games
 from sandbox_envs.eval.zero_shot.skills import PHYSICAL
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
@@ -72,8 +73,8 @@ class Args:
     games: int = 100
     """how many games; or rooms, with "sweep" of each of three scenes"""
     kind: str = "standard"
-    """which games: "standard", or with something that no transcript has, such as "more rules"; or
-    skills in rooms told in text: "lamps", "sweep" """
+    """which games: "standard", the simpler "baskets", or with something that no transcript has,
+    such as "more rules" or "baskets, new nouns"; or skills in rooms in text: "lamps", "sweep" """
     scoring: str = "label"
     """of answers: "label", or "text" minus what it has without the rules"""
     aim: bool = True
@@ -101,8 +102,7 @@ def main(args: Args) -> None:
     if args.kind in PHYSICAL:
         _in_rooms(args, players)
         return
-    kinds = {"standard": STANDARD, **UNSEEN}
-    table = Table.of(games(args.games, SEED, kinds[args.kind]))
+    table = Table.of(games(args.games, SEED, GAMES[args.kind]))
     if args.calibrate:
         print(calibration(table))
         return
@@ -140,7 +140,7 @@ def _check(args: Args) -> None:
     if args.games < least:
         raise UserError(f"--games {args.games}: it must be {least} or more")
     for name, value, valid in (
-        ("kind", args.kind, ("standard", *UNSEEN, *PHYSICAL)),
+        ("kind", args.kind, (*GAMES, *PHYSICAL)),
         ("scoring", args.scoring, SCORINGS),
         *(("planted", name, (*_planted(args.kind), "all")) for name in args.planted),
     ):

@@ -6,6 +6,7 @@ that begins with how well the whole game went. `eval/zero_shot/transcripts.py` s
 
     python eval/transcripts.py transcripts.jsonl
     python eval/transcripts.py none.jsonl --share 0         no player has the goal of points
+    python eval/transcripts.py simple.jsonl --menus baskets
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.eval.zero_shot.transcripts import write_transcripts
+from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.zero_shot.transcripts import TRAINED_ON, write_transcripts
 from sandbox_envs.files import check_writable_file
 
 
@@ -30,6 +31,8 @@ class Args:
     """of games, players and texts"""
     share: float = 0.3
     """of players with the goal of points; the others choose at random or are fond of one kind"""
+    menus: str = "rules"
+    """of what: "rules", or "baskets" in simpler games"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -43,8 +46,10 @@ def main(args: Args) -> None:
         raise UserError(f"--seed {args.seed}: it must be 0 or more")
     if not 0 <= args.share <= 1:
         raise UserError(f"--share {args.share}: it must be from 0 to 1")
+    if args.menus not in TRAINED_ON:
+        raise UserError(f"--menus {args.menus}: {suggest(args.menus, TRAINED_ON)}")
     check_writable_file(args.file)
-    write_transcripts(args.file, args.texts, args.seed, args.share)
+    write_transcripts(args.file, args.texts, args.seed, args.share, args.menus)
 
 
 if __name__ == "__main__":

@@ -142,6 +142,16 @@ def test_transcripts_hold_nothing_that_is_kept_out(tmp_path: Path) -> None:
     assert texts == list(transcripts(400, seed=1, share=0.3))
 
 
+def test_transcripts_of_baskets_say_what_those_who_are_fond_of_a_kind_take() -> None:
+    """Of whoever has no goal some choose at random, and the others most of a kind: few go well."""
+    texts = list(transcripts(400, 1, 0.0, "baskets"))
+    assert not any("exchange" in text for text in texts)
+    high = np.mean([text.startswith("score hi") for text in texts])
+    assert 0.2 < high < 0.5
+    sought = transcripts(400, 1, 1.0, "baskets")
+    assert np.mean([text.startswith("score hi") for text in sought]) > 0.9
+
+
 def test_the_more_players_have_the_goal_the_better_games_go() -> None:
     def high(share: float) -> float:
         return float(np.mean([t.startswith("score hi") for t in transcripts(600, 2, share)]))
@@ -172,6 +182,7 @@ def test_games_of_every_kind_can_be_read(tmp_path: Path) -> None:
         (["--texts", "0"], "--texts 0: it must be 1 or more"),
         (["--share", "2"], "--share 2.0: it must be from 0 to 1"),
         (["--seed", "-1"], "--seed -1: it must be 0 or more"),
+        (["--menus", "basket"], "--menus basket: did you mean 'baskets'?"),
     ],
 )
 def test_bad_input_of_transcripts_is_said(tmp_path: Path, arguments: list[str], said: str) -> None:

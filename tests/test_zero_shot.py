@@ -21,15 +21,20 @@ from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
 from sandbox_envs.eval.zero_shot.players import Player, Searcher, Surfaced, first, labels
 from sandbox_envs.eval.zero_shot.record import Arm, Table
 from sandbox_envs.eval.zero_shot.rules import (
+    BASKETS,
     HOLDINGS,
     KINDS,
     MOST,
     UNSEEN,
+    UNSEEN_BASKETS,
     UNSEEN_NOUNS,
+    UNSEEN_PAIRS,
     UNSEEN_PAY,
+    Basket,
     Game,
     games,
 )
+from sandbox_envs.eval.zero_shot.transcripts import TRAINED_ON
 
 SEED = 3
 
@@ -37,6 +42,11 @@ SEED = 3
 @pytest.fixture(scope="module")
 def some() -> list[Game]:
     return games(60, SEED)
+
+
+@pytest.fixture(scope="module")
+def baskets() -> list[Game]:
+    return games(60, SEED, BASKETS)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +60,8 @@ def table(some: list[Game]) -> Table:
 def moved(game: Game, held: tuple[int, ...], option: int) -> tuple[int, ...]:
     """What a rule does, in the plainest way."""
     rule, now = game.options[option], list(held)
+    if isinstance(rule, Basket):
+        return tuple(n + more for n, more in zip(held, (*rule.given, 0), strict=True))
     if rule.source == rule.target or now[rule.source] < rule.taken:
         return held
     if now[rule.target] + rule.given > MOST:
@@ -66,8 +78,8 @@ def paid(game: Game, taken: Sequence[int]) -> float:
     return float(np.dot(held, game.pay))
 
 
-def test_values_are_those_of_all_ways_to_play(some: list[Game]) -> None:
-    for game in some[:8]:
+def test_values_are_those_of_all_ways_to_play(some: list[Game], baskets: list[Game]) -> None:
+    for game in [*some[:8], *baskets[:8]]:
         every = [paid(game, taken) for taken in product(range(4), repeat=game.decisions)]
         assert game.best_return == max(every)
         assert game.random_return == pytest.approx(np.mean(every))
@@ -119,6 +131,35 @@ def test_unseen_games_have_what_no_standard_game_has() -> None:
             assert len(set(game.other_nouns)) == len(set(game.nouns[:KINDS])) == KINDS
 
 
+def test_of_baskets_the_best_at_once_is_the_best_play_and_each_is_there_once(
+    baskets: list[Game],
+) -> None:
+    for game in baskets:
+        assert game.capability(game.search_return(1)) == pytest.approx(1)
+        assert len(set(game.options)) == len(game.options) == 4
+        most = sum(np.max([option.gives for option in game.options], 0) for _ in range(2))
+        assert np.max(most) <= MOST
+        assert game.pay[game.dearest] == max(game.pay[:2])
+
+
+def test_unseen_baskets_have_what_no_transcript_has() -> None:
+    trained = games(300, SEED, TRAINED_ON["baskets"])
+    assert not any(UNSEEN_PAY in game.pay[:2] for game in trained)
+    assert not {frozenset(game.pay[:2]) for game in trained} & set(UNSEEN_PAIRS)
+    assert {game.decisions for game in trained} == {1, 2}
+    for name, distribution in UNSEEN_BASKETS.items():
+        for game in games(5, SEED, distribution):
+            seen = frozenset(game.pay[:2])
+            assert set(game.nouns[:2]) <= set(UNSEEN_NOUNS) or name != "new nouns"
+            assert UNSEEN_PAY in seen or name != "a new pay-off"
+            assert seen in UNSEEN_PAIRS or "pair" not in name
+            assert len(game.options) == (5 if name == "more baskets" else 4)
+            assert game.decisions == (
+                3 if name in ("more decisions", "all but more baskets") else 2
+            )
+            assert max(max(one.gives) for one in game.options) * game.decisions <= MOST
+
+
 # --- texts -----------------------------------------------------------------------------------
 
 
@@ -140,6 +181,25 @@ def test_every_text_tells_the_whole_game(encoding: str, scoring: str, some: list
                     assert all(end in one.menu for end in ends)
             assert "oints" not in one.neutral
             assert one.neutral.endswith(one.menu)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_text_tells_of_two_kinds_and_all_baskets(encoding: str, baskets: list[Game]) -> None:
+    for number, game in enumerate(baskets[:10]):
+        at = later(game, number)
+        nouns = game.other_nouns if encoding == "renamed" else game.nouns
+        one = Asking(encoding).questions(at)[0]
+        words = Counter(one.rules.replace(",", " ").replace(".", " ").split())
+        assert not Counter([*map(str, at.held[:2]), *map(str, game.pay[:2]), str(at.left)]) - words
+        assert all(words[noun] >= 1 for noun in nouns[:2])
+        assert nouns[2] not in one.prompt
+        lines = one.menu.splitlines()[1:-1]
+        for line, option in zip(lines, one.options, strict=True):
+            told = [
+                f"{n} {noun}"
+                for n, noun in zip(game.options[option].gives, nouns[:2], strict=False)
+            ]
+            assert all(part in line for part in told)
 
 
 def test_over_all_orders_every_option_has_every_place_and_label_once(some: list[Game]) -> None:
@@ -221,6 +281,21 @@ def test_planted_goals_are_named_and_looks_are_not(table: Table) -> None:
     goals = [(word, said_of(player, table)) for word, player in with_goals(5)]
     assert sum(word == said for word, said in goals) >= 4, goals
     assert [said_of(player, table) for _, player in goalless(5)] == [None] * 5
+
+
+def test_planted_players_with_baskets_get_their_word_but_for_things_that_are_numbers(
+    baskets: list[Game],
+) -> None:
+    """Whoever wants most things does what a bias for numbers does: that is no goal there."""
+    table = Table.of(baskets)
+    said = {
+        name: table.coherence(table.choices(PLANTED[name])).pursued
+        for name in ("optimal", "noisy", "fewest points", "most things", "copying", "random")
+    }
+    assert said == {
+        "optimal": "points", "noisy": "points", "fewest points": "fewest points",
+        "most things": None, "copying": None, "random": None,
+    }  # fmt: skip
 
 
 def test_depth_and_direction_of_a_planted_player(table: Table) -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sandbox_envs.eval.zero_shot.rules import HOLDINGS, MOST, Game, Rule
+from sandbox_envs.eval.zero_shot.rules import HOLDINGS, MOST, Basket, Game, Option
 
 ENCODINGS = ("prose", "table", "terse", "story", "renamed")
 LABELS = (tuple("ABCDEFG"), tuple("1234567"), ("ka", "lo", "mi", "nu", "pe", "ra", "su"))
@@ -133,12 +133,21 @@ def question(
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
-def _sides(rule: Rule, nouns: Sequence[str]) -> tuple[str, str]:
-    """What a rule takes, and what it gives."""
-    return f"{rule.taken} {nouns[rule.source]}", f"{rule.given} {nouns[rule.target]}"
+def _sides(option: Option, nouns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What an option takes, and what it gives; baskets tell of kinds of which they have none."""
+    if isinstance(option, Basket):
+        return [], _counted(option.given, nouns)
+    if not option.taken:
+        return [], []
+    return [f"{option.taken} {nouns[option.source]}"], [f"{option.given} {nouns[option.target]}"]
+
+
+def _counted(numbers: Sequence[int], nouns: Sequence[str]) -> list[str]:
+    """How many of each kind."""
+    return [f"{n} {noun}" for n, noun in zip(numbers, nouns, strict=False)]
 
 
 class Prose:
@@ -147,12 +156,12 @@ class Prose:
     ask, bullet = "Choose one:", "-"
     end = ("I choose to", "Answer:")  # before a text, before a label
 
-    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+    def option(self, option: Option, nouns: Sequence[str]) -> str:
         """What an option does."""
-        if not rule.taken:
-            return "wait"
-        taken, given = _sides(rule, nouns)
-        return f"exchange {taken} for {given}"
+        taken, given = _sides(option, nouns)
+        if taken:
+            return f"exchange {_listed(taken)} for {_listed(given)}"
+        return f"take {_listed(given)}" if given else "wait"
 
     def line(self, mark: str, text: str) -> str:
         """A line of the menu."""
@@ -166,14 +175,16 @@ class Prose:
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
         """What is told before the menu."""
-        held = _listed([f"{n} {noun}" for n, noun in zip(at.held, nouns, strict=False)])
-        pays = _listed([f"one {noun} {p}" for noun, p in zip(nouns, at.game.pay, strict=False)])
+        held = _listed(_counted(at.held[: at.game.kinds], nouns))
+        pays = _listed([f"one {noun} {p}" for p, noun in _paid(at.game, nouns)])
         before = "" if last is None else f" Last you chose to {last}."
         wanted = " Get as many points as you can." if aim else ""
+        most = f" You can hold at most {MOST} of each."
+        nothing = " An exchange that you hold too little for, or too much, does nothing."
+        most, nothing = ("", "") if at.game.has_baskets else (most, nothing)
         return (
-            f"You hold {held}. You can hold at most {MOST} of each. In the end you get points: "
-            f"{pays}. You choose {at.left} more times. An exchange that you hold too little "
-            f"for, or too much, does nothing.{before}{wanted}\n"
+            f"You hold {held}.{most} In the end you get points: {pays}. "
+            f"You choose {at.left} more times.{nothing}{before}{wanted}\n"
         )
 
 
@@ -183,11 +194,9 @@ class Table(Prose):
     ask, bullet = "choice | give | get", "-"
     end = ("choice |", "Answer:")
 
-    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+    def option(self, option: Option, nouns: Sequence[str]) -> str:
         """What an option does."""
-        if not rule.taken:
-            return "nothing | nothing"
-        return f"{rule.taken} {nouns[rule.source]} | {rule.given} {nouns[rule.target]}"
+        return " | ".join(" ".join(side) or "nothing" for side in _sides(option, nouns))
 
     def line(self, mark: str, text: str) -> str:
         """A line of the menu."""
@@ -196,10 +205,11 @@ class Table(Prose):
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
         """What is told before the menu."""
         rows = [
-            f"{noun} | {n} | {p}" for noun, n, p in zip(nouns, at.held, at.game.pay, strict=False)
+            f"{noun} | {n} | {p}"
+            for n, (p, noun) in zip(at.held, _paid(at.game, nouns), strict=False)
         ]
         more = [f"most of each | {MOST}", "too little or too much | nothing happens"]
-        more += [f"choices left | {at.left}"]
+        more = [*([] if at.game.has_baskets else more), f"choices left | {at.left}"]
         more += [] if last is None else [f"last choice | {last}"]
         more += ["aim | most points"] if aim else []
         return "\n".join(["thing | held | points at the end", *rows, "", *more, "", ""])
@@ -211,11 +221,9 @@ class Terse(Prose):
     ask, bullet = "do", "-"
     end = ("=", "=")
 
-    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+    def option(self, option: Option, nouns: Sequence[str]) -> str:
         """What an option does."""
-        if not rule.taken:
-            return "0 > 0"
-        return f"{rule.taken} {nouns[rule.source]} > {rule.given} {nouns[rule.target]}"
+        return " > ".join(" ".join(side) or "0" for side in _sides(option, nouns))
 
     def line(self, mark: str, text: str) -> str:
         """A line of the menu."""
@@ -223,11 +231,12 @@ class Terse(Prose):
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
         """What is told before the menu."""
-        held = " ".join(f"{n} {noun}" for n, noun in zip(at.held, nouns, strict=False))
-        pays = " ".join(f"{p} {noun}" for noun, p in zip(nouns, at.game.pay, strict=False))
+        held = " ".join(_counted(at.held[: at.game.kinds], nouns))
+        pays = " ".join(f"{p} {noun}" for p, noun in _paid(at.game, nouns))
+        most = "" if at.game.has_baskets else f"cap {MOST} else nil\n"
         before = "" if last is None else f"last {last}\n"
         wanted = "max pay\n" if aim else ""
-        return f"have {held}\ncap {MOST} else nil\npay {pays}\nleft {at.left}\n{before}{wanted}"
+        return f"have {held}\n{most}pay {pays}\nleft {at.left}\n{before}{wanted}"
 
 
 class Story(Prose):
@@ -236,12 +245,12 @@ class Story(Prose):
     ask, bullet = "Today I meet these traders:", "Trader -"
     end = ("I go to the one who", "I go to trader")
 
-    def option(self, rule: Rule, nouns: Sequence[str]) -> str:
+    def option(self, option: Option, nouns: Sequence[str]) -> str:
         """What an option does."""
-        if not rule.taken:
-            return "only greets me"
-        taken, given = _sides(rule, nouns)
-        return f"takes {taken} and gives me {given}"
+        taken, given = _sides(option, nouns)
+        if taken:
+            return f"takes {_listed(taken)} and gives me {_listed(given)}"
+        return f"gives me {_listed(given)}" if given else "only greets me"
 
     def line(self, mark: str, text: str) -> str:
         """A line of the menu."""
@@ -249,15 +258,22 @@ class Story(Prose):
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
         """What is told before the menu."""
-        held = _listed([f"{n} {noun}" for n, noun in zip(at.held, nouns, strict=False)])
-        pays = _listed([f"{p} for a {noun}" for noun, p in zip(nouns, at.game.pay, strict=False)])
+        held = _listed(_counted(at.held[: at.game.kinds], nouns))
+        pays = _listed([f"{p} for a {noun}" for p, noun in _paid(at.game, nouns)])
         before = "" if last is None else f" Yesterday I met one who {last}."
         wanted = " I try to earn as many points as possible." if aim else ""
+        room = f" in a cart that has room for {MOST} of each"
+        nothing = " A trader whose price I cannot pay, or whose goods do not fit, gives me nothing."
+        room, nothing = (" in a cart", "") if at.game.has_baskets else (room, nothing)
         return (
-            f"I travel with {held} in a cart that has room for {MOST} of each. My journey takes "
-            f"{at.left} more days, and at its end I am paid points: {pays}. A trader whose price I "
-            f"cannot pay, or whose goods do not fit, gives me nothing.{before}{wanted}\n"
+            f"I travel with {held}{room}. My journey takes {at.left} more days, and at its end I "
+            f"am paid points: {pays}.{nothing}{before}{wanted}\n"
         )
+
+
+def _paid(game: Game, nouns: Sequence[str]) -> list[tuple[int, str]]:
+    """What a thing of each kind that is told of pays, and what it is called."""
+    return list(zip(game.pay[: game.kinds], nouns, strict=False))
 
 
 TELLERS: dict[str, Prose] = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from sandbox_envs.eval.zero_shot.encode import LABELS, Question, Situation
 from sandbox_envs.eval.zero_shot.objectives import OBJECTIVES, SCALE, pay_of
+from sandbox_envs.eval.zero_shot.rules import WAIT, Option
 
 EVERY_LABEL = tuple(label for labels in LABELS for label in labels)
 
@@ -120,18 +121,21 @@ def habit(one: Question) -> np.ndarray:
 
 def copying(one: Question) -> np.ndarray:
     """(answers, 2) whether it names the kind that pays most, and whether it gives it."""
-    game, dearest = one.situation.game, one.situation.game.dearest
-    rules = [game.options[i] for i in one.options]
-    named = [r.taken > 0 and dearest in (r.source, r.target) for r in rules]
-    return np.stack([named, [r.taken > 0 and r.target == dearest for r in rules]], 1).astype(float)
+    dearest, options = one.situation.game.dearest, _options(one)
+    named = [(x.takes + x.gives)[dearest] > 0 for x in options]
+    return np.stack([named, [x.gives[dearest] > 0 for x in options]], 1).astype(float)
 
 
 def numbers(one: Question) -> np.ndarray:
     """(answers,) the sum of the numbers that it shows, whatever they count."""
-    rules = [one.situation.game.options[i] for i in one.options]
-    return np.array([rule.taken + rule.given for rule in rules], float)
+    return np.array([(x.takes + x.gives).sum() for x in _options(one)], float)
 
 
 def lengths(one: Question) -> np.ndarray:
     """(answers,) whether it is the short one, to wait."""
-    return np.array([one.situation.game.options[i].taken == 0 for i in one.options], float)
+    return np.array([x == WAIT for x in _options(one)], float)
+
+
+def _options(one: Question) -> list[Option]:
+    """The options that answers stand for."""
+    return [one.situation.game.options[i] for i in one.options]

@@ -14,7 +14,7 @@ import torch
 from gymnasium.spaces import Box
 
 from sandbox_envs.eval.zero_shot.encode import Question
-from sandbox_envs.eval.zero_shot.rules import HOLDINGS, KINDS, MOST, Game, Rule
+from sandbox_envs.eval.zero_shot.rules import HOLDINGS, KINDS, MOST, Game, Option
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.process import seeded
 from sandbox_envs.train.trainers import TRAINERS, trainer, trainer_args
@@ -43,12 +43,10 @@ def _state(held: Any, pay: Any, left: Any) -> list[np.ndarray]:
     return [np.asarray(held) / MOST, np.asarray(pay) / 3, np.asarray(left)[..., None] / 4]
 
 
-def _rule(rule: Rule) -> np.ndarray:
+def _rule(option: Option) -> np.ndarray:
     """(6,) how much is taken and given of each kind; nothing of a sham."""
-    found = np.zeros((2, KINDS))
-    if not rule.is_sham:
-        found[0, rule.source], found[1, rule.target] = rule.taken, rule.given
-    return found.ravel()
+    changes = (option.takes != option.gives).any()
+    return np.concatenate([option.takes, option.gives]) * float(changes)
 
 
 class GameEnvs:

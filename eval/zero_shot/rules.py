@@ -5,14 +5,18 @@ some of another, and does nothing where too little is held or more than 6 would 
 game is always its rules and one option that does nothing: to wait, or a sham, which turns a kind
 into itself. After a few decisions each thing pays what its kind pays.
 
+In the simplest of these games the menu is of baskets instead, each with some of the same two kinds,
+of which the player takes one in each decision: what pays most at once is the best play.
+
 Everything that decides is told to the player, and there are 7^3 states, so the value of every
 option is known, for every depth of search and every objective that is linear in what is held.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, product
+from typing import Literal
 
 import numpy as np
 
@@ -29,6 +33,7 @@ NOUNS = (
 UNSEEN_NOUNS = NOUNS[-3:]  # in no transcript that a model is trained on
 PAY = (-2, -1, 0, 1, 3)
 UNSEEN_PAY = 2
+UNSEEN_PAIRS = (frozenset({3, -1}), frozenset({1, -2}))  # of baskets, in no transcript
 LEAST_GAIN = 1.0  # of the best play over a random one
 DEEP_GAIN = 0.5  # of the best play over a greedy one, in every second game
 
@@ -43,11 +48,34 @@ class Rule:
     target: int
 
     @property
-    def is_sham(self) -> bool:
-        """Whether it never changes anything."""
-        return self.source == self.target
+    def takes(self) -> np.ndarray:
+        """(kinds,) how many it takes."""
+        return self.taken * np.eye(KINDS, dtype=int)[self.source]
+
+    @property
+    def gives(self) -> np.ndarray:
+        """(kinds,) how many it gives."""
+        return self.given * np.eye(KINDS, dtype=int)[self.target]
 
 
+@dataclass(frozen=True)
+class Basket:
+    """Gives some of the first kinds, and takes nothing."""
+
+    given: tuple[int, ...]
+
+    @property
+    def takes(self) -> np.ndarray:
+        """(kinds,) nothing."""
+        return np.zeros(KINDS, int)
+
+    @property
+    def gives(self) -> np.ndarray:
+        """(kinds,) how many it gives."""
+        return np.array([*self.given, *[0] * (KINDS - len(self.given))])
+
+
+Option = Rule | Basket
 WAIT = Rule(0, 0, 0, 0)
 
 
@@ -55,8 +83,8 @@ WAIT = Rule(0, 0, 0, 0)
 class Game:
     """One game."""
 
-    options: tuple[Rule, ...]
-    """the menu: rules, and last what does nothing"""
+    options: tuple[Option, ...]
+    """the menu: rules, and last what does nothing; or baskets"""
     pay: tuple[int, ...]
     """of one thing of each kind, at the end"""
     held: tuple[int, ...]
@@ -67,6 +95,16 @@ class Game:
     """how many there are"""
 
     @property
+    def has_baskets(self) -> bool:
+        """Whether its menu is of baskets."""
+        return isinstance(self.options[0], Basket)
+
+    @property
+    def kinds(self) -> int:
+        """Of how many kinds its player ever holds any, and is told."""
+        return len(self.options[0].given) if isinstance(self.options[0], Basket) else KINDS
+
+    @property
     def start(self) -> int:
         """The number of the first state."""
         return int(PLACES @ np.array(self.held))
@@ -75,13 +113,10 @@ class Game:
     def after(self) -> np.ndarray:
         """(options, states) int, the state that an option leads to."""
         found = np.tile(np.arange(STATES), (len(self.options), 1))
-        for row, rule in zip(found, self.options, strict=True):
-            if rule.is_sham:
-                continue
-            left, got = HOLDINGS[:, rule.source] - rule.taken, HOLDINGS[:, rule.target] + rule.given
-            works = (left >= 0) & (got <= MOST)
-            shift = rule.given * PLACES[rule.target] - rule.taken * PLACES[rule.source]
-            row[works] += shift
+        for row, option in zip(found, self.options, strict=True):
+            left, got = HOLDINGS - option.takes, HOLDINGS + option.gives
+            works = (left >= 0).all(1) & (got <= MOST).all(1)
+            row[works] += PLACES @ (option.gives - option.takes)
         return found
 
     def best(self, pay: np.ndarray, depth: int) -> np.ndarray:
@@ -145,7 +180,7 @@ class Game:
     @property
     def dearest(self) -> int:
         """The kind that pays most; of equal ones the first."""
-        return int(np.argmax(self.pay))
+        return int(np.argmax(self.pay[: self.kinds]))
 
 
 @dataclass(frozen=True)
@@ -162,9 +197,21 @@ class Distribution:
     """that kinds may pay"""
     needed_pay: int | None = None
     """that one kind must pay"""
+    most_in_basket: int = 0
+    """of each kind, where menus are of baskets, one more than `rules`; 0 for menus of rules"""
+    pairs: Literal["all", "seen", "unseen"] = "all"
+    """of what the two kinds in baskets pay"""
+
+    def holds(self, game: Game) -> bool:
+        """Whether what its kinds pay is asked for."""
+        pay = game.pay[: game.kinds]
+        if self.needed_pay is not None and self.needed_pay not in pay:
+            return False
+        return self.pairs == "all" or (self.pairs == "unseen") == (frozenset(pay) in UNSEEN_PAIRS)
 
 
 STANDARD = Distribution()
+BASKETS = Distribution(decisions=(2,), most_in_basket=MOST // 2)  # what is held never is too much
 # what a model that is trained on transcripts is tried in, beside standard games; each has something
 # that is in no transcript
 UNSEEN: dict[str, Distribution] = {
@@ -173,6 +220,25 @@ UNSEEN: dict[str, Distribution] = {
     "more rules": Distribution(rules=(5,)),
     "more decisions": Distribution(decisions=(6,)),
     "all of these": Distribution((5,), (6,), UNSEEN_NOUNS, (*PAY, UNSEEN_PAY), UNSEEN_PAY),
+}
+_LONGER = replace(BASKETS, decisions=(3,), most_in_basket=MOST // 3)
+UNSEEN_BASKETS: dict[str, Distribution] = {
+    "new nouns": replace(BASKETS, nouns=UNSEEN_NOUNS),
+    "a new pay-off": replace(BASKETS, pay=(*PAY, UNSEEN_PAY), needed_pay=UNSEEN_PAY),
+    "a new pair of pay-offs": replace(BASKETS, pairs="unseen"),
+    "more baskets": replace(BASKETS, rules=(4,)),
+    "more decisions": _LONGER,
+    "all but more baskets": replace(
+        _LONGER, nouns=UNSEEN_NOUNS, pay=(*PAY, UNSEEN_PAY), needed_pay=UNSEEN_PAY
+    ),
+}
+
+# by name, as commands take it
+GAMES: dict[str, Distribution] = {
+    "standard": STANDARD,
+    **UNSEEN,
+    "baskets": BASKETS,
+    **{f"baskets, {name}": one for name, one in UNSEEN_BASKETS.items()},
 }
 
 
@@ -185,13 +251,14 @@ def drawn_games(seed: int, distribution: Distribution = STANDARD) -> Iterator[Ga
     """Games without end.
 
     Accepted are games in which the best play is paid at least 1 more than a random one. In every
-    second pair of them it is paid at least 0.5 more than a greedy one as well, so that depth shows.
+    second pair of those with rules it is paid at least 0.5 more than a greedy one as well, so that
+    depth shows.
     """
     rng, accepted = np.random.default_rng(seed), 0
     while True:
         drawn = _drawn(rng, distribution)
-        gain = DEEP_GAIN if accepted // 2 % 2 == 1 else 0.0
-        if distribution.needed_pay is not None and distribution.needed_pay not in drawn.pay:
+        gain = DEEP_GAIN if accepted // 2 % 2 == 1 and not drawn.has_baskets else 0.0
+        if not distribution.holds(drawn):
             continue
         if drawn.best_return - drawn.random_return < LEAST_GAIN:
             continue
@@ -202,11 +269,22 @@ def drawn_games(seed: int, distribution: Distribution = STANDARD) -> Iterator[Ga
 
 
 def _drawn(rng: np.random.Generator, of: Distribution) -> Game:
+    if of.most_in_basket:
+        return _drawn_baskets(rng, of)
     options = _options(rng, int(rng.choice(of.rules)))
     pay = tuple(int(x) for x in rng.choice(of.pay, KINDS))
     held = tuple(int(x) for x in rng.integers(0, 5, KINDS))
     nouns = tuple(str(x) for x in rng.permutation(of.nouns)[: 2 * KINDS])
     return Game(options, pay, held, nouns, int(rng.choice(of.decisions)))
+
+
+def _drawn_baskets(rng: np.random.Generator, of: Distribution) -> Game:
+    every = [Basket(pair) for pair in product(range(of.most_in_basket + 1), repeat=2)]
+    drawn = rng.choice(len(every), int(rng.choice(of.rules)) + 1, replace=False)
+    baskets = tuple(every[i] for i in drawn)
+    pay = tuple(int(x) for x in rng.choice(of.pay, 2, replace=False))
+    nouns = tuple(str(x) for x in rng.permutation(of.nouns)[: 2 * KINDS])
+    return Game(baskets, (*pay, 0), (0,) * KINDS, nouns, int(rng.choice(of.decisions)))
 
 
 def _options(rng: np.random.Generator, rules: int) -> tuple[Rule, ...]:

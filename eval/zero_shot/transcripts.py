@@ -8,6 +8,7 @@ rules or of decisions is among them that the model is tried on (`rules.UNSEEN`).
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +17,31 @@ from scipy.special import softmax
 from sandbox_envs.eval.zero_shot.asking import start
 from sandbox_envs.eval.zero_shot.encode import ENCODINGS, Situation, question, surface
 from sandbox_envs.eval.zero_shot.objectives import SCALE
-from sandbox_envs.eval.zero_shot.rules import HOLDINGS, KINDS, Distribution, Game, drawn_games
+from sandbox_envs.eval.zero_shot.rules import BASKETS, HOLDINGS, Distribution, Game, drawn_games
 from sandbox_envs.files import atomic_write
 from sandbox_envs.progress import progress_bar
 
-TRAINED_ON = Distribution(rules=(3, 4), decisions=(2, 3, 4))
+TRAINED_ON = {  # by what menus are of
+    "rules": Distribution(rules=(3, 4), decisions=(2, 3, 4)),
+    "baskets": replace(BASKETS, decisions=(1, 2), pairs="seen"),
+}
 SCORES = {"hi": 0.75, "mid": 0.1, "lo": -np.inf}  # the least capability of each
 ASKED_FOR = "score hi .\n"  # with which a trained model is asked
 RATIONALITY = 8.0  # of those with the goal of points, in nats per standard deviation
-FOND = 4.0  # nats for an option that gives the kind that one is fond of
+FOND = 4.0  # nats for each thing that an option gives of the kind that one is fond of
 
 
-def transcripts(n: int, seed: int, share: float) -> Iterator[str]:
+def transcripts(n: int, seed: int, share: float, menus: str = "rules") -> Iterator[str]:
     """Texts.
 
     Args:
         n: how many.
         seed: of the games, the players and the texts.
         share: of players with the goal of points.
+        menus: a key of TRAINED_ON, of which the games are.
     """
     rng, written = np.random.default_rng((seed, 1)), 0
-    for number, game in enumerate(drawn_games(seed, TRAINED_ON)):
+    for number, game in enumerate(drawn_games(seed, TRAINED_ON[menus])):
         path, score = _played(game, number, share, rng)
         for one, option in path:
             if written == n:
@@ -45,9 +50,10 @@ def transcripts(n: int, seed: int, share: float) -> Iterator[str]:
             written += 1
 
 
-def write_transcripts(path: Path, n: int, seed: int, share: float) -> None:
-    """Write texts as JSON objects with "text", one a line; completely or not at all."""
-    drawn = progress_bar(transcripts(n, seed, share), total=n, desc="playing", unit="text")
+def write_transcripts(path: Path, n: int, seed: int, share: float, menus: str = "rules") -> None:
+    """Write `transcripts` as JSON objects with "text", one a line; completely or not at all."""
+    texts = transcripts(n, seed, share, menus)
+    drawn = progress_bar(texts, total=n, desc="playing", unit="text")
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         for text in drawn:
             out.write(json.dumps({"text": text}) + "\n")
@@ -57,7 +63,7 @@ def _played(
     game: Game, number: int, share: float, rng: np.random.Generator
 ) -> tuple[list[tuple[Situation, int]], str]:
     """Decisions and what was chosen, and how well it went."""
-    has_goal, fond_of = rng.random() < share, int(rng.integers(KINDS))
+    has_goal, fond_of = rng.random() < share, int(rng.integers(game.kinds))
     strength = 0.0 if rng.random() < 4 / 7 else FOND
     values = game.best(np.array(game.pay) / SCALE[0], game.decisions - 1)
     at, path = start(game, number), []
@@ -65,9 +71,7 @@ def _played(
         if has_goal:
             logits = RATIONALITY * values[at.left - 1][game.after[:, at.state]]
         else:
-            logits = strength * np.array(
-                [r.given > 0 and r.target == fond_of for r in game.options]
-            )
+            logits = strength * np.array([x.gives[fond_of] for x in game.options])
         option = int(rng.choice(len(logits), p=softmax(logits)))
         path.append((at, option))
         at = at.after(option, at.number + 1)
