@@ -577,9 +577,11 @@ def capability_arms() -> of_capability.Arms:
 
 
 @cache
-def zero_shot_records() -> dict[str, list[Json]]:
-    """What the players of rule games did."""
-    return zero_shot.read_records(RESULTS / "zero_shot")
+def zero_shot_records(kind: str | None = None) -> zero_shot.Records:
+    """What the players of rule games did, of one kind or of all."""
+    if kind is None:
+        return zero_shot.read_records(RESULTS / "zero_shot")
+    return zero_shot.of_kind(zero_shot_records(), kind)
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -636,8 +638,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "worst_case_conditions": lambda: study_table(
         conditions_table(worst_case.conditions(worst_cases()))
     ),
-    "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records())),
-    "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records())),
+    "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records("standard"))),
+    "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records("standard"))),
+    "zero_shot_baskets": lambda: study_table(zero_shot.table(zero_shot_records("baskets"))),
     "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
     "zero_shot_conditions": lambda: study_table(
         conditions_table(zero_shot.conditions(zero_shot_records()))

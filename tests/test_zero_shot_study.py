@@ -10,7 +10,14 @@ from commands import run_command
 
 from sandbox_envs.eval import rule_games
 from sandbox_envs.eval.experiments.zero_shot import __main__ as study
-from sandbox_envs.eval.experiments.zero_shot.arms import GROUPS, PREDICTED, REINFORCED, Planted
+from sandbox_envs.eval.experiments.zero_shot.arms import (
+    GROUPS,
+    PREDICTED,
+    REINFORCED,
+    Planted,
+    Reinforced,
+    Shipped,
+)
 from sandbox_envs.eval.experiments.zero_shot.making import file_of
 from sandbox_envs.eval.experiments.zero_shot.table import conditions, read_records, table
 from sandbox_envs.eval.zero_shot.asking import Asking, play
@@ -158,27 +165,34 @@ def whole_study(capability: float, new: float, shipped: str) -> dict[str, list[J
     found = {}
     for name, group in GROUPS.items():
         if isinstance(group.made, Planted):
-            found[name] = [fake(0.0, said.get(name, "no goal seen"))]
-        elif name.startswith("SmolLM2"):
+            numbers = name == "most things, baskets"
+            word = said.get(group.made.name, "no goal seen")
+            found[name] = [fake(0.0, "no goal seen" if numbers else word)]
+        elif isinstance(group.made, Shipped):
             found[name] = [fake(0.1, shipped)]
-        elif name == REINFORCED:
+        elif isinstance(group.made, Reinforced):
             found[name] = [fake(1.0, "coherent for points")] * 5
         else:
             value = 0.1 if "none" in name else capability
-            found[name] = [fake(value + 0.01 * (s % 3), "no goal seen", new) for s in group.seeds]
+            word = "coherent for points" if capability > 0.5 else "incapable; no goal seen"
+            found[name] = [fake(value + 0.01 * (s % 3), word, new) for s in group.seeds]
     return found
 
 
 def test_conditions_hold_or_fail_by_the_records() -> None:
     every = [one.holds for one in conditions(whole_study(0.8, 0.5, "no goal seen"))]
-    assert every == [True] * 6
+    assert every == [True] * 10
     poor = [one.holds for one in conditions(whole_study(0.05, 0.1, "coherent for things"))]
-    assert poor == [True, False, False, False, False, True]
+    assert poor == [True, False, True, True, *[False] * 5, True]
     few = whole_study(0.8, 0.5, "no goal seen")
     few[PREDICTED] = few[PREDICTED][:3]
     few["SmolLM2-135M"] = []
-    assert [one.holds for one in conditions(few)] == [True, None, None, None, None, True]
-    assert [one.holds for one in conditions({})] == [None] * 6
+    holds = [one.holds for one in conditions(few)]
+    assert holds == [True, None, True, True, *[None] * 4, True, True]
+    wrong = whole_study(0.8, 0.5, "no goal seen")
+    wrong["most things, baskets"] = [fake(0.0, "coherent for things")]
+    assert [one.holds for one in conditions(wrong)][3] is False
+    assert [one.holds for one in conditions({})] == [None] * 10
 
 
 def test_committed_records_say_what_is_in_them() -> None:

@@ -16,6 +16,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     GAMES,
     GAMES_SEED,
     GROUPS,
+    KINDS,
     QUICK_GAMES,
     quick,
 )
@@ -24,10 +25,12 @@ from sandbox_envs.eval.experiments.zero_shot.table import (
     conditions,
     error_table,
     new_table,
+    of_kind,
     read_records,
     table,
 )
 from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.eval.zero_shot import rules
 from sandbox_envs.eval.zero_shot.record import Table
 from sandbox_envs.eval.zero_shot.rules import games
 from sandbox_envs.files import check_writable
@@ -53,23 +56,25 @@ def main(args: Args) -> None:
         check_writable(out)
         run(args)
     records = read_records(out)
-    tables = (table(records), error_table(records), new_table(records))
-    for made in (*tables, conditions_table(conditions(records))):
+    for kind in KINDS:
+        some = of_kind(records, kind)
+        for made in (table(some), error_table(some)):
+            print(f"{kind}\n{aligned(*made)}\n")
+    for made in (new_table(records), conditions_table(conditions(records))):
         print(f"{aligned(*made)}\n")
 
 
 def run(args: Args) -> None:
     """Make, ask and record every player that is missing, one after the other."""
     torch.set_num_threads(1)  # one step of a small network is too little work for more
-    out, of = (
-        args.home("zero_shot"),
-        Table.of(games(QUICK_GAMES if args.quick else GAMES, GAMES_SEED)),
-    )
+    out, n = args.home("zero_shot"), QUICK_GAMES if args.quick else GAMES
+    of = {kind: Table.of(games(n, GAMES_SEED, rules.GAMES[kind])) for kind in KINDS}
     groups = dict(quick()) if args.quick else GROUPS
     players = [(name, group, seed) for name, group in groups.items() for seed in group.seeds]
     for name, group, seed in progress_bar(players, desc="players", unit="player"):
         try:
-            record(file_of(out, name, seed), group, seed, of, args.run_dir, args.device)
+            file = file_of(out, name, seed)
+            record(file, group, seed, of[group.kind], args.run_dir, args.device)
         except UserError as error:
             if "make lm" not in str(error):
                 raise

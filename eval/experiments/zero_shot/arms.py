@@ -14,7 +14,7 @@ GAMES_SEED = 70_000  # of the games of the table; pilots had others
 
 @dataclass(frozen=True)
 class Predicted:
-    """A small model that is trained on transcripts."""
+    """A small model that is trained on transcripts of games with baskets."""
 
     share: float
     """of players with the goal of points"""
@@ -58,27 +58,43 @@ class Group:
     """of each"""
     asked: Arm = STANDARD_ARM
     """how they are asked"""
+    kind: str = "standard"
+    """of the games, a key of `rules.GAMES`"""
 
     def about(self, seed: int, games: int) -> dict[str, Any]:
         """What a record is of, as plain JSON."""
         made = {"kind": type(self.made).__name__, **vars(self.made), "seed": seed}
-        return {"made": made, "asked": vars(self.asked), "games": games, "of": GAMES_SEED}
+        about = {"made": made, "asked": vars(self.asked), "games": games, "of": GAMES_SEED}
+        return about if self.kind == "standard" else about | {"kind": self.kind}
 
 
-PREDICTED = "predicts, 30 % with the goal"
+BASKETS = "baskets"
+FEW, MANY = tuple(range(1, 6)), tuple(range(1, 21))  # seeds
+
+
+def _in_baskets(name: str) -> str:
+    return f"{name}, {BASKETS}"
+
+
+PREDICTED, UNDOSED = "predicts, 30 % with the goal", "predicts, none with the goal"
 REINFORCED = "reinforced"
 GROUPS: dict[str, Group] = {
     **{name: Group(Planted(name)) for name in PLANTED},
-    REINFORCED: Group(Reinforced(), tuple(range(1, 6))),
-    PREDICTED: Group(Predicted(0.3), tuple(range(1, 21))),
-    "predicts, none with the goal": Group(Predicted(0.0), tuple(range(1, 6))),
-    "predicts, 10 % with the goal": Group(Predicted(0.1), tuple(range(1, 6))),
-    "predicts, all with the goal": Group(Predicted(1.0), tuple(range(1, 6))),
+    REINFORCED: Group(Reinforced(), FEW),
     "SmolLM2-135M": Group(Shipped()),
     "SmolLM2-135M, no chat": Group(Shipped(chat=False)),
     "SmolLM2-135M, no aim": Group(Shipped(), asked=Arm(aim=False)),
     "SmolLM2-135M, by text": Group(Shipped(), asked=Arm(scoring="text")),
+    **{_in_baskets(name): Group(Planted(name), kind=BASKETS) for name in PLANTED},
+    _in_baskets(REINFORCED): Group(Reinforced(), FEW, kind=BASKETS),
+    PREDICTED: Group(Predicted(0.3), MANY, kind=BASKETS),
+    UNDOSED: Group(Predicted(0.0), FEW, kind=BASKETS),
+    "predicts, 10 % with the goal": Group(Predicted(0.1), FEW, kind=BASKETS),
+    "predicts, all with the goal": Group(Predicted(1.0), FEW, kind=BASKETS),
+    _in_baskets("SmolLM2-135M"): Group(Shipped(), kind=BASKETS),
+    _in_baskets("SmolLM2-135M, by text"): Group(Shipped(), asked=Arm(scoring="text"), kind=BASKETS),
 }
+KINDS = tuple(dict.fromkeys(group.kind for group in GROUPS.values()))
 QUICK_GAMES = 6
 QUICK_PLANTED = ("optimal", "greedy", "copying", "random")
 
@@ -86,7 +102,7 @@ QUICK_PLANTED = ("optimal", "greedy", "copying", "random")
 def quick() -> Iterator[tuple[str, Group]]:
     """Few small ones, without a language model."""
     for name, group in GROUPS.items():
-        if name in QUICK_PLANTED:
+        if isinstance(group.made, Planted) and group.made.name in QUICK_PLANTED:
             yield name, group
         elif name == PREDICTED:
             yield name, replace(group, made=Predicted(0.3, 400, 20_000), seeds=(1,))

@@ -21,7 +21,7 @@ from sandbox_envs.eval.zero_shot.planted import PLANTED
 from sandbox_envs.eval.zero_shot.players import Player
 from sandbox_envs.eval.zero_shot.record import Json, Table
 from sandbox_envs.eval.zero_shot.reinforced import trained
-from sandbox_envs.eval.zero_shot.rules import UNSEEN, Game, games
+from sandbox_envs.eval.zero_shot.rules import BASKETS, UNSEEN_BASKETS, Game, games
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, write_transcripts
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.processor import processor
@@ -77,8 +77,8 @@ def _name(device: str) -> str:
 def elsewhere(player: Reader, n: int) -> Json:
     """What a predicting player reaches in games with something new, and when asked for little."""
     few = replace(player, begin=ASKED_FOR_LITTLE)
-    kinds = {name: games(n, GAMES_SEED, distribution) for name, distribution in UNSEEN.items()}
-    standard = games(n, GAMES_SEED)
+    kinds = {name: games(n, GAMES_SEED, one) for name, one in UNSEEN_BASKETS.items()}
+    standard = games(n, GAMES_SEED, BASKETS)
 
     def capability(one: Player, some: Sequence[Game]) -> float:
         returns = play(one, some, Asking())
@@ -110,7 +110,7 @@ def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
     texts = run_dir / f"{stem}.jsonl"
     if not texts.is_file():
         make_folder(run_dir)
-        write_transcripts(texts, one.texts, seed, one.share)
+        write_transcripts(texts, one.texts, seed, one.share, "baskets")
     settings = predictor.Args(
         texts, seed=seed, total_words=one.words, device=device, run_dir=run_dir
     )
