@@ -12,7 +12,7 @@ from sandbox_envs.eval.zero_shot.asking import Asking, start
 from sandbox_envs.eval.zero_shot.language import predicting
 from sandbox_envs.eval.zero_shot.rules import UNSEEN, UNSEEN_NOUNS, games
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, transcripts
-from sandbox_envs.train.predictor import END, LONGEST, SPARE, Predictor, read_transcripts
+from sandbox_envs.train.predictor import END, LONGEST, SPARE, Predictor, batches, read_transcripts
 
 NAMES = ("ada", "bo", "cy", "dee")
 SMALL = ("--hidden-size", "32", "--num-layers", "2", "--batch-size", "32")
@@ -115,6 +115,19 @@ def test_bad_arguments_are_said_and_leave_nothing(
     assert done.returncode == 1
     assert said in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_batches_hold_every_text_once_and_texts_of_like_length_together() -> None:
+    texts = [
+        np.full(length, i) for i, length in enumerate(np.random.default_rng(0).permutation(90))
+    ]
+    drawn = batches(texts, 8, np.random.default_rng(1))
+    first, second = ([next(drawn) for _ in range(12)] for _ in range(2))
+    for once in (first, second):
+        assert sorted(len(text) for some in once for text in some) == list(range(90))
+        assert all(np.ptp([len(text) for text in some]) < 8 for some in once)
+    lengths = [[len(some[0]) for some in once] for once in (first, second)]
+    assert lengths[0] != lengths[1] and sorted(lengths[0]) == sorted(lengths[1])
 
 
 def test_folder_that_is_no_finished_run_is_told(run: Path, tmp_path: Path) -> None:

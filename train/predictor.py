@@ -15,7 +15,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ WORD = re.compile(r"-?\d+|\w+|[^\w\s]")
 END = "<end>"
 SPARE = 16  # words that are in no transcript have embeddings that were never trained
 LONGEST = 256  # words of a text
+BUCKET = 32  # batches of texts that are sorted by length among each other
 LOG_EVERY = 50  # steps of the optimiser
 FILES = ("predictor.json", "model.safetensors")
 
@@ -189,6 +190,24 @@ def batch(texts: Sequence[np.ndarray], device: str) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(words, device=device), torch.as_tensor(following, device=device)
 
 
+def batches(
+    texts: Sequence[np.ndarray], size: int, rng: np.random.Generator
+) -> Iterator[list[np.ndarray]]:
+    """Texts in a random order without end, some at a time.
+
+    Those of a batch are nearly of one length, so that little is computed beyond the ends of texts.
+    """
+    lengths = np.array([len(text) for text in texts])
+    while True:
+        order = rng.permutation(len(texts))
+        for begin in range(0, len(order), BUCKET * size):
+            some = order[begin : begin + BUCKET * size]
+            some = some[np.argsort(lengths[some], kind="stable")]
+            parts = [some[first : first + size] for first in range(0, len(some), size)]
+            for part in rng.permutation(len(parts)):
+                yield [texts[i] for i in parts[part]]
+
+
 # --- training --------------------------------------------------------------------------------
 
 
@@ -202,16 +221,14 @@ def train(args: Args, vocabulary: Vocabulary, texts: Sequence[np.ndarray], folde
     with seeded(args.seed):
         model = Model(vocabulary.size, **sizes).to(args.device)
     optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, fused=True)
-    rng, order = np.random.default_rng(args.seed), np.empty(0, int)
+    drawn = batches(texts, args.batch_size, np.random.default_rng(args.seed))
     described = {"words": vocabulary.words, **sizes}
     write_json(folder / FILES[0], described)
     began, done, losses = time.monotonic(), 0, list[tuple[float, float]]()
     with progress_bar(total=args.total_words, unit="word", unit_scale=True) as bar:
         while done < args.total_words:
-            if len(order) < args.batch_size:
-                order = np.concatenate([order, rng.permutation(len(texts))])
-            some, order = order[: args.batch_size], order[args.batch_size :]
-            words, following = batch([texts[i] for i in some], args.device)
+            some = next(drawn)
+            words, following = batch(some, args.device)
             optimizer.param_groups[0]["lr"] = args.learning_rate * rate(done / args.total_words)
             surprise = cross_entropy(model(words).transpose(1, 2), following, reduction="none")
             loss = surprise.sum() / (following >= 0).sum()
