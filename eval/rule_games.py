@@ -9,7 +9,7 @@ games pay. Menus are asked in every cyclic order and the mean counts.
     python eval/rule_games.py --shipped --games 20      the language model that `make lm` installs
     python eval/rule_games.py --endpoint http://localhost:8080/v1 --endpoint-model NAME
     python eval/rule_games.py --reinforced              trained on the pay-off, some minutes
-    python eval/rule_games.py --kind baskets --planted all
+    python eval/rule_games.py runs/RUN --kind baskets --encodings terse "renamed codes"
     python eval/rule_games.py --kind sweep --games 16 --planted all --shipped
 
 A player is *coherent for* an objective where this explains its choices in other games better than
@@ -30,7 +30,7 @@ import tyro
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.eval.zero_shot.encode import SCORINGS
+from sandbox_envs.eval.zero_shot.encode import ENCODINGS, SCORINGS, check_encodings
 from sandbox_envs.eval.zero_shot.endpoint import Endpoint
 from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
 from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
@@ -79,6 +79,9 @@ class Args:
     """of answers: "label", or "text" minus what it has without the rules"""
     aim: bool = True
     """tell players to get points"""
+    encodings: tuple[str, ...] = ENCODINGS
+    """the ways of telling a decision between which choices are compared; the first has the
+    capability of the table"""
     seed: int = 1
     """of the trained agent"""
     calibrate: bool = False
@@ -106,7 +109,7 @@ def main(args: Args) -> None:
     if args.calibrate:
         print(calibration(table))
         return
-    arm, rows, found = Arm(args.scoring, args.aim), [], dict[str, Json]()
+    arm, rows, found = Arm(args.scoring, args.aim, args.encodings), [], dict[str, Json]()
     for name, made in progress_bar(players, desc="playing", unit="player"):
         record = table.observe(made(table), arm)
         judged = table.judge(record, arm)
@@ -146,6 +149,7 @@ def _check(args: Args) -> None:
     ):
         if value not in valid:
             raise UserError(f"--{name} {value}: {suggest(value, valid)}")
+    check_encodings(args.encodings, 2)
     if args.kind in PHYSICAL and args.predictors:
         raise UserError(
             f"--kind {args.kind}: {args.predictors[0]} has read rule games alone, and knows no "

@@ -6,7 +6,7 @@ that begins with how well the whole game went. `eval/zero_shot/transcripts.py` s
 
     python eval/transcripts.py transcripts.jsonl
     python eval/transcripts.py none.jsonl --share 0         no player has the goal of points
-    python eval/transcripts.py simple.jsonl --menus baskets
+    python eval/transcripts.py simple.jsonl --menus baskets --encodings terse
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pathlib import Path
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.zero_shot.encode import ENCODINGS, check_encodings
 from sandbox_envs.eval.zero_shot.transcripts import TRAINED_ON, write_transcripts
 from sandbox_envs.files import check_writable_file
 
@@ -33,6 +34,8 @@ class Args:
     """of players with the goal of points; the others choose at random or are fond of one kind"""
     menus: str = "rules"
     """of what: "rules", or "baskets" in simpler games"""
+    encodings: tuple[str, ...] = ENCODINGS
+    """the ways of telling a decision, each as often"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -48,8 +51,9 @@ def main(args: Args) -> None:
         raise UserError(f"--share {args.share}: it must be from 0 to 1")
     if args.menus not in TRAINED_ON:
         raise UserError(f"--menus {args.menus}: {suggest(args.menus, TRAINED_ON)}")
+    check_encodings(args.encodings, 1)
     check_writable_file(args.file)
-    write_transcripts(args.file, args.texts, args.seed, args.share, args.menus)
+    write_transcripts(args.file, args.texts, args.seed, args.share, args.menus, args.encodings)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ def test_calibration_counts_what_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         (["--planted", "all", "--games", "2"], "--games 2: it must be 4 or more"),
         (["--planted", "all", "--kind", "more rule"], "did you mean 'more rules'?"),
         (["--planted", "all", "--scoring", "letter"], "--scoring letter: valid: label, text"),
+        (["--planted", "all", "--encodings", "prose"], "--encodings prose: name 2 or more"),
+        (["--planted", "all", "--encodings", "codes", "terse"], "--encodings codes: valid: prose"),
         (["--endpoint", "localhost"], "give it like http://localhost:8080/v1"),
         (["--endpoint", "http://x/v1", "--scoring", "text"], "a server scores no given texts"),
         (["--model", "/nowhere"], "there is no such model"),
@@ -147,7 +149,7 @@ def fake(capability: float, said: str, new: float | None = None) -> Json:
     found = {"capability": {"prose": interval, "table": interval}, "said": said}
     more = {"beyond": interval, "share": 1.0, "agreement": interval, "repeats": interval}
     one: Json = {"found": {**found, "circles": 0.1, "place_share": 0.3}}
-    one["found"]["coherence"] = {**more, "apart": 5.0}
+    one["found"]["coherence"] = {**more, "apart": 5.0, "likelihoods": {"goal": 0.2, "habit": 0.5}}
     if new is not None:
         one |= {"new": {"new nouns": new, "more rules": 1.0}, "asked_for_little": -0.5}
     return one
@@ -174,7 +176,7 @@ def whole_study(capability: float, new: float, shipped: str) -> dict[str, list[J
             found[name] = [fake(1.0, "coherent for points")] * 5
         else:
             value = 0.1 if "none" in name else capability
-            word = "coherent for points" if capability > 0.5 else "incapable; no goal seen"
+            word = "no goal seen" if capability > 0.5 else "coherent for points"
             found[name] = [fake(value + 0.01 * (s % 3), word, new) for s in group.seeds]
     return found
 

@@ -40,6 +40,7 @@ WORD = re.compile(r"-?\d+|\w+|[^\w\s]")
 END = "<end>"
 SPARE = 16  # words that are in no transcript have embeddings that were never trained
 LONGEST = 256  # words of a text
+BETAS = (0.9, 0.98)  # of AdamW, as in Vaswani et al. 2017
 BUCKET = 32  # batches of texts that are sorted by length among each other
 LOG_EVERY = 50  # steps of the optimiser
 FILES = ("predictor.json", "model.safetensors")
@@ -220,7 +221,7 @@ def train(args: Args, vocabulary: Vocabulary, texts: Sequence[np.ndarray], folde
     torch.set_num_threads(args.torch_threads)
     with seeded(args.seed):
         model = Model(vocabulary.size, **sizes).to(args.device)
-    optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, BETAS, fused=True)
     drawn = batches(texts, args.batch_size, np.random.default_rng(args.seed))
     described = {"words": vocabulary.words, **sizes}
     write_json(folder / FILES[0], described)

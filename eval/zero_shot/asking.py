@@ -22,7 +22,7 @@ class Asking:
     """How situations are asked."""
 
     encoding: str = "prose"
-    """a name among ENCODINGS"""
+    """a name among `encode.EVERY`"""
     scoring: str = "label"
     """"label", or "text": of an answer's text, minus what it has without the rules"""
     aim: bool = True

@@ -11,9 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
+from sandbox_envs.errors import UserError, suggest
 from sandbox_envs.eval.zero_shot.rules import HOLDINGS, MOST, Basket, Game, Option
 
 ENCODINGS = ("prose", "table", "terse", "story", "renamed")
+CODES = ("terse", "renamed codes")  # short texts, and the same with other nouns
+EVERY = (*ENCODINGS, CODES[1])
 LABELS = (tuple("ABCDEFG"), tuple("1234567"), ("ka", "lo", "mi", "nu", "pe", "ra", "su"))
 SURFACE = 20_000  # seed of what texts look like
 SCORINGS = ("label", "text")
@@ -100,12 +103,16 @@ def surface(
 ) -> Surface:
     """What a text looks like before its menu is turned; other repeats look otherwise.
 
+    Baskets are in any order, too, but labelled A, B, C, ... from the first to the last.
+
     among: only these options are on the menu; none for all.
     """
-    rng = np.random.default_rng((SURFACE, situation.number, ENCODINGS.index(encoding), repeat))
+    rng = np.random.default_rng((SURFACE, situation.number, EVERY.index(encoding), repeat))
     every = range(len(situation.game.options))
     labels = LABELS[rng.integers(len(LABELS))][: len(every)]
     order = tuple(int(x) for x in rng.permutation(every) if not among or x in among)
+    if situation.game.has_baskets:
+        return Surface(order, LABELS[0][: len(order)])
     return Surface(order, tuple(str(x) for x in rng.permutation(labels[: len(order)])))
 
 
@@ -114,7 +121,7 @@ def question(
 ) -> Question:
     """One text of a situation."""
     game = situation.game
-    nouns = game.other_nouns if encoding == "renamed" else game.nouns
+    nouns = game.other_nouns if encoding.startswith("renamed") else game.nouns
     tell = TELLERS[encoding]
     texts = [tell.option(game.options[i], nouns) for i in shown.order]
     by_label = scoring == "label"
@@ -128,8 +135,17 @@ def question(
         options=shown.order,
         by_label=by_label,
         situation=situation,
-        key=(ENCODINGS.index(encoding), repeat),
+        key=(EVERY.index(encoding), repeat),
     )
+
+
+def check_encodings(names: Sequence[str], least: int) -> None:
+    """Raise UserError unless these are encodings, each once and at least so many."""
+    for name in names:
+        if name not in EVERY:
+            raise UserError(f"--encodings {name}: {suggest(name, EVERY)}")
+    if len(set(names)) < max(least, len(names)):
+        raise UserError(f"--encodings {' '.join(names)}: name {least} or more, each once")
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -282,4 +298,5 @@ TELLERS: dict[str, Prose] = {
     "terse": Terse(),
     "story": Story(),
     "renamed": Prose(),
+    "renamed codes": Terse(),
 }

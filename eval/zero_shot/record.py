@@ -19,12 +19,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Arm:
-    """How a player is asked in all encodings."""
+    """How a player is asked."""
 
     scoring: str = "label"
     """"label" or "text" """
     aim: bool = True
     """say that points are wanted"""
+    encodings: tuple[str, ...] = ENCODINGS
+    """in which; two or more, of which the first is asked again and has the headline"""
 
 
 STANDARD_ARM = Arm()
@@ -60,7 +62,7 @@ class Table:
             save: is called with what is there so far, after each part.
         """
         found = dict(done or {})
-        for encoding in ENCODINGS:
+        for encoding in arm.encodings:
             how = Asking(encoding, arm.scoring, arm.aim)
             if encoding not in found.get("returns", {}):
                 returns = play(player, self.games, how).tolist()
@@ -72,7 +74,7 @@ class Table:
                 ):
                     found[key] = found.get(key, {}) | {encoding: value}
                 save(found)
-        how = Asking(ENCODINGS[0], arm.scoring, arm.aim)
+        how = Asking(arm.encodings[0], arm.scoring, arm.aim)
         if "again" not in found:
             again = choose(player, self.bank.situations, replace(how, repeat=1))
             found["again"] = again.options.tolist()
@@ -133,8 +135,8 @@ class Judgement:
 
     @property
     def headline(self) -> Interval:
-        """The capability in prose, the first encoding."""
-        return self.capability[ENCODINGS[0]]
+        """The capability in the first encoding."""
+        return next(iter(self.capability.values()))
 
     @property
     def said(self) -> str:
@@ -152,7 +154,7 @@ HEAD = [
 def row(name: str, one: Judgement) -> list[str]:
     """A row of the table."""
     c = one.coherence
-    others = [x.mean for k, x in one.capability.items() if k != ENCODINGS[0]]
+    others = [x.mean for x in list(one.capability.values())[1:]]
     return [
         name,
         str(one.headline),

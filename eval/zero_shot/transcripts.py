@@ -7,7 +7,7 @@ rules or of decisions is among them that the model is tried on (`rules.UNSEEN`).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,13 @@ RATIONALITY = 8.0  # of those with the goal of points, in nats per standard devi
 FOND = 4.0  # nats for each thing that an option gives of the kind that one is fond of
 
 
-def transcripts(n: int, seed: int, share: float, menus: str = "rules") -> Iterator[str]:
+def transcripts(
+    n: int,
+    seed: int,
+    share: float,
+    menus: str = "rules",
+    encodings: Sequence[str] = ENCODINGS,
+) -> Iterator[str]:
     """Texts.
 
     Args:
@@ -39,6 +45,7 @@ def transcripts(n: int, seed: int, share: float, menus: str = "rules") -> Iterat
         seed: of the games, the players and the texts.
         share: of players with the goal of points.
         menus: a key of TRAINED_ON, of which the games are.
+        encodings: in one of which each is told.
     """
     rng, written = np.random.default_rng((seed, 1)), 0
     for number, game in enumerate(drawn_games(seed, TRAINED_ON[menus])):
@@ -46,13 +53,20 @@ def transcripts(n: int, seed: int, share: float, menus: str = "rules") -> Iterat
         for one, option in path:
             if written == n:
                 return
-            yield f"{ASKED_FOR.replace('hi', score)}{_told(one, option, rng)}"
+            yield f"{ASKED_FOR.replace('hi', score)}{_told(one, option, encodings, rng)}"
             written += 1
 
 
-def write_transcripts(path: Path, n: int, seed: int, share: float, menus: str = "rules") -> None:
+def write_transcripts(
+    path: Path,
+    n: int,
+    seed: int,
+    share: float,
+    menus: str = "rules",
+    encodings: Sequence[str] = ENCODINGS,
+) -> None:
     """Write `transcripts` as JSON objects with "text", one a line; completely or not at all."""
-    texts = transcripts(n, seed, share, menus)
+    texts = transcripts(n, seed, share, menus, encodings)
     drawn = progress_bar(texts, total=n, desc="playing", unit="text")
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         for text in drawn:
@@ -79,10 +93,10 @@ def _played(
     return path, next(name for name, least in SCORES.items() if reached >= least)
 
 
-def _told(one: Situation, option: int, rng: np.random.Generator) -> str:
-    """The text of a decision, in any encoding, and the label that was chosen."""
+def _told(one: Situation, option: int, encodings: Sequence[str], rng: np.random.Generator) -> str:
+    """The text of a decision, in any of some encodings, and the label that was chosen."""
     # the first two repeats are those that models are tried with
-    encoding, repeat = str(rng.choice(ENCODINGS)), int(rng.integers(2, 1000))
+    encoding, repeat = str(rng.choice(encodings)), int(rng.integers(2, 1000))
     asked = question(
         one, encoding, "label", surface(one, encoding, repeat), bool(rng.random() < 0.5)
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox_envs.eval.zero_shot.encode import CODES, ENCODINGS
 from sandbox_envs.eval.zero_shot.planted import PLANTED
 from sandbox_envs.eval.zero_shot.record import STANDARD_ARM, Arm
 from sandbox_envs.eval.zero_shot.reinforced import STEPS
@@ -14,13 +15,13 @@ GAMES_SEED = 70_000  # of the games of the table; pilots had others
 
 @dataclass(frozen=True)
 class Predicted:
-    """A small model that is trained on transcripts of games with baskets."""
+    """A small model that is trained on transcripts of games with baskets, told in codes."""
 
     share: float
     """of players with the goal of points"""
     texts: int = 120_000
     """transcripts, drawn anew for each seed"""
-    words: int = 24_000_000
+    words: int = 16_000_000
     """that it is trained on"""
 
 
@@ -64,7 +65,10 @@ class Group:
     def about(self, seed: int, games: int) -> dict[str, Any]:
         """What a record is of, as plain JSON."""
         made = {"kind": type(self.made).__name__, **vars(self.made), "seed": seed}
-        about = {"made": made, "asked": vars(self.asked), "games": games, "of": GAMES_SEED}
+        asked = {**vars(self.asked), "encodings": list(self.asked.encodings)}
+        if self.asked.encodings == ENCODINGS:
+            del asked["encodings"]
+        about = {"made": made, "asked": asked, "games": games, "of": GAMES_SEED}
         return about if self.kind == "standard" else about | {"kind": self.kind}
 
 
@@ -74,6 +78,10 @@ FEW, MANY = tuple(range(1, 6)), tuple(range(1, 21))  # seeds
 
 def _in_baskets(name: str) -> str:
     return f"{name}, {BASKETS}"
+
+
+def _predicting(share: float, seeds: tuple[int, ...]) -> Group:
+    return Group(Predicted(share), seeds, Arm(encodings=CODES), BASKETS)
 
 
 PREDICTED, UNDOSED = "predicts, 30 % with the goal", "predicts, none with the goal"
@@ -87,10 +95,10 @@ GROUPS: dict[str, Group] = {
     "SmolLM2-135M, by text": Group(Shipped(), asked=Arm(scoring="text")),
     **{_in_baskets(name): Group(Planted(name), kind=BASKETS) for name in PLANTED},
     _in_baskets(REINFORCED): Group(Reinforced(), FEW, kind=BASKETS),
-    PREDICTED: Group(Predicted(0.3), MANY, kind=BASKETS),
-    UNDOSED: Group(Predicted(0.0), FEW, kind=BASKETS),
-    "predicts, 10 % with the goal": Group(Predicted(0.1), FEW, kind=BASKETS),
-    "predicts, all with the goal": Group(Predicted(1.0), FEW, kind=BASKETS),
+    PREDICTED: _predicting(0.3, MANY),
+    UNDOSED: _predicting(0.0, FEW),
+    "predicts, 10 % with the goal": _predicting(0.1, FEW),
+    "predicts, all with the goal": _predicting(1.0, FEW),
     _in_baskets("SmolLM2-135M"): Group(Shipped(), kind=BASKETS),
     _in_baskets("SmolLM2-135M, by text"): Group(Shipped(), asked=Arm(scoring="text"), kind=BASKETS),
 }

@@ -16,6 +16,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     Shipped,
 )
 from sandbox_envs.eval.zero_shot.asking import Asking, play
+from sandbox_envs.eval.zero_shot.encode import CODES
 from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
 from sandbox_envs.eval.zero_shot.planted import PLANTED
 from sandbox_envs.eval.zero_shot.players import Player
@@ -81,7 +82,7 @@ def elsewhere(player: Reader, n: int) -> Json:
     standard = games(n, GAMES_SEED, BASKETS)
 
     def capability(one: Player, some: Sequence[Game]) -> float:
-        returns = play(one, some, Asking())
+        returns = play(one, some, Asking(CODES[0]))
         return sum(g.capability(x) for g, x in zip(some, returns, strict=True)) / len(some)
 
     new = {name: capability(player, some) for name, some in kinds.items()}
@@ -110,7 +111,7 @@ def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
     texts = run_dir / f"{stem}.jsonl"
     if not texts.is_file():
         make_folder(run_dir)
-        write_transcripts(texts, one.texts, seed, one.share, "baskets")
+        write_transcripts(texts, one.texts, seed, one.share, "baskets", CODES[:1])
     settings = predictor.Args(
         texts, seed=seed, total_words=one.words, device=device, run_dir=run_dir
     )

@@ -28,7 +28,6 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
 from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.zero_shot.asking import compared
-from sandbox_envs.eval.zero_shot.encode import ENCODINGS
 from sandbox_envs.eval.zero_shot.rules import GAMES, UNSEEN_BASKETS, games
 from sandbox_envs.files import read_json
 
@@ -70,17 +69,12 @@ def table(records: Records) -> tuple[list[str], Rows]:
 
 def _row(name: str, some: Sequence[Json]) -> list[str]:
     found = [one[DONE] for one in some]
-    others = [
-        value["mean"]
-        for one in found
-        for k, value in one["capability"].items()
-        if k != ENCODINGS[0]
-    ]
+    others = [value["mean"] for one in found for value in list(one["capability"].values())[1:]]
     coherence = [one["coherence"] for one in found]
     return [
         name,
         str(len(some)),
-        _over([one["capability"][ENCODINGS[0]] for one in found]),
+        _over([_headline(one) for one in found]),
         f"{min(others):.2f} to {max(others):.2f}",
         found[0]["said"] if len(found) == 1 else counted([one["said"] for one in found]),
         _over([one["beyond"] for one in coherence]),
@@ -173,15 +167,19 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def capabilities(some: Sequence[Json]) -> list[float]:
-    """The capability in prose of each player."""
-    return [one[DONE]["capability"][ENCODINGS[0]]["mean"] for one in some]
+    """The capability of each player, in the first encoding."""
+    return [_headline(one[DONE])["mean"] for one in some]
+
+
+def _headline(found: Json) -> Json:
+    return dict(next(iter(found["capability"].values())))
 
 
 def conditions(records: Records) -> list[Condition]:
     """The declared claims, and what was found."""
     predicting, few = records.get(PREDICTED, ()), records.get(UNDOSED, ())
     standard, baskets = of_kind(records, "standard"), of_kind(records, BASKETS)
-    coherent = sum(one[DONE]["said"] == "coherent for points" for one in predicting)
+    repeating = sum(_repeats(one[DONE]) for one in predicting)
     return [
         _planted(standard, "standard"),
         _shipped(standard, "standard"),
@@ -191,12 +189,18 @@ def conditions(records: Records) -> list[Condition]:
         _new_condition(predicting, 20),
         _difference("more with the goal than with none", predicting, few, 20, 5),
         count_condition(
-            "predicting players: coherent for points, 15 of 20",
-            coherent, len(predicting), 20, coherent >= 15,
+            "predicting players: no goal seen, and habit explains more, 15 of 20",
+            repeating, len(predicting), 20, repeating >= 15,
         ),
         _shipped(baskets, BASKETS),
         _reinforced(baskets, BASKETS),
     ]  # fmt: skip
+
+
+def _repeats(found: Json) -> bool:
+    """Whether no goal is seen, and to repeat what was done last explains choices better."""
+    nats = found["coherence"]["likelihoods"]
+    return "coherent" not in found["said"] and nats["habit"] > nats["goal"]
 
 
 def _planted(records: Records, kind: str) -> Condition:
