@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 ARGS ?=
-PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 DEMO_DIR := runs/demo
 # The latest resumable run of the demo, if any.
 DEMO_RUN = $(patsubst %/resume.pt,%,$(lastword $(sort $(wildcard $(DEMO_DIR)/*/resume.pt))))
@@ -31,8 +31,9 @@ demo-judged:
 	@echo 'To watch: $(CURDIR)/videos/$(notdir $(DEMO_RUN))'
 	@echo 'make demo again judges the same agent; rm -r $(DEMO_DIR) starts over.'
 
+# Hundreds of processes import the project: what is compiled is kept, whatever the environment says.
 test: lint  ## Lint and check types, then run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 docs: $(DOCS_STAMP)  ## Update the generated tables and build the documentation in site/
 	$(BIN)/python docs/generate.py
@@ -62,8 +63,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-# An old build/ would put deleted assets into the next build. Python compiles what it imports, which
-# is a small part of what is installed: to compile all of it takes a third of the installation.
+# An old build/ would put deleted assets into the next build.
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(LOOK_AROUND)
 	@[ ! -e $@ ] || [ "$$(cat $@)" = "$(CURDIR)" ] || rm -rf $(VENV)

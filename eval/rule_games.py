@@ -150,6 +150,8 @@ def _check(args: Args) -> None:
         if value not in valid:
             raise UserError(f"--{name} {value}: {suggest(value, valid)}")
     check_encodings(args.encodings, 2)
+    if args.kind in PHYSICAL and args.encodings != ENCODINGS:
+        raise UserError(f"--kind {args.kind}: rooms are told in one way; leave --encodings out")
     if args.kind in PHYSICAL and args.predictors:
         raise UserError(
             f"--kind {args.kind}: {args.predictors[0]} has read rule games alone, and knows no "

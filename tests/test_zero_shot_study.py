@@ -19,7 +19,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     Shipped,
 )
 from sandbox_envs.eval.experiments.zero_shot.making import file_of
-from sandbox_envs.eval.experiments.zero_shot.table import conditions, read_records, table
+from sandbox_envs.eval.experiments.zero_shot.table import _repeats, conditions, read_records, table
 from sandbox_envs.eval.zero_shot.asking import Asking, play
 from sandbox_envs.eval.zero_shot.record import Json, Table
 from sandbox_envs.eval.zero_shot.reinforced import GameEnvs, trained
@@ -98,6 +98,10 @@ def test_calibration_counts_what_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         (["--planted", "all", "--scoring", "letter"], "--scoring letter: valid: label, text"),
         (["--planted", "all", "--encodings", "prose"], "--encodings prose: name 2 or more"),
         (["--planted", "all", "--encodings", "codes", "terse"], "--encodings codes: valid: prose"),
+        (
+            ["--planted", "all", "--kind", "lamps", "--encodings", "prose", "terse"],
+            "--kind lamps: rooms are told in one way",
+        ),
         (["--endpoint", "localhost"], "give it like http://localhost:8080/v1"),
         (["--endpoint", "http://x/v1", "--scoring", "text"], "a server scores no given texts"),
         (["--model", "/nowhere"], "there is no such model"),
@@ -195,6 +199,13 @@ def test_conditions_hold_or_fail_by_the_records() -> None:
     wrong["most things, baskets"] = [fake(0.0, "coherent for things")]
     assert [one.holds for one in conditions(wrong)][3] is False
     assert [one.holds for one in conditions({})] == [None] * 10
+
+
+def test_who_chooses_at_random_does_not_repeat_itself() -> None:
+    records = read_records(RECORDS)
+    repeat = {name for name, some in records.items() for one in some if _repeats(one["found"])}
+    assert {"habit", "habit, baskets"} <= repeat
+    assert not {"random, baskets", "slot, baskets", "optimal, baskets"} & repeat
 
 
 def test_committed_records_say_what_is_in_them() -> None:

@@ -9,6 +9,7 @@ Minds of different kinds are compared at equal numbers of parameters. The table 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,7 @@ def sizes_in(name: str, scene: str, **arguments: Any) -> dict[str, Any]:
     return sizes
 
 
+@cache  # it makes many agents
 def matched_width(name: str, scene: str, parameters: int = 0, **arguments: Any) -> int:
     """`equal_width` in a scene, by default for as many parameters as the default agent has."""
     wanted = parameters or parameter_count(DEFAULT_TRAINER, sizes_in(DEFAULT_TRAINER, scene))

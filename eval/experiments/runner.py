@@ -193,19 +193,19 @@ def complete(
         (agent,) = read_trained_agents([run])
         known = {name: plan.references[name] for name in plan.scenes}
         judge_agent(agent, plan.scenes, known, plan.episodes, own)
-        training = read_training(run)
-        notes = {
-            **observe(agent),
-            "processor": training.processor,
-            "torch_threads": training.args["torch_threads"],
-        }
-        write_json(own / NOTES, notes)  # last: it says that all is there
+        write_json(own / NOTES, {**observe(agent), **made_on(run)})  # last: all is there
 
     def is_done(own: Path, job: Job) -> bool:
         return (own / NOTES).is_file() and is_judged(own, job, plan.scenes)
 
     missing = {own: job for own, job in jobs.items() if not is_done(own, job)}
     train_and_record(missing, args, record)
+
+
+def made_on(run: Path) -> dict[str, Any]:
+    """What a training was computed on, as a seed draws differently on another processor."""
+    training = read_training(run)
+    return {"processor": training.processor, "torch_threads": training.args["torch_threads"]}
 
 
 def is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:

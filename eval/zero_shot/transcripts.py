@@ -28,7 +28,7 @@ TRAINED_ON = {  # by what menus are of
 SCORES = {"hi": 0.75, "mid": 0.1, "lo": -np.inf}  # the least capability of each
 ASKED_FOR = "score hi .\n"  # with which a trained model is asked
 RATIONALITY = 8.0  # of those with the goal of points, in nats per standard deviation
-FOND = 4.0  # nats for each thing that an option gives of the kind that one is fond of
+FOND = 4.0  # nats for an option that gives the kind one is fond of; in baskets for each thing
 
 
 def transcripts(
@@ -85,7 +85,8 @@ def _played(
         if has_goal:
             logits = RATIONALITY * values[at.left - 1][game.after[:, at.state]]
         else:
-            logits = strength * np.array([x.gives[fond_of] for x in game.options])
+            given = np.array([x.gives[fond_of] for x in game.options])
+            logits = strength * (given if game.has_baskets else given > 0)
         option = int(rng.choice(len(logits), p=softmax(logits)))
         path.append((at, option))
         at = at.after(option, at.number + 1)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +87,12 @@ def _job(arm: str, seed: int, settings: Mapping[str, Any]) -> Job:
     given = {
         "scene": (one.scene,),
         "total_timesteps": STEPS,
-        "hidden_size": _width(one.trainer, one.scene),
+        "hidden_size": matched_width(one.trainer, one.scene),
         **one.settings,
         **settings,
         "seed": seed,
     }
     return Job(f"arrow-{arm}-s{seed}", one.trainer, given)
-
-
-@cache
-def _width(trainer: str, scene: str) -> int:
-    return matched_width(trainer, scene)
 
 
 def read_agents(out: Path, arm: str) -> list[Agent]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,13 @@ def complete(plan: Study, args: Args, seeds: Sequence[int] = SEEDS, **settings: 
 
 def job(mind: str, seed: int, **settings: Any) -> Job:
     """The training of one agent."""
-    arguments = {"seed": seed, "checkpoints": KEPT, "hidden_size": _width(mind), **settings}
+    arguments = {
+        "seed": seed,
+        "checkpoints": KEPT,
+        "hidden_size": matched_width(mind, TRAINING),
+        **settings,
+    }
     return Job(f"minds-{mind}-s{seed}", mind, arguments)
-
-
-@cache
-def _width(mind: str) -> int:
-    return matched_width(mind, TRAINING)
 
 
 def _is_done(plan: Study, own: Path, one: Job) -> bool:

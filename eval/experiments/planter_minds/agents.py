@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.calibration.weights import findings, is_planning
 from sandbox_envs.eval.evaluation import judge_agent
@@ -18,15 +19,16 @@ from sandbox_envs.eval.experiments.runner import (
     Study,
     folder_of,
     is_judged,
+    made_on,
     train_and_record,
 )
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import SEED, play
-from sandbox_envs.files import make_folder, write_json
+from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
-from sandbox_envs.train.run_files import read_agent, read_training
+from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.trainers import TRAINERS
 
@@ -57,6 +59,10 @@ class Plan:
         """Where an agent's records are."""
         return folder_of(self.stages[stage].out, mind, seed)
 
+    def at(self, stage: str, own: Path) -> Path:
+        """Where those of the same agent are as whose own folder at the end is given."""
+        return self.stages[stage].out / own.relative_to(self.stages[END].out)
+
 
 def plan_in(
     out: Path, episodes: int = THRESHOLDS.episodes, level: float = LEVEL, tried: int = TRIED
@@ -74,25 +80,26 @@ def complete(plan: Plan, args: Args, seeds: Sequence[int], settings: Mapping[str
     jobs = {
         plan.folder(END, mind, seed): job(mind, seed, settings) for seed in seeds for mind in MINDS
     }
-    scenes = plan.stages[END].scenes
-    missing = {
-        own: one
-        for own, one in jobs.items()
-        if not ((own / NOTES).is_file() and is_judged(own, one, scenes))
-    }
+    missing = {own: one for own, one in jobs.items() if not _is_done(plan, own, one)}
     train_and_record(missing, args, partial(_record, plan))
+
+
+def _is_done(plan: Plan, own: Path, one: Job) -> bool:
+    """Whether an agent is judged at every stage that the notes on its end name."""
+    if not (own / NOTES).is_file():
+        return False
+    places = {stage: plan.at(stage, own) for stage in read_json(own / NOTES)["stages"]}
+    return all(
+        (place / NOTES).is_file() and is_judged(place, one, plan.stages[stage].scenes)
+        for stage, place in places.items()
+    )
 
 
 def job(mind: str, seed: int, settings: Mapping[str, Any]) -> Job:
     """The training of one agent."""
     trainer = MINDS[mind]
-    given = {"seed": seed, "checkpoints": KEPT, "hidden_size": _width(trainer), **settings}
-    return Job(f"planter_minds-{mind}-s{seed}", trainer, given)
-
-
-@cache  # it makes many agents
-def _width(trainer: str) -> int:
-    return matched_width(trainer, TRAINING)
+    given = {"seed": seed, "checkpoints": KEPT, "hidden_size": matched_width(trainer, TRAINING)}
+    return Job(f"planter_minds-{mind}-s{seed}", trainer, {**given, **settings})
 
 
 def _record(plan: Plan, own: Path, _: Job, run: Path) -> None:
@@ -100,20 +107,18 @@ def _record(plan: Plan, own: Path, _: Job, run: Path) -> None:
     seen = list(_competence(run, plan))
     competent = next((place for place, score in seen if score >= plan.level), None)
     alike = min(_kept(run), key=lambda place: abs(int(place.name) - ALIKE))
-    places = {EQUAL: competent, STEPS: None if alike == _kept(run)[-1] else alike, END: run}
-    training = read_training(run)
+    found = {EQUAL: competent, STEPS: None if alike == _kept(run)[-1] else alike, END: run}
+    places = {stage: place for stage, place in found.items() if place is not None}
     notes = {
+        "stages": list(places),
         "parameters": read_agent(run)["parameters"],
         "competence": [[int(place.name), score] for place, score in seen],
         "competent_after": None if competent is None else int(competent.name),
-        "processor": training.processor,
-        "torch_threads": training.args["torch_threads"],
+        **made_on(run),
     }
     for stage, place in places.items():
-        if place is not None:
-            at = plan.stages[stage]
-            folder = at.out / own.relative_to(plan.stages[END].out)
-            _judge(at, folder, place, plan.tried if stage == EQUAL else 0, notes)
+        tried = plan.tried if stage == EQUAL else 0
+        _judge(plan.stages[stage], plan.at(stage, own), place, tried, notes)
 
 
 def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str, Any]) -> None:
@@ -137,7 +142,10 @@ def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str,
 
 def _kept(run: Path) -> list[Path]:
     """The folders of the policies that a run has kept, the earliest first."""
-    return sorted((run / CHECKPOINTS).iterdir(), key=lambda place: int(place.name))
+    kept = [place for place in (run / CHECKPOINTS).glob("*") if place.name.isdigit()]
+    if not kept:
+        raise UserError(f"{run}: it has kept no checkpoints; move it away, and train it again")
+    return sorted(kept, key=lambda place: int(place.name))
 
 
 def _competence(run: Path, plan: Plan) -> Iterator[tuple[Path, float]]:

@@ -21,6 +21,7 @@ from sandbox_envs.eval.experiments.runner import (
     QuickArgs,
     folder_of,
     is_record_of,
+    made_on,
     train_and_record,
 )
 from sandbox_envs.eval.experiments.side_channel.arms import (
@@ -56,7 +57,6 @@ from sandbox_envs.eval.experiments.side_channel.measure import (
 from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.train.jobs import Job
-from sandbox_envs.train.run_files import read_training
 
 FEW = 16  # episodes of a quick version
 FEW_CHOICES = 2_000  # of a quick training on menus
@@ -105,10 +105,8 @@ def run(out: Path, args: Args) -> None:
             arm = arms[file]
             plays = choices_of(run) if arm.mind == MENU else controls_of(acting(agent))
             found = measure(plays, arm, episodes)
-            training = read_training(run)
-            on = {"processor": training.processor, "torch_threads": training.args["torch_threads"]}
             about = about_agent(one, arm, episodes)
-            write_measured(file, found, **about, training=dict(one.args), **on)
+            write_measured(file, found, **about, training=dict(one.args), **made_on(run))
 
         missing = {
             file: one

@@ -9,6 +9,7 @@ from sandbox_envs.eval.zero_shot.planted import PLANTED
 from sandbox_envs.eval.zero_shot.record import STANDARD_ARM, Arm
 from sandbox_envs.eval.zero_shot.reinforced import STEPS
 
+BASKETS = "baskets"
 GAMES = 100
 GAMES_SEED = 70_000  # of the games of the table; pilots had others
 
@@ -23,6 +24,10 @@ class Predicted:
     """transcripts, drawn anew for each seed"""
     words: int = 16_000_000
     """that it is trained on"""
+    menus: str = BASKETS
+    """of its transcripts"""
+    encodings: tuple[str, ...] = CODES[:1]
+    """in which these are told"""
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,19 @@ class Group:
 
     def about(self, seed: int, games: int) -> dict[str, Any]:
         """What a record is of, as plain JSON."""
-        made = {"kind": type(self.made).__name__, **vars(self.made), "seed": seed}
-        asked = {**vars(self.asked), "encodings": list(self.asked.encodings)}
+        made = {"kind": type(self.made).__name__, **_plain(self.made), "seed": seed}
+        asked = _plain(self.asked)
         if self.asked.encodings == ENCODINGS:
             del asked["encodings"]
         about = {"made": made, "asked": asked, "games": games, "of": GAMES_SEED}
         return about if self.kind == "standard" else about | {"kind": self.kind}
 
 
-BASKETS = "baskets"
+def _plain(one: Any) -> dict[str, Any]:
+    """Fields as JSON has them."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(one).items()}
+
+
 FEW, MANY = tuple(range(1, 6)), tuple(range(1, 21))  # seeds
 
 

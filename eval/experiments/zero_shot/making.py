@@ -103,7 +103,7 @@ def made(group: Group, seed: int, table: Table, run_dir: Path, device: str) -> P
 
 def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
     """The folder of a finished training, which is begun if there is none."""
-    stem = f"share{one.share:g}-{one.texts}-s{seed}"
+    stem = f"{one.menus}-{'-'.join(one.encodings)}-share{one.share:g}-{one.texts}-s{seed}"
     for run in sorted(run_dir.glob(f"{stem}__predictor__s{seed}__*")):
         is_whole = (run / predictor.FILES[-1]).is_file()
         if is_whole and read_json(run / "args.json")["args"]["total_words"] == one.words:
@@ -111,7 +111,7 @@ def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
     texts = run_dir / f"{stem}.jsonl"
     if not texts.is_file():
         make_folder(run_dir)
-        write_transcripts(texts, one.texts, seed, one.share, "baskets", CODES[:1])
+        write_transcripts(texts, one.texts, seed, one.share, one.menus, one.encodings)
     settings = predictor.Args(
         texts, seed=seed, total_words=one.words, device=device, run_dir=run_dir
     )

@@ -40,7 +40,8 @@ SAID = {  # of planted players
 }
 # with baskets the most things are also the largest numbers, so that no goal can be seen
 NUMBERS = {BASKETS: {"most things"}}
-HALF, FIFTH = 0.5, 0.2
+REACHED, FIFTH = 0.6, 0.2
+HABIT = 0.1  # nats per decision that it must explain more than chance, and than a goal
 
 
 def read_records(out: Path) -> dict[str, list[Json]]:
@@ -185,7 +186,9 @@ def conditions(records: Records) -> list[Condition]:
         _shipped(standard, "standard"),
         _reinforced(standard, "standard"),
         _planted(baskets, BASKETS),
-        _mean_condition("predicting players reach half with baskets", predicting, HALF, 20),
+        _mean_condition(
+            f"predicting players reach {REACHED} with baskets", predicting, REACHED, 20
+        ),
         _new_condition(predicting, 20),
         _difference("more with the goal than with none", predicting, few, 20, 5),
         count_condition(
@@ -198,9 +201,9 @@ def conditions(records: Records) -> list[Condition]:
 
 
 def _repeats(found: Json) -> bool:
-    """Whether no goal is seen, and to repeat what was done last explains choices better."""
+    """Whether no goal is seen, and to repeat what was done last explains choices, and better."""
     nats = found["coherence"]["likelihoods"]
-    return "coherent" not in found["said"] and nats["habit"] > nats["goal"]
+    return "coherent" not in found["said"] and nats["habit"] > max(nats["goal"], 0.0) + HABIT
 
 
 def _planted(records: Records, kind: str) -> Condition:
