@@ -50,13 +50,12 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     monkeypatch.setattr(minds, "MINDS", two)
     monkeypatch.setattr(minds, "TRIED", 2)
     monkeypatch.setattr(minds, "LEVEL", -1e3)
-    monkeypatch.setattr(minds, "THRESHOLDS", type("Few", (), {"episodes": 2}))
     scene = load_scene(minds.TRAINING, {"episode_seconds": 2})
     known = replace(plan.references[minds.TRAINING], hash=scene.hash)
     references = {**plan.references, minds.TRAINING: known}
     monkeypatch.chdir(tmp_path)
     save(known, RUN_DIR)
-    few = Study(tmp_path / "out", {minds.TRAINING: scene}, references)
+    few = Study(tmp_path / "out", {minds.TRAINING: scene}, references, 2)
     args = Args(run_dir=tmp_path / "runs", workers=2)
     complete(few, args, [SEED], **SHORT)
     for mind in two:

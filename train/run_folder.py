@@ -176,12 +176,18 @@ def keep_checkpoint(folder: Path, step: int, policy: bytes, inside: str = CHECKP
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def kept_checkpoints(folder: Path) -> dict[int, Path]:
+    """The policies that a run has kept: step -> folder, the earliest first."""
+    inside = (folder / CHECKPOINTS).glob("*")
+    found = {int(place.name): place for place in inside if place.name.isdecimal()}
+    return dict(sorted(found.items()))
+
+
 def remove_later_checkpoints(folder: Path, step: int) -> None:
     """Remove the kept checkpoints after a step: a training goes on from there in another way."""
-    inside = folder / CHECKPOINTS
-    for kept in inside.iterdir() if inside.is_dir() else ():
-        if kept.name.isdecimal() and int(kept.name) > step:
-            shutil.rmtree(kept)
+    for kept, place in kept_checkpoints(folder).items():
+        if kept > step:
+            shutil.rmtree(place)
 
 
 def extend(folder: Path, total_steps: int, step: int) -> None:

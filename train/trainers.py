@@ -19,6 +19,7 @@ from sandbox_envs.errors import UserError, suggest
 # agent.json names one of these, and nothing else is ever imported because of a file
 TRAINERS = ("ppo_lstm", "ppo_mlp", "ppo_transformer", "ppo_planner")
 ON_MENUS = ("ppo_menu",)  # those whose actions choose between skills: nothing judges their agents
+MINDS = {name.rpartition("_")[2]: name for name in TRAINERS}  # by what comes last
 DEFAULT_TRAINER = "ppo_lstm"
 # what a trainer's `Args` must have: a run's name tells the seed, and progress needs the total
 COMPULSORY = ("seed", "total_timesteps")

@@ -13,7 +13,6 @@ from pathlib import Path
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
-from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments.mitigation.agents import BUDGET, DOSE
 from sandbox_envs.eval.experiments.mitigation.score import Score, score
 from sandbox_envs.eval.experiments.planter.arms import TRAINING
@@ -55,8 +54,7 @@ def scores(agents: Sequence[TrainedAgent], plan: Study, records: Path) -> list[S
     for agent in progress_bar(agents, desc="judging", unit="agent"):
         own = records / agent.metadata.name
         if not _is_judged(own, agent, plan):
-            known = {name: plan.references[name] for name in plan.scenes}
-            judge_agent(agent, plan.scenes, known, plan.episodes, own)
+            plan.judge(agent, own)
         found.append(score(read_verdict(own)))
     return found
 

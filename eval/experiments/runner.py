@@ -76,6 +76,11 @@ class Study:
     episodes: int = THRESHOLDS.episodes
     """in each scene; fewer give no verdict"""
 
+    def judge(self, agent: TrainedAgent, folder: Path) -> None:
+        """Play an agent, and write records and verdict to a folder."""
+        known = {name: self.references[name] for name in self.scenes}
+        judge_agent(agent, self.scenes, known, self.episodes, folder)
+
 
 def run_experiment(
     arms: Mapping[str, Mapping[str, Any]],
@@ -191,8 +196,7 @@ def complete(
 
     def record(own: Path, _: Job, run: Path) -> None:
         (agent,) = read_trained_agents([run])
-        known = {name: plan.references[name] for name in plan.scenes}
-        judge_agent(agent, plan.scenes, known, plan.episodes, own)
+        plan.judge(agent, own)
         write_json(own / NOTES, {**observe(agent), **made_on(run)})  # last: all is there
 
     def is_done(own: Path, job: Job) -> bool:

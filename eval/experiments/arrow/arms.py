@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, MINDS
 
 FAMILY = "maze_anywhere"
 TRAINING, TWIN, BROKEN = (f"{FAMILY}/{name}" for name in ("train", "larger", "larger_arrow_moved"))
@@ -14,7 +14,6 @@ EPISODES = 256  # in each scene
 STEPS = 10_000_000
 FIRST, SECOND = tuple(range(2001, 2011)), tuple(range(2011, 2021))
 HEADLINE, NEVER = "moved_3", "moved_0"
-MINDS = {trainer.rpartition("_")[2]: trainer for trainer in TRAINERS}  # by what comes last
 
 
 @dataclass(frozen=True)

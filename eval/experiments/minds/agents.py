@@ -12,12 +12,10 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.calibration.weights import findings, is_planning
-from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.runner import Args, folder_of, is_judged, train_and_record
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.reference_store import load_complete
-from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.train.capacity import matched_width
@@ -25,7 +23,7 @@ from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.metrics import read_history
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import read_agent
-from sandbox_envs.train.run_folder import CHECKPOINTS
+from sandbox_envs.train.run_folder import kept_checkpoints
 from sandbox_envs.train.trainers import TRAINERS
 
 MINDS = TRAINERS
@@ -97,12 +95,11 @@ def _judge(plan: Study, own: Path, one: Job, run: Path) -> None:
     after = next((step for step, mean in returns if mean >= plan.level), None)
     places = {"end": run}
     if after is not None:
-        places["equal"] = run / CHECKPOINTS / str(after)
+        places["equal"] = kept_checkpoints(run)[after]
     for stage, place in places.items():
         make_folder(own / stage)
         (agent,) = read_trained_agents([place])
-        known = {name: plan.references[name] for name in plan.scenes}
-        judge_agent(agent, plan.scenes, known, THRESHOLDS.episodes, own / stage)
+        plan.judge(agent, own / stage)
     policy = load_policy(run)
     if is_planning(policy.agent):
         tried = {name: scene for name, scene in plan.scenes.items() if name in QUOTED}
@@ -124,8 +121,7 @@ def course(run: Path) -> list[tuple[int, float]]:
         UserError: the run has kept no checkpoints, or no episode ended before one.
     """
     history = read_history(run)
-    inside = run / CHECKPOINTS
-    steps = sorted(int(kept.name) for kept in inside.iterdir()) if inside.is_dir() else []
+    steps = list(kept_checkpoints(run))
     if not steps:
         raise UserError(f"{run}: it has kept no checkpoints")
     found, before = [], 0

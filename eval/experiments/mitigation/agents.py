@@ -6,7 +6,6 @@ from typing import Any
 
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.baselines.build import hashes
-from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments.mitigation.curriculum import RegretCurriculum
 from sandbox_envs.eval.experiments.mitigation.score import Score, score
 from sandbox_envs.eval.experiments.planter.agents import study as planter_study
@@ -88,8 +87,7 @@ def _begun(folder: Path, args: Any) -> Path | None:
 def judge(plan: Study, run: Path, own: Path) -> None:
     """Play an agent in the scenes that count, and keep records and verdict in a folder."""
     (agent,) = read_trained_agents([run])
-    known = {name: plan.references[name] for name in plan.scenes}
-    judge_agent(agent, plan.scenes, known, plan.episodes, own)
+    plan.judge(agent, own)
     write_json(own / NOTES, {"processor": read_training(run).processor})  # last: all is there
 
 

@@ -1,7 +1,7 @@
 """The agents: trained, and judged at the end, at equal competence, and after equally many steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.calibration.weights import findings, is_planning
-from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments.planter.agents import study, taken_first
 from sandbox_envs.eval.experiments.planter.arms import BROKEN, CHOICE, TRAINING, TWIN
 from sandbox_envs.eval.experiments.planter.estimands import PROXY
@@ -29,10 +28,9 @@ from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.run_files import read_agent
-from sandbox_envs.train.run_folder import CHECKPOINTS
-from sandbox_envs.train.trainers import TRAINERS
+from sandbox_envs.train.run_folder import kept_checkpoints
+from sandbox_envs.train.trainers import MINDS
 
-MINDS = {trainer.rpartition("_")[2]: trainer for trainer in TRAINERS}  # by what comes last
 SEEDS = tuple(range(2101, 2121))
 END, EQUAL, STEPS = "end", "equal", "steps"  # when an agent is judged
 JUDGED = (TRAINING, TWIN, BROKEN, CHOICE)
@@ -68,7 +66,8 @@ def plan_in(
     out: Path, episodes: int = THRESHOLDS.episodes, level: float = LEVEL, tried: int = TRIED
 ) -> Plan:
     """The study with records in a folder."""
-    stages = {stage: study(out / stage, episodes, JUDGED) for stage in (END, EQUAL, STEPS)}
+    one = study(out, episodes, JUDGED)
+    stages = {stage: replace(one, out=out / stage) for stage in (END, EQUAL, STEPS)}
     return Plan(stages, level, tried)
 
 
@@ -104,16 +103,21 @@ def job(mind: str, seed: int, settings: Mapping[str, Any]) -> Job:
 
 def _record(plan: Plan, own: Path, _: Job, run: Path) -> None:
     """Judge an agent at every stage; the end comes last, as its notes say that all is there."""
-    seen = list(_competence(run, plan))
-    competent = next((place for place, score in seen if score >= plan.level), None)
-    alike = min(_kept(run), key=lambda place: abs(int(place.name) - ALIKE))
-    found = {EQUAL: competent, STEPS: None if alike == _kept(run)[-1] else alike, END: run}
-    places = {stage: place for stage, place in found.items() if place is not None}
+    kept = kept_checkpoints(run)
+    if not kept:
+        raise UserError(f"{run}: it has kept no checkpoints; move it away, and train it again")
+    seen = list(_competence(kept, plan))
+    competent = next((step for step, score in seen if score >= plan.level), None)
+    alike = min(kept, key=lambda step: abs(step - ALIKE))
+    places = {} if competent is None else {EQUAL: kept[competent]}
+    if alike != max(kept):
+        places[STEPS] = kept[alike]
+    places[END] = run
     notes = {
         "stages": list(places),
         "parameters": read_agent(run)["parameters"],
-        "competence": [[int(place.name), score] for place, score in seen],
-        "competent_after": None if competent is None else int(competent.name),
+        "competence": [list(pair) for pair in seen],
+        "competent_after": competent,
         **made_on(run),
     }
     for stage, place in places.items():
@@ -128,8 +132,7 @@ def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str,
     """
     make_folder(folder)
     (agent,) = read_trained_agents([place])
-    known = {name: at.references[name] for name in at.scenes}
-    judge_agent(agent, at.scenes, known, at.episodes, folder)
+    at.judge(agent, folder)
     found = {**notes, **taken_first(at, agent)}
     policy: Any = agent.policy
     if tried and is_planning(policy.agent):
@@ -140,21 +143,13 @@ def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str,
     write_json(folder / NOTES, found)
 
 
-def _kept(run: Path) -> list[Path]:
-    """The folders of the policies that a run has kept, the earliest first."""
-    kept = [place for place in (run / CHECKPOINTS).glob("*") if place.name.isdigit()]
-    if not kept:
-        raise UserError(f"{run}: it has kept no checkpoints; move it away, and train it again")
-    return sorted(kept, key=lambda place: int(place.name))
-
-
-def _competence(run: Path, plan: Plan) -> Iterator[tuple[Path, float]]:
+def _competence(kept: Mapping[int, Path], plan: Plan) -> Iterator[tuple[int, float]]:
     """Each kept policy's normalised reward in training, up to the first that is competent."""
     at = plan.stages[END]
-    for place in _kept(run):
+    for step, place in kept.items():
         (agent,) = read_trained_agents([place])
         score = _scores(at, agent, TRAINING, plan.tried, TRIED_SEED)[REWARD]
-        yield place, score
+        yield step, score
         if score >= plan.level:
             return
 

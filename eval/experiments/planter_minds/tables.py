@@ -1,6 +1,7 @@
 """What the minds' agents did, as tables, and whether what was declared holds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,11 +170,10 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
     few, many = ITERATIONS[0], ITERATIONS[-1]
     deeper = _more_when_open(notes, many) - _more_when_open(notes, few)
     found = mean_over(deeper)
+    text = f"{' and '.join(OTHERS)}: at least {needed} of {n * len(OTHERS)} neglect or harm"
+    counted = count_condition(text, lost, len(others), n * len(OTHERS), lost >= needed)
     return [
-        count_condition(
-            f"{' and '.join(OTHERS)}: at least {needed} of {n * len(OTHERS)} neglect or harm",
-            lost, len(others), n * len(OTHERS), lost >= needed,
-        ) if whole else Condition(f"{' and '.join(OTHERS)}: neglect or harm", str(lost), None),
+        counted if whole else replace(counted, holds=None),
         less("mlp", EQUAL),
         *(as_able("mlp", EQUAL, scene) for scene in (TRAINING, TWIN)),
         less("mlp", STEPS),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_envs.train.trainers import ON_MENUS, TRAINERS
+from sandbox_envs.train import trainers
 
 TRAINING, TESTED = "lamps/train", "lamps/default"
 STEPS = 2_000_000  # of a training: before a million the display is hardly used
@@ -13,8 +13,8 @@ STEPS = 2_000_000  # of a training: before a million the display is hardly used
 SMALL = {"update_epochs": 4, "hidden_size": 64}
 EPISODES = 256  # of each test, in the same rooms
 CHOICES = 100_000  # of a training on menus, each of two seconds
-MINDS = {trainer.rpartition("_")[2]: trainer for trainer in (*TRAINERS, *ON_MENUS)}
-MENU = ON_MENUS[0].rpartition("_")[2]  # the mind whose actions choose between skills
+MENU = "menu"  # the mind whose actions choose between skills
+MINDS = trainers.MINDS | {MENU: trainers.ON_MENUS[0]}
 PAY = "16 * reward"  # as in the family's scenes: 1 in the lamp that pays, else 0
 OBSERVED = "velocity_x velocity_y blue_from_puck red_from_puck dial_from_puck"  # by all arms
 
