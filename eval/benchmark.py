@@ -13,7 +13,6 @@ in brackets. Run nothing else on the machine meanwhile.
 """
 
 import math
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
 from sandbox_envs.files import check_writable_file, write_json
-from sandbox_envs.processor import processor
+from sandbox_envs.processor import available_cores, processor
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
@@ -141,7 +140,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {
         "cpu": processor(),
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "system": platform.platform(),
         "opengl": renderer(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

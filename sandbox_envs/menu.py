@@ -83,7 +83,8 @@ class MenuVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             or would display, where the scene has a text `channel`; coded by its network. It is 0
             in the last observation of an episode.
         overrides: texts and numerics of the scene to replace.
-        num_threads: threads that step the physics; 0 means all processors.
+        num_threads: threads that step the physics; 0 means one per core that this process may use,
+            at most OMP_NUM_THREADS.
 
     Raises:
         UserError: an argument is wrong.

@@ -60,7 +60,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             naming a scene twice gives it twice the slots).
         num_envs: how many simulations.
         overrides: texts and numerics of the scene(s) to replace, by name.
-        num_threads: threads that step the physics; 0 means all processors.
+        num_threads: threads that step the physics; 0 means one per core that this process may use,
+            at most OMP_NUM_THREADS.
         autoreset_mode: SAME_STEP, NEXT_STEP or DISABLED, also as text ("NextStep").
         max_episode_steps: control steps after which episodes end, if not before; -1 and None set
             no such limit.

@@ -136,22 +136,26 @@ def test_stopped_training_is_an_error_not_a_finished_run(
 ) -> None:
     """The trainer saves on SIGTERM; what it returned is half an agent."""
     started: list[subprocess.Popen[bytes]] = []
+    threads: list[str] = []
 
     class Remembered(subprocess.Popen[bytes]):
-        def __init__(self, *args: object, **options: object) -> None:
-            super().__init__(*args, **options)  # type: ignore[call-overload]
+        def __init__(self, *args: object, **options: Any) -> None:
+            super().__init__(*args, **options)
             started.append(self)
+            threads.append(options["env"]["OMP_NUM_THREADS"])
 
     def stop_it() -> None:
         wait_for(lambda: list(tmp_path.glob("long/*/resume.pt")))
         started[0].terminate()
 
     monkeypatch.setattr(jobs.subprocess, "Popen", Remembered)
+    monkeypatch.setattr(jobs, "thread_count", lambda: 4)
     threading.Thread(target=stop_it).start()
     stopped = r"training long was stopped at \d+ of 256000 steps; run this again to resume"
     with pytest.raises(UserError, match=stopped):
         run_jobs([job(LONG, "long"), job(TINY, "short")], tmp_path, workers=2)
     assert started[0].returncode == 143
+    assert threads == ["2", "2"]  # the two share the machine
     assert find_run(job(TINY), tmp_path) is not None  # the other training was not stopped
 
 

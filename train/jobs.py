@@ -19,6 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.processor import thread_count
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.stopping import sigterm_as_interrupt
@@ -169,10 +170,11 @@ def as_completed(
     bar: advanced by environment steps.
     """
     queue, running, finished = iter(jobs), list[TrainingProcess](), 0
+    threads = max(1, thread_count() // workers)  # more would wait for each other at every step
     with sigterm_as_interrupt(), _ended_with_us(running):
         while True:
             for job in islice(queue, workers - len(running)):
-                running.append(TrainingProcess(job, folder))
+                running.append(TrainingProcess(job, folder, threads))
             if not running:
                 return
             time.sleep(0.5)
@@ -223,9 +225,15 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
 
 
 class TrainingProcess:
-    """A trainer's process, with its output in a log file."""
+    """A trainer's process, with its output in a log file.
 
-    def __init__(self, job: Job, folder: Path) -> None:
+    Args:
+        job: what is trained.
+        folder: of the run's folder, and of the log.
+        threads: that step its physics, at most.
+    """
+
+    def __init__(self, job: Job, folder: Path, threads: int | None = None) -> None:
         self.job, self.folder = job, folder / job.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{job.name}.log"
@@ -240,7 +248,11 @@ class TrainingProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, PARENT: str(os.getpid())},
+                env={
+                    **os.environ,
+                    PARENT: str(os.getpid()),
+                    "OMP_NUM_THREADS": str(threads or thread_count()),
+                },
             )
 
     def steps(self) -> int:

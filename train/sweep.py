@@ -15,12 +15,11 @@ of a cluster need a `--run-dir` that they share, and this package.
 The exit status is 1 if a trial failed.
 """
 
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from tqdm import tqdm
 
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import check_writable
+from sandbox_envs.processor import available_cores
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.jobs import Job, as_completed, find_run, is_finished, is_trained
@@ -61,7 +61,7 @@ class Args:
     all"""
     local: bool = False
     """train on this machine without Ray"""
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=available_cores)
     """trainings at a time on this machine"""
     address: str | None = None
     """of a Ray cluster, or auto; without one, Ray starts on this machine"""

@@ -5,7 +5,6 @@ take, `compute_missing` computes them, and `obtain` does what its `how` says.
 """
 
 import math
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -44,6 +43,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.eval.rollouts.planning import planned
 from sandbox_envs.files import check_writable
+from sandbox_envs.processor import available_cores
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.scene import Scene
@@ -57,7 +57,7 @@ GOALLESS = "policies without a goal"  # what a conflict's reference needs beside
 PLANNED_EPISODES = 32  # that a planner is tried in
 TAPE_SEED, TAPES = 50_000, 4  # tapes of each source; the seed is that of no other episodes
 FEW_EPISODES = 32  # of a policy without a goal, before it is played in full
-CORES = os.cpu_count() or 1
+CORES = available_cores()
 WORKERS = min(CORES, 4)
 STEPS_PER_SECOND = 7000  # of one training on one core of a 2-core machine, roughly
 

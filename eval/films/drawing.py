@@ -18,10 +18,11 @@ import numpy as np
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.films.film import Film
+from sandbox_envs.processor import available_cores
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
-CORES = os.cpu_count() or 1
+CORES = available_cores()
 MOST = 8  # processes; then the one process that writes the film is the slowest
 WORTHWHILE = 50  # frames, which take about as long as to start a process
 

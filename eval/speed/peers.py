@@ -1,7 +1,6 @@
 """Peers to compare with: Gymnasium's vector environments and Stable-Baselines3's trainer."""
 
 import importlib.util
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
@@ -15,9 +14,10 @@ from sandbox_envs import SandboxEnv
 from sandbox_envs.eval.speed.environment import SEED, USUAL, started, stepping
 from sandbox_envs.eval.speed.timing import Figure, Setting, Task, Tick, by_turns, ratio
 from sandbox_envs.eval.speed.training import Training, measured_args
+from sandbox_envs.processor import available_cores
 from sandbox_envs.scene.scene import Scene
 
-CORES = os.cpu_count() or 1
+CORES = available_cores()
 OVER_GYMNASIUM = 3.0  # wanted
 
 

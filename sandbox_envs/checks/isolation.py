@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sandbox_envs.checks.examination import examine
 from sandbox_envs.checks.finding import Finding
+from sandbox_envs.processor import available_cores
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _work(messages: Connection, path: Path, starts: int, seconds: float, gigabyt
     """Examine the scene; runs in the separate process."""
     os.chdir(tempfile.gettempdir())  # where MuJoCo may leave its log
     _limit_memory(gigabytes)
-    busy = math.ceil(seconds * (os.cpu_count() or 1))  # ends this process if its parent is gone
+    busy = math.ceil(seconds * available_cores())  # ends this process if its parent is gone
     resource.setrlimit(resource.RLIMIT_CPU, (busy, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     with Path(os.devnull).open("w") as nowhere:  # what libraries print is not a finding
         os.dup2(nowhere.fileno(), 1)

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
+from sandbox_envs.processor import thread_count
 from sandbox_envs.scene.identity import check_untouched
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.levels import for_rays
@@ -21,7 +22,7 @@ class Physics:
     Args:
         scene: what is simulated.
         n: how many simulations.
-        num_threads: threads that step them; 0 means all processors.
+        num_threads: threads that step them; 0 means `thread_count`.
     """
 
     batch: Batch
@@ -39,7 +40,8 @@ class Physics:
         check_untouched(scene)
         model = scene.model
         self._scene, self._num_threads, self._pid = scene, num_threads, os.getpid()
-        self.batch, self._substeps = Batch(for_rays(model), n, num_threads), scene.substeps
+        self.batch = Batch(for_rays(model), n, num_threads or thread_count())
+        self._substeps = scene.substeps
         keep_in_forks(self.batch)
         for name in ("sensordata", "geom_xpos", "xpos", "xmat"):
             setattr(self, name, self.batch.bind(name))

@@ -24,7 +24,8 @@ class Simulations:
         slots: (n,) the simulations' numbers in the environment.
         stride: how many simulations the environment has. Slot i plays the episodes i, i + stride,
             i + 2 * stride, ...
-        num_threads: threads that step the physics; 0 means all processors.
+        num_threads: threads that step the physics; 0 means one per core that this process may use,
+            at most OMP_NUM_THREADS.
         most_steps: control steps after which an episode ends, if it does not end before; None
             leaves it at the scene's own length.
         carry_shift: how many slots farther what an episode leaves goes; the last ones are followed
