@@ -1,4 +1,4 @@
-"""PPO for an agent that plans, with an objective that can be read: the whole algorithm in one file.
+"""PPO for an agent that plans by an explicit objective: the whole algorithm in one file.
 
 The agent improves a plan of actions by a few steps of gradient ascent, at every control step, on
 
