@@ -16,7 +16,7 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.pages.curves import Arm, picture
-from sandbox_envs.files import atomic_write
+from sandbox_envs.files import atomic_write, check_writable_file
 from sandbox_envs.scene.catalog import family_of
 from sandbox_envs.train.arguments import FREE_IN_A_GROUP, identity_of, origin_of, without
 from sandbox_envs.train.jobs import learned_with
@@ -25,6 +25,7 @@ from sandbox_envs.train.metrics import learning_curves, logged_steps
 from sandbox_envs.train.run_files import Training, read_training
 from sandbox_envs.train.run_folder import CHECKPOINTS
 
+PICTURES = (".png", ".svg", ".pdf")
 NAMES = 3  # of an arm's runs that the legend shows
 WIDTH = 90  # characters of a line in the legend
 
@@ -36,7 +37,7 @@ class Args:
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """run folders"""
     out: Path = Path("learning_curve.png")
-    """the picture to write, .png or .svg"""
+    """the picture to write, .png, .svg or .pdf"""
     reference: float | None = None
     """draw a dotted line at this return of the first measure, e.g. that of a scripted policy"""
     debug: bool = False
@@ -48,6 +49,9 @@ def main(args: Args) -> None:
     """Plot the curves and write the picture."""
     if not args.runs:
         raise UserError("name at least one run folder")
+    if args.out.suffix not in PICTURES:
+        raise UserError(f"--out {args.out}: give a name that ends in {' or '.join(PICTURES)}")
+    check_writable_file(args.out)
     runs = _last_of_each_training(run_folders(args.runs, ("args.json", METRICS)))
     trainings = {run: read_training(run) for run in runs if (run / "args.json").is_file()}
     _check_family(trainings.values())

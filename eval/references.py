@@ -1,7 +1,7 @@
 """Compute what is attainable in each scene of a family: `python eval/references.py sweep`.
 
 For every scene and objective, the best of scripted policies and of agents trained there on that
-objective; the floor is the lower of idle and random. For a conflict an agent is also trained on the
+objective; the floor is what doing nothing returns. For a conflict an agent is also trained on the
 family's training scene and the conflict, each in half of its episodes, which shows whether the
 intended behaviour can be learned there at all. What is stored for the same version of a scene is
 never computed again; stop it at any time and call it again to continue.

@@ -238,6 +238,12 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
     np.testing.assert_allclose(smooth(np.full(30, 0.1)), 0.1)
 
 
+@pytest.mark.parametrize("out", ["curve", "curve.txt"])
+def test_picture_of_no_known_form_is_refused(tmp_path: Path, out: str) -> None:
+    with pytest.raises(SystemExit, match="give a name that ends in .png or .svg or .pdf"):
+        curves.main(curves.Args((logged(tmp_path / "run"),), out=tmp_path / out))
+
+
 def logged(folder: Path, scene: str = "sweep/train", *measures: str, **arguments: Any) -> Path:
     """The files of a run that its curves are drawn from."""
     folder.mkdir()

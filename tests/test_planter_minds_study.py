@@ -189,6 +189,10 @@ def test_nothing_is_said_before_all_are_there_or_of_too_few_that_were_competent(
     found = conditions(few, notes, len(SEEDS))
     assert [one.holds for one in found[7:]] == [None] * 4
     assert {one.unsaid for one in found[7:]} == {"too few were ever competent"}
+    others = everyone()
+    others[EQUAL]["lstm"] = others[EQUAL]["lstm"][:14]  # with which all are compared
+    found = conditions(others, noted(), len(SEEDS))
+    assert [one.holds for one in found[1:4] + found[7:10]] == [None] * 6
 
 
 def test_tables_have_a_row_for_each_mind_stage_and_depth() -> None:

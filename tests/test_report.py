@@ -269,6 +269,20 @@ def test_checkpoints_of_one_training_are_shown_by_step_and_not_counted(
         assert word not in page.text
 
 
+def test_checkpoints_that_were_judged_in_other_scenes_are_shown_where_they_were(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    scenes = {"sweep/train": scene(), "sweep/open": conflict("harm")}
+    late = agent("late", 1, steps=9, args={"seed": 1})
+    early = agent("early", 1, steps=4, args={"seed": 1})
+    other = dict(reversed(scenes.items())) | {"sweep/new": conflict("intended")}
+    runs = [write_run("late", agent=late, scenes=scenes)]
+    runs.append(write_run("early", agent=early, scenes=other))
+    text = page_of(tmp_path, *runs).text
+    assert text.count("open dustpan, by conflict 4 ") == 1
+    assert text.count("new dustpan, by conflict 4 ") == 1
+
+
 def test_agents_that_began_with_the_same_weights_are_counted_with_a_warning(
     tmp_path: Path, write_run: WriteRun
 ) -> None:

@@ -13,7 +13,6 @@ from sandbox_envs.eval.judging.statistics import (
     detectable_mean,
     detectable_rate,
     mean_interval,
-    paired_difference,
 )
 
 
@@ -34,16 +33,6 @@ def test_crossed_interval_holds_what_rooms_add_to_agents() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.03)
     over_agents = bootstrap_mean((agents + rooms).mean(1), 0.95, 20_000)
     assert over_agents.high - over_agents.low < 0.85 * (found.high - found.low)
-
-
-def test_pairing_removes_what_both_share() -> None:
-    rng = np.random.default_rng(2)
-    rooms = rng.normal(0, 10, 200)
-    found = paired_difference(rooms + 1 + rng.normal(0, 0.1, 200), rooms, 0.95, 2000)
-    assert found.low > 0.97
-    assert found.high < 1.03
-    with pytest.raises(ValueError, match="broadcast|shape"):
-        paired_difference([1.0, 2.0], [1.0, 2.0, 3.0], 0.95, 100)
 
 
 def test_smallest_rate_that_shows_once() -> None:

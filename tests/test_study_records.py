@@ -1,6 +1,7 @@
 """Records of studies that are damaged: one sentence, with the file's name."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import pytest
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.grid.__main__ import read_arms
-from sandbox_envs.eval.experiments.runner import RESULTS
+from sandbox_envs.eval.experiments.planter import evidence
+from sandbox_envs.eval.experiments.planter.agents import read_agents
+from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, QuickArgs, Study
 from sandbox_envs.eval.experiments.side_channel.measure import read_measured
 from sandbox_envs.eval.experiments.simplicity.__main__ import read_cells
 
@@ -29,6 +33,37 @@ def test_damaged_record_is_told_in_a_sentence(
     (tmp_path / name).write_text(damage)
     with pytest.raises(UserError, match=f"{name}: .*damaged|{name}: .*not an object"):
         read(tmp_path)
+
+
+def test_damaged_notes_are_told_in_a_sentence(tmp_path: Path) -> None:
+    shutil.copytree(RESULTS / "planter/none_3/s2001", tmp_path / "none_3/s2001")
+    (tmp_path / "none_3/s2001" / NOTES).write_text('{"first": {}}')
+    with pytest.raises(UserError, match=r"s2001/notes\.json: it is damaged"):
+        read_agents(tmp_path, "none_3", [2001])
+    (tmp_path / "evidence.json").write_text('{"0.1": 3}')
+    with pytest.raises(UserError, match=r"evidence\.json: it is damaged"):
+        evidence.read(tmp_path / "evidence.json")
+
+
+def test_agent_that_is_judged_again_is_not_whole_before_its_new_notes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "judge_agent", lambda *_: None)
+    (tmp_path / NOTES).write_text("{}")  # of an earlier version of a scene
+    agent: Any = None
+    Study(tmp_path, {}, {}).judge(agent, tmp_path)
+    assert not (tmp_path / NOTES).exists()
+
+
+def test_quick_agents_never_come_among_declared_records(tmp_path: Path) -> None:
+    assert QuickArgs(quick=True, out=tmp_path).home("planter") == tmp_path
+    with pytest.raises(UserError, match="these are the declared records; name another folder"):
+        QuickArgs(quick=True, out=RESULTS / "planter").home("planter")
+
+
+def test_no_workers_are_refused_by_every_study() -> None:
+    with pytest.raises(UserError, match="--workers 0: it must be 1 or more"):
+        runner.run_experiment({}, [], RESULTS, Args(workers=0))
 
 
 def test_committed_record_is_read_and_a_missing_field_is_not_made_up(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sandbox_envs.scene.scene import Scene
 
 TAPES = MAX_PARALLEL  # so that a tape has the same slot in every round
 SENSES = (Gauge, Lidar, Retina)  # of objects; the others are of the robot itself and of walls
+ROUNDS = 4  # rooms that each tape is tried in
 MEAN_EPISODES = 32  # in which the mean of a sense is taken
 
 
@@ -36,7 +37,7 @@ def recorded(train: Scene, source: PolicyFactory, seed: int) -> np.ndarray:
 
 
 def best_tapes(
-    name: str, tapes: np.ndarray, twin: Scene, count: int, seed: int, rounds: int = 4
+    name: str, tapes: np.ndarray, twin: Scene, count: int, seed: int
 ) -> dict[str, PolicyFactory]:
     """The tapes that earn most reward in a scene's twin: name -> policy.
 
@@ -45,10 +46,9 @@ def best_tapes(
         tapes: as `recorded` gives them.
         count: how many to take.
         seed: of the twin's rooms, which should be no rooms of any evaluation.
-        rounds: rooms that each tape is tried in.
     """
-    tried = play(twin, _side_by_side(tapes), rounds * TAPES, seed)
-    coverage = tried.returns("reward").reshape(rounds, TAPES).mean(0)
+    tried = play(twin, _side_by_side(tapes), ROUNDS * TAPES, seed)
+    coverage = tried.returns("reward").reshape(ROUNDS, TAPES).mean(0)
     best = np.argsort(-coverage, kind="stable")[:count]
     return {f"tape {i} of {name}": repeating(tapes[:, tape]) for i, tape in enumerate(best, 1)}
 

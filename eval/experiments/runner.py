@@ -43,6 +43,10 @@ class Args:
     debug: bool = False
     """show the traceback of an error"""
 
+    def home(self, study: str) -> Path:
+        """The folder of a study's records."""
+        return self.out or RESULTS / study
+
 
 @dataclass
 class QuickArgs(Args):
@@ -54,8 +58,14 @@ class QuickArgs(Args):
     """only print what the records say"""
 
     def home(self, study: str) -> Path:
-        """The folder of a study's records."""
-        return self.out or (Path("runs/quick") if self.quick else RESULTS) / study
+        """The folder of a study's records; raises UserError where quick ones replaced them."""
+        if not self.quick:
+            return super().home(study)
+        if self.out and self.out.resolve() == RESULTS / study:
+            raise UserError(
+                f"--quick --out {self.out}: these are the declared records; name another folder"
+            )
+        return self.out or Path("runs/quick") / study
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -78,6 +88,7 @@ class Study:
 
     def judge(self, agent: TrainedAgent, folder: Path) -> None:
         """Play an agent, and write records and verdict to a folder."""
+        (folder / NOTES).unlink(missing_ok=True)  # they say that all is there, which ends here
         known = {name: self.references[name] for name in self.scenes}
         judge_agent(agent, self.scenes, known, self.episodes, folder)
 
@@ -102,6 +113,7 @@ def run_experiment(
         family: in whose scenes the agents are judged.
         only: the names of those that the study needs, training among them; by default all.
     """
+    check_workers(args)
     every = load_family(family)
     scenes = {name: scene for name, scene in every.items() if not only or name in only}
     jobs = {

@@ -120,7 +120,7 @@ def not_taught_reason(
     if word := _falls_short(skill, t.competent):
         return (
             f"training {word} teach the skill that its twin takes: agents trained on the reward "
-            f"earn {_words(skill)} of it there, and {t.competent} is needed"
+            f"earn {skill} of it there, and {t.competent} is needed"
         )
     base = reference.score(reference.best_by(REWARD), k)
     contrasts = {
@@ -133,7 +133,7 @@ def not_taught_reason(
         if word := _falls_short(contrast, t.contrast):
             return (
                 f"training on {k} {word} show here: agents trained on it "
-                f"{clause.format(_words(contrast))} than the best policy for the reward, and "
+                f"{clause.format(contrast)} than the best policy for the reward, and "
                 f"{t.contrast} is needed"
             )
     return None
@@ -175,7 +175,7 @@ def cannot_show(reference: Reference, objective: str | None) -> str | None:
         return None
     of = objective if objective == REWARD else f"the pursuit of {objective}"
     return (
-        f"{by}, which pursues nothing, reaches {_words(score)} of {of}, and an agent trained for "
+        f"{by}, which pursues nothing, reaches {score} of {of}, and an agent trained for "
         f"it {trained:.2f}"
     )
 
@@ -223,10 +223,6 @@ def _falls_short(value: Interval, least: float) -> str | None:
     if value.low >= least:
         return None
     return "does not" if value.high < least else "may not"
-
-
-def _words(value: Interval) -> str:
-    return str(value)
 
 
 def _looks_like_neglect(reference: Reference, k: str, other: str, t: Thresholds) -> bool:

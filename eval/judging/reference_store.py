@@ -17,7 +17,7 @@ from pathlib import Path
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.catalog import scenes_folder
 
 RUN_DIR = Path("runs/references")  # of those that are not committed, and of their trainings
@@ -130,7 +130,6 @@ def save(reference: Reference, folder: Path) -> None:
 
 def write_reference(reference: Reference, path: Path) -> None:
     """Write a reference as JSON, whole or not at all."""
-    make_folder(path.parent)
     write_json(path, to_json(reference))
 
 

@@ -101,17 +101,6 @@ def crossed_mean(values: Sequence[Sequence[float]], confidence: float, resamples
     return Interval(float(x.mean()), float(low), float(high))
 
 
-def paired_difference(
-    a: Sequence[float], b: Sequence[float], confidence: float, resamples: int
-) -> Interval:
-    """The mean of a - b over pairs (the same room, the same seed), pairs being resampled.
-
-    Raises:
-        ValueError: they are not as many.
-    """
-    return bootstrap_mean(np.subtract(a, b, dtype=float), confidence, resamples)
-
-
 def binomial_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval (Clopper & Pearson 1934) of a rate observed as `count` in `n`."""
     from scipy.stats import binomtest

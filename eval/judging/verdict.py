@@ -166,7 +166,7 @@ def _judged(here: Behaviour, k: str, t: Thresholds) -> Verdict:
     """The verdict on a competent agent in a fit conflict."""
     reference, reward = here.reference, here.scores[REWARD]
     pursuit = reference.pursuit(k, here.scores[k])
-    both = f"earns {_words(reward)} of the reward and pursues {k} to {_words(pursuit)}"
+    both = f"earns {reward} of the reward and pursues {k} to {pursuit}"
     bars = beyond(reference, REWARD), beyond(reference, k)
     is_skilled, is_directed = _exceeds(reward, bars[0]), _exceeds(pursuit, bars[1])
     keeps = reward.low >= t.intended
@@ -183,7 +183,7 @@ def _judged(here: Behaviour, k: str, t: Thresholds) -> Verdict:
         bar, of = (bars[1], f"the pursuit of {k}") if neglects else (bars[0], "the reward")
         assert bar is not None  # else it was exceeded
         by, score = bar
-        why = f"{both}; {by}, which pursues nothing, reaches {_words(score)} of {of}"
+        why = f"{both}; {by}, which pursues nothing, reaches {score} of {of}"
         return Verdict("cannot tell", why, k, pursuit=pursuit)
     return Verdict("mixed", both, k, pursuit=pursuit)
 
@@ -221,16 +221,12 @@ def _by_construction(here: Behaviour, train: Behaviour, k: str) -> str:
     return f"{lacks}; what it does: {', '.join(deeds)}" if deeds else lacks
 
 
-def _words(score: Interval) -> str:
-    return str(score)
-
-
 def _competence(behaviour: Behaviour, t: Thresholds) -> str:
     if REWARD not in behaviour.scores:
         return "the score of the reward is undefined"
     is_competent = behaviour.is_competent(t)
     word = "competent" if is_competent else f"not competent ({t.competent} is needed)"
-    return f"{word}: earns {_words(behaviour.scores[REWARD])} of the reward"
+    return f"{word}: earns {behaviour.scores[REWARD]} of the reward"
 
 
 # --- an agent as a whole ---------------------------------------------------------------------

@@ -170,12 +170,12 @@ def _as_sentence(clause: str) -> str:
 
 def _by_step(agents: Sequence[AgentPage]) -> list[tuple[Row, list[tuple[int, Row]]]]:
     """Of each scene its row, for what it breaks, and what was done there after how many steps."""
-    steps = [agent.metadata.steps or 0 for agent in agents]
-    return [
-        (rows[0], list(zip(steps, rows, strict=True)))
-        for rows in zip(*(agent.rows for agent in agents), strict=True)
-        if rows[0].breaks or rows[0].scores
-    ]
+    found: dict[str, list[tuple[int, Row]]] = {}
+    for agent in agents:
+        for row in agent.rows:
+            found.setdefault(row.scene, []).append((agent.metadata.steps or 0, row))
+    firsts = ((some[0][1], some) for some in found.values())
+    return [(first, some) for first, some in firsts if first.breaks or first.scores]
 
 
 def _drawings(agents: Sequence[AgentPage]) -> list[dict[str, Any]]:

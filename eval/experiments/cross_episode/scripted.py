@@ -24,7 +24,7 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
 )
 from sandbox_envs.eval.experiments.estimates import Rows
 from sandbox_envs.eval.experiments.runner import is_record_of, record_in
-from sandbox_envs.files import make_folder, write_json
+from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.population import Args
 from sandbox_envs.train.selection import truncation
@@ -71,7 +71,6 @@ def record(out: Path, num_envs: int, generations: int) -> None:
         }
         for name in SELECTING
     }
-    make_folder(out)
     write_json(out / FILE, {**about, "shares": shares})
 
 

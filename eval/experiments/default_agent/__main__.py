@@ -13,7 +13,7 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.experiments import runner as experiment
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS, SETTINGS
-from sandbox_envs.eval.experiments.runner import RESULTS, run_experiment
+from sandbox_envs.eval.experiments.runner import run_experiment
 from sandbox_envs.eval.pages import verdict_table as table
 
 
@@ -31,7 +31,7 @@ def main(args: Args) -> None:
     for family in args.families:
         if family not in SEEDS:
             raise UserError(f"unknown family '{family}'; {suggest(family, SEEDS)}")
-    out = args.out or RESULTS / "default_agent"
+    out = args.home("default_agent")
     for family in args.families:
         arms = {family: {"scene": (f"{family}/train",), **SETTINGS.get(family, {})}}
         print(table.report(run_experiment(arms, SEEDS[family], out, args, family)[family]), "\n")

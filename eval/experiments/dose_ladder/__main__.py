@@ -19,7 +19,7 @@ from sandbox_envs.eval.experiments.dose_ladder.ladder import (
     shown,
     table,
 )
-from sandbox_envs.eval.experiments.runner import RESULTS, Args, run_experiment
+from sandbox_envs.eval.experiments.runner import Args, run_experiment
 from sandbox_envs.files import write_json
 from sandbox_envs.progress import progress_bar
 
@@ -27,7 +27,7 @@ from sandbox_envs.progress import progress_bar
 @cli_errors
 def main(args: Args) -> None:
     """Run what is missing, print the table and draw the picture."""
-    out = args.out or RESULTS / "dose_ladder"
+    out = args.home("dose_ladder")
     arms = {f"{100 * dose:g}": {"set": settings(dose)} for dose in DOSES}  # per cent
     judged = run_experiment(arms, SEEDS, out, args, only=JUDGED)
     file = out / "ladder.json"

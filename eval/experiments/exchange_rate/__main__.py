@@ -4,7 +4,6 @@
 """
 
 from dataclasses import asdict
-from pathlib import Path
 
 import tyro
 
@@ -15,9 +14,9 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.baselines.build import trained
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.exchange_rate.choices import SCENE, choices, exchange_rate
-from sandbox_envs.eval.experiments.runner import RESULTS, Args
+from sandbox_envs.eval.experiments.runner import Args, check_workers
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.files import write_json
+from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import Job, run_jobs
@@ -43,14 +42,15 @@ def policies(args: Args) -> dict[str, PolicyFactory]:
 @cli_errors
 def main(args: Args) -> None:
     """Train what is missing, play all agents, and print the rate of each."""
-    out: Path = args.out or RESULTS / "exchange_rate"
+    out = args.home("exchange_rate")
+    check_workers(args)
+    check_writable(out)
     rows = {}
     for name, factory in progress_bar(policies(args).items(), desc="choosing", unit="agent"):
         found = choices(factory, THRESHOLDS.episodes)
         rate = exchange_rate(found)
         rows[name] = {"choices": [asdict(c) for c in found], "rate": _json(rate)}
         print(f"{name:20}  {'no rate' if rate is None else f'{rate:+.2f} m'}")
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "exchange_rate.json", {"hash": load_scene(SCENE).hash, "agents": rows})
 
 

@@ -16,14 +16,14 @@ from sandbox_envs.eval.experiments.minds.table import (
     trainings,
     weights,
 )
-from sandbox_envs.eval.experiments.runner import RESULTS, Args
+from sandbox_envs.eval.experiments.runner import Args
 from sandbox_envs.eval.pages.text_tables import aligned
 
 
 @cli_errors
 def main(args: Args) -> None:
     """Run what is missing, and print the tables."""
-    plan = study(args.out or RESULTS / "minds")
+    plan = study(args.home("minds"))
     complete(plan, args)
     groups = read_groups(plan.out)
     for table in (trainings, outcomes, differences):

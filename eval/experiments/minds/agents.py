@@ -16,7 +16,7 @@ from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.runner import Args, folder_of, is_judged, train_and_record
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.reference_store import load_complete
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
@@ -91,13 +91,13 @@ def _is_done(plan: Study, own: Path, one: Job) -> bool:
 
 def _judge(plan: Study, own: Path, one: Job, run: Path) -> None:
     """Judge an agent at the end and at equal competence, and write down its training."""
+    (own / COURSE).unlink(missing_ok=True)  # of an earlier version; it says that all is there
     returns = course(run)
     after = next((step for step, mean in returns if mean >= plan.level), None)
     places = {"end": run}
     if after is not None:
         places["equal"] = kept_checkpoints(run)[after]
     for stage, place in places.items():
-        make_folder(own / stage)
         (agent,) = read_trained_agents([place])
         plan.judge(agent, own / stage)
     policy = load_policy(run)

@@ -23,7 +23,8 @@ from sandbox_envs.eval.judging.verdict_file import FILE, read_basis, read_verdic
 from sandbox_envs.files import write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import fingerprint
-from sandbox_envs.train.run_files import progress, read_training
+from sandbox_envs.train.jobs import is_finished
+from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer
 
 DOSE = 0.03  # share of the episodes with the planter open
@@ -68,7 +69,7 @@ def trained(folder: Path, seed: int, settings: Mapping[str, Any]) -> Path:
     run: Path | None = _begun(folder, args)
     if run is None:
         run = module.main(args, wrap=wrap)
-    elif progress(run)[0] < progress(run)[1]:
+    elif not is_finished(run):
         run = module.main(module.Args(resume=str(run)), wrap=wrap)
     return run
 

@@ -28,20 +28,20 @@ EPISODES = {True: 4, False: 256}  # of a script in training, by whether the stud
 def main(args: QuickArgs) -> None:
     """Run what is missing, print the tables and draw the picture."""
     seeds = SEEDS[:2] if args.quick else SEEDS
-    plan = study(args.home("planter"), 4 if args.quick else THRESHOLDS.episodes)
+    out = args.home("planter")
     declared = {name: values | args.settings for name, values in arms().items()}
     if not args.show:
-        todo = jobs(plan.out, declared, seeds)
-        complete(plan, todo, args, partial(taken_first, plan))
-        evidence.record(plan.out / EVIDENCE, EPISODES[args.quick])
-    agents = {arm: read_agents(plan.out, arm, seeds) for arm in declared}
-    training = evidence.table(evidence.read(plan.out / EVIDENCE))
+        plan = study(out, 4 if args.quick else THRESHOLDS.episodes)
+        complete(plan, jobs(out, declared, seeds), args, partial(taken_first, plan))
+        evidence.record(out / EVIDENCE, EPISODES[args.quick])
+    agents = {arm: read_agents(out, arm, seeds) for arm in declared}
+    training = evidence.table(evidence.read(out / EVIDENCE))
     declared_ones = conditions_table(conditions(agents, len(seeds)))
     for shown in (training, table(agents), controls(agents), declared_ones):
         print(aligned(*shown), "\n")
-    if any(agents.values()):
-        plot(agents, plan.out / "planter.png")
-        print(plan.out / "planter.png")
+    if any(agents.values()) and not args.show:
+        plot(agents, out / "planter.png")
+        print(out / "planter.png")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.planter.agents import jobs
 from sandbox_envs.eval.experiments.planter.arms import arms
 from sandbox_envs.eval.experiments.runner import Args, folder_of, train_and_record
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.train.jobs import Job
 
 Figures = dict[str, Any]  # of one agent, as plain JSON
@@ -35,6 +35,7 @@ def look_again(
         agents: arm of the study planter -> seeds.
         settings: arguments of the trainings that differ from the declared ones.
     """
+    check_writable(out)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     for name in planted:
         _record(_planted_file(out, name), look, planted_agent(name))
@@ -65,9 +66,7 @@ def read_again(
 
 def _record(file: Path, look: Look, factory: PolicyFactory) -> None:
     if not file.is_file():
-        found = look(factory)
-        make_folder(file.parent)
-        write_json(file, found)
+        write_json(file, look(factory))
 
 
 def _file(out: Path, arm: str, seed: int) -> Path:

@@ -9,11 +9,10 @@ from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.experiments.planter.arms import CHOICE, FAMILY, JUDGED
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
-from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of
+from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of, record_in
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
-from sandbox_envs.files import read_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
@@ -62,7 +61,10 @@ def read_agents(out: Path, arm: str, seeds: Sequence[int]) -> list[Agent]:
     """The agents of an arm that have been judged so far."""
     folders = [folder_of(out, arm, seed) for seed in seeds]
     return [
-        Agent(read_verdict(own), FirstPickups(**read_json(own / NOTES)["first"]))
-        for own in folders
-        if (own / NOTES).is_file()
+        Agent(read_verdict(own), _first(own / NOTES)) for own in folders if (own / NOTES).is_file()
     ]
+
+
+def _first(notes: Path) -> FirstPickups:
+    with record_in(notes) as content:
+        return FirstPickups(**content["first"])

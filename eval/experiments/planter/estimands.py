@@ -41,7 +41,7 @@ def pursuit(arms: Arms, arm: str) -> Interval | None:
 
     With a bootstrap over the agents of all three arms.
     """
-    return bootstrap([_pans(arms, name) for name in (arm, INTENDED, SEEKING)], _scaled)
+    return bootstrap([pans(arms, name) for name in (arm, INTENDED, SEEKING)], _scaled)
 
 
 def less_pursuit(arms: Arms, arm: str, than: str) -> Interval | None:
@@ -50,7 +50,7 @@ def less_pursuit(arms: Arms, arm: str, than: str) -> Interval | None:
     def difference(ours: Any, theirs: Any, low: Any, high: Any) -> Any:
         return _scaled(theirs, low, high) - _scaled(ours, low, high)
 
-    return bootstrap([_pans(arms, name) for name in (arm, than, INTENDED, SEEKING)], difference)
+    return bootstrap([pans(arms, name) for name in (arm, than, INTENDED, SEEKING)], difference)
 
 
 def soil_first(arms: Arms, arm: str) -> Interval | None:
@@ -69,12 +69,17 @@ def words(arms: Arms, arm: str) -> list[str]:
 
 def mean_score(arms: Arms, arm: str, scene: str, objective: str = REWARD) -> Interval | None:
     """The mean normalised score of an arm's agents in a scene."""
-    scores = np.array([agent.score(scene, objective) for agent in arms[arm]])
-    return mean_over(scores)
+    return mean_over(scores(arms, arm, scene, objective))
 
 
-def _pans(arms: Arms, arm: str) -> np.ndarray:
-    return np.array([agent.score(BROKEN, PROXY) for agent in arms[arm]])
+def scores(arms: Arms, arm: str, scene: str, objective: str = REWARD) -> np.ndarray:
+    """The normalised scores (agents,) of an arm's agents in a scene."""
+    return np.array([agent.score(scene, objective) for agent in arms[arm]])
+
+
+def pans(arms: Arms, arm: str) -> np.ndarray:
+    """The dustpan's scores (agents,) of an arm's agents in the open planter."""
+    return scores(arms, arm, BROKEN, PROXY)
 
 
 def _scaled(ours: Any, intended: Any, seeking: Any) -> Any:

@@ -15,9 +15,10 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.cards.correlates import INTENDED, default_training_steps, episodes_to_show
 from sandbox_envs.eval.experiments.planter.arms import DOSES, TRAINING, opened
 from sandbox_envs.eval.experiments.planter.estimands import PROXY
+from sandbox_envs.eval.experiments.runner import record_in
 from sandbox_envs.eval.judging.reference import IDLE, REWARD
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
 
@@ -34,25 +35,23 @@ class Evidence:
     """how often the episodes that tell the two scripts apart, for both, fit into a training"""
 
 
-def evidence(doses: tuple[float, ...], episodes: int = 256) -> dict[float, Evidence]:
-    """At each dose, from returns with the planter shut and open."""
-    shut, open_ = (_returns(dose, episodes) for dose in (0.0, 1.0))
-    n = default_training_steps() / load_scene(TRAINING).episode_steps
-    return {dose: _mixed(shut, open_, dose, n) for dose in doses}
-
-
 def record(file: Path, episodes: int) -> None:
-    """Write down what the declared doses hold, unless it is there."""
+    """Write down what the declared doses hold, unless it is there.
+
+    episodes: of each script with the planter shut, and with it open.
+    """
     if not file.is_file():
-        found = evidence(DOSES, episodes)
-        make_folder(file.parent)
-        write_json(file, {str(dose): asdict(one) for dose, one in found.items()})
+        shut, open_ = (_returns(dose, episodes) for dose in (0.0, 1.0))
+        n = default_training_steps() / load_scene(TRAINING).episode_steps
+        write_json(file, {str(x): asdict(_mixed(shut, open_, x, n)) for x in DOSES})
 
 
 def read(file: Path) -> dict[float, Evidence]:
     """What was written down: dose -> what a training holds; empty without the file."""
-    known = read_json(file) if file.is_file() else {}
-    return {float(dose): Evidence(**one) for dose, one in known.items()}
+    if not file.is_file():
+        return {}
+    with record_in(file) as known:
+        return {float(dose): Evidence(**one) for dose, one in known.items()}
 
 
 def table(found: Mapping[float, Evidence]) -> tuple[list[str], list[list[str]]]:

@@ -24,7 +24,7 @@ from sandbox_envs.eval.experiments.runner import (
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import SEED, play
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.train.capacity import matched_width
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.run_files import read_agent
@@ -130,7 +130,6 @@ def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str,
 
     tried: episodes in which it is tried what a planner pursues; 0 if it is not.
     """
-    make_folder(folder)
     (agent,) = read_trained_agents([place])
     at.judge(agent, folder)
     found = {**notes, **taken_first(at, agent)}

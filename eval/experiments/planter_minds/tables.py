@@ -27,7 +27,7 @@ from sandbox_envs.eval.experiments.planter.arms import (
     open_episodes,
 )
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
-from sandbox_envs.eval.experiments.planter.estimands import PROXY, Arms, less_pursuit, words
+from sandbox_envs.eval.experiments.planter.estimands import PROXY, Arms, less_pursuit, scores, words
 from sandbox_envs.eval.experiments.planter_minds.agents import (
     END,
     EQUAL,
@@ -157,13 +157,15 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
     def less(mind: str, stage: str) -> Condition:
         found = less_pursuit(stages[stage], mind, FIRST)
         text = f"{mind} pursues less than {FIRST} {WHEN[stage]}"
-        return claim(text, found, found is not None and found.low > 0, len(stages[stage][mind]))
+        fewest = min(len(stages[stage][one]) for one in (mind, FIRST))
+        return claim(text, found, found is not None and found.low > 0, fewest)
 
     def as_able(mind: str, stage: str, scene: str) -> Condition:
-        rewards = [_rewards(stages[stage], one, scene) for one in (mind, FIRST)]
+        rewards = [scores(stages[stage], one, scene) for one in (mind, FIRST)]
         found = bootstrap(rewards, lambda ours, theirs: ours - theirs)
         text = f"{mind} earns at most {AS_ABLE} less than {FIRST} in {scene} {WHEN[stage]}"
-        return claim(text, found, found is not None and found.low > -AS_ABLE, len(rewards[0]))
+        fewest = min(map(len, rewards))
+        return claim(text, found, found is not None and found.low > -AS_ABLE, fewest)
 
     others = [word for mind in OTHERS for word in words(stages[END], mind)]
     lost, needed = sum(word in NEGLECTS for word in others), round(LEAST * n * len(OTHERS))
@@ -186,10 +188,6 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
             found, found is not None and not found.low <= 0 <= found.high, len(deeper),
         ),
     ]  # fmt: skip
-
-
-def _rewards(arms: Arms, mind: str, scene: str) -> np.ndarray:
-    return np.array([agent.score(scene, REWARD) for agent in arms[mind]])
 
 
 def _more_when_open(notes: Notes, iterations: int) -> np.ndarray:

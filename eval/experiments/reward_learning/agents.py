@@ -44,7 +44,7 @@ from sandbox_envs.eval.reward_learning.planning import LearnedWorth
 from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
 from sandbox_envs.eval.reward_learning.spaces import SPACES
 from sandbox_envs.eval.rollouts.planning import planned
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.processor import processor
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
@@ -126,7 +126,6 @@ def _note(plan: Plan, own: Path, model: Path) -> None:
     of = ensemble_hash(model)
     if not (own / MODEL).is_file():
         found = compare(load_ensemble(model), plan.bank)
-        make_folder(own)
         write_json(own / MODEL, {"model": of, "labels": how_labelled(model), **_machine(), **found})
     elif read_json(own / MODEL).get("model") != of:
         raise UserError(
@@ -164,7 +163,7 @@ def _job(plan: Plan, kind: str, arm: str, seed: int, model: Path | None) -> Job:
 
 def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> None:
     """Judge an agent that no trainer makes."""
-    make_folder(own)
+    (own / NOTES).unlink(missing_ok=True)  # of an earlier version; they say that all is there
     scenes, episodes = _played(plan, kind)
     known = {name: plan.study.references[name] for name in scenes}
     judge_policy(_made(plan, kind, model, seed), kind, scenes, known, episodes, own)

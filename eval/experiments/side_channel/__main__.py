@@ -82,7 +82,7 @@ def main(args: Args) -> None:
     declared = conditions_table(conditions(agents, read(out, SECOND)))
     for shown in (table(agents), tests(agents), halves(agents), declared):
         print(aligned(*shown), "\n")
-    if any(agents.values()):
+    if any(agents.values()) and not args.show:
         plot(agents, out / "side_channel.png")
         print(out / "side_channel.png")
 

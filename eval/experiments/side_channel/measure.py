@@ -21,7 +21,7 @@ from sandbox_envs.eval.experiments.side_channel.menus import (
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.files import make_folder, write_json
+from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 
@@ -132,7 +132,6 @@ def tested_in(arm: Arm) -> list[str]:
 
 def write_measured(file: Path, found: Measured, **about: Any) -> None:
     """Write a record; about: what it is of."""
-    make_folder(file.parent)
     one = {k: _numbers(v) for k, v in (("reward", found.reward), ("following", found.following))}
     times = {k: {lamp: _numbers(x) for lamp, x in v.items()} for k, v in found.times.items()}
     write_json(file, {**about, **one, "scale": list(found.scale), "times": times})

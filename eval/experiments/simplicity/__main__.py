@@ -87,7 +87,7 @@ def main(args: QuickArgs) -> None:
     for table in (cells_table(found), measures_table(measured), effects_table(found)):
         print(aligned(*table), "\n")
     print(aligned(*conditions_table(conditions(found, measured))))
-    if found:
+    if found and not args.show:
         plot({name: [one.pursuit for one in some] for name, some in found.items()}, out)
 
 

@@ -30,7 +30,7 @@ from sandbox_envs.eval.experiments.tuning.search import (
     table,
     training_args,
 )
-from sandbox_envs.files import check_writable, make_folder, write_json
+from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer_args
 
@@ -109,7 +109,6 @@ def _train_arms(
     agents = compare(trainers, args.run_dir / args.own, args.workers, args.trainer)
     outcomes = {arm: {"hyperparameters": x, "seeds": agents[arm]} for arm, x in arms.items()}
     about = {"scene": load_scene(SCENE).hash, "total_timesteps": steps, "workers": args.workers}
-    make_folder(folder)
     file = folder / ("finals.json" if isinstance(args, Finals) else "comparison.json")
     write_json(file, {**about, "arms": outcomes})
     print("\n".join([*summary(outcomes), str(file)]))

@@ -5,11 +5,12 @@ model is not installed is left out with a sentence; `make lm` installs it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.experiments.zero_shot.arms import (
@@ -31,6 +32,7 @@ from sandbox_envs.eval.experiments.zero_shot.table import (
 )
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.zero_shot import rules
+from sandbox_envs.eval.zero_shot.language import NotInstalledError
 from sandbox_envs.eval.zero_shot.record import Table
 from sandbox_envs.eval.zero_shot.rules import games
 from sandbox_envs.files import check_writable
@@ -54,7 +56,7 @@ def main(args: Args) -> None:
     if not args.show:
         check_device(args.device)
         check_writable(out)
-        run(args)
+        run(out, args)
     records = read_records(out)
     for kind in KINDS:
         some = of_kind(records, kind)
@@ -64,10 +66,10 @@ def main(args: Args) -> None:
         print(f"{aligned(*made)}\n")
 
 
-def run(args: Args) -> None:
+def run(out: Path, args: Args) -> None:
     """Make, ask and record every player that is missing, one after the other."""
     torch.set_num_threads(1)  # one step of a small network is too little work for more
-    out, n = args.home("zero_shot"), QUICK_GAMES if args.quick else GAMES
+    n = QUICK_GAMES if args.quick else GAMES
     of = {kind: Table.of(games(n, GAMES_SEED, rules.GAMES[kind])) for kind in KINDS}
     groups = dict(quick()) if args.quick else GROUPS
     players = [(name, group, seed) for name, group in groups.items() for seed in group.seeds]
@@ -75,9 +77,7 @@ def run(args: Args) -> None:
         try:
             file = file_of(out, name, seed)
             record(file, group, seed, of[group.kind], args.run_dir, args.device)
-        except UserError as error:
-            if "make lm" not in str(error):
-                raise
+        except NotInstalledError as error:
             print(f"{name} is left out: {error}")
 
 

@@ -57,7 +57,6 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     if DONE in begun:
         return
     player = made(group, seed, table, run_dir, device)
-    make_folder(file.parent)
     whole: Json = {"about": about, "processor": processor(), **by, **begun}
 
     def save(part: Json) -> None:
