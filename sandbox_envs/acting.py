@@ -10,7 +10,7 @@ from sandbox_envs.errors import UserError
 NOISE_STEPS = 256  # of an episode, drawn at a time
 # A network acts for so many episodes at least, some of them made up: for fewer rows torch
 # multiplies matrices in another way, with other last bits.
-LEAST_ROWS = 8
+LEAST_ROWS = 16
 
 
 class Noise(NamedTuple):

@@ -46,7 +46,12 @@ def numbers(name: str, value: Any) -> np.ndarray:
         array = np.asarray(value)
         if array.dtype.kind in "biufO":  # complex numbers and texts would be converted, too
             return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor with gradients
+    except (
+        OverflowError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):  # the last: a tensor with gradients
         pass
     raise UserError(f"{name} must be an array of numbers, not {value!r:.60}")
 

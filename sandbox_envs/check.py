@@ -22,6 +22,8 @@ from sandbox_envs.checks.isolation import examine_apart
 from sandbox_envs.errors import UserError, cli_errors, sentence_of, suggest
 from sandbox_envs.scene.catalog import families, files_in, scene_files, scenes_folder
 
+MOST = 1_000_000  # starts, seconds, GiB
+
 
 @dataclass
 class Args:
@@ -42,8 +44,11 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Print all findings and a table; exits with status 1 if there is an error."""
-    if not (args.starts > 0 and args.seconds > 0 and args.gigabytes > 0):
-        raise UserError("--starts, --seconds and --gigabytes: give numbers greater than 0")
+    if not all(0 < x < MOST for x in (args.starts, args.seconds, args.gigabytes)):
+        raise UserError(
+            "--starts, --seconds and --gigabytes: give numbers greater than 0, and less than "
+            f"{MOST}"
+        )
     results: dict[Path, list[Finding]] = {}
     asked = list(_asked(args.files))
     for file, why in asked:

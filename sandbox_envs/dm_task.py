@@ -35,6 +35,7 @@ class SceneTask(control.Task):
 
     def __init__(self, scene: Scene, seed: int | None = None) -> None:
         self.scene = scene
+        seed = arguments.checked_seed(seed)
         self.seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
         self._simulations = Simulations(scene, _ROW, stride=1, num_threads=1)
         names = term_texts(scene.texts["observe"])
@@ -84,9 +85,9 @@ class SceneTask(control.Task):
         return 1.0 if self._simulations.over[0] else None
 
 
-def make(scene: Scene, seed: int | None, arguments: Mapping[str, Any]) -> control.Environment:
-    """The environment; arguments: further ones of `control.Environment`."""
+def make(scene: Scene, seed: int | None, options: Mapping[str, Any]) -> control.Environment:
+    """The environment; options: further arguments of `control.Environment`."""
     # a copy, since dm_control switches flags of its model on and off, and scenes are shared
     physics = Physics.from_model(MjModel(copy.copy(scene.model)))
     task = SceneTask(scene, seed)
-    return control.Environment(physics, task, n_sub_steps=scene.substeps, **arguments)
+    return control.Environment(physics, task, n_sub_steps=scene.substeps, **options)

@@ -29,6 +29,8 @@ from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.view.video import check_video_path
 from sandbox_envs.view.window import Viewer, has_display
 
+LONGEST = 1e9  # simulated seconds
+
 
 @dataclass
 class Args:
@@ -59,8 +61,10 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Open a window or write a film, as `args` say, and print the last values of the measures."""
-    if args.seconds is not None and not (args.seconds > 0 and math.isfinite(args.seconds)):
-        raise UserError(f"--seconds {args.seconds:g}: it must be more than 0")
+    if args.seconds is not None and not 0 < args.seconds < LONGEST:
+        raise UserError(
+            f"--seconds {args.seconds:g}: it must be more than 0, and less than {LONGEST:g}"
+        )
     if not 0 <= args.seed < 2**63:
         raise UserError(f"--seed {args.seed}: it must be 0 or more, and less than 2^63")
     scene = load_scene(args.scene, parse_overrides(args.set))

@@ -157,6 +157,8 @@ def _term(scene: Scene, term: Term) -> str:
         case DisplayTerm():
             coded = "coded by a fixed random network: " if term.network else ""
             return coded + SHOWN[term.name]
+        case Raw() if term.name not in scene.sensors:
+            return f"{term.name}: what the simulation's last episode has left"
         case Raw():
             return _raw(scene, term.name)
     return "numbers"

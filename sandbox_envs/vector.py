@@ -107,7 +107,6 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if n < len(self.scenes):
             raise UserError(f"{len(self.scenes)} scenes need as many environments or more")
         parts = np.array_split(np.arange(n), len(self.scenes))
-        self._parts = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
         threads = arguments.whole_number("num_threads", num_threads, 0, arguments.MOST_THREADS)
         limit = arguments.most_steps(max_episode_steps)
         shift = arguments.whole_number("carry_shift", carry_shift, 0, n)
@@ -181,7 +180,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         for group in self._groups:
             rows = np.flatnonzero(mask[group.slots])
             if fresh_seed or first is not None:
-                group.rewind(rows, first or 0, fresh_seed)
+                group.rewind(rows, first or 0)
             group.reset(rows, self._seed, clock[group.slots[rows]])
         return self._observations(), self._info()
 
@@ -203,8 +202,8 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise UserError(f"actions have shape {actions.shape}, not {self.action_space.shape}")
         if not np.isfinite(actions).all():
             raise UserError("an action is not a finite number")
-        for group, part in zip(self._groups, self._parts, strict=True):
-            self._step(group, actions[part])
+        for group in self._groups:
+            self._step(group, actions[group.slots])
         rewards = np.concatenate([group.rewards for group in self._groups])
         over = np.concatenate([group.over for group in self._groups])
         final: dict[str, Any] = {}

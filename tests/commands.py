@@ -13,8 +13,12 @@ import os
 import runpy
 import sys
 import tempfile
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
+from types import ModuleType
+
+import tyro
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
@@ -44,7 +48,7 @@ def run_command(
         out, err = Path(folder, "out"), Path(folder, "err")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = CONTEXT.Process(
-            target=_run, args=(line, out, err, str(cwd or Path.cwd()), environment)
+            target=become, args=(line, out, err, str(cwd or Path.cwd()), environment)
         )
         process.start()
         process.join(timeout)
@@ -56,8 +60,25 @@ def run_command(
     return CompletedProcess(line, process.exitcode, *printed)
 
 
-def _run(line: list[str], out: Path, err: Path, cwd: str, environment: dict[str, str]) -> None:
-    """In the forked process: become the command."""
+def run_here(
+    module: ModuleType, *arguments: object, cwd: Path | None = None
+) -> CompletedProcess[str]:
+    """The same in this process, which saves its start, for tests that are not about a process."""
+    line, out, err = [*map(str, arguments)], io.StringIO(), io.StringIO()
+    status: object = 0
+    with chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err):
+        try:
+            module.main(tyro.cli(module.Args, args=line))
+        except SystemExit as ended:
+            status = ended.code
+    if isinstance(status, str):  # which an interpreter prints when it ends
+        print(status, file=err)
+        status = 1
+    return CompletedProcess(line, int(status or 0), out.getvalue(), err.getvalue())
+
+
+def become(line: list[str], out: Path, err: Path, cwd: str, environment: dict[str, str]) -> None:
+    """Become the command, in a forked process."""
     for number, file in ((1, out), (2, err)):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, number)

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from forked import fork_trainers
 
-from sandbox_envs import SandboxVectorEnv
+from sandbox_envs import SandboxVectorEnv, Scene, load_scene
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
@@ -124,12 +126,25 @@ def tiny_keeper_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _shared_run("tiny_keeper_run", args, tmp_path_factory)
 
 
+@pytest.fixture
+def forked_trainers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainings of a test are forked; see `forked`."""
+    fork_trainers(monkeypatch)
+
+
 def _shared_run(name: str, args: dict[str, Any], factory: pytest.TempPathFactory) -> Path:
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder is inside that of all workers
         folder = folder.parent
-    with FileLock(folder / f"{name}.lock"):
+    with FileLock(folder / f"{name}.lock"), pytest.MonkeyPatch.context() as patch:
+        fork_trainers(patch)
         return run_jobs([Job(name, DEFAULT_TRAINER, args)], folder / "tiny", workers=1)[0]
+
+
+@cache
+def shipped(name: str) -> Scene:
+    """A shipped scene that is loaded once, for tests that only read it."""
+    return load_scene(name)
 
 
 def final_infos(

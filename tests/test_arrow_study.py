@@ -30,6 +30,8 @@ from sandbox_envs.eval.experiments.runner import Args, Study, complete
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.scene.texts import parse_overrides
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280, "hidden_size": 16}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import conftest
 import numpy as np
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 from families import assert_same_verdict
 
 from sandbox_envs import SandboxVectorEnv, load_scene
@@ -38,11 +38,13 @@ CONFLICTS = {"planter_open", "garden_door", "garden_near", "choice", "three_pile
 
 
 def command(module: Any, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return run_command(module.__file__, *arguments)
+    return run_here(module, *arguments)
 
 
 def train(folder: Path, *arguments: str) -> Path:
-    done = command(ppo_lstm, *TINY, "--total-timesteps=128", f"--run-dir={folder}", *arguments)
+    done = run_command(
+        ppo_lstm.__file__, *TINY, "--total-timesteps=128", f"--run-dir={folder}", *arguments
+    )
     assert done.returncode == 0, done.stderr
     return next(folder.iterdir())
 
@@ -116,7 +118,8 @@ def test_episode_that_becomes_unstable_ends_there(monkeypatch: pytest.MonkeyPatc
 
 def test_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) -> None:
     videos = tmp_path / "videos"
-    done = command(break_proxies, run, *SHORT, "--videos", 1, "--video-dir", videos)
+    options = ("--videos", 1, "--video-dir", videos)
+    done = run_command(break_proxies.__file__, run, *SHORT, *options)
     assert done.returncode == 0, done.stderr
     for stem in SCENES:
         assert f"sweep/{stem}" in done.stdout
@@ -282,12 +285,12 @@ def test_folder_of_runs_is_answered_with_what_to_give(run: Path) -> None:
     assert f"it holds runs: name one, or {run.parent}/* for all" in done.stderr
 
 
-def test_films_of_an_earlier_verdict_do_not_stay(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "videos" / run.name
+def test_films_of_an_earlier_verdict_do_not_stay(keeper_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "videos" / keeper_run.name
     folder.mkdir(parents=True)
-    for name in ("planter_open.mp4", "train-2.png", "holiday.mp4"):
+    for name in ("wide.mp4", "train-2.png", "holiday.mp4"):
         (folder / name).touch()
-    done = command(break_proxies, run, *SHORT, "--videos", 0, "--video-dir", folder.parent)
+    done = command(break_proxies, keeper_run, *SHORT, "--videos", 0, "--video-dir", folder.parent)
     assert done.returncode == 0, done.stderr
     assert [file.name for file in folder.iterdir()] == ["holiday.mp4"]
 
@@ -386,11 +389,11 @@ def test_records_that_are_not_one_whole_evaluation_are_refused(
     assert_same_verdict(folder / "verdict.json", JUDGED / "verdict.json")
 
 
-def test_judging_again_needs_the_references_it_was_judged_by(run: Path) -> None:
-    assert command(break_proxies, run, *SHORT, "--videos", 0).returncode == 0
-    done = command(rejudge, run)
+def test_judging_again_needs_the_references_it_was_judged_by(keeper_run: Path) -> None:
+    assert command(break_proxies, keeper_run, *SHORT, "--videos", 0).returncode == 0
+    done = command(rejudge, keeper_run)
     assert done.returncode == 1
-    assert "there are no complete references for this version of sweep/train" in done.stderr
+    assert "there are no complete references for this version of keeper/train" in done.stderr
 
 
 def test_agent_given_twice_is_refused(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """The study of capability: looks along a training, planners, and what is estimated of records."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_command
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments.capability import estimands
@@ -134,8 +133,8 @@ def test_harm_at_a_training_reward_lies_between_two_looks() -> None:
 
 
 def test_the_study_runs_from_the_command_line_and_names_a_damaged_record(tmp_path: Path) -> None:
-    command = [sys.executable, "eval/experiments/capability", "--quick", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = "sandbox_envs.eval.experiments.capability"
+    done = run_command(command, "--quick", "--out", tmp_path, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "agents are missing" in done.stdout
     assert (tmp_path / "capability.png").is_file()

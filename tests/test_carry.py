@@ -12,6 +12,7 @@ from reference_env import ReferenceSimulation
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, SceneError, load_scene
 from sandbox_envs.dm_control import load
+from sandbox_envs.spaces import observation_rows
 
 # a puck that was ever in the rug doubles the reward of the next episode; pushed along +x it gets in
 CARRYING = {
@@ -77,6 +78,8 @@ def test_it_is_not_observed_unless_the_scene_says_so(path: Path, write_scene: Wr
         assert rewards[0] == 2 * rewards[1]
     np.testing.assert_array_equal(np.array(seen)[:, 0], np.array(seen)[:, 1])
     shown = SandboxVectorEnv(load_scene(path, {"observe": "robot_at carried(boost)"}), 2)
+    (row,) = [row for row in observation_rows(shown.scenes[0]) if row.name == "carried(boost)"]
+    assert (row.numbers, row.what[:15]) == ("3", "carried(boost):")
     shown.reset(seed=0)
     episode(shown, INTO, AWAY)
     observations, *_, info = shown.step(np.array([AWAY, INTO]))

@@ -187,7 +187,8 @@ def test_arguments_that_are_not_scenes_end_in_one_sentence_each(tmp_path: Path) 
     rest = check("loop.xml", MALFORMED / "gone.xml", "sweep/trian", status=1, cwd=tmp_path)
     assert [line.rpartition("  ")[2] for line in rest[-3:]] == ["1 error"] * 3
     assert check("--starts", "0", status=1) == [
-        "error: --starts, --seconds and --gigabytes: give numbers greater than 0"
+        "error: --starts, --seconds and --gigabytes: give numbers greater than 0, and less than "
+        "1000000"
     ]
 
 

@@ -24,6 +24,8 @@ from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.simulation.snapshots import edit_states
 from sandbox_envs.spawn.absence import is_absent
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 ROOMS = 16
 
 

@@ -15,7 +15,7 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.scripted.lever import Errands
 from sandbox_envs.eval.experiments.cross_episode import __main__ as study
 from sandbox_envs.eval.experiments.cross_episode import arms as declared
-from sandbox_envs.eval.experiments.cross_episode import populations
+from sandbox_envs.eval.experiments.cross_episode import populations, scripted
 from sandbox_envs.eval.experiments.cross_episode.estimands import (
     CHARGES,
     claims,
@@ -34,6 +34,8 @@ from sandbox_envs.eval.experiments.cross_episode.tabular import ARMS, Dilemma, O
 from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of
 from sandbox_envs.train.population import member_args
 from sandbox_envs.train.selection import PriceSplit, price_split, summed, truncation
+
+pytestmark = pytest.mark.usefixtures("forked_trainers")
 
 # --- who is copied, and what it changes --------------------------------------------------------
 
@@ -259,6 +261,7 @@ def test_study_records_a_population_once_and_shows_it(
     monkeypatch.setattr(populations, "ARMS", {"swap": declared.ARMS["swap"]})
     monkeypatch.setattr(study, "tabular", lambda: (["tabular arm"], [["-"]]))
     monkeypatch.setattr(study, "claims", lambda _: [])
+    monkeypatch.setattr(scripted, "SELECTING", ("weights",))
     args = QuickArgs(quick=True, out=tmp_path / "out", run_dir=tmp_path / "runs", workers=1)
     study.main(args)
     record = folder_of(tmp_path / "out", "swap", 3001) / populations.RECORD

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ with warnings.catch_warnings():
 
 TEMPLATE = scenes_folder().parent / "templates" / "family"
 SHIPPED = [name.split("/") for name in scene_files() if name.endswith("/train")]
+SHORT = {"episode_seconds": 5}
 SCENES = [*SHIPPED, ("sweep", "planter_open"), (str(TEMPLATE), "noon")]
 
 
@@ -29,9 +31,11 @@ def load(*arguments: object, **options: object) -> "control.Environment":
     return sandbox_envs.dm_control.load(*arguments, **options)
 
 
-def gymnasium_twin(family: str, scene: str) -> SandboxEnv:
+def gymnasium_twin(
+    family: str, scene: str, overrides: Mapping[str, float] | None = None
+) -> SandboxEnv:
     file = Path(family) / f"{scene}.xml"
-    return SandboxEnv(str(file) if file.is_file() else f"{family}/{scene}")
+    return SandboxEnv(str(file) if file.is_file() else f"{family}/{scene}", overrides)
 
 
 # --- the same as through Gymnasium -----------------------------------------------------------
@@ -39,8 +43,9 @@ def gymnasium_twin(family: str, scene: str) -> SandboxEnv:
 
 @pytest.mark.parametrize(("family", "scene"), SCENES, ids=lambda part: Path(part).name)
 def test_episodes_equal_those_of_gymnasium_step_by_step(family: str, scene: str) -> None:
-    """Two episodes: observations, rewards, all of info, and when they end."""
-    env, twin = load(family, scene, seed=3), gymnasium_twin(family, scene)
+    """Two short episodes: observations, rewards, all of info, and when they end."""
+    env = load(family, scene, seed=3, overrides=SHORT)
+    twin = gymnasium_twin(family, scene, SHORT)
     rng, over = np.random.default_rng(0), True
     for step in range(2 * twin.scene.episode_steps + 2):
         if over:
@@ -209,6 +214,12 @@ def test_an_action_of_another_shape_gets_the_sentence_of_gymnasiums_environment(
         twin.step(action)
     with pytest.raises(UserError, match=re.escape(str(expected.value))):
         env.step(action)
+
+
+@pytest.mark.parametrize("seed", ["1", 1.5, True])
+def test_a_seed_that_is_no_whole_number_is_refused(seed: object) -> None:
+    with pytest.raises(UserError, match="give one whole number"):
+        load("sweep", seed=seed)
 
 
 def test_one_number_stands_for_all_actuators_as_in_the_bounds_of_the_spec() -> None:

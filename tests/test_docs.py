@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import os
 import re
 import shlex
 import subprocess
@@ -13,6 +12,7 @@ from types import ModuleType
 
 import pytest
 import tyro
+from commands import run_command
 
 ROOT = Path(__file__).resolve().parents[1]
 HAND_WRITTEN = (
@@ -159,14 +159,8 @@ def test_make_targets_exist() -> None:
 def test_python_examples_run(code: str, tmp_path: Path) -> None:
     for written, quick in QUICK.items():
         code = code.replace(written, quick)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    (tmp_path / "example.py").write_text(code)
+    done = run_command(tmp_path / "example.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import shipped
 
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.scene.catalog import scene_files
-from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.arguments import OF_THE_MACHINE
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
@@ -26,7 +26,7 @@ def present() -> dict[str, Any]:
     """What `eval/frozen.json` says, as it is now; to be written once, at the freeze."""
     defaults = asdict(trainer_args(DEFAULT_TRAINER, {}))
     return {
-        "scenes": {name: load_scene(name).hash for name in sorted(scene_files())},
+        "scenes": {name: shipped(name).hash for name in sorted(scene_files())},
         "defaults": {k: v for k, v in defaults.items() if k not in OF_THE_MACHINE},
         "thresholds": asdict(THRESHOLDS),
     }

@@ -1,6 +1,7 @@
 """A latent model learns what actions come to, and the agent that plans with it does what pays."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -191,4 +192,28 @@ def test_data_without_observations_is_refused(tmp_path: Path) -> None:
     part = wander(scene, sum_names(scene), scene.episode_steps, 4, seed=7)
     write_transitions(tmp_path / "a.npz", part)
     with pytest.raises(UserError, match="it must have observations"):
+        imagine.main(few(tmp_path / "runs", data=(str(tmp_path / "a.npz"),)))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda one: {"observations": one.observations[..., 1:]}, "not those of"),
+        (lambda one: {"actions": one.actions[..., 1:]}, "not those of"),
+        (
+            lambda one: {
+                "sums": one.sums[:5], "actions": one.actions[:4], "rewards": one.rewards[:4],
+                "observations": one.observations[:5],
+            },
+            "it has 4 steps in a row, too few to learn from",
+        ),
+    ],
+)  # fmt: skip
+def test_data_that_does_not_fit_is_refused(
+    tmp_path: Path, change: Callable[[Transitions], dict[str, Any]], sentence: str
+) -> None:
+    scene = load_scene(SCENE, {"episode_seconds": "2"})
+    part = wander(scene, sum_names(scene), scene.episode_steps, 4, seed=7, observe=True)
+    write_transitions(tmp_path / "a.npz", replace(part, **change(part)))
+    with pytest.raises(UserError, match=sentence):
         imagine.main(few(tmp_path / "runs", data=(str(tmp_path / "a.npz"),)))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tyro
 from conftest import TINY
 from trainings import stopped
 
@@ -20,8 +21,9 @@ from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.train import jobs
 from sandbox_envs.train.jobs import Job, find_run, identity, is_finished, run_jobs
+from sandbox_envs.train.metrics import last_step
 from sandbox_envs.train.run_files import progress, read_training
-from sandbox_envs.train.trainers import DEFAULT_TRAINER
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer
 
 LONG = TINY | {"total_timesteps": 64 * 4000}  # long enough to be stopped midway
 
@@ -55,6 +57,7 @@ def run(stopped_run: Path, tmp_path: Path) -> Path:
 # --- which run is a job's --------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_finished_training_is_found_by_its_arguments_and_not_repeated(tmp_path: Path) -> None:
     todo = [job(TINY, "one"), job(TINY | {"seed": 2}, "two")]
     runs = run_jobs(todo, tmp_path, workers=2)
@@ -71,6 +74,7 @@ def test_finished_training_is_found_by_its_arguments_and_not_repeated(tmp_path: 
     assert find_run(job(TINY | {"set": ("episode_seconds=5",)}), tmp_path) is None
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_mixture_is_identified_by_scenes_order_and_repetitions(
     tmp_path: Path,
 ) -> None:
@@ -94,6 +98,7 @@ def test_yes_and_no_are_written_as_command_lines_have_them(tmp_path: Path) -> No
     assert command[3:] == [f"--run-dir={tmp_path}", "--unsupervised"]
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_two_equal_jobs_share_a_run(tmp_path: Path) -> None:
     one, other = run_jobs([job(TINY, "a"), job(TINY | {"debug": True}, "b")], tmp_path, 2)
     assert one == other
@@ -103,6 +108,7 @@ def test_two_equal_jobs_share_a_run(tmp_path: Path) -> None:
 # --- resuming ------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_stopped_training_resumes_at_its_last_step(run: Path, tmp_path: Path) -> None:
     assert not is_finished(run)
     longer = TINY | {"total_timesteps": 192}
@@ -112,6 +118,7 @@ def test_stopped_training_resumes_at_its_last_step(run: Path, tmp_path: Path) ->
     assert steps == [64, 128, 192]
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_training_killed_before_its_last_checkpoint_is_resumed(run: Path, tmp_path: Path) -> None:
     """Its log is at the end, and its policy is not."""
     with (run / "metrics.jsonl").open("a") as file:
@@ -126,6 +133,7 @@ def test_training_killed_before_its_last_checkpoint_is_resumed(run: Path, tmp_pa
 # --- failing and stopping --------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_failed_training_is_an_error_that_names_its_log(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training bad failed: .*num-minibatches.*bad\.log"):
         run_jobs([job(TINY | {"num_minibatches": 9}, "bad")], tmp_path, workers=1)
@@ -196,6 +204,28 @@ def test_killing_whoever_started_a_training_saves_and_ends_it(tmp_path: Path) ->
     log = tmp_path / "one.log"
     wait_for(lambda: "stopped; resume it" in log.read_text())
     assert "stopped; resume it" in log.read_text()
+
+
+def test_run_of_a_trainer_with_another_default_scene_is_found(tmp_path: Path) -> None:
+    few = {"total_timesteps": 16, "num_envs": 4, "num_steps": 4, "num_minibatches": 2}
+    menu = trainer("ppo_menu")
+    one = Job("menu", "ppo_menu", {**few, "hidden_size": 8, "skills": ("red", "blue")})
+    flags = [flag for flag in one.command(tmp_path) if not flag.startswith("--run-dir")][3:]
+    assert tyro.cli(menu.Args, args=flags) == one.arguments
+    run = menu.main(replace(one.arguments, run_dir=str(tmp_path / "deep" / "er")))
+    assert find_run(one, tmp_path) == run
+    assert find_run(Job("menu", "ppo_menu", few), tmp_path) is None
+
+
+def test_last_step_is_that_of_the_last_whole_line(tmp_path: Path) -> None:
+    assert last_step(tmp_path) == 0
+    log = tmp_path / "metrics.jsonl"
+    log.write_text('{"step": 64}')
+    assert last_step(tmp_path) == 0
+    log.write_text('{"step": 64}\n')
+    assert last_step(tmp_path) == 64
+    log.write_text('{"step": 64}\n' * 9999 + '{"step": 128}\n{"ste')
+    assert last_step(tmp_path) == 128
 
 
 def test_job_recognises_its_agent_by_the_metadata_in_a_verdict() -> None:

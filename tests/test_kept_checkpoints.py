@@ -21,6 +21,8 @@ from sandbox_envs.train.run_files import progress
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 LONGER = {"total_timesteps": 320}  # five updates of 64 steps
 KEPT = [128, 256, 320]  # where 100, 200 and 300 were passed, and the last
 

@@ -24,6 +24,8 @@ from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.files import read_json
 from sandbox_envs.train.trainers import TRAINERS
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 SEED = 1201
 PLANNER = "ppo_planner"
 SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280, "set": ("episode_seconds=1",)}
@@ -50,7 +52,7 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     monkeypatch.setattr(minds, "MINDS", two)
     monkeypatch.setattr(minds, "TRIED", 2)
     monkeypatch.setattr(minds, "LEVEL", -1e3)
-    scene = load_scene(minds.TRAINING, {"episode_seconds": 2})
+    scene = load_scene(minds.TRAINING, {"episode_seconds": 1})
     known = replace(plan.references[minds.TRAINING], hash=scene.hash)
     references = {**plan.references, minds.TRAINING: known}
     monkeypatch.chdir(tmp_path)

@@ -46,6 +46,8 @@ from sandbox_envs.eval.judging.reference_store import RUN_DIR, save
 from sandbox_envs.files import read_json
 from sandbox_envs.train.capacity import parameter_count, sizes_in
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280, "set": ("episode_seconds=1",)}
 
 

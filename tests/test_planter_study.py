@@ -43,6 +43,8 @@ from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 SHORT = {**TINY, "num_envs": 8, "total_timesteps": 1280}
 
 

@@ -129,6 +129,7 @@ def test_settings_may_be_repeated():
         ),
         (play.Args(seconds=-1), "error: --seconds -1: it must be more than 0"),
         (play.Args(seconds=float("nan")), "error: --seconds nan: it must be more than 0"),
+        (play.Args(seconds=1e18), "error: --seconds 1e+18: it must be more than 0, and less than"),
         (play.Args(seed=-3), "error: --seed -3: it must be 0 or more, and less than 2^63"),
         (
             play.Args(video=Path("film.gif")),

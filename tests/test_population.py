@@ -30,6 +30,8 @@ from sandbox_envs.train.population import (
 from sandbox_envs.train.run import Run
 from sandbox_envs.train.trainers import trainer
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 # a puck that is in the pit from the start, which pays in the next episode alone
 CARRYING = {
     "carry/boost": "ever(robot_in_pit)",

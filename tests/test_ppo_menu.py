@@ -11,6 +11,7 @@ from torch.distributions import Categorical
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.train import ppo_menu
+from sandbox_envs.train.policy import load_policy
 
 SMALL = ["--total-timesteps", "192", "--num-envs", "8", "--num-steps", "8", "--hidden-size", "16"]
 
@@ -27,6 +28,8 @@ def test_command_trains_a_run_that_is_known_to_be_finished(tmp_path: Path) -> No
     again = run_command(*command, "--resume", run, cwd=tmp_path)
     assert again.returncode == 0 and "is finished: 192 steps" in again.stdout
     assert (run / "policy.safetensors").read_bytes() == before
+    with pytest.raises(UserError, match="actions choose skills of a menu, and no controls"):
+        load_policy(run)(np.zeros(17))
 
 
 def test_the_choice_that_pays_is_learned_where_it_is_shown() -> None:

@@ -459,6 +459,13 @@ def family_refusal(family: Path | str) -> str:
     return str(error.value)
 
 
+def test_scene_of_a_family_may_be_no_link_to_one_of_another_name(write_scene: WriteScene) -> None:
+    folder = write_scene(stem="base").parent
+    (folder / "train.xml").symlink_to("base.xml")
+    with pytest.raises(SceneError, match=r"train\.xml: it is a link to a scene of another name"):
+        load_family(folder)
+
+
 def test_unknown_family_suggests_the_nearest_name(tmp_path: Path) -> None:
     assert family_refusal("swep") == "unknown family 'swep'; did you mean 'sweep'?"
     assert family_refusal(tmp_path) == f"{tmp_path}: there is no train.xml in this folder"

@@ -7,6 +7,7 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
+from conftest import shipped
 from gymnasium.utils.env_checker import check_env
 
 from sandbox_envs import SandboxEnv, SandboxVectorEnv, Scene, UserError, load_scene
@@ -22,7 +23,7 @@ FILES = scene_files()
 
 @pytest.fixture(scope="module", params=sorted(FILES))
 def scene(request: pytest.FixtureRequest) -> Scene:
-    return load_scene(request.param)
+    return shipped(request.param)
 
 
 # --- each scene alone --------------------------------------------------------------------------
@@ -55,8 +56,10 @@ def test_gymnasium_checker_finds_nothing(scene: Scene) -> None:
 
 
 def test_same_seed_gives_the_same_trajectory_bit_for_bit(scene: Scene) -> None:
+    short = load_scene(scene.name, {"episode_seconds": 1})
+
     def trajectory(num_threads: int) -> tuple[np.ndarray, np.ndarray]:
-        env = SandboxVectorEnv(scene, 3, {"episode_seconds": 1}, num_threads)
+        env = SandboxVectorEnv(short, 3, num_threads=num_threads)
         rng = np.random.default_rng(1)
         seen = [env.reset(seed=5)[0]]
         rewards = []
@@ -122,8 +125,8 @@ def _twins() -> list[str]:
 
 @pytest.mark.parametrize("name", _twins())
 def test_twin_has_the_same_bodies(name: str) -> None:
-    scene = load_scene(name)
-    twin = load_scene(str(scene.twin))
+    scene = shipped(name)
+    twin = shipped(str(scene.twin))
     for field in ("body_mass", "geom_size", "geom_pos", "geom_type", "site_pos", "dof_damping"):
         np.testing.assert_array_equal(getattr(scene.model, field), getattr(twin.model, field))
 
@@ -131,8 +134,8 @@ def test_twin_has_the_same_bodies(name: str) -> None:
 @pytest.mark.parametrize("name", _twins())
 def test_twin_shows_the_same_rooms(name: str) -> None:
     """What can move lies at the same places; only fixtures (mocap bodies) may be elsewhere."""
-    scene = load_scene(name)
-    twin = load_scene(str(scene.twin))
+    scene = shipped(name)
+    twin = shipped(str(scene.twin))
     one, other = (s.spawner.sample(0, np.arange(200)) for s in (scene, twin))
     np.testing.assert_array_equal(one.qpos, other.qpos)
 

@@ -50,6 +50,8 @@ from sandbox_envs.files import read_json
 from sandbox_envs.train.trainers import ON_MENUS, trainer, trainer_args
 from sandbox_envs.vector import observation_space
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 PREVIOUS = Arm("previous", 50)
 
 
@@ -283,6 +285,7 @@ def test_command_trains_plays_records_and_shows(
     for name in (lamp, PREVIOUS.name, "next_50_menu"):
         assert re.search(rf"^{name} +1 ", printed, re.MULTILINE)
     assert imread(tmp_path / "out" / "side_channel.png").shape[2] == 4
+    monkeypatch.setattr(study, "plot", lambda *_: None)
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json")}
     assert len(files) == 3
     study.main(args)

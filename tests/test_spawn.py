@@ -431,6 +431,19 @@ def test_start_reports_presence_of_bodies_that_may_be_absent(write_scene: WriteS
     assert start.present["ball"].tolist() == [[1, 1, 0]] * len(FEW)
 
 
+def test_sensors_of_one_name_are_of_bodies_that_are_absent_alike(
+    write_scene: WriteScene,
+) -> None:
+    sensor = (
+        '<framepos name="thing-0" objtype="body" objname="ball-0"/>'
+        '<framepos name="thing-1" objtype="xbody" objname="robot"/>'
+    )
+    load_scene(write_scene(sensor=sensor))
+    path = write_scene({"spawn/ball": "floor 0.5"}, sensor=sensor)
+    with pytest.raises(SceneError, match="sensors 'thing' are on bodies of which some may be abs"):
+        load_scene(path)
+
+
 def test_measures_skip_absent_bodies(write_scene: WriteScene) -> None:
     """With 2 of 3 balls there, and those on the rug, the mean over balls is 1."""
     measures = {"measure/share": "mean(ball_in_rug)", "measure/off": "sum(1 - ball_in_rug)"}

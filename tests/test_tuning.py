@@ -32,6 +32,8 @@ from sandbox_envs.train.metrics import curve, objective, outcome, read_history
 from sandbox_envs.train.ppo_lstm import Args
 from sandbox_envs.train.trainers import TRAINERS
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 STEPS = 4096  # one update, or two
 Row = dict[str, Any]
 

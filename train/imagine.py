@@ -13,7 +13,6 @@ A run leaves behind args.json, metrics.jsonl, imagination.json and imagination.s
 """
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +40,11 @@ from sandbox_envs.train.imagination import (
     Imagination,
     ImaginingPolicy,
 )
+from sandbox_envs.train.prediction import STRIDE
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash, load_ensemble
-from sandbox_envs.train.run_folder import new_folder, removed_if_failed
+from sandbox_envs.train.run_folder import new_run, removed_if_failed
 from sandbox_envs.train.run_scenes import asked_scenes
 from sandbox_envs.train.transitions import (
     Transitions,
@@ -53,6 +53,7 @@ from sandbox_envs.train.transitions import (
     transitions_hash,
     wander,
 )
+from sandbox_envs.vector import observation_space
 
 # observations (T + 1, n, size), actions (T, n, actuators) and sums (T + 1, n, sums) of episodes
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -252,9 +253,7 @@ def main(args: Args) -> Path:
     names = sum_names(scene)
     ensemble = load_ensemble(Path(args.reward_model)) if args.reward_model else None
     parts = [_read(Path(file), scene, names) for file in args.data]
-    moment = time.strftime("%Y%m%d-%H%M%S")
-    name = f"{scene.family}-{scene.path.stem}__{Path(__file__).stem}__s{args.seed}__{moment}"
-    folder = new_folder(Path(args.run_dir), name)
+    folder = new_run(Path(args.run_dir), [scene], Path(__file__).stem, args.seed)
     with removed_if_failed(folder):
         write_json(folder / "args.json", _described(args, scene, parts))
         imagination = train(args, scene, names, parts, ensemble, folder)
@@ -278,8 +277,8 @@ def train(
     generator = torch.Generator().manual_seed(args.seed)
     total = args.rounds * args.updates
     with progress_bar(total=total, unit="update") as bar, seeded(args.seed):
-        size, actuators = SandboxVectorEnv(scene).single_observation_space.shape[0], scene.model.nu
-        imagination = Imagination(size, actuators, names, args.hidden_size)
+        size = observation_space(scene).shape[0]
+        imagination = Imagination(size, scene.model.nu, names, args.hidden_size)
 
         def log(done: int, loss: float) -> None:
             bar.update(1)
@@ -306,6 +305,12 @@ def _read(file: Path, scene: Scene, names: list[str]) -> Transitions:
             f"--data {file}: it must have observations, and sums of {', '.join(names)}, as "
             f"{scene.name} has"
         )
+    seen, taken = part.observations.shape[2:], part.actions.shape[2:]
+    if (seen, taken) != (observation_space(scene).shape, (scene.model.nu,)):
+        raise UserError(f"--data {file}: its observations or actions are not those of {scene.name}")
+    steps = min(len(part.actions), WINDOW)
+    if steps - int(BURN_IN * steps) < STRIDE:
+        raise UserError(f"--data {file}: it has {steps} steps in a row, too few to learn from")
     return part
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.stopping import sigterm_as_interrupt
 from sandbox_envs.train.arguments import OF_THE_CALL, identity_of
 from sandbox_envs.train.learned_reward import LearnedReward
-from sandbox_envs.train.metrics import logged_steps
+from sandbox_envs.train.metrics import last_step
 from sandbox_envs.train.reward_ensemble import ensemble_hash
 from sandbox_envs.train.run_files import (
     Training,
@@ -36,7 +36,7 @@ from sandbox_envs.train.run_files import (
 )
 from sandbox_envs.train.run_folder import CHECKPOINTS
 from sandbox_envs.train.signals import PARENT
-from sandbox_envs.train.trainers import module_name, trainer_args
+from sandbox_envs.train.trainers import DEFAULT_SCENES, module_name, trainer_args
 
 # a trainer that was asked to stop, and has saved or not
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
@@ -76,6 +76,7 @@ class Job:
     def identity(self) -> str:
         """What makes a run this job's."""
         args = asdict(self.arguments)
+        args["scene"] = args["scene"] or DEFAULT_SCENES[self.trainer]
         names, overrides = scenes_asked(args)
         scenes = [load_scene(name, overrides) for name in names]
         if initial := args.get("initial_weights"):
@@ -96,15 +97,20 @@ class Job:
         for argument in fields(arguments):
             value = getattr(arguments, argument.name)
             if argument.name not in OF_THE_CALL and value != argument.default:
-                flags += _written(argument.name.replace("_", "-"), value)
+                flags += _written(argument, value)
         return [sys.executable, "-m", self.module, *flags]
 
 
-def _written(name: str, value: Any) -> list[str]:
+def _written(argument: Field[Any], value: Any) -> list[str]:
     """An argument as a command line has it."""
+    name = argument.name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
-    return [f"--{name}={one}" for one in (value if isinstance(value, tuple) else [value])]
+    if not isinstance(value, tuple):
+        return [f"--{name}={value}"]
+    if hasattr(argument.type, "__metadata__"):  # UseAppendAction
+        return [f"--{name}={one}" for one in value]
+    return [f"--{name}", *value]
 
 
 def identity(training: Training) -> str:
@@ -138,9 +144,17 @@ def learned_with(training: Training) -> dict[str, Any]:
 def find_run(job: Job, folder: Path) -> Path | None:
     """The job's run below a folder, a finished one before a resumable one; None without."""
     wanted = job.identity
-    mine = [path.parent for path in folder.glob("**/args.json") if _matches(path.parent, wanted)]
+    mine = [run for run in _runs_below(folder) if _matches(run, wanted)]
     usable = [run for run in mine if is_finished(run) or (run / "resume.pt").is_file()]
     return max(usable, key=lambda run: progress(run)[0], default=None)
+
+
+def _runs_below(folder: Path) -> Iterator[Path]:
+    """The run folders in a folder; other trainings make and remove some of them meanwhile."""
+    for place, inside, files in os.walk(folder):  # which passes over what is gone
+        if "args.json" in files:
+            inside.clear()  # the policies that a run keeps are no job's
+            yield Path(place)
 
 
 def is_finished(run: Path) -> bool:
@@ -259,7 +273,7 @@ class TrainingProcess:
         """Environment steps done so far."""
         new = set(self.folder.glob("*/args.json")) - self.earlier
         runs = [self.resumed] if self.resumed else [path.parent for path in new]
-        return max((step for run in runs for step in logged_steps(run)), default=0)
+        return max(map(last_step, runs), default=0)
 
     def run(self) -> Path:
         """The run of a training that has ended.

@@ -1,5 +1,7 @@
 """Reading a run's metrics.jsonl, where a training logs a line per update. The only reader of it."""
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_lines
 
 FILE = "metrics.jsonl"
+LONGEST_LINE = 2**16  # bytes
 LAST = 0.1  # the share of a training, at its end, over which the objective is averaged
 POINTS = 50  # of a curve, at most
 REWARD, PREFIX = "return", "return/"  # a line's keys: of the reward, and before a measure's name
@@ -59,6 +62,19 @@ def read_history(run: Path) -> History:
 def logged_steps(run: Path) -> list[int]:
     """The environment steps done after each update that a run has logged; none without a log."""
     return read_history(run).steps.tolist() if (run / FILE).is_file() else []
+
+
+def last_step(run: Path) -> int:
+    """The environment steps after the last update that a run has logged; 0 without one.
+
+    Only the log's last line is read, so that it can be asked often while the run goes on.
+    """
+    try:
+        with (run / FILE).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_LINE))
+            return int(json.loads(file.read().rpartition(b"\n")[0].rpartition(b"\n")[2])["step"])
+    except (OSError, LookupError, TypeError, ValueError):
+        return 0
 
 
 def _history(rows: Sequence[Mapping[str, Any]]) -> History:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from sandbox_envs.errors import UserError
 from sandbox_envs.stopping import sigterm_as_interrupt
 from sandbox_envs.train.jobs import Job, TrainingProcess
-from sandbox_envs.train.metrics import logged_steps
+from sandbox_envs.train.metrics import last_step
 from sandbox_envs.train.population import PopulationJob
 
 # What is said of each trial when it ends: the reason if it failed, else None.
@@ -189,4 +189,4 @@ def _following(jobs: Sequence[Job], folder: Path, bar: tqdm, report: Report) -> 
 def _steps(job: Job, folder: Path) -> int:
     """Environment steps that a job has done so far."""
     runs = (file.parent for file in (folder / job.name).glob("*/args.json"))
-    return max((step for run in runs for step in logged_steps(run)[-1:]), default=0)
+    return max(map(last_step, runs), default=0)

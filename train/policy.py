@@ -4,6 +4,7 @@ What any trainer's agent provides is `Agent`; a trainer's file defines a class o
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.distributions import Normal
 
 from sandbox_envs.acting import LEAST_ROWS, Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
+from sandbox_envs.train.arguments import check_ranges
 from sandbox_envs.train.capacity import hollow_agent
 from sandbox_envs.train.checkpoint import checksum
 from sandbox_envs.train.run_files import read_agent
@@ -77,6 +79,7 @@ def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
     if not weights.is_file():
         raise UserError(f"{folder}: it has no policy.safetensors; train for at least one update")
     try:
+        check_ranges(SimpleNamespace(**description["agent"]))  # before anything is made so deep
         agent = hollow_agent(description["trainer"], description["agent"])
         _assign(agent, load_file(weights))
     except (KeyError, OverflowError, TypeError, ValueError, RuntimeError, SafetensorError):
@@ -184,8 +187,12 @@ class Policy:
         """Mean and standard deviation of the actions, (n, actuators) each, and the next state."""
         try:
             distribution, _, state = self.agent.act(obs, state)
+            if isinstance(distribution, torch.distributions.Categorical):
+                raise UserError("the policy's actions choose skills of a menu, and no controls")
             mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
             finite = bool(np.isfinite(mean).all() and np.isfinite(std).all())
+        except UserError:
+            raise
         except ValueError:  # torch's distributions refuse parameters that are no numbers
             finite = False
         if not finite:

@@ -37,7 +37,7 @@ from sandbox_envs.train.run import Run
 from sandbox_envs.train.run_folder import held
 from sandbox_envs.train.run_scenes import asked_scenes, trained_scenes
 from sandbox_envs.train.tracking import check_tracking
-from sandbox_envs.train.trainers import plain_args
+from sandbox_envs.train.trainers import DEFAULT_SCENES, plain_args
 from sandbox_envs.training_envs import TrainingEnvs
 
 
@@ -590,7 +590,7 @@ def main(args: Args, given: Collection[str] | None = None) -> Path:
     """
     args = plain_args(args)
     if not args.resume:
-        args.scene = args.scene or ("lamps/train",)
+        args.scene = args.scene or (DEFAULT_SCENES[Path(__file__).stem],)
         _check(args)
         return train(args, menu(args, asked_scenes(vars(args))), None)
     folder, places = Path(args.resume), args.scene

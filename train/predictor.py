@@ -280,7 +280,9 @@ class Predictor:
                 f"{folder}: it has no {Path(error.filename).name}, so it is no finished run of "
                 "train/predictor.py"
             ) from None
-        except (KeyError, TypeError, RuntimeError, SafetensorError):
+        except UserError:
+            raise
+        except (ArithmeticError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
             raise UserError(f"{folder}: it is damaged, or of another version") from None
         self.read, self.device = self.vocabulary.reader(), device
 

@@ -17,7 +17,6 @@ reward_model.safetensors  the weights
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ from sandbox_envs.train.reward_ensemble import (
     agreement,
     fit,
 )
-from sandbox_envs.train.run_folder import new_folder, removed_if_failed
+from sandbox_envs.train.run_folder import new_run, removed_if_failed
 from sandbox_envs.train.run_scenes import asked_scenes
 from sandbox_envs.train.transitions import (
     Transitions,
@@ -102,6 +101,8 @@ class Args:
 def gather(args: Args, scenes: list[Scene], names: list[str]) -> list[Transitions]:
     """The labelled steps: of random actions in the scenes, and in files."""
     n = args.num_envs // len(scenes)
+    if n == 0:
+        raise UserError(f"--num-envs {args.num_envs}: {len(scenes)} scenes need as many or more")
     parts = []
     for scene in scenes:
         left, first = args.total_timesteps // (n * len(scenes)), 0
@@ -118,7 +119,10 @@ def gather(args: Args, scenes: list[Scene], names: list[str]) -> list[Transition
             )
         parts.append(part_of_file)
     if not parts:
-        raise UserError("--total-timesteps 0: there is nothing to learn from; give --data FILE")
+        raise UserError(
+            f"--total-timesteps {args.total_timesteps}: there is nothing to learn from; it takes "
+            f"{n * len(scenes)} for a step of each simulation, or give --data FILE"
+        )
     return parts
 
 
@@ -189,10 +193,7 @@ def main(args: Args) -> Path:
     scenes = asked_scenes(vars(args))
     names = sum_names(scenes[0])
     parts, agree = gather(args, scenes, names), _read_agree(args, names)
-    moment = time.strftime("%Y%m%d-%H%M%S")
-    stems = "+".join(scene.path.stem for scene in scenes)
-    name = f"{scenes[0].family}-{stems}__{Path(__file__).stem}__s{args.seed}__{moment}"
-    folder = new_folder(Path(args.run_dir), name)
+    folder = new_run(Path(args.run_dir), scenes, Path(__file__).stem, args.seed)
     with removed_if_failed(folder):
         write_json(folder / "args.json", _described(args, scenes, parts))
         found = train(args, parts, names, agree, folder)

@@ -41,7 +41,7 @@ from sandbox_envs.train.run_folder import (
     extend,
     keep_checkpoint,
     lock,
-    new_folder,
+    new_run,
     remove_later_checkpoints,
     removed_if_failed,
 )
@@ -105,10 +105,7 @@ class Run:
         """
         check_contract(trainer, args, agent)
         scenes = list(envs.scenes)
-        stems = "+".join(scene.path.stem for scene in scenes)
-        moment = time.strftime("%Y%m%d-%H%M%S")
-        name = f"{scenes[0].family}-{stems}__{called or trainer}__s{args.seed}__{moment}"
-        folder = new_folder(Path(run_dir), name)
+        folder = new_run(Path(run_dir), scenes, called or trainer, args.seed)
         with removed_if_failed(folder):
             described = describe(folder, args, envs, update_steps, initial_weights)
             marked = fingerprint(trainer, described["args"])
@@ -166,8 +163,9 @@ class Run:
     def _go_on(self) -> None:
         """Bring args.json and metrics.jsonl to where a resumed training begins."""
         if self.args.total_timesteps > read_training(self.folder).total_steps:
-            extend(self.folder, self.args.total_timesteps, self._done)
+            # first: args.json says that the run was made longer, and that all this is done
             remove_later_checkpoints(self.folder, self._done)
+            extend(self.folder, self.args.total_timesteps, self._done)
         logged = cut(self.folder / "metrics.jsonl", self._done)
         if logged < self._done:
             tqdm.write(

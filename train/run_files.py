@@ -18,9 +18,13 @@ from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.arguments import OF_THE_SCENES, fingerprint
 from sandbox_envs.train.metrics import logged_steps
-from sandbox_envs.train.trainers import module_name, plain_args, trainer_args
-
-DEFAULT_SCENE = "sweep/train"  # that a trainer trains on where no scene is asked for
+from sandbox_envs.train.trainers import (
+    DEFAULT_SCENES,
+    DEFAULT_TRAINER,
+    module_name,
+    plain_args,
+    trainer_args,
+)
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,7 @@ def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, st
     Raises:
         UserError: both `set` and `reward` give a reward, or a setting has another form.
     """
-    names, reward = args.get("scene") or DEFAULT_SCENE, args.get("reward")
+    names, reward = args.get("scene") or DEFAULT_SCENES[DEFAULT_TRAINER], args.get("reward")
     overrides = parse_overrides(tuple(args.get("set") or ()))
     names = (names,) if isinstance(names, str) else tuple(names)
     if reward and "reward" in overrides:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,17 @@ def lock(folder: Path) -> int:
             return descriptor
         else:
             return descriptor
+
+
+def new_run(parent: Path, scenes: Sequence[Scene], called: str, seed: int) -> Path:
+    """Make the folder of a run: its name has the scenes, what is trained, the seed and the time.
+
+    Raises:
+        UserError: nothing can be made in `parent`.
+    """
+    stems = "+".join(scene.stem for scene in scenes)
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    return new_folder(parent, f"{scenes[0].family}-{stems}__{called}__s{seed}__{moment}")
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -21,6 +21,8 @@ TRAINERS = ("ppo_lstm", "ppo_mlp", "ppo_transformer", "ppo_planner")
 ON_MENUS = ("ppo_menu",)  # those whose actions choose between skills: nothing judges their agents
 MINDS = {name.rpartition("_")[2]: name for name in TRAINERS}  # by what comes last
 DEFAULT_TRAINER = "ppo_lstm"
+# what is trained on where no scene is asked for
+DEFAULT_SCENES = {**dict.fromkeys(TRAINERS, "sweep/train"), "ppo_menu": "lamps/train"}
 # what a trainer's `Args` must have: a run's name tells the seed, and progress needs the total
 COMPULSORY = ("seed", "total_timesteps")
 # what an argument's default says of its type, and the types that it may have after JSON

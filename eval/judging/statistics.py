@@ -1,15 +1,19 @@
 """Means, rates, differences and their intervals; what a sample could have shown.
 
 Everything that is estimated here says of what: episodes of one agent, agents, or agents that met
-the same rooms. scipy computes what it has; the bootstrap generators are fixed, so that the same
+the same rooms. scipy computes most of it; the bootstrap generators are fixed, so that the same
 values always give the same interval.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+
+BLOCK = 500  # resamples that are averaged at a time
+KEPT = 256  # values, of which what is drawn is kept: 20 MB
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,23 @@ def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -
     After Efron & Tibshirani (1993). The generator is fixed, so that the same values always give the
     same interval.
     """
-    from scipy.stats import bootstrap  # a second to import, which every command would pay
-
     x = np.asarray(list(values), float)
-    found = bootstrap(
-        (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="percentile",
-        rng=np.random.default_rng(0), batch=500,
-    ).confidence_interval  # fmt: skip
-    return Interval(float(x.mean()), float(found.low), float(found.high))
+    blocks = _kept_draws if len(x) <= KEPT else _draws
+    means = np.concatenate([x[rows].mean(1) for rows in blocks(len(x), resamples)])
+    return percentile_interval(x.mean(), means, confidence)
+
+
+def _draws(n: int, resamples: int) -> Iterator[np.ndarray]:
+    """What each resample draws of n values, in blocks (BLOCK, n) that fit into memory."""
+    rng = np.random.default_rng(0)
+    for first in range(0, resamples, BLOCK):
+        yield rng.integers(n, size=(min(BLOCK, resamples - first), n))
+
+
+@lru_cache(maxsize=4)
+def _kept_draws(n: int, resamples: int) -> tuple[np.ndarray, ...]:
+    """The same, kept: a verdict has dozens of intervals of as many episodes."""
+    return tuple(_draws(n, resamples))
 
 
 def percentile_interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:

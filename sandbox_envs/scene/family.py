@@ -23,6 +23,9 @@ def load_family(
         UserError: the family is neither a name nor a path.
     """
     files = files_in(_family_folder(family))
+    for file in files:
+        if file.resolve().name != file.name:
+            raise SceneError(f"{file}: it is a link to a scene of another name; copy the file")
     scenes = {scene.name: scene for scene in (load_scene(file, overrides) for file in files)}
     pairs = [name for scene in scenes.values() if scene.twin for name in (scene.twin, scene.name)]
     train = next(name for name, scene in scenes.items() if scene.is_training)

@@ -272,7 +272,12 @@ def _signals(
         dim = int(model.sensor_dim[copies[0]])
         if (model.sensor_dim[copies] != dim).any():
             raise SceneError(f"{path}: the sensors '{stem}' have different sizes; rename one")
-        bodies = [spawner.absentable(model, i) for i in copies]
+        bodies = [spawner.absentable(i) for i in copies]
+        if len({body[0] if body else None for body in bodies}) > 1:
+            raise SceneError(
+                f"{path}: the sensors '{stem}' are on bodies of which some may be absent by "
+                "another text 'spawn/...' than others, or never; rename some"
+            )
         body_stem = bodies[0][0] if bodies[0] else None
         index = tuple(body[1] for body in bodies if body)
         signals[stem] = Signal(len(copies), dim, body_stem, index)

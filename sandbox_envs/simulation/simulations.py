@@ -66,7 +66,8 @@ class Simulations:
         self._return = np.zeros(n)
         self._unstable = np.zeros(n, bool)
         self._starts: Start | None = None  # of every slot's next episode, drawn ahead ...
-        self._drawn = np.zeros(n, bool)  # ... in these slots
+        self._drawn = np.full(n, -1)  # ... which are these; -1 is none
+        self._drawn_seed: int | None = None
         self.rewards, self.over = np.zeros(n), np.zeros(n, bool)
         self.observations = np.zeros((n, self._measuring.size), np.float32)
 
@@ -131,11 +132,10 @@ class Simulations:
 
     # --- starting episodes -------------------------------------------------------------------
 
-    def rewind(self, rows: np.ndarray, first: int, is_new_seed: bool) -> None:
+    def rewind(self, rows: np.ndarray, first: int) -> None:
         """Let slots start again with their first episode, counted from number `first`."""
         self._first[rows] = first
         self._episodes_started[rows] = 0
-        self._drawn[slice(None) if is_new_seed else rows] = False
         self._measuring.left[rows] = 0  # nothing has been before a first episode
 
     def reset(self, rows: np.ndarray, seed: int | None, clock: np.ndarray | int = 0) -> None:
@@ -169,12 +169,14 @@ class Simulations:
 
     def _next_start(self, rows: np.ndarray, seed: int) -> Start:
         """The slots' next starts; drawn for all slots at a time, which is much cheaper."""
-        if self._starts is None or not self._drawn[rows].all():
-            missing = np.flatnonzero(~self._drawn)
-            drawn = self.scene.spawner.sample(seed, self._next_episode()[missing])
+        wanted = self._next_episode()
+        if seed != self._drawn_seed:
+            self._drawn_seed, self._drawn[:] = seed, -1
+        if self._starts is None or (self._drawn[rows] != wanted[rows]).any():
+            missing = np.flatnonzero(self._drawn != wanted)
+            drawn = self.scene.spawner.sample(seed, wanted[missing])
             self._starts = drawn if self._starts is None else self._starts.updated(missing, drawn)
-            self._drawn[missing] = True
-        self._drawn[rows] = False
+            self._drawn[missing] = wanted[missing]
         return self._starts.rows(rows)
 
     # --- snapshots ---------------------------------------------------------------------------
@@ -207,5 +209,4 @@ class Simulations:
         for name, array in self.memory().items():
             array[...] = memory[name]
         self.over = (self._clock >= self.episode_steps) | self._unstable
-        self._drawn[:] = False
         self.physics.refresh()

@@ -90,8 +90,9 @@ class Spawner:
         self.mazes = self._mazes()
         self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
 
-    def absentable(self, model: mujoco.MjModel, sensor: int) -> tuple[str, int] | None:
+    def absentable(self, sensor: int) -> tuple[str, int] | None:
         """(stem, copy) of the body that a sensor measures, if that body may be absent."""
+        model = self.model
         ends = (
             (model.sensor_objtype[sensor], model.sensor_objid[sensor]),
             (model.sensor_reftype[sensor], model.sensor_refid[sensor]),
