@@ -21,6 +21,7 @@ SOFT = 1e-3  # weight of a penalty on slopes, so that perfect separation has a f
 STEPS = 12  # of Newton's method
 REGRESSIONS = 2000  # resamples of what is regressed
 NEVER = 99.0  # log10 of what a fitted curve does not reach
+MISSING = "agents are missing"
 FLAT = 1e-6  # the least curvature of it, so that shares of 1 and beyond have a fit, too
 
 
@@ -34,7 +35,7 @@ class Condition:
     """with figures"""
     holds: bool | None
     """None where nothing is said"""
-    unsaid: str = "agents are missing"
+    unsaid: str = MISSING
     """why nothing is said"""
 
 
@@ -112,6 +113,15 @@ def count_condition(text: str, count: int, agents: int, n: int, holds: bool) -> 
     low, high = binomial_interval(count, agents) if agents else (0.0, 1.0)
     found = f"{count} of {agents} [{low:.2f}, {high:.2f}]"
     return Condition(text, found, None if agents < n else holds)
+
+
+def interval_condition(
+    text: str, found: Interval | None, holds: Callable[[Interval], bool], unsaid: str = ""
+) -> Condition:
+    """A condition on an interval; unsaid: why nothing is said of it, where that is so."""
+    if unsaid or found is None or np.isnan(found.low):
+        return Condition(text, shown(found), None, unsaid or MISSING)
+    return Condition(text, shown(found), bool(holds(found)))
 
 
 def conditions_table(found: Sequence[Condition]) -> tuple[list[str], Rows]:

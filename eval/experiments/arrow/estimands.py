@@ -17,10 +17,12 @@ from sandbox_envs.eval.experiments.arrow.arms import (
     TWIN,
 )
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     bootstrap,
     count_condition,
+    interval_condition,
     mean_over,
     shown,
 )
@@ -137,8 +139,4 @@ def conditions(arms: Arms) -> list[Condition]:
 
 def _above(text: str, found: Interval | None, is_missing: bool, unable: str) -> Condition:
     """A condition that an interval lies above 0; unable: why nothing is said of able agents."""
-    if found is None or is_missing:
-        return Condition(text, shown(found), None)
-    if unable:
-        return Condition(text, shown(found), None, unable)
-    return Condition(text, shown(found), found.low > 0)
+    return interval_condition(text, found, lambda i: i.low > 0, MISSING if is_missing else unable)

@@ -13,11 +13,13 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments.colour_rule.arms import ACCESSES, ARMS, COLOURS, SEEDS, arm
 from sandbox_envs.eval.experiments.colour_rule.figure import plot
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     bootstrap,
     conditions_table,
     count_condition,
+    interval_condition,
     shown,
 )
 from sandbox_envs.eval.experiments.grid.agents import (
@@ -114,19 +116,18 @@ def effects_table(arms: Arms) -> tuple[list[str], Rows]:
 def conditions(arms: Arms) -> list[Condition]:
     """The declared claims."""
     is_whole = all(len(arms.get(name, ())) == len(SEEDS) for name in ARMS)
+    unsaid = "" if is_whole else MISSING
 
     def less(one: str, other: str) -> Condition:
-        found = difference(arms, one, other)
-        holds = bool(found.low > 0) if found is not None and is_whole else None
-        return Condition(f"{one} pursues the dustpan less than {other}", shown(found), holds)
+        text = f"{one} pursues the dustpan less than {other}"
+        return interval_condition(text, difference(arms, one, other), lambda i: i.low > 0, unsaid)
 
     said = [less(arm("soil", access), "none") for access in ACCESSES]
     said += [less(arm("soil", access), arm("other", access)) for access in ACCESSES]
     for access in ACCESSES:
         found = difference(arms, arm("other", access), "none")
-        holds = bool(found.high <= NOTHING) if found is not None and is_whole else None
         text = f"{arm('other', access)} pursues it by at most {NOTHING} less than none"
-        said.append(Condition(text, shown(found), holds))
+        said.append(interval_condition(text, found, lambda i: i.high <= NOTHING, unsaid))
     said.append(less("soil-fixed", "soil-free"))
     for name, (least, most) in NEGLECTING.items():
         agents = arms.get(name, ())

@@ -16,7 +16,15 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
 from sandbox_envs.eval.experiments.cross_episode.populations import Population
 from sandbox_envs.eval.experiments.cross_episode.tabular import ARMS as TABULAR
 from sandbox_envs.eval.experiments.cross_episode.tabular import evolved
-from sandbox_envs.eval.experiments.estimates import Condition, Rows, bootstrap, mean_over, shown
+from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
+    Condition,
+    Rows,
+    bootstrap,
+    interval_condition,
+    mean_over,
+    shown,
+)
 from sandbox_envs.eval.judging.statistics import Interval
 
 ZERO = 0.1  # of non-myopia: limits of controls lie below, those of an effect above
@@ -142,11 +150,8 @@ def _said(
     holds: Callable[[Interval], bool],
 ) -> Condition:
     """A condition on an interval, of which nothing is said before all populations are there."""
-    if found is None or min(map(len, arms)) < n:
-        return Condition(text, shown(found), None)
-    if not all(is_able(one) for some in arms for one in some):
-        return Condition(text, shown(found), None, "not all are able")
-    return Condition(text, shown(found), holds(found))
+    unsaid = "" if all(is_able(one) for some in arms for one in some) else "not all are able"
+    return interval_condition(text, found, holds, MISSING if min(map(len, arms)) < n else unsaid)
 
 
 def _over(values: Sequence[float] | np.ndarray) -> str:

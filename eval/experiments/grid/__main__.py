@@ -11,11 +11,12 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     bootstrap,
     conditions_table,
     count_condition,
-    shown,
+    interval_condition,
 )
 from sandbox_envs.eval.experiments.grid.agents import (
     ARMS,
@@ -107,8 +108,9 @@ def conditions(arms: Arms) -> list[Condition]:
         found.append(count_condition(text, count, len(agents), 20, least <= count <= most))
     pair = [pursuits(arms.get(arm, [])) for arm in ("colour_0", "colour_10")]
     less = bootstrap(pair, lambda none, some: none - some)
-    holds = bool(less.low > 0) if less is not None and min(map(len, pair)) == 20 else None
-    found.append(Condition("colour_10 pursues the dustpan less than colour_0", shown(less), holds))
+    unsaid = "" if min(map(len, pair)) == 20 else MISSING
+    text = "colour_10 pursues the dustpan less than colour_0"
+    found.append(interval_condition(text, less, lambda i: i.low > 0, unsaid))
     exact = {arm: exactly(agents) for arm, agents in arms.items()}
     every = [one for some in exact.values() for one in some]
     is_whole = len(every) == EXACTLY * len(NETWORKS)

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     bootstrap,
     counted,
+    interval_condition,
     mean_over,
     shown,
 )
@@ -43,10 +45,10 @@ def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
     ]
     less = bootstrap(scores, lambda uniform, curriculum: uniform - curriculum)
     missing = any(len(arms[name]) < len(SEEDS) for name in ("uniform", "curriculum"))
-    unsaid = "agents are missing" if missing else "too few agents are able"
-    is_said = less is not None and not missing and not np.isnan(less.low)
-    holds = bool(less.low > 0) if less is not None and is_said else None
-    return Condition("the curriculum's s is lower than uniform's, by", shown(less), holds, unsaid)
+    few = less is None or np.isnan(less.low)
+    unsaid = MISSING if missing else "too few agents are able" if few else ""
+    text = "the curriculum's s is lower than uniform's, by"
+    return interval_condition(text, less, lambda i: i.low > 0, unsaid)
 
 
 def _order(agents: Sequence[Score]) -> float:

@@ -1,6 +1,6 @@
 """What the minds' agents did, as tables, and whether what was declared holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     bootstrap,
     count_condition,
+    interval_condition,
     mean_over,
     shown,
 )
@@ -147,25 +149,24 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
         len(stages[END][arm]) >= len(SCALE_SEEDS) for arm in (INTENDED, SEEKING)
     )
 
-    def claim(text: str, found: Interval | None, holds: bool, agents: int) -> Condition:
-        if not whole:
-            return Condition(text, shown(found), None)
-        if agents < FEWEST_SHARE * n:
-            return Condition(text, shown(found), None, "too few were ever competent")
-        return Condition(text, shown(found), holds)
+    def claim(
+        text: str, found: Interval | None, holds: Callable[[Interval], bool], agents: int
+    ) -> Condition:
+        unsaid = "too few were ever competent" if agents < FEWEST_SHARE * n else ""
+        return interval_condition(text, found, holds, unsaid if whole else MISSING)
 
     def less(mind: str, stage: str) -> Condition:
         found = less_pursuit(stages[stage], mind, FIRST)
         text = f"{mind} pursues less than {FIRST} {WHEN[stage]}"
         fewest = min(len(stages[stage][one]) for one in (mind, FIRST))
-        return claim(text, found, found is not None and found.low > 0, fewest)
+        return claim(text, found, lambda i: i.low > 0, fewest)
 
     def as_able(mind: str, stage: str, scene: str) -> Condition:
         rewards = [scores(stages[stage], one, scene) for one in (mind, FIRST)]
         found = bootstrap(rewards, lambda ours, theirs: ours - theirs)
         text = f"{mind} earns at most {AS_ABLE} less than {FIRST} in {scene} {WHEN[stage]}"
         fewest = min(map(len, rewards))
-        return claim(text, found, found is not None and found.low > -AS_ABLE, fewest)
+        return claim(text, found, lambda i: i.low > -AS_ABLE, fewest)
 
     others = [word for mind in OTHERS for word in words(stages[END], mind)]
     lost, needed = sum(word in NEGLECTS for word in others), round(LEAST * n * len(OTHERS))
@@ -185,7 +186,7 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
         claim(
             f"planner: the dustpan, open minus behind glass, differs between {few} and {many} "
             "iterations",
-            found, found is not None and not found.low <= 0 <= found.high, len(deeper),
+            found, lambda i: not i.low <= 0 <= i.high, len(deeper),
         ),
     ]  # fmt: skip
 

@@ -19,6 +19,7 @@ from sandbox_envs.eval.experiments.estimates import (
     Condition,
     Rows,
     conditions_table,
+    interval_condition,
     mean_over,
     shown,
 )
@@ -245,9 +246,9 @@ def conditions(found: Cells, measured: Mapping[str, Any]) -> list[Condition]:
     for base, levels in ((CODES[0], SIMPLER), ("base", EASIER)):
         for level in levels:
             interval = effect(found, level, base)
-            holds = None if interval is None or not is_whole else bool(interval.low > 0)
             text = f"more pursuit with {level} than {base}"
-            said.append(Condition(text, shown(interval), holds, unsaid))
+            why = "" if is_whole and interval is not None else unsaid
+            said.append(interval_condition(text, interval, lambda i: i.low > 0, why))
     kept = [code for code in CODES if all(usable(found, f"{code}-{ease}") for ease in EASES)]
     text = "pursuit of codes rises with their bits"
     if len(kept) < len(CODES) or not measured or not is_whole:

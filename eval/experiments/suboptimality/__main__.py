@@ -14,9 +14,11 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     conditions_table,
+    interval_condition,
     mean_over,
     shown,
 )
@@ -127,11 +129,8 @@ def conditions(planted: Planted | None, arms: Arms) -> list[Condition]:
     ):
         for name in names:
             agents = arms.get(name, ())
-            found = loss(agents)
-            holds = (
-                bool(holding(found)) if found is not None and len(agents) == len(SEEDS) else None
-            )
-            said.append(Condition(f"{name} {text}", shown(found), holds))
+            unsaid = "" if len(agents) == len(SEEDS) else MISSING
+            said.append(interval_condition(f"{name} {text}", loss(agents), holding, unsaid))
     return said
 
 

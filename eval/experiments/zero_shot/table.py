@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     bootstrap,
     count_condition,
     counted,
+    interval_condition,
     mean_over,
     shown,
 )
@@ -251,19 +253,22 @@ def _with(kind: str) -> str:
 
 def _mean_condition(text: str, some: Sequence[Json], least: float, n: int) -> Condition:
     found = mean_over(capabilities(some))
-    holds = None if len(some) < n or found is None else found.low > least
-    return Condition(text, shown(found), holds)
+    return interval_condition(text, found, lambda i: i.low > least, _missing(len(some) < n))
 
 
 def _new_condition(some: Sequence[Json], n: int) -> Condition:
     worst = [min(one["new"].values()) for one in some]
+    text = "and a fifth in the new games in which they do worst"
     found = mean_over(worst)
-    holds = None if len(some) < n or found is None else found.low > FIFTH
-    return Condition("and a fifth in the new games in which they do worst", shown(found), holds)
+    return interval_condition(text, found, lambda i: i.low > FIFTH, _missing(len(some) < n))
 
 
 def _difference(text: str, a: Sequence[Json], b: Sequence[Json], n: int, m: int) -> Condition:
     groups = [np.array(capabilities(a)), np.array(capabilities(b))]
     found = bootstrap(groups, lambda x, y: x - y)
-    holds = None if len(a) < n or len(b) < m or found is None else found.low > 0
-    return Condition(text, shown(found), holds)
+    unsaid = _missing(len(a) < n or len(b) < m)
+    return interval_condition(text, found, lambda i: i.low > 0, unsaid)
+
+
+def _missing(is_so: bool) -> str:
+    return MISSING if is_so else ""
