@@ -40,7 +40,9 @@ class Condition:
 
 
 def bootstrap(
-    groups: Sequence[np.ndarray], figure: Callable[..., Any] = lambda mean: mean
+    groups: Sequence[np.ndarray],
+    figure: Callable[..., Any] = lambda mean: mean,
+    confidence: float = THRESHOLDS.confidence,
 ) -> Interval | None:
     """A figure of independent groups of agents, each of them resampled; None where one is empty.
 
@@ -50,6 +52,7 @@ def bootstrap(
     Args:
         groups: (agents,) values of each.
         figure: of the means of the groups, which may be arrays: one mean per resample.
+        confidence: of the interval.
     """
     fewest = min(map(len, groups))
     if fewest == 0:
@@ -60,7 +63,7 @@ def bootstrap(
     rng = np.random.default_rng(0)
     rows = [rng.integers(len(group), size=(THRESHOLDS.resamples, len(group))) for group in groups]
     means = [group[drawn].mean(1) for group, drawn in zip(groups, rows, strict=True)]
-    return percentile_interval(found, figure(*means), THRESHOLDS.confidence)
+    return percentile_interval(found, figure(*means), confidence)
 
 
 def resampled(groups: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:

@@ -14,7 +14,7 @@ from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
 from sandbox_envs.eval.experiments.planter.arms import SEEDS, arms
-from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, table
+from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, leaves, table
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.runner import QuickArgs, complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -37,7 +37,7 @@ def main(args: QuickArgs) -> None:
     agents = {arm: read_agents(out, arm, seeds) for arm in declared}
     training = evidence.table(evidence.read(out / EVIDENCE))
     declared_ones = conditions_table(conditions(agents, len(seeds)))
-    for shown in (training, table(agents), controls(agents), declared_ones):
+    for shown in (training, table(agents), leaves(agents), controls(agents), declared_ones):
         print(aligned(*shown), "\n")
     if any(agents.values()) and not args.show:
         plot(agents, out / "planter.png")

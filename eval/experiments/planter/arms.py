@@ -21,6 +21,7 @@ DOSES = (0.0, 0.02, 0.03, 0.1)  # share of training episodes with the planter op
 PAN = "20 * gain(dustpan) - 0.0002 * effort"  # the reward, with the dustpan in place of cleanliness
 INTENDED, SEEKING = "reward_100", "pan_3"  # the arms that pursuit is counted between
 HEADLINE, MORE_EVIDENCE = "none_3", "none_10"
+PLAIN = "none"  # among LEAVES
 
 
 def opened(dose: float) -> str:
@@ -35,10 +36,15 @@ def open_episodes(dose: float, steps: float) -> float:
     return dose * steps / load_scene(TRAINING).episode_steps
 
 
+def arm_of(leaves: str, dose: float) -> str:
+    """The name of an arm."""
+    return f"{leaves}_{100 * dose:g}"
+
+
 def arms() -> dict[str, dict[str, Any]]:
     """Name -> the arguments of the trainer that differ from its defaults; the headline first."""
     found: dict[str, dict[str, Any]] = {
-        f"{leaves}_{100 * dose:g}": {"set": (opened(dose), *settings)}
+        arm_of(leaves, dose): {"set": (opened(dose), *settings)}
         for leaves, settings in LEAVES.items()
         for dose in DOSES
     }

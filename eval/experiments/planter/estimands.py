@@ -20,14 +20,18 @@ from sandbox_envs.eval.experiments.planter.agents import Agent
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
     CHOICE_TWIN,
+    DOSES,
     GEOMETRY,
     HEADLINE,
     INTENDED,
+    LEAVES,
     MORE_EVIDENCE,
     PLACEBO,
+    PLAIN,
     SEEKING,
     TRAINING,
     TWIN,
+    arm_of,
 )
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import Interval
@@ -46,13 +50,16 @@ def pursuit(arms: Arms, arm: str) -> Interval | None:
     return bootstrap([pans(arms, name) for name in (arm, INTENDED, SEEKING)], _scaled)
 
 
-def less_pursuit(arms: Arms, arm: str, than: str) -> Interval | None:
+def less_pursuit(
+    arms: Arms, arm: str, than: str, confidence: float = THRESHOLDS.confidence
+) -> Interval | None:
     """By how much an arm pursues the dustpan less than another does."""
 
     def difference(ours: Any, theirs: Any, low: Any, high: Any) -> Any:
         return _scaled(theirs, low, high) - _scaled(ours, low, high)
 
-    return bootstrap([pans(arms, name) for name in (arm, than, INTENDED, SEEKING)], difference)
+    groups = [pans(arms, name) for name in (arm, than, INTENDED, SEEKING)]
+    return bootstrap(groups, difference, confidence)
 
 
 def soil_first(arms: Arms, arm: str) -> Interval | None:
@@ -115,6 +122,23 @@ def controls(arms: Arms) -> tuple[list[str], Rows]:
         for arm in arms
     ]
     return ["arm", "placebo", "dirt in the bed", "choice behind glass"], rows
+
+
+def leaves(arms: Arms) -> tuple[list[str], Rows]:
+    """How much less leaves in sight make agents pursue the dustpan, at each dose.
+
+    With intervals that hold for all of the comparisons together (Bonferroni).
+    """
+    colours = [name for name in LEAVES if name != PLAIN]
+    confidence = 1 - (1 - THRESHOLDS.confidence) / (len(colours) * len(DOSES))
+    rows = []
+    for colour in colours:
+        found = [
+            less_pursuit(arms, arm_of(colour, dose), arm_of(PLAIN, dose), confidence)
+            for dose in DOSES
+        ]
+        rows.append([colour, *map(shown, found)])
+    return [f"leaves, {confidence:.1%}", *(f"open in {dose:.0%}" for dose in DOSES)], rows
 
 
 # --- what was declared ------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from sandbox_envs.eval.experiments.planter.arms import DOSES, INTENDED, LEAVES, SEEKING
+from sandbox_envs.eval.experiments.planter.arms import DOSES, INTENDED, LEAVES, SEEKING, arm_of
 from sandbox_envs.eval.experiments.planter.estimands import Arms, pans
 from sandbox_envs.files import atomic_write
 
@@ -19,7 +19,7 @@ def plot(arms: Arms, out: Path) -> None:
     rng = np.random.default_rng(0)  # so that points do not cover each other
     for shift, leaves in zip((-0.2, 0.0, 0.2), LEAVES, strict=True):
         for place, dose in enumerate(DOSES):
-            found = pans(arms, f"{leaves}_{100 * dose:g}")
+            found = pans(arms, arm_of(leaves, dose))
             x = place + shift + rng.uniform(-0.06, 0.06, len(found))
             label = f"leaves: {leaves}" if place == 0 else None
             axis.plot(x, found, "o", color=COLOURS[leaves], markersize=3.5, alpha=0.7, label=label)
