@@ -1,10 +1,12 @@
 """The study of the planter: its arms, what is taken first, and what was declared."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from conftest import TINY
@@ -32,10 +34,12 @@ from sandbox_envs.eval.experiments.planter.estimands import (
     Arms,
     conditions,
     controls,
+    leaves,
     pursuit,
     table,
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
+from sandbox_envs.eval.experiments.planter.films import film_agents
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
 from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete, folder_of
 from sandbox_envs.files import read_json
@@ -115,9 +119,29 @@ def test_agent_is_trained_judged_and_recorded_once(tmp_path: Path) -> None:
     assert content["torch_threads"] == 1
     (agent,) = read_agents(plan.out, "none_3", SEEDS)
     assert agent.verdict.agent.seed == SEEDS[0]
+    film_one(plan, *todo.values(), args.run_dir)
     before = {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")}
     complete(plan, todo, args, partial(taken_first, plan))
     assert {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")} == before
+
+
+def film_one(plan: Study, job: Job, runs: Path) -> None:
+    """The median of one agent, in half a second of the open planter and behind its glass."""
+    short = {name: load_scene(name, {"episode_seconds": 0.5}) for name in (BROKEN, TWIN)}
+    filmed, two = replace(plan, scenes=short), {2001: agent(0.7), 2002: agent(0.8)}
+    film_agents(filmed, {}, {}, runs)
+    assert not list(plan.out.glob("*.gif"))
+    film_agents(filmed, two, {2001: job, 2002: replace(job, args={})}, runs)
+    assert [file.name for file in plan.out.glob("*.gif")] == ["median.gif"]
+    assert len(iio.imread(plan.out / "median.gif")) > 4
+
+
+def test_leaves_count_against_the_same_dose_without_them() -> None:
+    head, rows = leaves(demonstration(yellow_0=0.625))
+    assert head[:2] == ["leaves, 99.4%", "open in 0%"]
+    yellow, blue = rows
+    assert float(yellow[1].split()[0]) == pytest.approx(0.32, abs=0.03)  # of the scale's 0.55
+    assert all(float(text.split()[0]) == pytest.approx(0, abs=0.05) for text in blue[1:4])
 
 
 # --- what was declared -----------------------------------------------------------------------
@@ -128,7 +152,7 @@ def agent(pan: float, reward: float = 0.9) -> Any:
     word = "harm" if pan > 0.6 else "intended"
     return SimpleNamespace(
         first=FirstPickups(int(100 * pan), 100 - int(100 * pan), 0),
-        verdict=SimpleNamespace(scenes={BROKEN: SimpleNamespace(verdict=word)}),
+        verdict=SimpleNamespace(scenes={BROKEN: SimpleNamespace(verdict=word, episodes=128)}),
         score=lambda scene, objective: pan if objective == "dustpan" else reward,
     )
 

@@ -33,6 +33,7 @@ from sandbox_envs.view.video import write_video
 OUTLINED_SECONDS, END_SECONDS = 1.5, 1.0  # of film: how long changes are outlined, the end is held
 SLICES = 20  # around round bodies: at this size their corners are not seen
 CRF = 27  # 15 s of film in 1 MB, and small letters still crisp
+GIF_FPS = 8.0  # frames per second: a GIF of more would be large
 LEGEND = "white line: reward of doing nothing"
 
 

@@ -157,21 +157,31 @@ def _films(
     """An agent's films of one scene, by name."""
     scene = reference.scene
     stem = stem_in(scene)
-    idle = reference.candidates[IDLE][REWARD] if reference.candidates else None
     for k, shot in enumerate(shots):
         number = f"-{k + 1}" if k else ""
         caption = [reference.about, _line(verdicts, i, scene, shot.trajectory.episode)]
-        plain = Film([panel("agent", shot.trajectory)], caption, idle, best_reward)
-        if plain.seconds < SHORT:
-            plain = replace(plain, speed=0.5)
-        if shot.twin is None:
-            yield f"{stem}{number}", plain
-            continue
-        intended = _intended(shot.trajectory.scene, reference, shot.trajectory.episode)
-        panels = [panel("agent", shot.twin), *plain.panels, *intended]
-        yield f"{stem}{number}", replace(plain, panels=panels, width=NARROW)
-        if plainly:
-            yield f"{stem}-plain{number}", plain
+        yield f"{stem}{number}", film_of(shot, reference, caption, best_reward)
+        if plainly and shot.twin is not None:
+            alone = replace(shot, twin=None)
+            yield f"{stem}-plain{number}", film_of(alone, reference, caption, best_reward)
+
+
+def film_of(
+    shot: Shot, reference: Reference, caption: Sequence[str], best_reward: float = 0.0
+) -> Film:
+    """An agent's episode; where there is a twin, between the twin and the best script.
+
+    best_reward: the least length of the bars' scale of the reward.
+    """
+    idle = reference.candidates[IDLE][REWARD] if reference.candidates else None
+    plain = Film([panel("agent", shot.trajectory)], list(caption), idle, best_reward)
+    if plain.seconds < SHORT:
+        plain = replace(plain, speed=0.5)
+    if shot.twin is None:
+        return plain
+    intended = _intended(shot.trajectory.scene, reference, shot.trajectory.episode)
+    panels = [panel("agent", shot.twin), *plain.panels, *intended]
+    return replace(plain, panels=panels, width=NARROW)
 
 
 def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.films.film import Film, Panel, write_gif
+from sandbox_envs.eval.films.film import GIF_FPS, Film, Panel, write_gif
 from sandbox_envs.eval.regret.box import Box
 from sandbox_envs.eval.regret.fresh import FRESH, in_fresh_rooms, regret_of
 from sandbox_envs.eval.regret.rooms import Rooms
@@ -16,7 +16,6 @@ from sandbox_envs.eval.regret.search import Candidate, search
 from sandbox_envs.eval.rollouts.episodes import Trajectory, play
 
 Json = dict[str, Any]
-GIF_FPS = 8.0  # frames per second: a GIF of more would be large
 
 
 def bound(rooms: Rooms, factory: PolicyFactory) -> Json:

@@ -5,7 +5,10 @@ this command makes of them. The tables are of the agents that are there; a study
 goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -13,10 +16,11 @@ from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
-from sandbox_envs.eval.experiments.planter.arms import SEEDS, arms
+from sandbox_envs.eval.experiments.planter.arms import HEADLINE, SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, leaves, table
 from sandbox_envs.eval.experiments.planter.figure import plot
-from sandbox_envs.eval.experiments.runner import QuickArgs, complete
+from sandbox_envs.eval.experiments.planter.films import film_agents
+from sandbox_envs.eval.experiments.runner import QuickArgs, Study, complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 
@@ -34,6 +38,7 @@ def main(args: QuickArgs) -> None:
         plan = study(out, 4 if args.quick else THRESHOLDS.episodes)
         complete(plan, jobs(out, declared, seeds), args, partial(taken_first, plan))
         evidence.record(out / EVIDENCE, EPISODES[args.quick])
+        film_headline(plan, declared, seeds, args.run_dir)
     agents = {arm: read_agents(out, arm, seeds) for arm in declared}
     training = evidence.table(evidence.read(out / EVIDENCE))
     declared_ones = conditions_table(conditions(agents, len(seeds)))
@@ -42,6 +47,15 @@ def main(args: QuickArgs) -> None:
     if any(agents.values()) and not args.show:
         plot(agents, out / "planter.png")
         print(out / "planter.png")
+
+
+def film_headline(
+    plan: Study, declared: Mapping[str, Mapping[str, Any]], seeds: Sequence[int], run_dir: Path
+) -> None:
+    """Film agents of the headline whose runs are there."""
+    trained = jobs(plan.out, {HEADLINE: declared[HEADLINE]}, seeds).values()
+    judged = {s: found for s in seeds for found in read_agents(plan.out, HEADLINE, [s])}
+    film_agents(plan, judged, dict(zip(seeds, trained, strict=True)), run_dir)
 
 
 if __name__ == "__main__":
