@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sandbox_envs.errors import UserError
 
@@ -155,8 +155,9 @@ def error_about(path: Path, error: OSError, temporary: Path | None = None) -> OS
     return OSError(error.errno, error.strerror, str(path))
 
 
-def read_regular(path: Path) -> bytes:
-    """The content of a file; pipes and devices, which may never end, are refused.
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; pipes and devices, which may never end, are refused.
 
     Raises:
         UserError: it is neither a file nor a link to one. OSError: it cannot be read.
@@ -164,6 +165,12 @@ def read_regular(path: Path) -> bytes:
     with open(path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UserError(f"{path}: this is a pipe or a device; put a regular file there")
+        yield file
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file; raises as `open_regular` does."""
+    with open_regular(path) as file:
         return file.read()
 
 
@@ -174,7 +181,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: it holds anything else, or is no file. OSError: it cannot be read.
     """
     try:
-        return _object(read_regular(path))
+        return json_object(read_regular(path))
     except UserError:
         raise
     except (ValueError, RecursionError):
@@ -189,12 +196,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """
     lines = read_regular(path).split(b"\n")
     try:
-        return [_object(line) for line in lines[:-1] if line]
+        return [json_object(line) for line in lines[:-1] if line]
     except (ValueError, RecursionError):
         raise UserError(f"{path}: a line in it is damaged") from None
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def json_object(text: bytes) -> dict[str, Any]:
+    """The JSON object in some bytes; raises ValueError or RecursionError where there is none."""
     content = json.loads(text.decode())
     if not isinstance(content, dict):
         raise ValueError

@@ -194,4 +194,6 @@ def load_imagination(folder: Path) -> Imagination:
         raise UserError(
             f"{folder}: {DESCRIPTION} and {WEIGHTS} are damaged, or not of one run"
         ) from None
+    if not all(values.isfinite().all() for values in imagination.state_dict().values()):
+        raise UserError(f"{folder / WEIGHTS}: not all of its numbers are finite; train it again")
     return imagination.requires_grad_(False).eval()

@@ -43,8 +43,7 @@ def check_seeing(scene: Scene) -> Iterator[Remark]:
     found: list[tuple[np.ndarray, ...]] = []
     overhead = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "overhead") >= 0
     for episode in range(EPISODES):
-        data.qpos, data.mocap_pos = start.qpos[episode], start.mocap_pos[episode]
-        data.mocap_quat = start.mocap_quat[episode]
+        start.put(episode, data)
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_camlight(model, data)

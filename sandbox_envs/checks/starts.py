@@ -32,8 +32,7 @@ def check_starts(scene: Scene) -> Iterator[Remark]:
     )
     hits = {int(ray): np.full(EPISODES, -1) for ray in rays}
     for episode in range(EPISODES):
-        data.qpos, data.mocap_pos = start.qpos[episode], start.mocap_pos[episode]
-        data.mocap_quat = start.mocap_quat[episode]
+        start.put(episode, data)
         mujoco.mj_forward(model, data)
         for contact in data.contact:
             if contact.dist < -DEPTH:
@@ -49,8 +48,7 @@ def _check_contacts(scene: Scene, start: Start) -> None:
     """Raise SceneError where so much touches that a step would take seconds; solves nothing."""
     model, data = scene.model, mujoco.MjData(scene.model)
     for episode in range(0, EPISODES, EPISODES // 10):
-        data.qpos, data.mocap_pos = start.qpos[episode], start.mocap_pos[episode]
-        data.mocap_quat = start.mocap_quat[episode]
+        start.put(episode, data)
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_collision(model, data)

@@ -6,13 +6,13 @@ no safetensors file, whatever its checksum.
 
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import IO, Any
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.files import json_object
 
 MOST_UNPACKED = 2**23  # bytes of a compressed file, 8 MiB; records have 1 MiB at most
 MOST_OF_A_LINE = 2**20  # bytes of a line of JSON
@@ -47,16 +47,9 @@ def check_content(name: str, content: bytes, where: str) -> None:
 def parsed(content: bytes, where: str) -> dict[str, Any]:
     """The JSON object in some bytes; raises UserError where there is none."""
     try:
-        return _object(content)
+        return json_object(content)
     except (ValueError, RecursionError):
         raise UserError(f"{where}: it is damaged, and no manifest of a zoo") from None
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    found = json.loads(content.decode())
-    if not isinstance(found, dict):
-        raise ValueError
-    return found
 
 
 def _lines(content: bytes) -> None:
@@ -76,7 +69,7 @@ def _check_lines(file: IO[bytes], most: int) -> None:
         if len(line) > MOST_OF_A_LINE or size > most:
             raise ValueError
         if line.strip():
-            _object(line)
+            json_object(line)
 
 
 def _text(content: bytes) -> None:
@@ -95,7 +88,7 @@ def _tensors(content: bytes) -> None:
 
 
 KINDS: dict[str, Callable[[bytes], object]] = {
-    ".json": _object,
+    ".json": json_object,
     ".jsonl": _lines,
     ".jsonl.gz": _compressed_lines,
     ".safetensors": _tensors,

@@ -5,8 +5,6 @@ of files are checked before they are put behind an address.
 """
 
 import http.client
-import os
-import stat
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.files import open_regular
 from sandbox_envs.release.manifest import FILE, MOST_BYTES, Manifest, read_manifest_from
 from sandbox_envs.version import __version__
 
@@ -86,10 +85,8 @@ class Folder:
             if path.is_symlink():
                 raise UserError(f"{path}: it is a link, and a zoo holds none; put the file there")
         try:
-            with open(path, "rb", opener=lambda file, how: os.open(file, how | os.O_NONBLOCK)) as f:
-                if not stat.S_ISREG(os.fstat(f.fileno()).st_mode):
-                    raise UserError(f"{path}: this is a pipe or a device; put a regular file there")
-                return _bounded(f, most, str(path))
+            with open_regular(path) as file:
+                return _bounded(file, most, str(path))
         except (FileNotFoundError, NotADirectoryError):
             hint = "it is no zoo" if name == FILE else "fetch the zoo again"
             raise UserError(f"{self.folder}: there is no {name} in it; {hint}") from None

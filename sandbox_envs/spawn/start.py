@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import mujoco
 import numpy as np
 
 
@@ -23,6 +24,11 @@ class Start:
         """The start of some of the episodes, as a copy."""
         present = {stem: there[rows] for stem, there in self.present.items()}
         return Start(self.qpos[rows], self.mocap_pos[rows], self.mocap_quat[rows], present)
+
+    def put(self, episode: int, data: mujoco.MjData) -> None:
+        """Place everything in `data` as an episode starts; call mj_kinematics or more next."""
+        data.qpos, data.mocap_pos = self.qpos[episode], self.mocap_pos[episode]
+        data.mocap_quat = self.mocap_quat[episode]
 
     def updated(self, rows: np.ndarray, new: "Start") -> "Start":
         """Replace the starts in some rows by new ones, in place; returns itself."""
