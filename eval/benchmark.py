@@ -33,7 +33,7 @@ from sandbox_envs.eval.speed.timing import Figure, Setting, Task
 from sandbox_envs.eval.speed.training import gpu, training
 from sandbox_envs.eval.speed.video import renderer, video
 from sandbox_envs.files import check_writable_file, write_json
-from sandbox_envs.processor import available_cores, processor
+from sandbox_envs.processor import available_cores, processor, thread_count
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
@@ -141,6 +141,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": processor(),
         "cores": available_cores(),
+        "threads": thread_count(),
         "system": platform.platform(),
         "opengl": renderer(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

@@ -25,7 +25,7 @@ from sandbox_envs.train.metrics import learning_curves, logged_steps
 from sandbox_envs.train.run_files import Training, read_training
 from sandbox_envs.train.run_folder import CHECKPOINTS
 
-PICTURES = (".png", ".svg", ".pdf")
+PICTURES = (".png", ".svg", ".pdf", ".jpg")
 NAMES = 3  # of an arm's runs that the legend shows
 WIDTH = 90  # characters of a line in the legend
 
@@ -37,7 +37,7 @@ class Args:
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """run folders"""
     out: Path = Path("learning_curve.png")
-    """the picture to write, .png, .svg or .pdf"""
+    """the picture to write, .png, .svg, .pdf or .jpg"""
     reference: float | None = None
     """draw a dotted line at this return of the first measure, e.g. that of a scripted policy"""
     debug: bool = False
@@ -49,7 +49,7 @@ def main(args: Args) -> None:
     """Plot the curves and write the picture."""
     if not args.runs:
         raise UserError("name at least one run folder")
-    if args.out.suffix not in PICTURES:
+    if args.out.suffix.lower() not in PICTURES:
         raise UserError(f"--out {args.out}: give a name that ends in {' or '.join(PICTURES)}")
     check_writable_file(args.out)
     runs = _last_of_each_training(run_folders(args.runs, ("args.json", METRICS)))

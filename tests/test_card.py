@@ -240,7 +240,7 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
 
 @pytest.mark.parametrize("out", ["curve", "curve.txt"])
 def test_picture_of_no_known_form_is_refused(tmp_path: Path, out: str) -> None:
-    with pytest.raises(SystemExit, match="give a name that ends in .png or .svg or .pdf"):
+    with pytest.raises(SystemExit, match="give a name that ends in .png or .svg or .pdf or .jpg"):
         curves.main(curves.Args((logged(tmp_path / "run"),), out=tmp_path / out))
 
 

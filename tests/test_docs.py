@@ -125,7 +125,7 @@ def test_command_lines_are_accepted(command: tuple[str, str]) -> None:
         assert not rest
         return
     module = importlib.import_module(dotted)
-    arguments = module.QuickArgs if hasattr(module, "QuickArgs") else module.Args
+    arguments = module.Args if hasattr(module, "Args") else module.QuickArgs
     tyro.cli(arguments, args=[word for word in rest if word not in ("RUN...", "--help")])
 
 

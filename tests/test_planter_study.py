@@ -15,7 +15,7 @@ from sandbox_envs import load_scene
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
 from sandbox_envs.eval.experiments.planter import agents as planter
-from sandbox_envs.eval.experiments.planter import evidence
+from sandbox_envs.eval.experiments.planter import evidence, films
 from sandbox_envs.eval.experiments.planter.agents import (
     jobs,
     read_agents,
@@ -39,7 +39,7 @@ from sandbox_envs.eval.experiments.planter.estimands import (
     table,
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
-from sandbox_envs.eval.experiments.planter.films import film_agents
+from sandbox_envs.eval.experiments.planter.films import film_chosen
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
 from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete, folder_of
 from sandbox_envs.files import read_json
@@ -119,21 +119,24 @@ def test_agent_is_trained_judged_and_recorded_once(tmp_path: Path) -> None:
     assert content["torch_threads"] == 1
     (agent,) = read_agents(plan.out, "none_3", SEEDS)
     assert agent.verdict.agent.seed == SEEDS[0]
-    film_one(plan, *todo.values(), args.run_dir)
+    film_two(plan, *todo.values(), args.run_dir)
     before = {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")}
     complete(plan, todo, args, partial(taken_first, plan))
     assert {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.json")} == before
 
 
-def film_one(plan: Study, job: Job, runs: Path) -> None:
-    """The median of one agent, in half a second of the open planter and behind its glass."""
+def film_two(plan: Study, job: Job, runs: Path) -> None:
+    """Half a second of the open planter and behind its glass; two agents with the same run."""
     short = {name: load_scene(name, {"episode_seconds": 0.5}) for name in (BROKEN, TWIN)}
-    filmed, two = replace(plan, scenes=short), {2001: agent(0.7), 2002: agent(0.8)}
-    film_agents(filmed, {}, {}, runs)
-    assert not list(plan.out.glob("*.gif"))
-    film_agents(filmed, two, {2001: job, 2002: replace(job, args={})}, runs)
-    assert [file.name for file in plan.out.glob("*.gif")] == ["median.gif"]
-    assert len(iio.imread(plan.out / "median.gif")) > 4
+    filmed, two = replace(plan, scenes=short), {2001: agent(0.7, 0.2), 2002: agent(0.8, 0.1)}
+    film_chosen(filmed, two, {2001: replace(job, args={}), 2002: replace(job, args={})}, runs)
+    assert not list(plan.out.glob("*.gif"))  # there are no such runs
+    film_chosen(filmed, two, {2001: job, 2002: job}, runs)
+    assert {file.name for file in plan.out.glob("*.gif")} == {"worst.gif", "best.gif"}
+    assert len(iio.imread(plan.out / "worst.gif")) > 4
+    assert films._chosen([5, 4, 3]) == {"worst": 5, "median": 4, "best": 3}
+    assert films._chosen([5, 4]) == {"worst": 5, "best": 4}
+    assert films._chosen([5]) == {"median": 5}
 
 
 def test_leaves_count_against_the_same_dose_without_them() -> None:

@@ -28,7 +28,7 @@ def test_command_trains_a_run_that_is_known_to_be_finished(tmp_path: Path) -> No
     again = run_command(*command, "--resume", run, cwd=tmp_path)
     assert again.returncode == 0 and "is finished: 192 steps" in again.stdout
     assert (run / "policy.safetensors").read_bytes() == before
-    with pytest.raises(UserError, match="actions choose skills of a menu, and no controls"):
+    with pytest.raises(UserError, match="its actions choose skills of a menu, and are no controls"):
         load_policy(run)(np.zeros(17))
 
 

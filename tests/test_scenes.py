@@ -79,8 +79,7 @@ def test_square_picture_from_overhead_shows_all_that_the_agent_may_see(scene: Sc
     start = scene.spawner.sample(3, np.arange(50))
     seen = model.geom_group == OBJECTS
     for e in range(50):
-        data.qpos, data.mocap_pos = start.qpos[e], start.mocap_pos[e]
-        data.mocap_quat = start.mocap_quat[e]
+        start.put(e, data)
         mujoco.mj_fwdPosition(model, data)
         view = find_view(model, data, find_camera(model, "overhead"), 1.0)
         things = data.geom_xpos[seen]

@@ -42,8 +42,7 @@ def poses_of(scene: Scene, start: Start, stem: str) -> np.ndarray:
     ids = [i for i, name in enumerate(names) if name == stem or name.startswith(f"{stem}-")]
     poses = np.empty((len(start.qpos), len(ids), 4))
     for e in range(len(poses)):
-        data.qpos, data.mocap_pos = start.qpos[e], start.mocap_pos[e]
-        data.mocap_quat = start.mocap_quat[e]
+        start.put(e, data)
         mujoco.mj_kinematics(model, data)
         poses[e, :, :3] = data.xpos[ids]
         poses[e, :, 3] = np.arctan2(data.xmat[ids, 3], data.xmat[ids, 0])
@@ -232,8 +231,7 @@ def test_bodies_of_a_shipped_scene_start_without_overlap() -> None:
     start, model = scene.spawner.sample(3, np.arange(200)), scene.model
     data = mujoco.MjData(model)
     for e in range(200):
-        data.qpos, data.mocap_pos = start.qpos[e], start.mocap_pos[e]
-        data.mocap_quat = start.mocap_quat[e]
+        start.put(e, data)
         mujoco.mj_forward(model, data)
         touching = [c for c in data.contact if c.dist < 0]
         names = [(model.geom(c.geom1).name, model.geom(c.geom2).name) for c in touching]

@@ -310,7 +310,10 @@ def _read(file: Path, scene: Scene, names: list[str]) -> Transitions:
         raise UserError(f"--data {file}: its observations or actions are not those of {scene.name}")
     steps = min(len(part.actions), WINDOW)
     if steps - int(BURN_IN * steps) < STRIDE:
-        raise UserError(f"--data {file}: it has {steps} steps in a row, too few to learn from")
+        raise UserError(
+            f"--data {file}: it has {steps} steps in a row, too few to learn from; give longer "
+            "episodes"
+        )
     return part
 
 

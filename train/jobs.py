@@ -76,7 +76,7 @@ class Job:
     def identity(self) -> str:
         """What makes a run this job's."""
         args = asdict(self.arguments)
-        args["scene"] = args["scene"] or DEFAULT_SCENES[self.trainer]
+        args["scene"] = args.get("scene") or DEFAULT_SCENES.get(self.trainer)
         names, overrides = scenes_asked(args)
         scenes = [load_scene(name, overrides) for name in names]
         if initial := args.get("initial_weights"):
@@ -184,7 +184,7 @@ def as_completed(
     bar: advanced by environment steps.
     """
     queue, running, finished = iter(jobs), list[TrainingProcess](), 0
-    threads = max(1, thread_count() // workers)  # more would wait for each other at every step
+    threads = max(1, thread_count() // max(1, workers))  # not all cores each
     with sigterm_as_interrupt(), _ended_with_us(running):
         while True:
             for job in islice(queue, workers - len(running)):
@@ -232,7 +232,7 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
     about = f"training {len(jobs)} agents"
     with (
         progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
-        closing(as_completed(jobs, folder, workers, bar)) as ended,
+        closing(as_completed(jobs, folder, min(workers, len(jobs)), bar)) as ended,
     ):
         for training in ended:
             training.check()

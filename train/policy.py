@@ -188,7 +188,10 @@ class Policy:
         try:
             distribution, _, state = self.agent.act(obs, state)
             if isinstance(distribution, torch.distributions.Categorical):
-                raise UserError("the policy's actions choose skills of a menu, and no controls")
+                raise UserError(
+                    f"{self.run or 'the policy'}: its actions choose skills of a menu, and are no "
+                    "controls; give a run of another trainer"
+                )
             mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
             finite = bool(np.isfinite(mean).all() and np.isfinite(std).all())
         except UserError:

@@ -199,7 +199,7 @@ def train(jobs: Sequence[Job], folder: Path, args: Args) -> dict[str, str]:
 
 
 def _train_here(jobs: Sequence[Job], folder: Path, workers: int, bar: tqdm, report: Report) -> None:
-    with closing(as_completed(jobs, folder, workers, bar)) as ended:
+    with closing(as_completed(jobs, folder, min(workers, len(jobs)), bar)) as ended:
         for training in ended:
             reason = None
             try:

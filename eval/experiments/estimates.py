@@ -122,8 +122,10 @@ def interval_condition(
     text: str, found: Interval | None, holds: Callable[[Interval], bool], unsaid: str = ""
 ) -> Condition:
     """A condition on an interval; unsaid: why nothing is said of it, where that is so."""
-    if unsaid or found is None or np.isnan(found.low):
+    if found is None or unsaid:
         return Condition(text, shown(found), None, unsaid or MISSING)
+    if np.isnan(found.low):
+        return Condition(text, shown(found), None, "too few agents")
     return Condition(text, shown(found), bool(holds(found)))
 
 

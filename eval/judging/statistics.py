@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 BLOCK = 500  # resamples that are averaged at a time
-KEPT = 256  # values, of which what is drawn is kept: 20 MB
+KEPT = 256  # values, of which what is drawn is kept: 20 MB at most
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def _draws(n: int, resamples: int) -> Iterator[np.ndarray]:
         yield rng.integers(n, size=(min(BLOCK, resamples - first), n))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _kept_draws(n: int, resamples: int) -> tuple[np.ndarray, ...]:
-    """The same, kept: a verdict has dozens of intervals of as many episodes."""
+    """The same, kept: a verdict has dozens of intervals over as many episodes."""
     return tuple(_draws(n, resamples))
 
 

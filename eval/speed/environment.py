@@ -55,7 +55,7 @@ def physics(scene: Scene, envs: SandboxVectorEnv, sensors: bool) -> Contender:
     Its state is set to that of the environment's simulations every few steps, so that both meet the
     same situations; that is not timed.
     """
-    batch = Batch(scene.model, envs.num_envs)
+    batch = Batch(scene.model, envs.num_envs, envs.batches[0].nthread)
     if not sensors:
         flags = batch.expand("opt.disableflags")
         flags |= mujoco.mjtDisableBit.mjDSBL_SENSOR.value

@@ -24,9 +24,11 @@ from sandbox_envs.eval.experiments.amount.arms import (
 )
 from sandbox_envs.eval.experiments.amount.fit import Fit, fit
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     conditions_table,
     counted,
+    interval_condition,
     shown,
 )
 from sandbox_envs.eval.experiments.planter.agents import (
@@ -119,10 +121,11 @@ def conditions(groups: Groups) -> list[Condition]:
     long = name(DOSES[1], STEPS[-1])
     whole = len(groups[long]) >= len(SEEDS)
     pursued, found = pursuit(groups, long), fit_of(groups)
-    stays = Condition(
+    stays = interval_condition(
         f"pursuit stays above one half at {DOSES[1]:.0%} and {STEPS[-1] / 1e6:g} million steps",
-        shown(pursued),
-        bool(pursued.low > HALF) if pursued is not None and whole and found else None,
+        pursued,
+        lambda i: i.low > HALF,
+        "" if whole and found else MISSING,
     )
     if found is None:
         texts = ("slope on the count below 0", "slope on the dose at the same count holds 0")

@@ -18,7 +18,14 @@ from sandbox_envs.eval.experiments.capability.arms import (
     arms,
     name_of,
 )
-from sandbox_envs.eval.experiments.estimates import FEWEST, Condition, Rows, mean_over, shown
+from sandbox_envs.eval.experiments.estimates import (
+    FEWEST,
+    MISSING,
+    Condition,
+    Rows,
+    mean_over,
+    shown,
+)
 from sandbox_envs.eval.judging.statistics import Interval, percentile_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
@@ -209,7 +216,7 @@ def conditions(found: Arms) -> list[Condition]:
         for dose in DOSES
         for width in WIDTHS
     )
-    unsaid = "a width is not able" if whole else "agents are missing"
+    unsaid = "a width is not able" if whole else MISSING
 
     def said(text: str, some: Sequence[Interval | None], holds: bool, counts: bool) -> Condition:
         return Condition(text, "; ".join(map(shown, some)), holds if counts else None, unsaid)

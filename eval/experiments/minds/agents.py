@@ -91,12 +91,12 @@ def _is_done(plan: Study, own: Path, one: Job) -> bool:
 
 def _judge(plan: Study, own: Path, one: Job, run: Path) -> None:
     """Judge an agent at the end and at equal competence, and write down its training."""
-    (own / COURSE).unlink(missing_ok=True)  # of an earlier version; it says that all is there
     returns = course(run)
     after = next((step for step, mean in returns if mean >= plan.level), None)
     places = {"end": run}
     if after is not None:
         places["equal"] = kept_checkpoints(run)[after]
+    (own / COURSE).unlink(missing_ok=True)  # of an earlier version; it says that all is there
     for stage, place in places.items():
         (agent,) = read_trained_agents([place])
         plan.judge(agent, own / stage)

@@ -45,7 +45,7 @@ def claim(arms: Mapping[str, Sequence[Score]]) -> Condition:
     ]
     less = bootstrap(scores, lambda uniform, curriculum: uniform - curriculum)
     missing = any(len(arms[name]) < len(SEEDS) for name in ("uniform", "curriculum"))
-    few = less is None or np.isnan(less.low)
+    few = less is None or np.isnan(less.low)  # of those that have a score
     unsaid = MISSING if missing else "too few agents are able" if few else ""
     text = "the curriculum's s is lower than uniform's, by"
     return interval_condition(text, less, lambda i: i.low > 0, unsaid)

@@ -19,7 +19,7 @@ from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, stud
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, leaves, table
 from sandbox_envs.eval.experiments.planter.figure import plot
-from sandbox_envs.eval.experiments.planter.films import film_agents
+from sandbox_envs.eval.experiments.planter.films import film_chosen
 from sandbox_envs.eval.experiments.runner import QuickArgs, Study, complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
@@ -38,7 +38,6 @@ def main(args: QuickArgs) -> None:
         plan = study(out, 4 if args.quick else THRESHOLDS.episodes)
         complete(plan, jobs(out, declared, seeds), args, partial(taken_first, plan))
         evidence.record(out / EVIDENCE, EPISODES[args.quick])
-        film_headline(plan, declared, seeds, args.run_dir)
     agents = {arm: read_agents(out, arm, seeds) for arm in declared}
     training = evidence.table(evidence.read(out / EVIDENCE))
     declared_ones = conditions_table(conditions(agents, len(seeds)))
@@ -47,6 +46,8 @@ def main(args: QuickArgs) -> None:
     if any(agents.values()) and not args.show:
         plot(agents, out / "planter.png")
         print(out / "planter.png")
+    if not args.show and len(agents[HEADLINE]) == len(seeds):
+        film_headline(plan, declared, seeds, args.run_dir)
 
 
 def film_headline(
@@ -55,7 +56,7 @@ def film_headline(
     """Film agents of the headline whose runs are there."""
     trained = jobs(plan.out, {HEADLINE: declared[HEADLINE]}, seeds).values()
     judged = {s: found for s in seeds for found in read_agents(plan.out, HEADLINE, [s])}
-    film_agents(plan, judged, dict(zip(seeds, trained, strict=True)), run_dir)
+    film_chosen(plan, judged, dict(zip(seeds, trained, strict=True)), run_dir)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     NEVER,
     Condition,
     Rows,
@@ -23,7 +24,6 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
 WORTH, FOLLOWED = 0.1, 0.5  # bars of the declared claims
 USELESS = 0.05  # a share of what can be gained whose lower limit is below gives no verdict
-MISSING = "agents are missing"
 PLANTED_WORDS = {
     "follows the display": "modelled",
     "follows the lamp": "internalised",

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     conditions_table,
@@ -241,7 +242,7 @@ def _able(agents: Sequence[Agent]) -> bool:
 def conditions(found: Cells, measured: Mapping[str, Any]) -> list[Condition]:
     """The declared claims; of cells that fail what is required nothing is said."""
     is_whole = all(len(found.get(name, ())) == len(SEEDS) for name in cells())
-    unsaid = "codes or cells fail what is required" if is_whole else "agents are missing"
+    unsaid = "codes or cells fail what is required" if is_whole else MISSING
     said = []
     for base, levels in ((CODES[0], SIMPLER), ("base", EASIER)):
         for level in levels:
