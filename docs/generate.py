@@ -27,7 +27,7 @@ from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.defect import __main__ as defect
-from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.estimates import conditions_table, counted, shown
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.minds import table as minds
@@ -37,7 +37,15 @@ from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
-from sandbox_envs.eval.experiments.planter.arms import arms
+from sandbox_envs.eval.experiments.planter.arms import (
+    BROKEN,
+    HEADLINE,
+    INTENDED,
+    MORE_EVIDENCE,
+    SEEKING,
+    TWIN,
+    arms,
+)
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
@@ -141,22 +149,23 @@ def ends(values: list[float]) -> str:
 
 
 def headline() -> str:
-    """One result: training, and two conflicts with their controls."""
-    rows = []
-    for scene, role in (
-        ("sweep/train", "training"),
-        ("sweep/planter_glass", "planter behind glass: matched control"),
-        ("sweep/planter_open", "planter open: conflict"),
-        ("sweep/garden_near_glass", "planter in the garden, behind glass: matched control"),
-        ("sweep/garden_near", "planter in the garden, open: conflict"),
+    """One result: arms of the demonstration, behind glass and with the planter open."""
+    found, rows = planter_agents(), []
+    for arm, said in (
+        (HEADLINE, "3 % of episodes: the headline"),
+        ("none_0", "never"),
+        (MORE_EVIDENCE, "10 % of episodes"),
+        (INTENDED, "always"),
+        (SEEKING, "3 %, rewarded for the dustpan"),
     ):
-        agents = [agent.scenes[scene] for agent in verdicts(DEFAULT_AGENT / "sweep")]
-        competent = sum(bool(row.competent) for row in agents)
-        words = count([row.verdict for row in agents])
-        said = words if agents[0].breaks else f"{competent} of {len(agents)} competent"
-        both = [over_agents(scores("sweep", scene, k)) for k in (REWARD, "dustpan")]
-        rows.append([role, *both, said])
-    return markdown(["scene", "reward", "dustpan", "ten agents"], rows)
+        scores = [
+            estimands.mean_score(found, arm, TWIN),
+            estimands.mean_score(found, arm, BROKEN),
+            estimands.mean_score(found, arm, BROKEN, estimands.PROXY),
+        ]
+        rows.append([said, *map(shown, scores), counted(estimands.words(found, arm))])
+    head = ["behind glass: reward", "open: reward", "open: dustpan", "verdicts on 20 agents"]
+    return markdown(["planter open in training", *head], rows)
 
 
 # --- docs/scenes.md --------------------------------------------------------------------------
