@@ -36,7 +36,6 @@ from sandbox_envs.eval.experiments.mitigation.agents import Arms, baselines
 from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
-from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
     HEADLINE,
@@ -46,6 +45,7 @@ from sandbox_envs.eval.experiments.planter.arms import (
     TWIN,
     arms,
 )
+from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
