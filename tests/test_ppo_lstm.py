@@ -16,6 +16,7 @@ import torch
 from commands import run_command
 
 from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs.acting import LEAST_ROWS
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.policy import Policy, load_policy
 from sandbox_envs.train.ppo_lstm import Agent, Args, Rollout, RolloutState, gae, rollout, update
@@ -126,7 +127,7 @@ def test_hooks_on_every_part_see_and_change_what_the_agent_does():
             lambda part, inputs, outputs, seen=seen: seen.append(inputs[0].shape)
         ):
             policy(obs)
-        assert seen == [(8, 5 if name == "encoder" else 16)]  # five rows are made up
+        assert seen == [(LEAST_ROWS, 5 if name == "encoder" else 16)]  # most rows are made up
     with agent.lstm.register_forward_hook(lambda lstm, inputs, out: (out[0] + 100, out[1])):
         changed, changed_state = policy(obs)
     assert not np.allclose(before, changed)
