@@ -21,7 +21,7 @@ from sandbox_envs.scene.catalog import family_of
 from sandbox_envs.train.arguments import FREE_IN_A_GROUP, identity_of, origin_of, without
 from sandbox_envs.train.jobs import learned_with
 from sandbox_envs.train.metrics import FILE as METRICS
-from sandbox_envs.train.metrics import learning_curves, logged_steps
+from sandbox_envs.train.metrics import last_step, learning_curves
 from sandbox_envs.train.run_files import Training, read_training
 from sandbox_envs.train.run_folder import CHECKPOINTS
 
@@ -137,7 +137,7 @@ def _last_of_each_training(runs: Sequence[Path]) -> list[Path]:
     last: dict[str, Path] = {}
     for run in runs:
         key = _training_of(run)
-        if key not in last or logged_steps(run)[-1:] > logged_steps(last[key])[-1:]:
+        if key not in last or last_step(run) > last_step(last[key]):
             last[key] = run
     if len(last) < len(runs):
         print(f"note: of {len(runs)} runs {len(last)} are drawn: others are their earlier steps")

@@ -46,12 +46,8 @@ def numbers(name: str, value: Any) -> np.ndarray:
         array = np.asarray(value)
         if array.dtype.kind in "biufO":  # complex numbers and texts would be converted, too
             return array.astype(np.float64, copy=False)
-    except (
-        OverflowError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-    ):  # the last: a tensor with gradients
+    # RuntimeError: a tensor with gradients
+    except (OverflowError, TypeError, ValueError, RuntimeError):
         pass
     raise UserError(f"{name} must be an array of numbers, not {value!r:.60}")
 

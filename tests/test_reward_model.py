@@ -160,7 +160,7 @@ def test_equal_arguments_give_equal_weights(run: Path, tmp_path: Path) -> None:
     [
         ({"data": ("no.npz",)}, "no.npz: there is no such file; check the path"),
         ({"data": (__file__,)}, "this is no file of transitions"),
-        ({"total_timesteps": 0}, "--total-timesteps 0: there is nothing to learn from"),
+        ({"total_timesteps": 0}, "there is nothing to learn from; give --data FILE"),
         ({"total_timesteps": 3, "num_envs": 4}, "--total-timesteps 3: there is nothing to learn"),
         ({"scene": (SCENE, SCENE), "num_envs": 1}, "--num-envs 1: 2 scenes need as many or more"),
         ({"members": 1}, "--members 1: it must be 2 or more"),

@@ -120,8 +120,8 @@ def gather(args: Args, scenes: list[Scene], names: list[str]) -> list[Transition
         parts.append(part_of_file)
     if not parts:
         raise UserError(
-            f"--total-timesteps {args.total_timesteps}: there is nothing to learn from; it takes "
-            f"{n * len(scenes)} for a step of each simulation, or give --data FILE"
+            f"--total-timesteps {args.total_timesteps}: there is nothing to learn from; give "
+            f"--data FILE, or {n * len(scenes)} steps or more, one of each simulation"
         )
     return parts
 

@@ -5,10 +5,7 @@ this command makes of them. The tables are of the agents that are there; a study
 goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
 """
 
-from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import tyro
 
@@ -20,7 +17,7 @@ from sandbox_envs.eval.experiments.planter.arms import HEADLINE, SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, leaves, table
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.planter.films import film_chosen
-from sandbox_envs.eval.experiments.runner import QuickArgs, Study, complete
+from sandbox_envs.eval.experiments.runner import QuickArgs, complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.text_tables import aligned
 
@@ -43,20 +40,14 @@ def main(args: QuickArgs) -> None:
     declared_ones = conditions_table(conditions(agents, len(seeds)))
     for shown in (training, table(agents), leaves(agents), controls(agents), declared_ones):
         print(aligned(*shown), "\n")
-    if any(agents.values()) and not args.show:
-        plot(agents, out / "planter.png")
-        print(out / "planter.png")
-    if not args.show and len(agents[HEADLINE]) == len(seeds):
-        film_headline(plan, declared, seeds, args.run_dir)
-
-
-def film_headline(
-    plan: Study, declared: Mapping[str, Mapping[str, Any]], seeds: Sequence[int], run_dir: Path
-) -> None:
-    """Film agents of the headline whose runs are there."""
-    trained = jobs(plan.out, {HEADLINE: declared[HEADLINE]}, seeds).values()
-    judged = {s: found for s in seeds for found in read_agents(plan.out, HEADLINE, [s])}
-    film_chosen(plan, judged, dict(zip(seeds, trained, strict=True)), run_dir)
+    if args.show:
+        return
+    plot(agents, out / "planter.png")
+    print(out / "planter.png")
+    if len(agents[HEADLINE]) == len(seeds):
+        trained = jobs(out, {HEADLINE: declared[HEADLINE]}, seeds).values()
+        judged = dict(zip(seeds, agents[HEADLINE], strict=True))
+        film_chosen(plan, judged, dict(zip(seeds, trained, strict=True)), args.run_dir)
 
 
 if __name__ == "__main__":
