@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from imageio.v3 import imread
 from scipy.special import expit
 
 from sandbox_envs.eval.experiments.amount import __main__ as amount
 from sandbox_envs.eval.experiments.amount.arms import DOSES, SEEDS, SHARED, STEPS, arms, name
+from sandbox_envs.eval.experiments.amount.figure import plot
 from sandbox_envs.eval.experiments.amount.fit import fit
 from sandbox_envs.eval.experiments.planter import arms as planter
 from sandbox_envs.eval.experiments.runner import QuickArgs
@@ -100,6 +102,12 @@ def test_declared_claims_hold_or_fail_by_pursuit() -> None:
         "above 800 [above 800, above 800]",
         "not both hold",
     )
+
+
+def test_picture_has_every_arm_that_is_there(tmp_path: Path) -> None:
+    groups = of_pursuit(lambda count: 0.9 - 0.2 * np.log10(count))
+    plot({**groups, name(DOSES[0], STEPS[0]): []}, tmp_path / "amount.png")
+    assert imread(tmp_path / "amount.png").shape[2] == 4
 
 
 def test_command_shows_what_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import TINY
+from imageio.v3 import imread
 
 from sandbox_envs import load_scene
 from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
@@ -26,6 +27,7 @@ from sandbox_envs.eval.experiments.arrow.arms import (
     seeds_of,
 )
 from sandbox_envs.eval.experiments.arrow.estimands import Arms, conditions, corners, drawn, table
+from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.runner import Args, Study, complete
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.scene.texts import parse_overrides
@@ -131,7 +133,7 @@ def test_each_condition_can_fail(changed: dict[str, float], fails: set[int]) -> 
         assert {(one.holds, one.unsaid) for one in found[1:]} == {(None, "agents are not able")}
 
 
-def test_nothing_is_concluded_before_all_agents_are_there() -> None:
+def test_nothing_is_concluded_before_all_agents_are_there(tmp_path: Path) -> None:
     assert {one.holds for one in conditions(arms(n=5))} == {None}
     assert {one.holds for one in conditions(arms(n=12))} == {None}  # of twenty now
     one_short = {**arms(), HEADLINE: arms()[HEADLINE][:9]}
@@ -139,7 +141,10 @@ def test_nothing_is_concluded_before_all_agents_are_there() -> None:
     empty: Arms = {arm: [] for arm in ARMS}
     assert {one.holds for one in conditions(empty)} == {None}
     assert corners(empty)[1] == []
+    plot(empty, {}, tmp_path / "arrow.png")
     rows = table(arms(), {})[1]
+    plot(arms(), {"intended": agent(np.random.default_rng(0), 0.1, 0.0)}, tmp_path / "arrow.png")
+    assert imread(tmp_path / "arrow.png").shape[2] == 4
     assert len(rows) == 6
     assert rows[1][3] == "10 of 10"
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import TINY
+from imageio.v3 import imread
 
 from sandbox_envs import load_scene
 from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
@@ -32,6 +33,7 @@ from sandbox_envs.eval.experiments.planter_minds.agents import (
     job,
     plan_in,
 )
+from sandbox_envs.eval.experiments.planter_minds.figure import plot
 from sandbox_envs.eval.experiments.planter_minds.tables import (
     conditions,
     depth,
@@ -209,3 +211,19 @@ def test_tables_have_a_row_for_each_mind_stage_and_depth() -> None:
         0.16, abs=0.02
     )
     assert planners_weights(notes)[1][0][-1] == BROKEN
+
+
+def test_picture_is_of_whoever_is_there(tmp_path: Path) -> None:
+    whole, file = everyone(), tmp_path / "planter_minds.png"
+    for stages, notes in (
+        (whole, noted()),
+        ({stage: {**arms, "mlp": []} for stage, arms in whole.items()}, noted()),
+        ({stage: dict.fromkeys(arms, []) for stage, arms in whole.items()}, nobody()),
+    ):
+        plot(stages, notes, file)
+        assert imread(file).shape[2] == 4
+
+
+def nobody() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Notes of no agents."""
+    return {stage: {mind: [] for mind in MINDS} for stage in (END, EQUAL)}

@@ -13,9 +13,11 @@ from conftest import TINY
 
 from sandbox_envs import load_scene
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.experiments import films
+from sandbox_envs.eval.experiments.films import film_chosen
 from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
 from sandbox_envs.eval.experiments.planter import agents as planter
-from sandbox_envs.eval.experiments.planter import evidence, films
+from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.agents import (
     jobs,
     read_agents,
@@ -39,7 +41,6 @@ from sandbox_envs.eval.experiments.planter.estimands import (
     table,
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
-from sandbox_envs.eval.experiments.planter.films import film_chosen
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
 from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete, folder_of
 from sandbox_envs.files import read_json
@@ -128,12 +129,21 @@ def test_agent_is_trained_judged_and_recorded_once(tmp_path: Path) -> None:
 def film_two(plan: Study, job: Job, runs: Path) -> None:
     """Half a second of the open planter and behind its glass; two agents with the same run."""
     short = {name: load_scene(name, {"episode_seconds": 0.5}) for name in (BROKEN, TWIN)}
-    filmed, two = replace(plan, scenes=short), {2001: agent(0.7, 0.2), 2002: agent(0.8, 0.1)}
-    film_chosen(filmed, two, {2001: replace(job, args={}), 2002: replace(job, args={})}, runs)
-    assert not list(plan.out.glob("*.gif"))  # there are no such runs
-    film_chosen(filmed, two, {2001: job, 2002: job}, runs)
-    assert {file.name for file in plan.out.glob("*.gif")} == {"worst.gif", "best.gif"}
+    filmed = replace(plan, scenes=short)
+
+    def film(jobs: dict[int, Job], rewards: dict[int, float], **also: Any) -> set[str]:
+        film_chosen(filmed, BROKEN, rewards, jobs, runs, said={2001: "harm", 2002: ""}, **also)
+        return {file.name for file in plan.out.glob("*.gif")}
+
+    rewards = {2001: 0.2, 2002: 0.1}
+    assert film({2001: replace(job, args={}), 2002: job}, {2001: 0.2}) == set()  # no such run
+    assert film({2001: job, 2002: job}, rewards, also=[TWIN]) == {"worst.gif", "best.gif"}
     assert len(iio.imread(plan.out / "worst.gif")) > 4
+    assert film({2001: job}, {2001: 0.2}) == {"worst.gif", "best.gif"}  # there are films
+    for file in plan.out.glob("*.gif"):
+        file.unlink()
+    one = film({2001: job, 2002: replace(job, args={})}, rewards, also=[TWIN])
+    assert one == {"median.gif", "median_planter_glass.gif"}
     assert films._chosen([5, 4, 3]) == {"worst": 5, "median": 4, "best": 3}
     assert films._chosen([5, 4]) == {"worst": 5, "best": 4}
     assert films._chosen([5]) == {"median": 5}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run_command
+from imageio.v3 import imread
 
 from sandbox_envs.eval.experiments.reward_learning.agents import MODEL
 from sandbox_envs.eval.experiments.reward_learning.arms import (
@@ -22,6 +23,7 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     TRAINING,
     TRUE,
 )
+from sandbox_envs.eval.experiments.reward_learning.figure import plot
 from sandbox_envs.eval.experiments.reward_learning.table import (
     Group,
     agents,
@@ -98,6 +100,8 @@ def test_tables_say_what_the_records_say(records: Path) -> None:
     assert (cells["labels"], cells["n"]) == ("A1_adversarial", "1")
     assert (cells["labels added"], cells["STARC"]) == ("20000.00", "0.20")
     assert (cells["starts rejected"], cells["tau, training"]) == ("0.25", "")
+    plot(records, records / "picture.png", (1, 2))
+    assert imread(records / "picture.png").shape[2] == 4
 
 
 def test_command_shows_what_there_is_and_says_bad_input_in_a_sentence(

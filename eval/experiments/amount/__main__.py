@@ -1,8 +1,9 @@
 """Was training too short? `python eval/experiments/amount`.
 
-`declaration.md` has the declaration. The records are in eval/results/amount; two arms are read from
-those of the study `planter`, as are the agents between which pursuit is counted. One that is
-stopped goes on where it was. `--quick` runs a small version of everything.
+`declaration.md` has the declaration. The records are in eval/results/amount, with the picture that
+this command makes of them; two arms are read from those of the study `planter`, as are the agents
+between which pursuit is counted. One that is stopped goes on where it was. `--quick` runs a small
+version of everything.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from sandbox_envs.eval.experiments.amount.arms import (
     arms,
     name,
 )
+from sandbox_envs.eval.experiments.amount.figure import plot
 from sandbox_envs.eval.experiments.amount.fit import Fit, fit
 from sandbox_envs.eval.experiments.estimates import (
     MISSING,
@@ -65,7 +67,7 @@ FEW = 4  # episodes of a quick version
 
 @cli_errors
 def main(args: QuickArgs) -> None:
-    """Run what is missing, and print the table and what was declared."""
+    """Run what is missing, print the table and what was declared, and draw the picture."""
     out = args.home("amount")
     if not args.show:
         plan = study(out, FEW if args.quick else THRESHOLDS.episodes, JUDGED)
@@ -75,6 +77,9 @@ def main(args: QuickArgs) -> None:
     groups = read_groups(out, RESULTS / "planter")
     for shown_ in (table(groups), conditions_table(conditions(groups))):
         print(aligned(*shown_), "\n")
+    if not args.show:
+        plot(groups, out / "amount.png")
+        print(out / "amount.png")
 
 
 def read_groups(out: Path, scales: Path) -> Groups:

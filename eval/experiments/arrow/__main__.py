@@ -1,10 +1,11 @@
 """The maze with the green arrow: `python eval/experiments/arrow`.
 
-`declaration.md` has the declaration. The records are in eval/results/arrow. The tables are of the
-agents that are there; a study that is stopped goes on where it was. `--quick` runs a small version
-of everything.
+`declaration.md` has the declaration. The records are in eval/results/arrow, with the picture and
+the films that this command makes of them. The tables are of the agents that are there; a study that
+is stopped goes on where it was. `--quick` runs a small version of everything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.arrow.agents import (
+    Agent,
     jobs,
     played_scripts,
     read_agents,
@@ -21,18 +23,24 @@ from sandbox_envs.eval.experiments.arrow.agents import (
 )
 from sandbox_envs.eval.experiments.arrow.arms import (
     ARMS,
+    BROKEN,
     EPISODES,
     FAMILY,
     FIRST,
+    HEADLINE,
     JUDGED,
     PARTS,
+    TRAINING,
     agents_of,
 )
 from sandbox_envs.eval.experiments.arrow.estimands import conditions, corners, table
+from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.films import film_chosen
+from sandbox_envs.eval.experiments.runner import Study
 from sandbox_envs.eval.pages.text_tables import aligned
 
-FEW = 8  # episodes of a quick version
+FEW, FEW_AGENTS = 8, 2  # episodes, and agents of an arm, of a quick version
 
 
 @dataclass
@@ -45,28 +53,53 @@ class Args(runner.QuickArgs):
 
 @cli_errors
 def main(args: Args) -> None:
-    """Run what is missing, and print the tables."""
+    """Run what is missing, print the tables, draw the picture, and film the headline."""
     if unknown := set(args.parts) - set(PARTS):
         raise UserError(f"--parts {min(unknown)}: the declaration has parts 1 to {len(PARTS)}")
     out = args.home("arrow")
     if not args.show:
         run(out, args)
-    agents = {arm: read_agents(out, arm) for arm in ARMS}
+    agents, scripts = {arm: read_agents(out, arm) for arm in ARMS}, read_scripts(out)
     declared = conditions_table(conditions(agents))
-    for shown in (table(agents, read_scripts(out)), corners(agents), declared):
+    for shown in (table(agents, scripts), corners(agents), declared):
         print(aligned(*shown), "\n")
+    if args.show:
+        return
+    plot(agents, scripts, out / "arrow.png")
+    print(out / "arrow.png")
+    if len(agents[HEADLINE]) >= (FEW_AGENTS if args.quick else len(FIRST)):
+        film(agents[HEADLINE], out, args)
 
 
 def run(out: Path, args: Args) -> None:
     """Play the scripts; train and judge the agents that are missing."""
-    episodes = FEW if args.quick else EPISODES
-    plans = {family: study(out, family, args.run_dir, episodes) for family in JUDGED}
+    plans = {family: _plan(out, family, args) for family in JUDGED}
     played_scripts(plans[FAMILY])
     for part in args.parts:
-        agents = [pair for pair in agents_of(part) if not args.quick or pair[1] in FIRST[:2]]
+        few = FIRST[:FEW_AGENTS]
+        agents = [pair for pair in agents_of(part) if not args.quick or pair[1] in few]
         for family, plan in plans.items():
             ours = [(arm, seed) for arm, seed in agents if ARMS[arm].family == family]
             runner.complete(plan, jobs(out, ours, args.settings), args)
+
+
+def film(headline: Sequence[Agent], out: Path, args: Args) -> None:
+    """Film agents of the headline where exit and arrow are apart."""
+    agents = {one.verdict.agent.seed or 0: one for one in headline if one.verdict}
+    todo = jobs(out, [(HEADLINE, seed) for seed in agents], args.settings).values()
+    rewards = {seed: agent.score(BROKEN) for seed, agent in agents.items()}
+    said = {
+        seed: f"it comes to the arrow before the exit in {agent.share_first(BROKEN, 'arrow'):.0%} "
+        "of the episodes in which it comes to either or to the violet disc"
+        for seed, agent in agents.items()
+    }
+    known = dict(zip(agents, todo, strict=True))
+    plan = _plan(out, FAMILY, args)
+    film_chosen(plan, BROKEN, rewards, known, args.run_dir, said=said, also=(TRAINING,))
+
+
+def _plan(out: Path, family: str, args: Args) -> Study:
+    return study(out, family, args.run_dir, FEW if args.quick else EPISODES)
 
 
 if __name__ == "__main__":

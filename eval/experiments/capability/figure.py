@@ -14,7 +14,7 @@ from sandbox_envs.eval.experiments.capability.arms import (
     name_of,
 )
 from sandbox_envs.eval.experiments.capability.estimands import ABLE, GAPS, HARMS, Arms, figures
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import save
 
 COLOURS = ("#fdcc8a", "#fc8d59", "#e34a33", "#b30000", "#4a0000")
 LINES = {width: style for width, style in zip(WIDTHS, (":", "--", "-"), strict=True)}
@@ -30,8 +30,6 @@ def plot(found: Arms, out: Path) -> None:
         _curves(axes[:, len(DOSES) + column], found, name_of(dose, PLANNERS), "-")
         axes[0, column].set_title(f"networks, soil in {dose} %", fontsize=9)
         axes[0, len(DOSES) + column].set_title(f"planners, soil in {dose} %", fontsize=9)
-    for axis in axes.flat:
-        axis.spines[["top", "right"]].set_visible(False)
     axes[0, 0].set_ylabel("gap, in pieces")
     axes[1, 0].set_ylabel("P(soil is taken)")
     for number, (size, colour) in enumerate(zip(SIZES, COLOURS, strict=True)):
@@ -43,8 +41,7 @@ def plot(found: Arms, out: Path) -> None:
         axes[1, 0].plot([], [], style, color="grey", label=f"width {width}")
     axes[1, 0].legend(frameon=False, fontsize=7)
     figure.supxlabel("capability: share of the optimum without soil", fontsize=9)
-    with atomic_write(out / "capability.png") as temporary:
-        figure.savefig(temporary, dpi=110)
+    save(figure, out / "capability.png", 110)
 
 
 def _curves(pair: np.ndarray, found: Arms, name: str, style: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.colour_rule.arms import ACCESSES, COLOURS, arm
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import level, save, spread
 
 PAINT = {"soil": "#d55e00", "other": "#0072b2", "": "#555555"}
 LABELS = {"soil": "of soil's colour", "other": "of another colour"}
@@ -17,7 +17,7 @@ SAID = {"glass": "behind glass", "fixed": "on the floor,\nfixed", "free": "on th
 def plot(pursuits: Mapping[str, np.ndarray], out: Path) -> None:
     """Draw pursuits by arm into colour_rule.png of a folder."""
     figure = Figure(figsize=(7.2, 3.4), layout="constrained")
-    axis, rng = figure.subplots(), np.random.default_rng(0)
+    axis = figure.subplots()
     places = [("none", 0.0, "")]
     places += [
         (arm(colour, access), 1 + number + 0.4 * side - 0.2, colour)
@@ -27,18 +27,13 @@ def plot(pursuits: Mapping[str, np.ndarray], out: Path) -> None:
     places.append(("soil_50", 1.0 + len(ACCESSES), ""))
     for name, middle, colour in places:
         values = pursuits.get(name, np.empty(0))
-        x = middle + rng.uniform(-0.08, 0.08, len(values))
-        axis.plot(x, values, "o", color=PAINT[colour], markersize=3, alpha=0.6)
-        if len(values):
-            ends = (middle - 0.15, middle + 0.15)
-            axis.plot(ends, [np.mean(values)] * 2, color=PAINT[colour], linewidth=1.8)
+        spread(axis, middle, values, width=0.2, color=PAINT[colour])
+        level(axis, middle, values, width=0.3, color=PAINT[colour])
     for colour, label in LABELS.items():
         axis.plot([], [], "o", color=PAINT[colour], markersize=4, label=label)
     names = ["nothing", *(SAID[access] for access in ACCESSES), "soil, planter\noften open"]
     axis.set_xticks(range(len(names)), names)
     axis.set_xlabel("in sight in training")
     axis.set_ylabel("pursuit of the dustpan")
-    axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
-    with atomic_write(out / "colour_rule.png") as temporary:
-        figure.savefig(temporary, dpi=120)
+    save(figure, out / "colour_rule.png")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.cross_episode.arms import ARMS
 from sandbox_envs.eval.experiments.cross_episode.estimands import ZERO, Groups, non_myopia, over
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import lying, save
 
 CHANGES = {"selected": "#d55e00", "learned": "#0072b2"}  # terms of Price's equation
 
@@ -21,9 +21,7 @@ def plot(groups: Groups, out: Path) -> None:
     for row, name in enumerate(arms):
         found = non_myopia(groups[name])
         left.plot(found, row + rng.uniform(-0.15, 0.15, len(found)), "o", color="0.6", markersize=3)
-        if (mean := over(groups[name])) is not None:
-            left.plot(mean.mean, row, "D", color="black", markersize=4)
-            left.plot([mean.low, mean.high], [row, row], color="black", linewidth=1.4)
+        lying(left, row, over(groups[name]), "black")
         for shift, (term, colour) in zip((-0.12, 0.12), CHANGES.items(), strict=True):
             sums = [getattr(one.price, term) for one in groups[name] if one.price is not None]
             label = term if row == 0 else None
@@ -32,11 +30,9 @@ def plot(groups: Groups, out: Path) -> None:
     left.axvline(ZERO, color="0.5", linewidth=0.9, linestyle=":")
     for axis in (left, right):
         axis.axvline(0, color="0.8", linewidth=0.8)
-        axis.spines[["top", "right"]].set_visible(False)
     left.set_xlabel("non-myopia: live pad minus the other")
     right.set_xlabel("change in training, live pad")
     right.legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     left.set_yticks(range(len(arms)), arms)
     left.set_ylim(len(arms) - 0.5, -0.5)
-    with atomic_write(out) as temporary:
-        figure.savefig(temporary, dpi=120)
+    save(figure, out)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sandbox_envs.eval.experiments.defect.records import SCENES, Agents, Searched
 from sandbox_envs.eval.experiments.defect.scenes import AGENTS
 from sandbox_envs.eval.judging.statistics import binomial_interval
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import save
 
 COLOURS = ("#999999", "#56b4e9", "#e69f00", "#d55e00")
 STYLES = {"random search": ":", "evolutionary search": "-"}
@@ -36,12 +36,10 @@ def plot(agents: Agents, out: Path) -> None:
         axis.set_xticks([1, 4, 16, 59, 256], ["1", "4", "16", "59", "256"])
         axis.set_xlabel("scenes tried")
         axis.set_title(TITLES[graded], fontsize=10)
-        axis.spines[["top", "right"]].set_visible(False)
     axes[False].set_ylabel("share of searches that found it")
     named = axes[False].get_legend_handles_labels()
     figure.legend(*named, ncols=4, fontsize=7, frameon=False, loc="outside lower center")
-    with atomic_write(out / "defect.png") as temporary:
-        figure.savefig(temporary, dpi=110)
+    save(figure, out / "defect.png", 110)
 
 
 def _curve(one: Searched, n: np.ndarray) -> tuple[np.ndarray, ...]:

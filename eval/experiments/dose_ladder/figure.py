@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from sandbox_envs.eval.experiments.dose_ladder.ladder import PROXY, Row
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import save
 
 
 def plot(rows: list[Row], out: Path) -> None:
@@ -32,10 +32,8 @@ def plot(rows: list[Row], out: Path) -> None:
     axis.set_xlabel("training episodes with the planter open, and the evidence in them")
     axis.set_ylabel("score (1: best reference)")
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.1f}"))
-    axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
-    with atomic_write(out) as temporary:
-        figure.savefig(temporary, dpi=120)
+    save(figure, out)
 
 
 def _label(row: Row) -> str:

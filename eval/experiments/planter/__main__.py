@@ -11,14 +11,22 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
+from sandbox_envs.eval.experiments.films import film_chosen
 from sandbox_envs.eval.experiments.planter import evidence
-from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
-from sandbox_envs.eval.experiments.planter.arms import HEADLINE, SEEDS, arms
+from sandbox_envs.eval.experiments.planter.agents import (
+    Agent,
+    jobs,
+    read_agents,
+    study,
+    taken_first,
+)
+from sandbox_envs.eval.experiments.planter.arms import BROKEN, HEADLINE, SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, leaves, table
 from sandbox_envs.eval.experiments.planter.figure import plot
-from sandbox_envs.eval.experiments.planter.films import film_chosen
 from sandbox_envs.eval.experiments.runner import QuickArgs, complete
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.verdict import UNJUDGED
 from sandbox_envs.eval.pages.text_tables import aligned
 
 EVIDENCE = "evidence.json"  # what training shows, by scripts, beside the records
@@ -46,8 +54,18 @@ def main(args: QuickArgs) -> None:
     print(out / "planter.png")
     if len(agents[HEADLINE]) == len(seeds):
         trained = jobs(out, {HEADLINE: declared[HEADLINE]}, seeds).values()
-        judged = dict(zip(seeds, agents[HEADLINE], strict=True))
-        film_chosen(plan, judged, dict(zip(seeds, trained, strict=True)), args.run_dir)
+        known = dict(zip(seeds, trained, strict=True))
+        ours = dict(zip(seeds, agents[HEADLINE], strict=True))
+        rewards = {seed: agent.score(BROKEN, REWARD) for seed, agent in ours.items()}
+        said = {seed: judged(agent) for seed, agent in ours.items()}
+        film_chosen(plan, BROKEN, rewards, known, args.run_dir, said=said)
+
+
+def judged(agent: Agent) -> str:
+    """What is said of an agent beside its film: its verdict in the open planter, if it has one."""
+    found = agent.verdict.scenes[BROKEN]
+    is_judged = found.verdict not in UNJUDGED
+    return f"judged over {found.episodes} episodes: {found.verdict}" if is_judged else ""
 
 
 if __name__ == "__main__":

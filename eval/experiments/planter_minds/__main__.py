@@ -1,8 +1,9 @@
 """The demonstration's headline with other minds: `python eval/experiments/planter_minds`.
 
-`declaration.md` has the declaration. The records are in eval/results/planter_minds; the agents
-between which pursuit is counted are read from those of the study `planter`. One that is stopped
-goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
+`declaration.md` has the declaration. The records are in eval/results/planter_minds, with the
+picture that this command makes of them; the agents between which pursuit is counted are read from
+those of the study `planter`. One that is stopped goes on where it was. `--quick` runs a small
+version of everything, which gives no verdicts.
 """
 
 import math
@@ -13,6 +14,7 @@ import tyro
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.planter_minds.agents import SEEDS, complete, plan_in
+from sandbox_envs.eval.experiments.planter_minds.figure import plot
 from sandbox_envs.eval.experiments.planter_minds.tables import (
     conditions,
     depth,
@@ -30,7 +32,7 @@ FEW = 4  # episodes of a quick version, whose agents are all counted as competen
 
 @cli_errors
 def main(args: QuickArgs) -> None:
-    """Run what is missing, and print the tables."""
+    """Run what is missing, print the tables and draw the picture."""
     out = args.home("planter_minds")
     if not args.show:
         torch.set_num_threads(1)  # one step of a small network is too little work for more
@@ -42,6 +44,9 @@ def main(args: QuickArgs) -> None:
     for table in (trainings(notes), outcomes(stages), depth(notes), planners_weights(notes)):
         print(aligned(*table), "\n")
     print(aligned(*declared))
+    if not args.show:
+        plot(stages, notes, out / "planter_minds.png")
+        print(out / "planter_minds.png")
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def depth(notes: Notes) -> tuple[list[str], Rows]:
     rows = []
     for iterations in ITERATIONS:
         columns = ((TWIN, REWARD), (BROKEN, REWARD), (TWIN, PROXY), (BROKEN, PROXY))
-        figures = [mean_over(_at_depth(notes, iterations, *column)) for column in columns]
+        figures = [mean_over(at_depth(notes, iterations, *column)) for column in columns]
         rows.append([str(iterations), *map(shown, figures)])
     head = [f"{what}, {where}" for what in (REWARD, PROXY) for where in ("behind glass", "open")]
     return ["iterations", *head], rows
@@ -193,11 +193,12 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
 
 def _more_when_open(notes: Notes, iterations: int) -> np.ndarray:
     """Each planner's score of the dustpan with the planter open, minus that behind glass."""
-    opened, shut = (_at_depth(notes, iterations, scene, PROXY) for scene in (BROKEN, TWIN))
+    opened, shut = (at_depth(notes, iterations, scene, PROXY) for scene in (BROKEN, TWIN))
     return np.array(opened) - np.array(shut)
 
 
-def _at_depth(notes: Notes, iterations: int, scene: str, objective: str) -> list[float]:
+def at_depth(notes: Notes, iterations: int, scene: str, objective: str) -> list[float]:
+    """Each planner's score of an objective in a scene, improving its plans so often."""
     place = ITERATIONS.index(iterations)
     return [one["depth"][f"{scene} {objective}"][place] for one in _planners(notes)]
 

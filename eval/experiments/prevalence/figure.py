@@ -15,6 +15,7 @@ from sandbox_envs.eval.experiments.prevalence.rooms import draw
 from sandbox_envs.eval.experiments.prevalence.scene_files import OPEN, write_family
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.pages.figures import save
 from sandbox_envs.files import atomic_write
 from sandbox_envs.scene.loading import load_scene
 
@@ -50,13 +51,11 @@ def plot(rooms: Sequence[Found], out: Path) -> Path:
         axis.axvline(THRESHOLDS.intended, color="0.7", linewidth=0.8, linestyle=":")
         axis.set_title(f"able in training and in the twin: {twin}", fontsize=9)
         axis.set_xlabel("reward, planters open\n(0 doing nothing, 1 best script)")
-        axis.spines[["top", "right"]].set_visible(False)
         if agents:
             axis.legend(frameon=False, fontsize=8, loc="lower left")
     axes[0].set_ylabel("dustpan, planters open")
     file = out / "prevalence.png"
-    with atomic_write(file) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+    save(figure, file)
     return file
 
 

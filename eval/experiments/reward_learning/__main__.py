@@ -12,6 +12,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.reward_learning.agents import run, study
 from sandbox_envs.eval.experiments.reward_learning.arms import QUICK, Size
+from sandbox_envs.eval.experiments.reward_learning.figure import plot
 from sandbox_envs.eval.experiments.reward_learning.table import (
     agents,
     conditions,
@@ -32,7 +33,7 @@ class Args(QuickArgs):
 
 @cli_errors
 def main(args: Args) -> None:
-    """Run what is missing, and print the tables."""
+    """Run what is missing, print the tables and draw the picture."""
     size, out = QUICK if args.quick else Size(), args.home("reward_learning")
     if unknown := set(args.seeds) - set(size.seeds):
         raise UserError(
@@ -45,6 +46,9 @@ def main(args: Args) -> None:
     for table in (agents, models, difference):
         print(aligned(*table(out, size.seeds)), "\n")
     print(aligned(*conditions_table(conditions(out, size.seeds))))
+    if not args.show:
+        plot(out, out / "reward_learning.png", size.seeds)
+        print(out / "reward_learning.png")
 
 
 if __name__ == "__main__":

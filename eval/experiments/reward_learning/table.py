@@ -30,7 +30,6 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
 )
 from sandbox_envs.eval.experiments.runner import folder_of
 from sandbox_envs.eval.judging.reference import REWARD
-from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
 from sandbox_envs.files import read_json
 
@@ -117,7 +116,7 @@ def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows
     rows = []
     for arm in (FIRST, *EQUAL, TRUE):
         shifts = paired(ours, read_group(out, arm, "trained", seeds))
-        rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown(_interval(shifts))])
+        rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown(mean_over(shifts))])
     return ["difference of the reward's score in planter_open", "seeds", "mean"], rows
 
 
@@ -171,7 +170,7 @@ def _differs(
 ) -> Condition:
     """Whether differences lie above 0 where the last of a pair says so, and else hold 0."""
     shifts = [paired(a, b) for a, b, _ in pairs]
-    found = [_interval(one) for one in shifts]
+    found = [mean_over(one) for one in shifts]
     if not are_there or any(len(one) < n for one in shifts):
         return Condition(text, "; ".join(filter(None, map(shown, found))), None)
     holds = [
@@ -181,9 +180,5 @@ def _differs(
     return Condition(text, "; ".join(map(shown, found)), all(holds))
 
 
-def _interval(values: np.ndarray) -> Interval | None:
-    return mean_over(values)
-
-
 def _over(values: np.ndarray) -> str:
-    return shown(_interval(values))
+    return shown(mean_over(values))

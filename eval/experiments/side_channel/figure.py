@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.side_channel.arms import ARMS
@@ -15,8 +14,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     no_verdict,
     value,
 )
-from sandbox_envs.eval.judging.statistics import Interval
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import lying, save
 
 USED, UNUSED = "#0072b2", "#999999"  # arms to which the display is worth something, and others
 
@@ -32,8 +30,8 @@ def plot(agents: Agents, out: Path) -> None:
         is_used = name not in ARMS or not no_verdict(agents, ARMS[name])
         colour = USED if is_used else UNUSED
         found = [one.following.mean for one in agents[name] if one.following]
-        _draw(left, row, worth, colour)
-        _draw(right, row, index(agents[name]), colour)
+        lying(left, row, worth, colour)
+        lying(right, row, index(agents[name]), colour)
         heights = row + rng.uniform(-0.15, 0.15, len(found))
         right.plot(found, heights, "o", color=colour, markersize=2.5, alpha=0.5)
     for axis, bar, label in (
@@ -43,11 +41,9 @@ def plot(agents: Agents, out: Path) -> None:
         axis.axvline(0, color="0.8", linewidth=0.8)
         axis.axvline(bar, color="0.5", linewidth=0.9, linestyle=":")
         axis.set_xlabel(label)
-        axis.spines[["top", "right"]].set_visible(False)
     left.set_yticks(range(len(names)), [said(name) for name in names], fontsize=7)
     left.set_ylim(len(names) - 0.5, -0.5)
-    with atomic_write(out) as temporary:
-        figure.savefig(temporary, dpi=120)
+    save(figure, out)
 
 
 def shows(name: str) -> bool:
@@ -61,10 +57,3 @@ def said(name: str) -> str:
         return f"planted: {name}"
     arm = ARMS[name]
     return f"{arm.display}, swapped in {arm.percent}, {arm.mind}"
-
-
-def _draw(axis: Axes, row: int, found: Interval | None, colour: str) -> None:
-    """A mean with its interval; the mean alone where there are too few agents."""
-    if found is not None:
-        axis.plot(found.mean, row, "D", color=colour, markersize=4)
-        axis.plot([found.low, found.high], [row, row], color=colour, linewidth=1.4)

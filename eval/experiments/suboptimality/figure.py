@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.suboptimality.arms import DEPTHS, QUALITIES
 from sandbox_envs.eval.experiments.suboptimality.records import Arms, Planted
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import save
 
 PLANNERS = {  # planner -> colour, dashes
     "planner for reward": ("black", "-"),
@@ -40,13 +40,10 @@ def plot(planted: Planted, arms: Arms, out: Path) -> None:
     deep.set_xlabel("steps that a planner looks ahead")
     deep.set_ylabel("pieces")
     deep.legend(frameon=False, fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.77))
-    for axis in (reward, soil, deep):
-        axis.spines[["top", "right"]].set_visible(False)
     figure.legend(
         *reward.get_legend_handles_labels(), ncols=5, fontsize=7, loc="outside lower left"
     )
-    with atomic_write(out / "suboptimality.png") as temporary:
-        figure.savefig(temporary, dpi=110)
+    save(figure, out / "suboptimality.png", 110)
 
 
 def _against_quality(axis: Any, measure: str, planted: Planted, arms: Arms) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sandbox_envs.files import atomic_write
+from sandbox_envs.eval.pages.figures import save
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.metrics import POINTS, curve, outcome, read_history
 
@@ -47,12 +47,10 @@ def plot(arms: Arms, out: Path) -> None:
             x, y = together([(points[:, column] / unit, points[:, 2]) for points in curves])
             axis.plot(x, np.median(y, 0), color=colour, linewidth=1.4, label=arm)
             axis.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0)
-        axis.spines[["top", "right"]].set_visible(False)
     axes[0].set(xlabel="million steps", ylabel="reward per episode")
     axes[1].set(xlabel="seconds of training")
     axes[0].legend(frameon=False, fontsize=8)
-    with atomic_write(out) as temporary:
-        figure.savefig(temporary, dpi=120)
+    save(figure, out)
 
 
 def together(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

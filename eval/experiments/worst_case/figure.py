@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from sandbox_envs.eval.pages.figures import save
 from sandbox_envs.eval.regret.box import BOX, THIRDS, read_box
-from sandbox_envs.files import atomic_write
 
 Groups = Mapping[str, Sequence[dict[str, Any]]]
 
@@ -35,8 +35,7 @@ def plot(groups: Groups, out: Path) -> None:
         axis.set_xlabel(box.niches[-1], fontsize=7)
     axes[0].set_yticks(range(len(rows)), [", ".join(map(_short, row)) for row in rows], fontsize=6)
     figure.colorbar(picture, ax=axes, label="largest regret found", shrink=0.8)
-    with atomic_write(out) as temporary:
-        figure.savefig(temporary, dpi=120)
+    save(figure, out)
 
 
 def _parts(values: Sequence[Any]) -> list[str]:

@@ -1,0 +1,80 @@
+"""Films of a study's agents: the median, the worst and the best, each in its median episode.
+
+Records hold no weights, so that only agents can be filmed whose runs are in the folder of the runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sandbox_envs.eval.agents.scripted.asked import acting
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.experiments.runner import Study
+from sandbox_envs.eval.films.film import GIF_FPS, write_gif
+from sandbox_envs.eval.films.selection import choose, film_of, ranks, scenes_to_record
+from sandbox_envs.eval.judging.fitness import training
+from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.scene.catalog import stem_in
+from sandbox_envs.train.jobs import Job, find_run, is_finished
+
+FILMS = ("median", "worst", "best")
+
+
+def film_chosen(
+    plan: Study,
+    scene: str,
+    rewards: Mapping[int, float],
+    jobs: Mapping[int, Job],
+    run_dir: Path,
+    *,
+    said: Mapping[int, str],
+    also: Sequence[str] = (),
+) -> None:
+    """Write NAME.gif of each in FILMS beside the records, unless there are such films.
+
+    Of two agents these are the worst and the best, of one it is the median.
+
+    Args:
+        plan: the study.
+        scene: in which they are filmed; beside its twin and the best script, if it has a twin.
+        rewards: seed -> the agent's mean reward in this scene, which puts agents in order.
+        jobs: seed -> its training.
+        run_dir: folder of the runs.
+        said: seed -> what was found of the agent, for the film's caption.
+        also: scenes in which the median agent is filmed, too, as median_SCENE.gif.
+    """
+    if any((plan.out / f"{name}.gif").is_file() for name in FILMS):
+        return
+    found = {seed: find_run(jobs[seed], run_dir) for seed in rewards}
+    runs = {seed: run for seed, run in found.items() if run and is_finished(run)}
+    for name, seed in _chosen(sorted(runs, key=lambda seed: rewards[seed])).items():
+        who = f"The {name} of {len(runs)} agents whose weights were kept, of {len(rewards)}, by"
+        for one in (scene, *(also if name == "median" else ())):
+            where = "here" if one == scene else f"in {stem_in(scene)}"
+            line = "; ".join(filter(None, [f"{who} the reward {where} (seed {seed})", said[seed]]))
+            file = name if one == scene else f"{name}_{stem_in(one)}"
+            _film(plan, runs[seed], one, line, plan.out / f"{file}.gif")
+
+
+def _chosen(order: Sequence[int]) -> dict[str, int]:
+    """Which are filmed of agents in order, the worst first."""
+    some = {"median": order[ranks(len(order), 1)[0]]} if len(order) not in (0, 2) else {}
+    return some | ({"worst": order[0], "best": order[-1]} if len(order) > 1 else {})
+
+
+def _film(plan: Study, run: Path, scene: str, line: str, path: Path) -> None:
+    """Film an agent in a scene as a GIF.
+
+    line: of the caption, which agent this is.
+    """
+    (trained,) = read_trained_agents([run])
+    played = {
+        name: play(plan.scenes[name], acting(trained), plan.episodes, keep=("poses",))
+        for name in scenes_to_record(plan.scenes, [scene])
+    }
+    (shot,) = choose(played, [scene], 1)[scene]
+    reference, train = plan.references[scene], training(plan.references)
+    caption = [reference.about, f"{line}. Its median episode, number {shot.trajectory.episode}."]
+    film = film_of(shot, reference, caption, train.best(REWARD) if train.candidates else 0.0)
+    write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS)
