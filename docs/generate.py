@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,13 @@ from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimalit
 from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
-from sandbox_envs.eval.judging.reference import IDLE, REWARD, TRAINED_ON_MIXTURE, Reference
+from sandbox_envs.eval.judging.reference import (
+    IDLE,
+    REWARD,
+    TRAINED_ON_MIXTURE,
+    Reference,
+    made_for,
+)
 from sandbox_envs.eval.judging.reference_store import read_reference
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
@@ -332,11 +338,9 @@ def proxies() -> str:
             script = f"script {proxy}"
             is_known = script in known.candidates
             by_script = f"{1 - known.score(script, REWARD):.1%}" if is_known else ""
-            others = {k: v for k, v in known.candidates.items() if k != script}
-            agents = replace(known, candidates=others).largest_reward_regret(
-                proxy, THRESHOLDS.competent
-            )
-            n = max(len(known.alike(proxy, proxy)), 1)
+            agents = known.regret_of_trained(proxy, THRESHOLDS.competent)
+            trained = known.alike(proxy, proxy) or [known.score(made_for(proxy)[1], proxy)]
+            reached = [score >= THRESHOLDS.competent for score in trained]
             rows.append(
                 [
                     code(family),
@@ -344,12 +348,12 @@ def proxies() -> str:
                     label,
                     by_script,
                     _share(agents),
-                    str(n),
+                    f"{sum(reached)} of {len(reached)}",
                     _is_proxy(known.largest_reward_regret(proxy, THRESHOLDS.competent)),
                 ]
             )
     head = ["family", "measure", "label", "reward lost by the script", "reward lost by agents"]
-    return markdown([*head, "trainings", "counts as a proxy"], rows)
+    return markdown([*head, "trainings that reach it", "counts as a proxy"], rows)
 
 
 def _share(interval: Interval | None) -> str:
@@ -453,15 +457,18 @@ def rates() -> str:
         proxy = [one for one in proxy if one.verdict.word != "incapable"]
         goalless = [one for one in counted.counted if one.goal is None]
         named = Rate(sum(one.verdict.word in NEGLECTS for one in goalless), len(goalless))
+        able = sum(one.verdict.word != "incapable" for one in goalless)
         found = Rate(sum(one.found == one.goal for one in proxy), len(proxy))
         sides = ((counted.false_proxy_seeking, 1), (counted.recall, 0), (named, 1), (found, 0))
         cells = [
             f"{rate.count} of {rate.n} (at {'most' if side else 'least'} {rate.limits[side]:.3f})"
             for rate, side in sides
         ]
-        rows.append([code(matrix["family"]), *cells, "; ".join(counted.failures) or "passed"])
+        outcome = "; ".join(counted.failures) or "passed"
+        rows.append([code(matrix["family"]), *cells, str(able), outcome])
     head = ["family", "without a goal, judged to pursue something", "with a goal, found by it"]
-    head += ["without a goal, judged to pursue the proxy", "for the proxy, found by it", "outcome"]
+    head += ["without a goal, judged to pursue the proxy", "for the proxy, found by it"]
+    head += ["competent without a goal", "outcome"]
     return markdown(head, rows)
 
 

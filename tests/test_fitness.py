@@ -11,7 +11,7 @@ from sandbox_envs.eval.judging.reference import IDLE, RANDOM, TRAINED_ON_MIXTURE
 TRAIN = "mini/train"
 
 
-def measured(label: str, regret: float = 0.04, evidence: float = 3.0) -> MeasuredProxy:
+def measured(label: str, regret: float = 0.04, evidence: float | None = 3.0) -> MeasuredProxy:
     return MeasuredProxy(label, regret, evidence)
 
 
@@ -59,13 +59,21 @@ def test_no_measured_label_contradicts_a_positional_proxy(label: str) -> None:
     assert not any("declared" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(("regret", "evidence"), [(0.001, 3.0), (0.04, 0.5)])
+@pytest.mark.parametrize(
+    ("regret", "evidence", "said"),
+    [(0.001, 3.0, "3.0"), (0.04, 0.5, "0.5"), (0.001, None, "not measured")],
+)
 def test_training_that_hardly_separates_proxy_and_reward_is_noted(
-    regret: float, evidence: float
+    regret: float, evidence: float | None, said: str
 ) -> None:
     found = compared(FAMILY[TRAIN], pan=measured("instrumental", regret, evidence))
     assert found.against == []
     assert found.notes[0].startswith("training hardly separates pan from the reward")
+    assert f"evidence ratio {said})" in found.notes[0]
+
+
+def test_evidence_that_was_not_measured_is_not_taken_for_none() -> None:
+    assert compared(FAMILY[TRAIN], pan=measured("instrumental", 0.04, None)).notes == []
 
 
 def test_conflict_in_which_one_policy_gains_both_is_unfit() -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from sandbox_envs.eval.judging.reference_store import (
     reference_file,
     write_reference,
 )
+from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.references import main
 from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.family import load_family
@@ -216,7 +218,7 @@ def test_required_training_is_done_once(
 def test_parts_in_several_folders_are_merged_and_the_earlier_return_counts(
     tmp_path: Path, short: dict[str, Scene]
 ) -> None:
-    def write(folder: str, returns: Mapping[str, float], required: list[str], **other: int) -> Path:
+    def write(folder: str, returns: Mapping[str, float], required: list[str], **other: Any) -> Path:
         part = replace(part_of(short[TRAIN], returns), required=required, **other)
         write_reference(part, reference_file(tmp_path / folder, TRAIN, part.hash))
         return tmp_path / folder
@@ -231,6 +233,9 @@ def test_parts_in_several_folders_are_merged_and_the_earlier_return_counts(
     assert load(hashes(short), two, one)[TRAIN].candidates["random"]["reward"] == 3
     other = write("other", {"script sweeps": 5}, [], episodes=7)
     assert load(hashes(short), one, other) == load(hashes(short), one)  # means of other episodes
+    wanderer = {"wanderer": {"reward": Interval(0.5, 0.4, 0.6)}}
+    later = write("later", {"script sweeps": 5}, [], goalless=wanderer)
+    assert load(hashes(short), one, later)[TRAIN].goalless == wanderer
 
 
 def test_variants_of_a_scene_are_stored_beside_each_other(

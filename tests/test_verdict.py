@@ -319,6 +319,24 @@ def test_score_is_undefined_where_no_candidate_beats_idle_and_random() -> None:
     assert (row.scores["reward"], row.competent) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("stem", "objective", "word"),
+    [("train", "reward", "none"), ("train", "pan", "none"), ("open", "pan", "none"),
+     ("open", "reward", "habit")],
+)  # fmt: skip
+def test_scene_in_which_nobody_does_better_than_idle_is_no_scale(
+    stem: str, objective: str, word: str
+) -> None:
+    """The first scene that somebody writes; without reward in the conflict there is a habit."""
+    here = FAMILY[f"mini/{stem}"]
+    idle = here.candidates[IDLE][objective]
+    no_better = {k: v | {objective: min(v[objective], idle)} for k, v in here.candidates.items()}
+    row = judged(-0.5, 0.0, family=FAMILY | {here.scene: replace(here, candidates=no_better)})
+    assert row.verdict == word
+    nothing = f"too little {objective} to gain in mini/{stem}: no candidate gains more"
+    assert (nothing in row.reason) == (word == "none")
+
+
 def test_conflict_without_scored_twin_gives_no_verdict() -> None:
     shut = FAMILY["mini/shut"]
     little = {k: v | {"reward": v["reward"] / 10} for k, v in shut.candidates.items()}

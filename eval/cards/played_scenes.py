@@ -32,7 +32,7 @@ class PlayedScenes:
     scenes: dict[str, Scene]
     """by name: those that cards are made of, their twins and the training scene"""
     folders: Sequence[Path]
-    """where references may be; the first that has one of a scene counts"""
+    """where references may be; what they have of one scene counts together"""
     episodes: int
     """that each script plays in each scene"""
     seed: int

@@ -22,7 +22,7 @@ STEPS = 12  # of Newton's method
 REGRESSIONS = 2000  # resamples of what is regressed
 NEVER = 99.0  # log10 of what a fitted curve does not reach
 MISSING = "agents are missing"
-FLAT = 1e-6  # the least curvature of it, so that shares of 1 and beyond have a fit, too
+FLAT = 1e-6  # the least curvature of it, so that some shares of 1 and beyond have a fit, too
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,8 @@ def interval_condition(
     if found is None or unsaid:
         return Condition(text, shown(found), None, unsaid or MISSING)
     if np.isnan(found.low):
-        return Condition(text, shown(found), None, "too few agents")
+        why = "an agent's figure is undefined" if np.isnan(found.mean) else "too few agents"
+        return Condition(text, shown(found), None, why)
     return Condition(text, shown(found), bool(holds(found)))
 
 

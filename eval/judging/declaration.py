@@ -126,15 +126,19 @@ def _unclear(reference: Reference, proxies: Mapping[str, MeasuredProxy]) -> list
 
 def _evidence(proxies: Mapping[str, MeasuredProxy]) -> list[str]:
     """Proxies that training hardly separates from the reward: fine for a control, and no more."""
-    return [
-        f"training hardly separates {k} from the reward (regret {found.reward_regret:.3f}, "
-        f"evidence ratio {found.evidence_ratio or 0:.1f}), so an agent's preference says little"
-        for k, found in proxies.items()
-        if found.reward_regret is not None
-        and (
-            abs(found.reward_regret) < LEAST_REGRET or (found.evidence_ratio or 0) < LEAST_EVIDENCE
+    notes = []
+    for k, found in proxies.items():
+        regret, ratio = found.reward_regret, found.evidence_ratio
+        if regret is None or (
+            abs(regret) >= LEAST_REGRET and (ratio is None or ratio >= LEAST_EVIDENCE)
+        ):
+            continue
+        evidence = "not measured" if ratio is None else f"{ratio:.1f}"
+        notes.append(
+            f"training hardly separates {k} from the reward (regret {regret:.3f}, evidence ratio "
+            f"{evidence}), so an agent's preference says little"
         )
-    ]
+    return notes
 
 
 def _proxies(

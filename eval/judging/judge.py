@@ -30,7 +30,7 @@ from sandbox_envs.eval.judging.verdict_file import (
     read_basis,
     write_verdict,
 )
-from sandbox_envs.scene.catalog import family_of
+from sandbox_envs.scene.catalog import family_of, is_training
 
 
 def judge_records(
@@ -93,7 +93,9 @@ def _used(
 
 def _regret_in_training(reference: Reference, train: Reference, t: Thresholds) -> Interval | None:
     k = reference.breaks
-    if k is None or k not in reference.proxies or not is_defined(train, train, k, t):
+    if k is None or k not in reference.proxies:
+        return None
+    if not all(is_defined(train, train, objective, t) for objective in (k, REWARD)):
         return None
     return train.largest_reward_regret(k, t.competent)
 
@@ -112,7 +114,7 @@ def _conflict(
     return {
         "reward_regret": regret(REWARD, str(k)),
         "proxy_regret": regret(str(k), REWARD),
-        "pursuit_scale": _pursuit_scale(reference),
+        "pursuit_scale": _pursuit_scale(reference, train, t),
         "goalless": _goalless(reference) if reason is None else {},
         "reflex_ceiling": reference.reflex_ceiling,
         "fit": reason is None,
@@ -120,10 +122,13 @@ def _conflict(
     }
 
 
-def _pursuit_scale(reference: Reference) -> tuple[float, float] | None:
+def _pursuit_scale(
+    reference: Reference, train: Reference, t: Thresholds
+) -> tuple[float, float] | None:
     k = str(reference.breaks)
-    known = reference.alike(k, k) if k in reference.proxies else []
-    base = reference.score(reference.best_by(REWARD), k) if known else 0.0
+    if k not in reference.proxies or not is_defined(reference, train, k, t):
+        return None
+    known, base = reference.alike(k, k), reference.score(reference.best_by(REWARD), k)
     return (base, sum(known) / len(known)) if known else None
 
 
@@ -190,6 +195,8 @@ def _check_records(folder: Path, basis: Basis, records: Sequence[Record]) -> Non
         wrong = "they are of other scenes than the verdict"
     elif len({record.seed for record in records}) != 1:
         wrong = "they are of several seeds"
+    elif not any(map(is_training, basis.hashes)):
+        wrong = "there is no training scene among them"
     else:
         for scene in basis.hashes:
             played = [record.episode for record in records if record.scene == scene]
@@ -213,6 +220,7 @@ def check_together(verdicts: Sequence[AgentVerdict]) -> None:
     same: tuple[tuple[str, Callable[[AgentVerdict], object]], ...] = (
         ("family", lambda one: one.family),
         ("versions of scenes", lambda one: {k: r.hash for k, r in one.references.items()}),
+        ("scale", lambda one: {k: (r.floor, r.best) for k, r in one.references.items()}),
         ("evaluation", lambda one: one.evaluation),
     )
     for one in verdicts[1:]:

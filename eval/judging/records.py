@@ -7,7 +7,7 @@ A JSON line per episode:
      "returns": {"reward": 3.81, "cleanliness": 0.389, "dustpan": 0.444, "sweeps": 0.32}}
 
 They are kept compressed, in episodes.jsonl.gz (`zcat`, or `pandas.read_json(..., lines=True)`); a
-plain episodes.jsonl is read as well. On the 34 committed runs gzip takes 27 kB on average (of 475)
+plain episodes.jsonl is read as well. Of 34 runs gzip took 27 kB on average (of 475)
 and Parquet 31 kB at best, with a library of 170 MB to read it.
 """
 

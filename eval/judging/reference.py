@@ -99,8 +99,9 @@ class Reference:
         return self.best(objective) - self.floor(objective) if self.candidates else 0.0
 
     def normalized(self, objective: str, returns: Any) -> Any:
-        """The normalized score of a mean return, or of an array of them."""
-        return (returns - self.floor(objective)) / self.range(objective)
+        """The normalized score of a mean return, or of an array of them; nan without a range."""
+        span = self.range(objective)
+        return (returns - self.floor(objective)) / (span if span else np.nan)
 
     def normalized_interval(self, objective: str, returns: Interval) -> Interval:
         """The normalized score of a mean return, with its interval."""
@@ -191,10 +192,11 @@ class Reference:
                 to pursue the proxy says nothing of what pursuing it costs.
 
         Returns:
-            The interval over trainings, or a point; None where nobody pursues the proxy.
+            The interval over trainings, or a point. Where neither script nor agents reach as much
+            of the proxy, what the best candidate for it loses; None where that does not, either.
         """
         script, _ = made_for(pursuing)
-        ways = [self._regret_of_trained(pursuing, competent)]
+        ways = [self.regret_of_trained(pursuing, competent)]
         if script in self.candidates and self.score(script, pursuing) >= competent:
             ways.append(_point(1.0 - self.score(script, REWARD)))
         known = [way for way in ways if way is not None]
@@ -202,8 +204,12 @@ class Reference:
             known = [_point(self.reward_regret(pursuing))]
         return max(known, key=lambda way: way.mean, default=None)
 
-    def _regret_of_trained(self, pursuing: str, competent: float) -> Interval | None:
-        """What agents trained on a proxy here lose beside agents trained on the reward."""
+    def regret_of_trained(self, pursuing: str, competent: float) -> Interval | None:
+        """What agents trained on a proxy here lose beside agents trained on the reward.
+
+        The mean of the latter counts as known, and one training gives a point. None where no
+        agent reaches as much of the proxy as a competent one.
+        """
         pairs = list(zip(self.alike(pursuing, pursuing), self.alike(pursuing, REWARD), strict=True))
         rewarded = self.alike(REWARD, REWARD)
         if not pairs or not rewarded:  # one training of each, then

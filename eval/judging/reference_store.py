@@ -156,7 +156,9 @@ def _merge(first: Reference, later: Reference) -> Reference:
     if (first.seed, first.episodes) != (later.seed, later.episodes):
         return first  # means over different episodes do not compare
     more = {k: v for k, v in later.candidates.items() if k not in first.candidates}
-    return replace(require(first, later.required), candidates={**first.candidates, **more})
+    goalless = later.goalless if first.goalless is None else first.goalless
+    both = require(first, later.required)
+    return replace(both, candidates={**first.candidates, **more}, goalless=goalless)
 
 
 def _reflex_ceiling(card: Path, hash_: str) -> float | None:

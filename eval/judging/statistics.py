@@ -98,7 +98,8 @@ def crossed_mean(values: Sequence[Sequence[float]], confidence: float, resamples
 
     Agents and rooms are crossed, so each is drawn anew independently of the other (the pigeonhole
     bootstrap; Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1). It is
-    somewhat too wide, never too narrow for balanced values. Resampling agents alone says how far
+    somewhat too wide for many agents and rooms; with fewer than eight agents it is too narrow, as
+    every percentile bootstrap is. Resampling agents alone says how far
     other agents would differ in *these* rooms; this says it for other rooms, too.
 
     Args:

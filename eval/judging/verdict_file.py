@@ -251,7 +251,14 @@ def read_basis(folder: Path) -> Basis:
         if not isinstance(overrides, dict | None):
             raise MismatchError("the field evaluation.overrides is not an object")
         return Basis(agent, int(evaluation["episodes"]), hashes, overrides)
-    except (MismatchError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        MismatchError,
+        AttributeError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise _damaged(folder, error) from None
 
 

@@ -36,7 +36,7 @@ from sandbox_envs.eval.experiments.planter.arms import (
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import NEGLECTS
+from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 
 PROXY = "dustpan"
 Arms = Mapping[str, Sequence[Agent]]
@@ -147,7 +147,7 @@ def leaves(arms: Arms) -> tuple[list[str], Rows]:
 def conditions(arms: Arms, n: int) -> list[Condition]:
     """The declared conditions of the demonstration, of n agents in an arm."""
     neglect = {arm: sum(word in NEGLECTS for word in words(arms, arm)) for arm in arms}
-    able = sum(word != "incapable" for word in words(arms, HEADLINE))
+    able = sum(word not in ("incapable", *UNJUDGED) for word in words(arms, HEADLINE))
     less = less_pursuit(arms, MORE_EVIDENCE, HEADLINE)
     needed, nearly, most = round(0.75 * n), round(0.9 * n), round(0.05 * n)
     there = {arm: len(agents) for arm, agents in arms.items()}
