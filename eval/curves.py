@@ -47,8 +47,6 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Plot the curves and write the picture."""
-    if not args.runs:
-        raise UserError("name at least one run folder")
     if args.out.suffix.lower() not in PICTURES:
         raise UserError(f"--out {args.out}: give a name that ends in {' or '.join(PICTURES)}")
     check_writable_file(args.out)

@@ -11,6 +11,7 @@ import torch
 from sandbox_envs.arguments import whole_number
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
+from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.scripted.given import factory_of
 from sandbox_envs.eval.agents.trained import TrainedAgent, metadata_of
 from sandbox_envs.eval.baselines.build import How, ReferenceBudget, obtain
@@ -115,7 +116,7 @@ def judge(
     known = obtain(scenes, references, budget or ReferenceBudget())
     with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)
-        played = _play(factories, scenes, episodes, recorded, bar.update, wrap)
+        played = play_all(factories, scenes, episodes, recorded, bar.update, wrap)
     verdict = _judge(played, known, metadata, out)
     if out is not None:
         shots = choose(played, filmed, videos)
@@ -187,7 +188,8 @@ def judge_agent(
     record = scenes_to_record(scenes, filmed)
     try:
         with _one_thread():
-            played = play_all(agent.policy, scenes, episodes, record, on_step)
+            factories = dict.fromkeys(scenes, acting(agent))
+            played = play_all(factories, scenes, episodes, record, on_step)
     except UserError as error:
         raise UserError(f"{agent.folder}: {error}") from None
     verdict = _judge(played, references, agent.metadata, folder or agent.folder)
@@ -207,7 +209,7 @@ def judge_policy(
     name: what it is called in the records.
     """
     with _one_thread():
-        played = _play(dict.fromkeys(scenes, factory), scenes, episodes, (), lambda: None)
+        played = play_all(dict.fromkeys(scenes, factory), scenes, episodes, (), lambda: None)
     return _judge(played, references, AgentMetadata(name), folder)
 
 
@@ -223,18 +225,6 @@ def _one_thread() -> Iterator[None]:
 
 
 def play_all(
-    policy: Policy,
-    scenes: Mapping[str, Scene],
-    episodes: int,
-    record: Collection[str],
-    on_step: Callable[[], object],
-) -> Played:
-    """A policy's episodes in every scene. record: the scenes where poses are kept, for films."""
-    factories = dict.fromkeys(scenes, lambda _: policy)
-    return _play(factories, scenes, episodes, record, on_step)
-
-
-def _play(
     factories: Mapping[str, PolicyFactory],
     scenes: Mapping[str, Scene],
     episodes: int,
@@ -242,7 +232,10 @@ def _play(
     on_step: Callable[[], object],
     wrap: Wrap | None = None,
 ) -> Played:
-    """The same of what the factory of each scene makes."""
+    """The episodes in every scene of what its factory makes.
+
+    record: the scenes where poses are kept, for films.
+    """
     played = {}
     for name, scene in scenes.items():
         keep = ("poses",) if name in record else ()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.judging.judge import check_together, judge_again
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
@@ -30,8 +30,6 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Judge every run again and print the table."""
-    if not args.runs:
-        raise UserError("name at least one run folder")
     verdicts = [judge_again(folder) for folder in run_folders(args.runs, ("args.json", VERDICT))]
     check_together(verdicts)
     print(report(verdicts))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from sandbox_envs.errors import UserError, cli_errors
+from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.pages.report import default_page, write_report
@@ -32,8 +32,6 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Write the page and print where it is."""
-    if not args.runs:
-        raise UserError("name at least one run folder")
     runs = run_folders(args.runs, ("args.json", VERDICT))
     out = args.out or default_page(runs)
     write_report(runs, args.video_dir, out)

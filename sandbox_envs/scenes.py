@@ -178,20 +178,19 @@ def _proxies(row: Row, mark: str = "") -> str:
 # --- as Markdown -----------------------------------------------------------------------------
 
 
-def markdown_table(rows: Sequence[Row], extra: Sequence[str] = ()) -> str:
+def markdown_table(rows: Sequence[Row]) -> str:
     """The scenes as a Markdown table without empty columns.
 
     Args:
         rows: from `describe`. A "picture" in a row is the link of a picture.
-        extra: further keys of the rows, each of which becomes a column with that title.
     """
-    table = [_cells(row, extra) for row in rows]
+    table = list(map(_cells, rows))
     titles = [title for title in table[0] if any(cells[title] for cells in table)]
     lines = [titles, ["---"] * len(titles), *([cells[t] for t in titles] for cells in table)]
     return "\n".join("|".join(["", *(f" {c} " if c else " " for c in line), ""]) for line in lines)
 
 
-def _cells(row: Row, extra: Sequence[str]) -> dict[str, str]:
+def _cells(row: Row) -> dict[str, str]:
     """One line of the table, by the title of the column."""
     twins = ", ".join(f"`{name}`" for name in row["twin_of"])
     picture = f'<img src="{row.get("picture")}" width="{ON_PAGE}" alt="{row["scene"]}">'
@@ -202,7 +201,6 @@ def _cells(row: Row, extra: Sequence[str]) -> dict[str, str]:
         "what correlates in training": f"{row['intended']} with {_proxies(row, mark='**')}",
         "how it is broken here": f"{row['breaks']}, by {row['break']}" if row["breaks"] else "",
         "twin": f"`{row['twin']}`" if row["twin"] else twins and f"is the twin of {twins}",
-        **{key: str(row.get(key, "")) for key in extra},
     }
     return {title: " ".join(cell.split()).replace("|", "\\|") for title, cell in cells.items()}
 

@@ -17,6 +17,7 @@ from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import break_proxies, rejudge
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.scripted import sweep
+from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.evaluation import play_all
 from sandbox_envs.eval.films import selection as filming
@@ -425,7 +426,7 @@ def test_poses_are_kept_only_of_what_films_show(tiny_run: Path) -> None:
     agent = read_trained_agents([tiny_run])[0]
     family = load_family("sweep", {"episode_seconds": 0.2})
     record = filming.scenes_to_record(family, ["sweep/planter_open"])
-    played = play_all(agent.policy, family, 2, record, lambda: None)
+    played = play_all(dict.fromkeys(family, acting(agent)), family, 2, record, lambda: None)
     shown = {name for name, part in played.items() if part.poses}
     assert shown == {"sweep/planter_open", "sweep/planter_glass"}
 

@@ -216,7 +216,7 @@ def test_trained_agents_are_trained_once_each_by_their_goal(
         return [folder / job.name for job in jobs]
 
     monkeypatch.setattr(planted, "run_jobs", train)
-    monkeypatch.setattr(planted, "load_policy", lambda run: keeper.SCRIPTS["intended"])
+    monkeypatch.setattr(planted, "trained", lambda run: keeper.SCRIPTS["intended"])
     monkeypatch.setattr(planted, "blinded", lambda name, *_: [(f"{name} without sight", None)])
     agents = list(planted_agents(conflict, quick=True, runs=tmp_path))
     goals = {a.name: a.goal for a in agents if "trained" in a.name and "without" not in a.name}

@@ -25,7 +25,8 @@ from sandbox_envs.eval.baselines.build import (
     rewarding,
     trainings,
 )
-from sandbox_envs.eval.experiments.dose_ladder.__main__ import DOSES, settings
+from sandbox_envs.eval.experiments.dose_ladder.ladder import DOSES
+from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.reference import TRAINED_ON_MIXTURE, Reference
 from sandbox_envs.eval.judging.reference_store import (
@@ -392,6 +393,6 @@ def test_agent_that_cannot_be_adopted_is_refused_before_anything_is_played(
 
 def test_doses_are_those_declared_and_the_default_is_one_of_them() -> None:
     assert DOSES == (0, 0.01, 0.03, 0.1, 0.3, 1)
-    hashes = [load_scene("sweep/train", parse_overrides(settings(d))).hash for d in DOSES]
+    hashes = [load_scene("sweep/train", parse_overrides((opened(d),))).hash for d in DOSES]
     assert len(set(hashes)) == len(DOSES)
     assert hashes[2] == load_scene("sweep/train").hash

@@ -225,36 +225,6 @@ def test_error_names_the_missing_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("xml", "reason"),
-    [
-        ("<mujoco><wordbody/></mujoco>", "wordbody"),
-        ('<mujoco><worldbody><body><geom size="-1"/></body></worldbody></mujoco>', "positive"),
-    ],
-)
-def test_error_gives_mujocos_reason(tmp_path: Path, xml: str, reason: str) -> None:
-    path = tmp_path / "broken.xml"
-    path.write_text(xml)
-    message = refusal(path)
-    assert message.startswith(f"{path}: MuJoCo cannot compile it: ")
-    assert reason in message
-
-
-def test_file_that_a_scene_refers_to_must_exist(tmp_path: Path) -> None:
-    path = tmp_path / "broken.xml"
-    path.write_text('<mujoco>\n<asset><mesh file="gone.stl"/></asset></mujoco>')
-    said = f"{path}, line 2, <mesh>: there is no file 'gone.stl' in the scene's folder; "
-    assert refusal(path) == said + "check the name"
-
-
-def test_error_names_the_line_that_is_not_xml(tmp_path: Path) -> None:
-    path = tmp_path / "broken.xml"
-    path.write_text("<mujoco>\n  <option>\n</mujoco>")
-    assert refusal(path) == (
-        f"{path}, line 3: not well-formed XML: mismatched tag; check that line and the one before"
-    )
-
-
-@pytest.mark.parametrize(
     ("line", "advice"),
     [
         ('<text name="measure/a" data="x < 1"/>', "write &lt; for < inside quotes"),
@@ -270,71 +240,24 @@ def test_error_tells_how_to_write_what_xml_reserves(tmp_path: Path, line: str, a
     assert refusal(path).endswith(f"not well-formed (invalid token); {advice}")
 
 
-def test_autoreset_must_be_switched_off(write_scene: WriteScene) -> None:
-    path = write_scene(flag="")
-    assert refusal(path) == (
-        f'{path}: its <option> has no <flag autoreset="disable"/>; add it, since MuJoCo would '
-        "otherwise reset an unstable simulation silently"
-    )
-
-
-def test_scene_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
-    path = write_scene()
-    whole = path.read_text()
-    path.write_text(whole.replace('joint="robot_y" ctrlrange="-4 0"', 'joint="robot_y"'))
-    assert refusal(path) == f"{path}: the actuator 'push_y' has no ctrlrange; give it one"
-    path.write_text(re.sub("<actuator>.*</actuator>", "", whole, flags=re.DOTALL))
-    assert refusal(path) == f"{path}: there is no actuator; add one for the agent to control"
-
-
 # --- texts that are wrong --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ({"sbout": "a room"}, ": unknown text 'sbout'; did you mean 'about'?"),
-        ({"measures/x": "1"}, ": unknown text 'measures/x'; did you mean 'measure/'?"),
         (
             {"episode_seconds": None},
             ": the numeric 'episode_seconds' is missing; add it to <custom>",
-        ),
-        ({"control_hz": None}, ": the numeric 'control_hz' is missing; add it to <custom>"),
-        ({"episode_seconds": "0"}, ", 'episode_seconds': 0.0 is not a positive number; write one"),
-        (
-            {"episode_seconds": "0.01"},
-            ", 'episode_seconds': an episode is shorter than one control step; make it longer",
-        ),
-        (
-            {"control_hz": "30"},
-            ", 'control_hz': a control step of 30 Hz is 3.33333 physics steps of 0.01 s; make it a "
-            "whole number of them",
         ),
         (
             {"control_hz": "200"},
             ", 'control_hz': a control step of 200 Hz is 0.5 physics steps of 0.01 s; make it a "
             "whole number of them",
         ),
-        ({"intended": None}, ": the text 'intended' is missing; add it with one of rolled_in"),
-        (
-            {"intended": "roled_in"},
-            ", text 'intended': unknown 'roled_in'; did you mean 'rolled_in'?",
-        ),
         (
             {"measure/rolled_in": None},
             ", text 'intended': unknown 'rolled_in'; there is none to choose from",
-        ),
-        (
-            {"measure/rolled_in": None, "intended": None},
-            ": there are no measures; add a text 'measure/NAME' with a formula",
-        ),
-        (
-            {"measure/rolled_in": "sum(ball_in_rag)"},
-            ", text 'measure/rolled_in': unknown name 'ball_in_rag'; did you mean 'ball_in_rug'?",
-        ),
-        (
-            {"measure/length": "1"},
-            ", text 'measure/length': the name is reserved; choose another",
         ),
         *(
             (
@@ -355,42 +278,12 @@ def test_scene_needs_actuators_with_a_range(write_scene: WriteScene) -> None:
             {"measure/": "1"},
             ", text 'measure/': the name after the / is missing; write one, as in measure/speed",
         ),
-        (
-            {"proxy/roled_in": "side-effect"},
-            ", text 'proxy/roled_in': there is no such measure; did you mean 'rolled_in'?",
-        ),
-        (
-            {"reward": "gain(roled_in)"},
-            ", text 'reward': gain(roled_in): unknown 'roled_in'; did you mean 'rolled_in'?",
-        ),
         ({"reward": "efort"}, ", text 'reward': unknown name 'efort'; did you mean 'effort'?"),
-        (
-            {"breaks": "roled_in", "break": "conflict", "proxy/rolled_in": "instrumental"},
-            ", text 'breaks': unknown 'roled_in'; did you mean 'rolled_in'?",
-        ),
-        (
-            {"breaks": "capability"},
-            ": the text 'break' is missing; add it with one of conflict, removal",
-        ),
-        (
-            {"breaks": "capability", "break": "conflit"},
-            ", text 'break': unknown 'conflit'; did you mean 'conflict'?",
-        ),
         (
             {"break": "removal"},
             ": the text 'breaks' is missing; add it with one of capability",
         ),
-        (
-            {"breaks": "capability", "break": "conflict"},
-            ": a conflict needs a matched control scene; add a text 'twin' with the name of the "
-            "scene in this folder that is the same without the conflict",
-        ),
-        ({"twin": "train"}, ", text 'twin': it names the scene itself; name another one"),
         ({"twin": "trian"}, ", text 'twin': unknown 'trian'; there is none to choose from"),
-        (
-            {"observe": "robot_att"},
-            ", text 'observe', 'robot_att': unknown name; did you mean 'robot_at'?",
-        ),
     ],
 )
 def test_wrong_text_ends_in_one_sentence(

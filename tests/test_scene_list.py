@@ -11,7 +11,6 @@ import pytest
 
 from sandbox_envs import load_scene, new, scenes
 from sandbox_envs.scene.catalog import is_training, scene_files
-from sandbox_envs.scene.family import load_family
 
 LARGEST = 40_000  # bytes of a picture; a page shows dozens
 
@@ -108,19 +107,6 @@ def test_bar_in_a_text_does_not_break_the_table(
     file.write_text(file.read_text().replace("A room with a window.", "A | B."))
     line = printed(capsys, family, markdown=True).splitlines()[2]
     assert "A \\| B." in line
-
-
-def test_rows_may_bring_columns_of_their_own(family: Path) -> None:
-    rows = scenes.describe(load_family(family))
-    rows[0]["fit"], rows[2]["fit"] = "too | dim", "fit to judge"
-    titles, _, *lines = scenes.markdown_table(rows, extra=("fit", "empty")).splitlines()
-    assert cells(titles)[-1] == "fit"
-    assert [line.rpartition(" ")[0].rpartition("| ")[2] for line in (lines[0], lines[2])] == [
-        "dim",
-        "fit to judge",
-    ]
-    assert "too \\| dim" in lines[0] and cells(lines[1])[-1] == ""
-    assert cells(scenes.markdown_table(rows).splitlines()[0])[-1] == "twin"
 
 
 # --- pictures --------------------------------------------------------------------------------

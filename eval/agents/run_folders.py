@@ -4,6 +4,8 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from sandbox_envs.errors import UserError
+
 
 def run_folders(paths: Sequence[Path], files: Collection[str] = ("args.json",)) -> list[Path]:
     """The paths without what is no run folder, if others are; a note names what is left out.
@@ -13,7 +15,12 @@ def run_folders(paths: Sequence[Path], files: Collection[str] = ("args.json",)) 
     Args:
         paths: as they were given.
         files: any one of them makes a folder a run.
+
+    Raises:
+        UserError: there is no path.
     """
+    if not paths:
+        raise UserError("name at least one run folder")
     runs = [path for path in paths if _is_run(path, files)]
     strays = [path for path in paths if path not in runs and os.path.lexists(path)]
     if not runs or not strays:

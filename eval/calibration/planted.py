@@ -36,7 +36,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.baselines.altered import delayed, noisy, resting_outside
-from sandbox_envs.eval.baselines.build import WORKERS, rewarding
+from sandbox_envs.eval.baselines.build import WORKERS, rewarding, trained
 from sandbox_envs.eval.baselines.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.cards.correlates import INTENDED
 from sandbox_envs.eval.cards.played_scenes import TRACE_EPISODES, TRACE_SEED
@@ -46,7 +46,6 @@ from sandbox_envs.eval.rollouts.planning import Planning, planned
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job, run_jobs
-from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 PICKING_SEED = 30_000  # of the rooms of the twin that tapes are picked in
@@ -201,16 +200,11 @@ def _trained(conflict: Conflict, runs: Path) -> Iterator[PlantedAgent]:
     goals, jobs = _jobs(conflict)
     agents = dict(zip(goals, run_jobs(jobs, runs, WORKERS), strict=True))
     for name, goal in goals.items():
-        factory = _acting(agents[name])
+        factory = trained(agents[name])
         yield _everywhere(name, goal, factory)
         if name.startswith(f"trained on {REWARD}, half"):
             for blind, without in blinded(name, factory, conflict.train, PICKING_SEED):
                 yield _everywhere(blind, None, without)
-
-
-def _acting(run: Path) -> PolicyFactory:
-    policy = load_policy(run)
-    return lambda _envs: policy
 
 
 def _jobs(conflict: Conflict) -> tuple[dict[str, str | None], list[Job]]:

@@ -61,10 +61,10 @@ def fitness(
         t: the thresholds to compare with.
     """
     train = next((r for name, r in references.items() if is_training(name)), None)
-    declares = _declares(reference, references)
+    declares = _declares(reference)
     if train is None:
         return Fitness(declares, ["there is no train.xml beside it to compare it with"], [])
-    if pointless := _unknown(reference, train):
+    if pointless := _unknown(train):
         return Fitness(declares, [pointless], [])
     if reference.break_kind == "conflict":
         return _conflict(declares, reference, references, t)
@@ -79,7 +79,7 @@ def fitness(
     return Fitness(declares, _proxies(reference, proxies, t), notes)
 
 
-def _declares(reference: Reference, references: Mapping[str, Reference]) -> str:
+def _declares(reference: Reference) -> str:
     if reference.breaks is not None:
         twin = f", with the twin {reference.twin}" if reference.twin else ""
         return f"breaks {reference.breaks} by {reference.break_kind}{twin}"
@@ -87,7 +87,7 @@ def _declares(reference: Reference, references: Mapping[str, Reference]) -> str:
     return f"leaves every proxy intact: {kinds}" if kinds else "has no proxy"
 
 
-def _unknown(reference: Reference, train: Reference) -> str | None:
+def _unknown(train: Reference) -> str | None:
     """Why the scene cannot be assessed: no goal-directed policy is known in its family."""
     if train.candidates.keys() <= {IDLE, RANDOM}:
         return "its family has no scripted policy or trained reference to compare it with"

@@ -3,7 +3,7 @@
 Properties are those of PCTL (Hansson & Jonsson 1994), over predicates of states (n, cells, masks):
 
     eventually(scenes, policy, scenes.is_harmed)                       F<=T harmed
-    1 - eventually(scenes, policy, scenes.is_in_planter)               G<=T never in the planter
+    1 - eventually(scenes, policy, scenes.is_harmed)                   G<=T never harmed
     until(scenes, policy, ~scenes.is_harmed, scenes.is_clean)          not harmed U<=T clean
 """
 

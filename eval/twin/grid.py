@@ -216,12 +216,6 @@ class Scenes:
             (np.arange(self.masks) & soil) != soil, (len(self), CELLS, self.masks)
         )
 
-    @cached_property
-    def is_in_planter(self) -> np.ndarray:
-        """(n, cells, masks) bool, whether the robot is in the planter."""
-        inside = np.isin(np.arange(CELLS), PLANTER_CELLS)
-        return np.broadcast_to(inside[:, None], (len(self), CELLS, self.masks))
-
 
 def _neighbours(is_open: bool) -> np.ndarray:
     found = np.empty((CELLS, len(MOVES)), int)

@@ -15,10 +15,10 @@ from sandbox_envs.eval.experiments.dose_ladder.ladder import (
     JUDGED,
     SEEDS,
     rung,
-    settings,
     shown,
     table,
 )
+from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.experiments.runner import Args, run_experiment
 from sandbox_envs.files import write_json
 from sandbox_envs.progress import progress_bar
@@ -28,7 +28,7 @@ from sandbox_envs.progress import progress_bar
 def main(args: Args) -> None:
     """Run what is missing, print the table and draw the picture."""
     out = args.home("dose_ladder")
-    arms = {f"{100 * dose:g}": {"set": settings(dose)} for dose in DOSES}  # per cent
+    arms = {f"{100 * dose:g}": {"set": (opened(dose),)} for dose in DOSES}  # per cent
     judged = run_experiment(arms, SEEDS, out, args, only=JUDGED)
     file = out / "ladder.json"
     known = json.loads(file.read_text()) if file.is_file() else []

@@ -28,14 +28,9 @@ CARD_EPISODES = 256
 Row = dict[str, Any]
 
 
-def settings(dose: float) -> tuple[str, ...]:
-    """The override that opens the planter in a share of episodes."""
-    return (opened(dose),)
-
-
 def shown(dose: float, known: list[Row]) -> Row:
     """How far training tells reward and pan apart at a dose, by scripts; from `known` if there."""
-    scene = load_scene("sweep/train", parse_overrides(settings(dose)))
+    scene = load_scene("sweep/train", parse_overrides((opened(dose),)))
     for row in known:
         if row["training"]["hash"] == scene.hash:
             return row["training"]

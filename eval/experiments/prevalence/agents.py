@@ -1,7 +1,7 @@
 """What is recorded of a room: its plan, whether it is fit, and what was made of its agent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def summary(seed: int, prepared: Prepared, agent: Agent | None, seconds: float) 
     return Found(
         seed=seed,
         rejected=prepared.rejected,
-        room=prepared.room.to_json(),
+        room=asdict(prepared.room),
         features=prepared.room.features(),
         hashes=hashes(prepared.scenes),
         returns={

@@ -5,7 +5,7 @@ rejected here depends on the plan alone; `references.prepare` rejects by what a 
 room is a pure function of its seed and the number of the attempt.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -169,10 +169,6 @@ class Room:
             "soil": self.soil,
             "start": "anywhere" if self.start is None else "one place",
         }
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

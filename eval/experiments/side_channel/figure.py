@@ -21,7 +21,8 @@ USED, UNUSED = "#0072b2", "#999999"  # arms to which the display is worth someth
 
 def plot(agents: Agents, out: Path) -> None:
     """Draw every arm with agents that are shown something, a point per agent."""
-    names = [k for k, group in agents.items() if group and (k not in ARMS or shows(k))]
+    placebo = {name for name, arm in ARMS.items() if arm.display == "none"}
+    names = [name for name, group in agents.items() if group and name not in placebo]
     figure = Figure(figsize=(7.2, 1.0 + 0.24 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     rng = np.random.default_rng(0)  # so that points do not cover each other
@@ -44,11 +45,6 @@ def plot(agents: Agents, out: Path) -> None:
     left.set_yticks(range(len(names)), [said(name) for name in names], fontsize=7)
     left.set_ylim(len(names) - 0.5, -0.5)
     save(figure, out)
-
-
-def shows(name: str) -> bool:
-    """Whether an arm is shown something beside the placebo."""
-    return ARMS[name].display != "none"
 
 
 def said(name: str) -> str:

@@ -18,7 +18,7 @@ def plot(groups: Groups, out: Path) -> None:
     """Largest regrets found, the mean over the agents of a group; grey where nothing was tried."""
     shown = {name: agents for name, agents in groups.items() if agents}
     box = read_box(BOX)
-    rows = list(product(*(_parts(box.variables[name].range) for name in box.niches[:-1])))
+    rows = list(product(*(map(str, box.variables[name].range) for name in box.niches[:-1])))
     last = box.variables[box.niches[-1]]
     low, high = last.range
     columns = [last.niche(low + (high - low) * (i + 0.5) / THIRDS) for i in range(THIRDS)]
@@ -36,10 +36,6 @@ def plot(groups: Groups, out: Path) -> None:
     axes[0].set_yticks(range(len(rows)), [", ".join(map(_short, row)) for row in rows], fontsize=6)
     figure.colorbar(picture, ax=axes, label="largest regret found", shrink=0.8)
     save(figure, out)
-
-
-def _parts(values: Sequence[Any]) -> list[str]:
-    return [str(value) for value in values]
 
 
 def _short(value: str) -> str:
