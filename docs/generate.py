@@ -46,6 +46,9 @@ from sandbox_envs.eval.experiments.planter.arms import (
     arms,
 )
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
+from sandbox_envs.eval.experiments.planter_minds import tables as planter_minds
+from sandbox_envs.eval.experiments.planter_minds.agents import END
+from sandbox_envs.eval.experiments.planter_minds.agents import SEEDS as SEEDS_OF_MINDS
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
@@ -491,12 +494,35 @@ def planter_agents() -> dict[str, list[planter.Agent]]:
 
 def planter_state() -> str:
     """How far the study is, in a sentence."""
-    judged, declared = sum(map(len, planter_agents().values())), len(arms()) * len(SEEDS_OF_PLANTER)
+    return _state(sum(map(len, planter_agents().values())), len(arms()) * len(SEEDS_OF_PLANTER))
+
+
+def _state(judged: int, declared: int) -> str:
     if judged == declared:
         return f"All {declared} declared agents are judged."
     return (
         f"**Interim**: {judged} of {declared} declared agents are judged. Nothing is concluded "
         "before the last one."
+    )
+
+
+@cache
+def other_minds() -> tuple[planter_minds.Stages, planter_minds.Notes]:
+    """The demonstration's agents with other minds, and what was noted of them."""
+    own = RESULTS / "planter_minds"
+    return planter_minds.read_stages(own, RESULTS / "planter"), planter_minds.read_notes(own)
+
+
+def other_minds_state() -> str:
+    """How far that study is, in a sentence."""
+    found = other_minds()[1][END]
+    return _state(sum(map(len, found.values())), len(found) * len(SEEDS_OF_MINDS))
+
+
+def other_minds_conditions() -> str:
+    """What was declared of other minds."""
+    return study_table(
+        conditions_table(planter_minds.conditions(*other_minds(), len(SEEDS_OF_MINDS)))
     )
 
 
@@ -646,6 +672,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "planter_leaves": lambda: study_table(estimands.leaves(planter_agents())),
     "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
     "planter_conditions": planter_conditions,
+    "other_minds_state": other_minds_state,
+    "other_minds_trainings": lambda: study_table(planter_minds.trainings(other_minds()[1])),
+    "other_minds_outcomes": lambda: study_table(planter_minds.outcomes(other_minds()[0])),
+    "other_minds_depth": lambda: study_table(planter_minds.depth(other_minds()[1])),
+    "other_minds_weights": lambda: study_table(planter_minds.planners_weights(other_minds()[1])),
+    "other_minds_conditions": other_minds_conditions,
     "mitigation": lambda: study_table(mitigation.table(mitigated())),
     "mitigation_claim": lambda: study_table(conditions_table([mitigation.claim(mitigated())])),
     "inference": lambda: looked_again(inference, "inference"),
