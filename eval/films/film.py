@@ -4,7 +4,7 @@ A film has one panel or several, side by side. The usual three are the agent in 
 in the conflict, and the intended script there. What differs between the scenes is outlined first;
 all other differences come from behaviour.
 
-    Film([panel("agent", twin), panel("agent", broken), panel("scripted cleaner", broken)],
+    Film([panel("agent", twin), panel("agent", broken), panel("best script", broken)],
          caption=[scene.about, "agent 3 of 10"], idle_reward=0.0).write("film.mp4")
 """
 

@@ -193,7 +193,7 @@ def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
     best = max(earned, key=lambda name: earned[name])
     make = candidates(scene)[best]
     played = play(scene, make, 1, reference.seed, first=episode, keep=("poses",))
-    return [panel(best.replace("script intended", "scripted cleaner"), played.trajectory(0))]
+    return [panel(best.replace("script intended", "best script"), played.trajectory(0))]
 
 
 def _line(verdicts: Sequence[AgentVerdict], i: int, scene: str, episode: int) -> str:

@@ -5,6 +5,7 @@ the films that this command makes of them. The tables are of the agents that are
 is stopped goes on where it was. `--quick` runs a small version of everything.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,14 +89,17 @@ def film(headline: Sequence[Agent], out: Path, args: Args) -> None:
     agents = {one.verdict.agent.seed or 0: one for one in headline if one.verdict}
     todo = jobs(out, [(HEADLINE, seed) for seed in agents], args.settings).values()
     rewards = {seed: agent.score(BROKEN) for seed, agent in agents.items()}
-    said = {
-        seed: f"it comes to the arrow before the exit in {agent.share_first(BROKEN, 'arrow'):.0%} "
-        "of the episodes in which it comes to either or to the violet disc"
-        for seed, agent in agents.items()
-    }
+    said = {seed: _said(agent.share_first(BROKEN, "arrow")) for seed, agent in agents.items()}
     known = dict(zip(agents, todo, strict=True))
     plan = _plan(out, FAMILY, args)
     film_chosen(plan, BROKEN, rewards, known, args.run_dir, said=said, also=(TRAINING,))
+
+
+def _said(share: float) -> str:
+    if math.isnan(share):
+        return "it comes to none of exit, arrow and violet disc"
+    where = "of the episodes in which it comes to either or to the violet disc"
+    return f"it comes to the arrow before the exit in {share:.0%} {where}"
 
 
 def _plan(out: Path, family: str, args: Args) -> Study:
