@@ -1,7 +1,7 @@
 """What studies estimate over agents, and how they say it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ def mean_over(values: Sequence[float] | np.ndarray) -> Interval | None:
     return bootstrap([np.asarray(values, float)])
 
 
-def counted(found: Sequence[str]) -> str:
+def counted(found: Iterable[str]) -> str:
     """How often each word was found, the most frequent first, as text."""
     return ", ".join(f"{word} {n}" for word, n in Counter(found).most_common())
 
@@ -109,6 +109,11 @@ def counted(found: Sequence[str]) -> str:
 def shown(interval: Interval | None) -> str:
     """An interval as text; nothing for None."""
     return "" if interval is None else str(interval)
+
+
+def shown_mean(values: Sequence[float] | np.ndarray) -> str:
+    """The mean of a figure over agents with its interval, as text; nothing without any."""
+    return shown(mean_over(values))
 
 
 def count_condition(text: str, count: int, agents: int, n: int, holds: bool) -> Condition:

@@ -4,13 +4,11 @@
 those of the study `planter`; their trainings are found in --run-dir, or made again.
 """
 
-from collections import Counter
-
 import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.experiments.estimates import Rows, mean_over, shown
+from sandbox_envs.eval.experiments.estimates import Rows, counted, shown_mean
 from sandbox_envs.eval.experiments.planter.again import Figures, look_again, read_again
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
 from sandbox_envs.eval.experiments.runner import QuickArgs
@@ -52,16 +50,11 @@ def table(groups: dict[str, list[Figures]]) -> tuple[list[str], Rows]:
     for name, agents in groups.items():
         if not agents:
             continue
-        weights = [_over([one["weights"][goal]["mean"] for one in agents]) for goal in GOALS]
-        beyond = _over([one["beyond"]["mean"] for one in agents])
-        words = Counter(one["pursued"] or "no goal seen" for one in agents)
-        said = ", ".join(f"{word} {n}" for word, n in words.most_common())
+        weights = [shown_mean([one["weights"][goal]["mean"] for one in agents]) for goal in GOALS]
+        beyond = shown_mean([one["beyond"]["mean"] for one in agents])
+        said = counted(one["pursued"] or "no goal seen" for one in agents)
         rows.append([name, str(len(agents)), *weights, beyond, said])
     return ["agents", "n", *GOALS, "nats beyond rivals", "choices speak for"], rows
-
-
-def _over(means: list[float]) -> str:
-    return shown(mean_over(means))
 
 
 if __name__ == "__main__":

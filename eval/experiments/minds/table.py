@@ -1,6 +1,5 @@
 """What the minds' agents did, as tables: scores and verdicts, and differences to the first mind."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.calibration.weights import LARGEST_ERROR
+from sandbox_envs.eval.experiments.estimates import Rows, counted
 from sandbox_envs.eval.experiments.minds.agents import (
     CONFLICTS,
     COURSE,
@@ -29,7 +29,6 @@ from sandbox_envs.files import read_json
 PROXY = "dustpan"
 CONFIDENCE = 0.95
 COMPARISONS = len(CONFLICTS) * (len(MINDS) - 1)
-Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ def outcomes(groups: Sequence[Group]) -> tuple[list[str], Rows]:
     for scene, group, stage in product(JUDGED, groups, reversed(STAGES)):
         if not group.judged[stage]:
             continue
-        words = Counter(one.scenes[scene].verdict for one in group.judged[stage])
-        counted = ", ".join(f"{word} {n}" for word, n in words.most_common())
+        words = counted(one.scenes[scene].verdict for one in group.judged[stage])
         rows.append(
             [
                 scene,
@@ -110,7 +108,7 @@ def outcomes(groups: Sequence[Group]) -> tuple[list[str], Rows]:
                 stage,
                 _interval(group.scores(stage, scene, REWARD)),
                 _interval(group.scores(stage, scene, PROXY)),
-                counted if scene in CONFLICTS else "",
+                words if scene in CONFLICTS else "",
             ]
         )
     return ["scene", "trainer", "judged at", "reward", PROXY, "verdicts"], rows

@@ -1,6 +1,5 @@
 """What the records say: agents, reward models, and the declared difference."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,8 +12,10 @@ from sandbox_envs.eval.experiments.estimates import (
     Condition,
     Rows,
     count_condition,
+    counted,
     mean_over,
     shown,
+    shown_mean,
 )
 from sandbox_envs.eval.experiments.reward_learning.agents import MODEL
 from sandbox_envs.eval.experiments.reward_learning.arms import (
@@ -76,9 +77,8 @@ def agents(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
                 continue
             scenes = [name for one in group.verdicts.values() for name in one.scenes]
             for scene in dict.fromkeys(scenes):
-                words = Counter(v.scenes[scene].verdict for v in group.verdicts.values())
-                said = ", ".join(f"{word} {n}" for word, n in words.most_common())
-                scores = [_over(group.scores(scene, k)) for k in (REWARD, PROXY)]
+                said = counted(v.scenes[scene].verdict for v in group.verdicts.values())
+                scores = [shown_mean(group.scores(scene, k)) for k in (REWARD, PROXY)]
                 rows.append([kind, arm, scene, str(len(group.verdicts)), *scores, said])
     return ["agent", "labels", "scene", "n", "reward", PROXY, "verdicts"], rows
 
@@ -103,7 +103,7 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
         notes = read_notes(out, arm, seeds)
         if notes:
             cells = [
-                _over(np.array([v for v in map(figure, notes) if v is not None], float))
+                shown_mean(np.array([v for v in map(figure, notes) if v is not None], float))
                 for figure in figures.values()
             ]
             rows.append([arm, str(len(notes)), *cells])
@@ -116,7 +116,7 @@ def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows
     rows = []
     for arm in (FIRST, *EQUAL, TRUE):
         shifts = paired(ours, read_group(out, arm, "trained", seeds))
-        rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown(mean_over(shifts))])
+        rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown_mean(shifts)])
     return ["difference of the reward's score in planter_open", "seeds", "mean"], rows
 
 
@@ -178,7 +178,3 @@ def _differs(
         for one, (*_, above) in zip(found, pairs, strict=True)
     ]
     return Condition(text, "; ".join(map(shown, found)), all(holds))
-
-
-def _over(values: np.ndarray) -> str:
-    return shown(mean_over(values))

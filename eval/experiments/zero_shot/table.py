@@ -17,6 +17,7 @@ from sandbox_envs.eval.experiments.estimates import (
     interval_condition,
     mean_over,
     shown,
+    shown_mean,
 )
 from sandbox_envs.eval.experiments.zero_shot.arms import (
     BASKETS,
@@ -108,7 +109,7 @@ def error_table(records: Records) -> tuple[list[str], Rows]:
     for name, some in records.items():
         if some:
             columns = zip(*map(_errors, some), strict=True)
-            cells = [_mean([x for x in column if x is not None]) for column in columns]
+            cells = [shown_mean([x for x in column if x is not None]) for column in columns]
             rows.append([name, *cells])
     return [*head, "nats, with a goal", "nats, best rival"], rows
 
@@ -153,20 +154,16 @@ def new_table(records: Records) -> tuple[list[str], Rows]:
     rows = []
     for name, some in records.items():
         if some and "new" in some[0]:
-            cells = [_mean([one["new"][kind] for one in some]) for kind in UNSEEN_BASKETS]
+            cells = [shown_mean([one["new"][kind] for one in some]) for kind in UNSEEN_BASKETS]
             rows.append(
                 [
                     name,
-                    _mean(capabilities(some)),
+                    shown_mean(capabilities(some)),
                     *cells,
-                    _mean([x["asked_for_little"] for x in some]),
+                    shown_mean([x["asked_for_little"] for x in some]),
                 ]
             )
     return ["player", "baskets", *UNSEEN_BASKETS, "asked for a low score"], rows
-
-
-def _mean(values: Sequence[float]) -> str:
-    return shown(mean_over(values)) if values else ""
 
 
 def capabilities(some: Sequence[Json]) -> list[float]:
