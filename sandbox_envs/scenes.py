@@ -26,6 +26,7 @@ from sandbox_envs.spaces import text_lines
 
 WIDTH, HEIGHT = 320, 240  # of a picture, in pixels; drawn twice as large, which smooths its edges
 ON_PAGE = 120  # width of a picture in a table, in pixels
+NARROWEST = 20  # columns of a terminal for the description of a scene, however long its name
 SEED = 3  # of the episode whose start is drawn; a typical one in every training scene
 
 Row = dict[str, Any]  # one scene as plain JSON, see `describe`
@@ -141,7 +142,7 @@ def text_table(rows: Sequence[Row], columns: int) -> str:
             before = family
             lines += ["", *textwrap.wrap(_headline(row, family), columns, subsequent_indent="  ")]
         one = textwrap.wrap(role, middle - 2) or [""]
-        other = textwrap.wrap(row["about"], columns - left - middle) or [""]
+        other = textwrap.wrap(row["about"], max(columns - left - middle, NARROWEST)) or [""]
         for i in range(max(len(one), len(other))):
             first, second, third = (part[i : i + 1] for part in ([f"  {stem}"], one, other))
             line = "".join(first).ljust(left) + "".join(second).ljust(middle) + "".join(third)

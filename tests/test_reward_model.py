@@ -176,6 +176,12 @@ def test_bad_input_is_said_in_a_sentence_and_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+def test_training_that_diverges_leaves_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not finite; lower --learning-rate"):
+        modelled(tmp_path / "runs", learning_rate=1e30)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
 def test_data_of_another_family_is_refused(tmp_path: Path) -> None:
     write_transitions(tmp_path / "other.npz", scripted(n=2))
     with pytest.raises(UserError, match="it has sums of in_pan, in_planter, swept"):
@@ -295,9 +301,10 @@ def test_model_that_does_not_fit_is_refused_in_a_sentence(run: Path, tmp_path: P
         with pytest.raises(UserError, match=sentence):
             trained(tmp_path / "runs", **given)
     damaged = shutil.copytree(run, tmp_path / "damaged")
-    change(damaged / "reward_model.json", "hidden_size", to=8)
-    with pytest.raises(UserError, match="are damaged, or not of one run"):
-        trained(tmp_path / "runs", scene=(SCENE,), reward_model=str(damaged))
+    for size in (8, 0):
+        change(damaged / "reward_model.json", "hidden_size", to=size)
+        with pytest.raises(UserError, match="are damaged, or not of one run"):
+            trained(tmp_path / "runs", scene=(SCENE,), reward_model=str(damaged))
 
 
 def test_defaults_are_in_their_ranges() -> None:

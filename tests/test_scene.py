@@ -336,7 +336,7 @@ def test_sensors_with_one_stem_must_have_one_size(write_scene: WriteScene) -> No
 def test_family_starts_with_training_and_lists_twins_before_their_scenes(
     write_scene: WriteScene,
 ) -> None:
-    for stem in ("zebra", "aardvark", "train", "_part"):
+    for stem in ("zebra", "aardvark", "train", "_part", "._zebra"):  # hidden: as macOS writes them
         write_scene(stem=stem)
     texts = {"breaks": "capability", "break": "conflict", "twin": "zebra"}
     folder = write_scene(texts, stem="bear").parent

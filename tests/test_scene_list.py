@@ -55,6 +55,8 @@ def test_text_table_gives_the_role_and_the_whole_description_of_each_scene(
     assert "training" in text and "twin of noon" in text and "breaks at_window" in text
     words = " ".join(load_scene(family / "noon.xml").texts["about"].split())
     assert all(word in text for word in words.split())
+    (family / "noon.xml").rename(family / f"{'noon' * 20}.xml")
+    assert all(word in printed(capsys, family) for word in words.split())  # beside a long name
 
 
 def test_json_holds_the_texts_of_each_scene(

@@ -103,6 +103,7 @@ def test_calibration_counts_what_is_named(monkeypatch: pytest.MonkeyPatch) -> No
             "--kind lamps: rooms are told in one way",
         ),
         (["--endpoint", "localhost"], "give it like http://localhost:8080/v1"),
+        (["--endpoint", "http://[localhost:8080/v1"], "give it like http://localhost:8080/v1"),
         (["--endpoint", "http://x/v1", "--scoring", "text"], "a server scores no given texts"),
         (["--model", "/nowhere"], "there is no such model"),
         (["/nowhere"], "it has no predictor.json, so it is no finished run"),

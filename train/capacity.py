@@ -106,6 +106,9 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Print the table."""
+    for name in ("parameters", "num_layers"):
+        if (n := getattr(args, name)) < 0:
+            raise UserError(f"--{name.replace('_', '-')} {n}: it must be 0 or more")
     print(f"{'trainer':16}{'--num-layers':>14}{'--hidden-size':>15}{'parameters':>12}")
     for name in TRAINERS:
         given = {"num_layers": args.num_layers} if args.num_layers else {}

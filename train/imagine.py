@@ -13,6 +13,7 @@ A run leaves behind args.json, metrics.jsonl, imagination.json and imagination.s
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,9 @@ def learn(
         loss.backward()
         nn.utils.clip_grad_norm_(imagination.parameters(), args.max_grad_norm)
         optimizer.step()
-        log(done + 1, float(loss.detach()))
+        if not math.isfinite(value := float(loss.detach())):
+            raise UserError(f"the loss of update {done + 1} is not finite; lower --learning-rate")
+        log(done + 1, value)
 
 
 def _windows(part: Batch, count: int, generator: torch.Generator) -> Batch:

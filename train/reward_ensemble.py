@@ -186,7 +186,9 @@ def fit(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        on_update(done + 1, float(loss.detach()))
+        if not math.isfinite(value := float(loss.detach())):
+            raise UserError(f"the loss of update {done + 1} is not finite; lower --learning-rate")
+        on_update(done + 1, value)
     r2 = explained(ensemble, rows, ~trained.numpy())
     return {"labels": int(trained.sum()), "events": int((trained & is_event).sum()), "r2": r2}
 
@@ -239,7 +241,15 @@ def load_ensemble(folder: Path) -> RewardEnsemble:
     try:
         ensemble = RewardEnsemble(**sizes)
         ensemble.load_state_dict(load_file(file))
-    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError):
+    except (
+        ArithmeticError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        SafetensorError,
+        TypeError,
+        ValueError,
+    ):
         raise UserError(
             f"{folder}: {DESCRIPTION} and {WEIGHTS} are damaged, or not of one run"
         ) from None

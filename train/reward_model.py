@@ -17,6 +17,7 @@ reward_model.safetensors  the weights
 """
 
 import dataclasses
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,7 +220,7 @@ def _read_agree(args: Args, names: Sequence[str]) -> np.ndarray | None:
         return None
     try:
         found = np.load(args.agree, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         raise UserError(f"--agree {args.agree}: this is no file of numpy.save") from None
     fits = isinstance(found, np.ndarray) and found.ndim == 2 and found.shape[1] == len(names)
     if not fits or found.dtype.kind != "f" or not np.isfinite(found).all():

@@ -32,7 +32,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import check_writable
 from sandbox_envs.processor import available_cores
 from sandbox_envs.progress import progress_bar
-from sandbox_envs.train.arguments import check_ranges, flag
+from sandbox_envs.train.arguments import OF_THE_CALL, check_ranges, flag
 from sandbox_envs.train.jobs import Job, as_completed, find_run, is_finished, is_trained
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.on_ray import Report, train_on_ray
@@ -114,7 +114,14 @@ def arms_of(args: Args) -> list[Arm]:
     if args.population and len(scenes) > 1:
         raise UserError("--population: it is trained on one scene; give --scene once")
     given = {"scene": scenes[0] if args.population else scenes} if scenes else {}
+    if not args.trainer:
+        raise UserError("--trainer: name at least one")
     choices = [_choices(text) for text in args.vary]
+    varied = [pairs[0][0].replace("-", "_") for pairs in choices]
+    if repeated := {name for name in varied if varied.count(name) > 1}:
+        raise UserError(f"--vary {min(repeated)}: it is given twice; put its values in one, with |")
+    if scenes and "scene" in varied:
+        raise UserError("--vary scene: --scene is given, too; leave one of them out")
     shown = {pairs[0][0] for pairs in choices if len(pairs) > 1}
     arms = [
         _arm(name, pairs, shown, given, args)
@@ -159,6 +166,8 @@ def _arm(
         key = name.replace("-", "_")
         if key == "seed":
             raise UserError("--vary seed=...: give --seeds and --first-seed instead")
+        if key in OF_THE_CALL:
+            raise UserError(f"--vary {name}: it belongs to one call of a trainer, not to a sweep")
         if key in own:
             arguments[key] = typed(f"--vary {name}", value, getattr(defaults, key))
         else:

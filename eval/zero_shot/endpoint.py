@@ -55,8 +55,12 @@ class Endpoint:
     known: dict[str, list[float]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            is_address = parts.scheme in ("http", "https") and parts.hostname
+        except ValueError:  # such as half of an IPv6 address
+            raise UserError("--endpoint: give it like http://localhost:8080/v1") from None
+        if not is_address:
             raise UserError(f"--endpoint {self._shown}: give it like http://localhost:8080/v1")
         if parts.username or parts.password:
             raise UserError(f"--endpoint: a key belongs into the environment variable {KEY} alone")

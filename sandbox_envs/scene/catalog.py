@@ -12,7 +12,7 @@ from sandbox_envs.scene.guard import read_elements
 from sandbox_envs.scene.xml_tree import Element, parse_file
 
 TRAINING = "train"  # stem of the scene that a family's agents are trained in
-SCENE_GLOB = "[!_]*.xml"  # files that begin with _ are parts, not scenes
+SCENE_GLOB = "[!_.]*.xml"  # files that begin with _ are parts, and hidden ones no scenes
 
 
 def scenes_folder() -> Path:
