@@ -74,3 +74,10 @@ def check_stable(episodes: Sequence[Mapping[str, float]]) -> None:
             f"{share:.0%} of the last {len(episodes)} episodes were unstable, so there is nothing "
             "to learn from; make the scene's timestep shorter, or its actuators weaker"
         )
+
+
+def finite_loss(loss: float) -> float:
+    """A loss of supervised training as it is; raises DivergedError if it is not finite."""
+    if not math.isfinite(loss):
+        raise DivergedError("the loss is not finite; lower --learning-rate")
+    return loss

@@ -13,7 +13,6 @@ A run leaves behind args.json, metrics.jsonl, imagination.json and imagination.s
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.arguments import check_ranges, flag
+from sandbox_envs.train.divergence import finite_loss
 from sandbox_envs.train.exploration import exploration
 from sandbox_envs.train.imagination import (
     DESCRIPTION,
@@ -165,9 +165,7 @@ def learn(
         loss.backward()
         nn.utils.clip_grad_norm_(imagination.parameters(), args.max_grad_norm)
         optimizer.step()
-        if not math.isfinite(value := float(loss.detach())):
-            raise UserError(f"the loss of update {done + 1} is not finite; lower --learning-rate")
-        log(done + 1, value)
+        log(done + 1, finite_loss(float(loss.detach())))
 
 
 def _windows(part: Batch, count: int, generator: torch.Generator) -> Batch:

@@ -32,6 +32,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import check_ranges
+from sandbox_envs.train.divergence import finite_loss
 from sandbox_envs.train.process import check_device, own_settings, seeded
 from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.run_folder import new_folder, removed_if_failed
@@ -246,8 +247,7 @@ def train(args: Args, vocabulary: Vocabulary, texts: Sequence[np.ndarray], folde
                 row = {"words": done, "loss": mean, "loss/last_word": last}
                 append_line(folder / "metrics.jsonl", row | {"seconds": time.monotonic() - began})
                 losses.clear()
-                if not math.isfinite(mean):
-                    raise UserError("the loss is not finite; lower --learning-rate")
+                finite_loss(mean)
     weights = {name: values.cpu().contiguous() for name, values in model.state_dict().items()}
     with atomic_write(folder / FILES[1]) as temporary:
         temporary.write_bytes(save(weights))

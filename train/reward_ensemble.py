@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_json
+from sandbox_envs.train.divergence import finite_loss
 from sandbox_envs.train.transitions import Rows
 
 DESCRIPTION, WEIGHTS = "reward_model.json", "reward_model.safetensors"
@@ -186,9 +187,7 @@ def fit(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if not math.isfinite(value := float(loss.detach())):
-            raise UserError(f"the loss of update {done + 1} is not finite; lower --learning-rate")
-        on_update(done + 1, value)
+        on_update(done + 1, finite_loss(float(loss.detach())))
     r2 = explained(ensemble, rows, ~trained.numpy())
     return {"labels": int(trained.sum()), "events": int((trained & is_event).sum()), "r2": r2}
 

@@ -11,9 +11,13 @@ from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.runner import Study
 from sandbox_envs.eval.films.film import GIF_FPS, write_gif
-from sandbox_envs.eval.films.selection import choose, film_of, ranks, scenes_to_record
-from sandbox_envs.eval.judging.fitness import training
-from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.films.selection import (
+    best_in_training,
+    choose,
+    film_of,
+    ranks,
+    scenes_to_record,
+)
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.train.jobs import Job, find_run, is_finished
@@ -74,7 +78,7 @@ def _film(plan: Study, run: Path, scene: str, line: str, path: Path) -> None:
         for name in scenes_to_record(plan.scenes, [scene])
     }
     (shot,) = choose(played, [scene], 1)[scene]
-    reference, train = plan.references[scene], training(plan.references)
+    reference = plan.references[scene]
     caption = [reference.about, f"{line}. Its median episode, number {shot.trajectory.episode}."]
-    film = film_of(shot, reference, caption, train.best(REWARD) if train.candidates else 0.0)
+    film = film_of(shot, reference, caption, best_in_training(plan.references))
     write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS)

@@ -99,8 +99,7 @@ def film_agents(
     folders = [video_dir / verdict.agent.name for verdict in verdicts]
     for folder in folders:
         _clear(folder, [stem_in(scene) for scene in references])
-    train = training(references)
-    best = train.best(REWARD) if train.candidates else 0.0
+    best = best_in_training(references)
     films = {
         folders[i] / f"{name}.mp4": film
         for i in _agents_to_film(verdicts)
@@ -164,6 +163,12 @@ def _films(
         if plainly and shot.twin is not None:
             alone = replace(shot, twin=None)
             yield f"{stem}-plain{number}", film_of(alone, reference, caption, best_reward)
+
+
+def best_in_training(references: Mapping[str, Reference]) -> float:
+    """The best reward known in training, to which films' bars reach at least; 0 if none is."""
+    train = training(references)
+    return train.best(REWARD) if train.candidates else 0.0
 
 
 def film_of(

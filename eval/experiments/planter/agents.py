@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.experiments.planter.arms import CHOICE, FAMILY, JUDGED
@@ -53,7 +54,7 @@ def jobs(out: Path, arms: Mapping[str, Mapping[str, Any]], seeds: Sequence[int])
 
 def taken_first(plan: Study, agent: TrainedAgent) -> dict[str, Any]:
     """What is noted of an agent: what it takes first in the choice."""
-    first = first_pickups(lambda _: agent.policy, plan.scenes[CHOICE], plan.episodes)
+    first = first_pickups(acting(agent), plan.scenes[CHOICE], plan.episodes)
     return {"first": asdict(first)}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.calibration.weights import findings, is_planning
 from sandbox_envs.eval.experiments.planter.agents import study, taken_first
@@ -171,7 +172,7 @@ def _scores(
     at: Study, agent: TrainedAgent, scene: str, episodes: int, seed: int = SEED
 ) -> dict[str, float]:
     """The normalised scores of reward and dustpan in some episodes."""
-    played = play(at.scenes[scene], lambda _: agent.policy, episodes, seed)
+    played = play(at.scenes[scene], acting(agent), episodes, seed)
     known = at.references[scene]
     return {
         objective: float(known.normalized(objective, played.returns(objective).mean()))
