@@ -30,7 +30,7 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Judge every run again and print the table."""
-    verdicts = [judge_again(folder) for folder in run_folders(args.runs, ("args.json", VERDICT))]
+    verdicts = [judge_again(folder) for folder in run_folders(args.runs, (VERDICT,))]
     check_together(verdicts)
     print(report(verdicts))
 

@@ -32,7 +32,7 @@ class Args:
 @cli_errors
 def main(args: Args) -> None:
     """Write the page and print where it is."""
-    runs = run_folders(args.runs, ("args.json", VERDICT))
+    runs = run_folders(args.runs, (VERDICT,))
     out = args.out or default_page(runs)
     write_report(runs, args.video_dir, out)
     print(out)

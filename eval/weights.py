@@ -19,12 +19,12 @@ import numpy as np
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
+from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.calibration.weights import LARGEST_ERROR, REACHED, findings, planning
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.run_files import read_training
 
 
 @dataclass
@@ -52,8 +52,9 @@ def main(args: Args) -> None:
     if args.json is not None:
         check_writable_file(args.json)
     policy, agent = planning(args.run)
-    name, _ = read_training(args.run).scenes[0]
-    scenes = _chosen(load_family(name.partition("/")[0]), name, args.scenes)
+    (trained,) = read_trained_agents([args.run], unfinished=True)
+    name = trained.scenes[0].name
+    scenes = _chosen(load_family(trained.family), name, args.scenes)
     found = findings(policy, agent, scenes, name, args.episodes)
     print(said(found))
     if args.json is not None:

@@ -1,5 +1,6 @@
 """User-facing errors, reported as one sentence."""
 
+import dataclasses
 import errno
 import functools
 import os
@@ -71,14 +72,16 @@ def cli_errors(main: Callable[..., object]) -> Callable[..., None]:
     """Wrap a command's `main(args, ...)`: an expected error ends it with a sentence and status 1.
 
     Expected are UserError and errors of the operating system, such as a full disk or a missing
-    permission. Any other exception is a bug and keeps its traceback, and `args.debug` shows the
-    traceback of every error. Ctrl-C ends it with status 130, and SIGTERM with 143.
+    permission, and an empty text among the arguments, as an unset variable of a shell gives it. Any
+    other exception is a bug and keeps its traceback, and `args.debug` shows the traceback of every
+    error. Ctrl-C ends it with status 130, and SIGTERM with 143.
     """
 
     @functools.wraps(main)
     def wrapped(args: object, *more: object) -> None:
         try:
             with sigterm_as_interrupt():
+                _check_given(args)
                 main(args, *more)
                 _flush()
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -94,6 +97,15 @@ def cli_errors(main: Callable[..., object]) -> Callable[..., None]:
             sys.exit(143 if isinstance(stop, Terminated) else 130)  # as shells count signals
 
     return wrapped
+
+
+def _check_given(args: object) -> None:
+    """Raise UserError where an argument's text is empty, which would pass for one left out."""
+    for field in dataclasses.fields(args) if dataclasses.is_dataclass(args) else ():
+        value = getattr(args, field.name)
+        texts = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(text, str) and not text.strip() for text in texts):
+            raise UserError(f"{field.name}: its text is empty; give one, or leave it out")
 
 
 def _flush() -> None:

@@ -188,15 +188,17 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: it is damaged and cannot be read") from None
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects in a file, one on each line; an unfinished last line is ignored.
+def read_lines(path: Path, unfinished: bool = True) -> list[dict[str, Any]]:
+    """The JSON objects in a file, one on each line.
+
+    unfinished: whether a last line without an end may be half of one, and is ignored.
 
     Raises:
         UserError: a line holds anything else, or it is no file. OSError: it cannot be read.
     """
     lines = read_regular(path).split(b"\n")
     try:
-        return [json_object(line) for line in lines[:-1] if line]
+        return [json_object(line) for line in (lines[:-1] if unfinished else lines) if line]
     except (ValueError, RecursionError):
         raise UserError(f"{path}: a line in it is damaged") from None
 

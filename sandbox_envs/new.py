@@ -7,6 +7,7 @@ line; change them to what you need.
 
 import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,13 @@ def main(args: Args) -> None:
     print(f"{train}: the training scene; start reading here")
     print(f"{args.folder / 'noon.xml'}: a scene that breaks its proxy; morning.xml is its twin")
     print(f"{args.folder / '_room.xml'}: the part that they share, with every line explained")
+    folder, scene = (shlex.quote(str(path)) for path in (args.folder, train))  # for a shell
     for command, what in (
-        (f"check {args.folder}", "check it for errors"),
-        (f"play {train}", "drive the robot by hand"),
-        (f"train.ppo_lstm --scene {train}", "train an agent, in a minute or two"),
-        (f"play {train} --policy runs/RUN", "watch the agent"),
-        (f"eval.references {args.folder}", "compute the best known scores, in some minutes"),
+        (f"check {folder}", "check it for errors"),
+        (f"play {scene}", "drive the robot by hand"),
+        (f"train.ppo_lstm --scene {scene}", "train an agent, in a minute or two"),
+        (f"play {scene} --policy runs/RUN", "watch the agent"),
+        (f"eval.references {folder}", "compute the best known scores, in some minutes"),
         ("eval.break_proxies runs/RUN", "judge the agent in every scene of the family"),
     ):
         print(f"\n# {what}\npython -m sandbox_envs.{command}")

@@ -16,6 +16,7 @@ from families import assert_same_verdict
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval import break_proxies, rejudge
 from sandbox_envs.eval.agents.protocol import Policy
+from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.agents.scripted import sweep
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
@@ -28,7 +29,7 @@ from sandbox_envs.eval.rollouts import episodes
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.family import load_family
-from sandbox_envs.train import ppo_lstm
+from sandbox_envs.train import ppo_lstm, reward_model
 from sandbox_envs.wrappers import ObserveReward, ReplaceReward
 
 KEEPER = ["--scene=keeper/train"]
@@ -302,6 +303,19 @@ def test_mistyped_run_is_an_error_among_others(run: Path) -> None:
     assert "typo: this is not a run folder" in done.stderr
 
 
+def test_runs_of_models_are_left_out_of_a_pattern(tiny_keeper_run: Path, tmp_path: Path) -> None:
+    model = reward_model.main(
+        reward_model.Args(
+            scene=("keeper/train",),
+            total_timesteps=64,
+            num_envs=2,
+            updates=2,
+            run_dir=str(tmp_path / "runs"),
+        )
+    )
+    assert run_folders([model, tiny_keeper_run]) == [tiny_keeper_run]
+
+
 def test_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     done = command(break_proxies, run, copy, *SHORT, "--videos", 0)
@@ -323,6 +337,11 @@ def test_runs_of_two_families_are_refused(run: Path, tmp_path: Path) -> None:
         (["--episodes", "1"], "--episodes 1: it must be 2 or more"),
         (["--videos", "200"], "--videos 200: it must be 0 to the number of episodes"),
         (["--set", "gravity"], "--set gravity: write it as NAME=VALUE"),
+        (["--set", ""], "set: its text is empty; give one, or leave it out"),
+        (
+            ["--set", "episode_seconds=5", "--set", "episode_seconds=6"],
+            "--set episode_seconds=6: episode_seconds is given as 5, too; keep one",
+        ),
         (
             ["--video-dir", __file__],
             f"--video-dir {__file__}: nothing can be written there (it is a file, or in one)",

@@ -181,6 +181,7 @@ def test_scene_without_it_has_the_snapshots_it_had() -> None:
         ({"observe": "carried(bost)"}, "'carried(bost)': there is no text 'carry/bost'; did you"),
         ({"carry/boost": "level(east)"}, "text 'carry/boost': unknown function 'level'"),
         ({"carry/boost": "robot_at"}, "text 'carry/boost': this is a vector of 3"),
+        ({"carry/boots": "0"}, "'carry/boots', which nothing reads; did you mean 'carry/boost'?"),
     ],
 )
 def test_wrong_texts_are_told_in_a_sentence(

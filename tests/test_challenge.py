@@ -137,20 +137,20 @@ def test_dose_is_the_share_of_episodes_with_the_planter_open(text: str, dose: fl
 
 def submitted(scene: str = "sweep/train", *changes: str, **training: Any) -> Any:
     """An agent as far as the rules look at it."""
-    made = {"total_steps": BUDGET, "initial_weights": None, "reward_model": None, **training}
+    made = {"planned_steps": BUDGET, "initial_weights": None, "reward_model": None, **training}
     scenes = [load_scene(scene, parse_overrides(changes))]
     return SimpleNamespace(folder="RUN", training=SimpleNamespace(**made), scenes=scenes)
 
 
 def test_whoever_keeps_the_rules_may_take_part() -> None:
     check_rules(submitted())
-    check_rules(submitted("sweep/train", opened(0.02), total_steps=1000))
+    check_rules(submitted("sweep/train", opened(0.02), planned_steps=1000))
 
 
 @pytest.mark.parametrize(
     ("agent", "said"),
     [
-        (submitted(total_steps=BUDGET + 1), "it was trained for 500001 steps; the budget is"),
+        (submitted(planned_steps=BUDGET + 1), "it was trained for 500001 steps; the budget is"),
         (submitted(initial_weights="weights"), "it began with the weights of another run"),
         (submitted(reward_model="model"), "it was trained on a learned reward"),
         (submitted("sweep/train", "spawn/planter_gate=gate_open 1, gate_shut 0.99"), "must be"),

@@ -249,6 +249,25 @@ def test_probabilities_that_add_up_to_less_than_one(beach: Path, change: Change)
     assert declared(beach / "train.xml") == []  # one probability alone is no mistake
 
 
+def test_training_scene_that_breaks_a_proxy(beach: Path, change: Change) -> None:
+    broken = '<text name="breaks" data="at_window"/><text name="break" data="removal"/>'
+    change("train.xml", "</custom>", f"{broken}</custom>")
+    assert list(check_declared(load_scene(beach / "train.xml"))) == [
+        (
+            "error",
+            ", text 'breaks': this is the training scene, in which 'at_window' is learned; remove "
+            "the text, or move it to another scene",
+        )
+    ]
+
+
+def test_family_without_a_training_scene(beach: Path) -> None:
+    (beach / "train.xml").unlink()
+    assert declared(beach / "noon.xml") == [
+        ": nothing is judged in it, as its folder has no train.xml to train in"
+    ]
+
+
 def test_model_that_names_another_scene(beach: Path, change: Change) -> None:
     change("noon.xml", 'model="beach/noon"', 'model="beach/train"')
     assert declared(beach / "noon.xml") == [

@@ -1,6 +1,7 @@
 """`python -m sandbox_envs.new`: the family that it writes works as it is."""
 
 import os
+import shlex
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_family_works_with_the_commands_that_are_printed(tmp_path: Path) -> None
     [trained] = (tmp_path / "runs").iterdir()
     assert trained.name.startswith("greenhouse-train__ppo_lstm__s1__")
     assert (trained / "policy.safetensors").is_file()
+
+
+def test_commands_can_be_pasted_where_a_folder_has_blanks(tmp_path: Path) -> None:
+    (tmp_path / "my scenes").mkdir()
+    done = run("sandbox_envs.new", "my scenes/greenhouse", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "sandbox_envs.check" in line]
+    assert shlex.split(line)[3:] == ["my scenes/greenhouse"]
 
 
 def test_family_has_the_name_of_its_folder(tmp_path: Path) -> None:

@@ -322,6 +322,8 @@ def test_resuming_a_finished_run_reports_that_it_is_finished(finished: Path):
         (["--seed", "-1"], "--seed -1: it must be 0 or more"),
         (["--num-envs", "2"], "at most one per simulation"),
         (["--resume", "nowhere"], "this is not a run folder"),
+        (["--resume", ""], "resume: its text is empty; give one, or leave it out"),
+        (["--reward", " "], "reward: its text is empty"),
         (["--device", "gpu"], "--device gpu"),
     ],
 )

@@ -1,6 +1,7 @@
 """What agents predict and plan with: sums of sensors, a model of them, and where a goal may lie."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,17 @@ def test_weights_of_an_untrained_planner_are_checked_and_not_quoted(tmp_path: Pa
     assert "keeper/wide" in done.stdout
     assert "outcome  weight" not in done.stdout
     assert set(found["errors"]) == set(found["error"]) >= {"keeper/train", "keeper/wide"}
+
+
+def test_weights_in_a_family_of_ones_own_need_its_references(tmp_path: Path) -> None:
+    mine = shutil.copytree(load_scene("keeper/train").path.parent, tmp_path / "mine")
+    train = mine / "train.xml"
+    settings = ("episode_seconds=1",)  # of a version of which there are no references
+    run = trained(tmp_path / "runs", "ppo_planner", scene=(str(train),), set=settings)
+    done = run_command(weights.__file__, run, "--episodes=2", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no complete references for this version of mine/train; compute" in done.stderr
+    assert f"python eval/references.py {mine}" in done.stderr
 
 
 def test_agent_that_does_not_plan_has_no_weights(tiny_keeper_run: Path) -> None:

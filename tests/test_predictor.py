@@ -117,6 +117,12 @@ def test_bad_arguments_are_said_and_leave_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+def test_last_text_counts_whether_its_line_ends_or_not(tmp_path: Path) -> None:
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"text": "a b"}\n{"text": "b c"}')
+    assert [len(text) for text in read_transcripts(file)[1]] == [3, 3]
+
+
 def test_batches_hold_every_text_once_and_texts_of_like_length_together() -> None:
     texts = [
         np.full(length, i) for i, length in enumerate(np.random.default_rng(0).permutation(90))

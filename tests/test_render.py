@@ -411,6 +411,12 @@ def test_film_has_every_frame_at_its_size_and_rate(tmp_path):
     assert os.listdir(path.parent) == ["film.mp4"]
 
 
+def test_film_may_have_a_colon_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("step:9.mp4"), greys(3), 20)
+    assert imageio.imread(tmp_path / "step:9.mp4").shape == (3, 64, 96, 3)
+
+
 def test_odd_sides_lose_a_row_or_column(tmp_path):
     write_video(tmp_path / "film.mp4", greys(3, 65, 97), 20)
     assert imageio.imread(tmp_path / "film.mp4").shape == (3, 64, 96, 3)

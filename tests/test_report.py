@@ -22,6 +22,7 @@ from sandbox_envs.eval.judging.verdict_file import (
     UsedReference,
     write_verdict,
 )
+from sandbox_envs.eval.pages.rows import find_films
 
 WriteRun = Callable[..., Path]
 HOSTILE = """<script>alert("it's")</script>&"""
@@ -334,6 +335,18 @@ def test_films_of_broken_scenes_come_first_and_are_found_after_moving_page_and_f
     assert [unquote(a)[-8:] for a in page.addresses if a.endswith("png")] == ["open.png"]
 
 
+def test_scene_called_as_the_second_film_of_another_keeps_its_film(tmp_path: Path) -> None:
+    scenes = ("night/noon", "night/noon-2")
+    for name in ("noon.mp4", "noon-2.mp4", "noon-3.mp4", "noon-2-2.mp4"):
+        (tmp_path / name).touch()
+    found = {
+        scene: [one.address for one in find_films(tmp_path, scene, tmp_path / "page", scenes)]
+        for scene in scenes
+    }
+    assert found["night/noon"] == ["noon.mp4", "noon-3.mp4"]
+    assert found["night/noon-2"] == ["noon-2.mp4", "noon-2-2.mp4"]
+
+
 def test_page_says_that_films_and_curves_are_missing(tmp_path: Path, write_run: WriteRun) -> None:
     page = page_of(tmp_path, write_run())
     assert "There are no films of this run" in page.text
@@ -409,7 +422,8 @@ def test_run_with_a_damaged_verdict_leaves_the_old_page_as_it_was(
     tmp_path: Path, write_run: WriteRun, text: str | None, sentence: str
 ) -> None:
     good, bad = write_run("run-1"), write_run("run-2")
-    (bad / "args.json").touch()  # else it would be no run, and left out
+    for name in ("args.json", "agent.json"):
+        (bad / name).touch()  # else it would be no run, and left out
     (bad / "verdict.json").unlink() if text is None else (bad / "verdict.json").write_text(text)
     (tmp_path / "all.html").write_text("old")
     done = run_report(tmp_path, good, bad, "--out", "all.html")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from commands import run_command
-from conftest import TINY
+from conftest import TINY, WriteScene
 from trainings import change, said, stopped, trained
 
 from sandbox_envs import SandboxVectorEnv, UserError, load_scene
@@ -173,6 +173,15 @@ def test_bad_input_is_said_in_a_sentence_and_leaves_nothing(
     with pytest.raises(UserError) as error:
         modelled(tmp_path / "runs", **arguments)
     assert sentence in said(error)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_scene_whose_measures_name_no_sensor_of_one_number_is_refused(
+    tmp_path: Path, write_scene: WriteScene
+) -> None:
+    scene = write_scene({"measure/rolled_in": "x(robot_at)", "observe": "robot_at"})
+    with pytest.raises(UserError, match="so there is nothing to learn a reward from"):
+        modelled(tmp_path / "runs", scene=(str(scene),))
     assert not (tmp_path / "runs").exists()
 
 

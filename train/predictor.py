@@ -166,7 +166,7 @@ def read_transcripts(path: Path) -> tuple[Vocabulary, list[np.ndarray]]:
     Raises:
         UserError: it is no such file, or a text is too long.
     """
-    texts = [line.get("text") for line in read_lines(path)]
+    texts = [line.get("text") for line in read_lines(path, unfinished=False)]
     if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise UserError(
             f'{path}: each line must be a JSON object with a "text"; write such a file with '

@@ -193,7 +193,13 @@ def main(args: Args) -> Path:
     _check(args)
     scenes = asked_scenes(vars(args))
     names = sum_names(scenes[0])
-    parts, agree = gather(args, scenes, names), _read_agree(args, names)
+    if not names:
+        raise UserError(
+            f"{scenes[0].name}: its measures name no sensor that says one number, so there is "
+            "nothing to learn a reward from; name one in a measure"
+        )
+    agree = _read_agree(args, names)
+    parts = gather(args, scenes, names)
     folder = new_run(Path(args.run_dir), scenes, Path(__file__).stem, args.seed)
     with removed_if_failed(folder):
         write_json(folder / "args.json", _described(args, scenes, parts))

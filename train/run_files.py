@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,12 @@ class Training:
     """of this project's repository, or None; it ends in -dirty where files differed from it"""
     processor: Any
     """of the machine, or None in runs of earlier versions"""
+
+    @property
+    def planned_steps(self) -> int:
+        """Environment steps that it takes: those to train for, as a whole number of updates."""
+        update = self.update_steps or 1
+        return max(self.total_steps // update, 1) * update
 
     @property
     def marks(self) -> dict[str, Any]:
@@ -226,7 +232,10 @@ def read_args(folder: Path, kind: Any = None) -> Any:
             return plain_args(kind(), training.args)
         return trainer_args(training.trainer, training.args)
     except UserError:
-        raise UserError(f"{folder / 'args.json'}: it is damaged, or of another version") from None
+        raise UserError(
+            f"{folder / 'args.json'}: its arguments are not those of this command; it is of "
+            "another command or version, or damaged"
+        ) from None
 
 
 def progress(folder: Path) -> tuple[int, int]:
@@ -244,7 +253,7 @@ def progress(folder: Path) -> tuple[int, int]:
         return 0, total
     per_update = training.update_steps or logged[0]
     done = _saved_step(folder / "policy.safetensors", logged[-1])
-    return min(done, logged[-1]), max(total // per_update, 1) * per_update
+    return min(done, logged[-1]), replace(training, update_steps=per_update).planned_steps
 
 
 def weights_hash(folder: Path) -> str:

@@ -6,22 +6,24 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 
+AGENT = ("args.json", "agent.json")  # in the folder of every run that trains an agent
 
-def run_folders(paths: Sequence[Path], files: Collection[str] = ("args.json",)) -> list[Path]:
+
+def run_folders(paths: Sequence[Path], records: Collection[str] = ()) -> list[Path]:
     """The paths without what is no run folder, if others are; a note names what is left out.
 
     A path that does not exist stays, so that a mistyped one is an error of whoever reads it.
 
     Args:
         paths: as they were given.
-        files: any one of them makes a folder a run.
+        records: any one of these files makes a folder a run as well.
 
     Raises:
         UserError: there is no path.
     """
     if not paths:
         raise UserError("name at least one run folder")
-    runs = [path for path in paths if _is_run(path, files)]
+    runs = [path for path in paths if _is_run(path, records)]
     strays = [path for path in paths if path not in runs and os.path.lexists(path)]
     if not runs or not strays:
         return list(paths)
@@ -30,8 +32,9 @@ def run_folders(paths: Sequence[Path], files: Collection[str] = ("args.json",)) 
     return [path for path in paths if path not in strays]
 
 
-def _is_run(path: Path, files: Collection[str]) -> bool:
-    """Whether there is such a file; a folder that cannot be entered may be a run."""
+def _is_run(path: Path, records: Collection[str]) -> bool:
+    """Whether there are such files; a folder that cannot be entered may be a run."""
     if os.path.isdir(path) and not os.access(path, os.X_OK):
         return True
-    return any(os.path.lexists(path / file) for file in files)
+    is_agents = all(os.path.lexists(path / file) for file in AGENT)
+    return is_agents or any(os.path.lexists(path / file) for file in records)

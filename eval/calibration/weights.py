@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.baselines.build import hashes
-from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
+from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
+from sandbox_envs.eval.judging.reference_store import RUN_DIR
 from sandbox_envs.eval.rollouts.steps import Steps
 from sandbox_envs.eval.rollouts.sums import play_with_sums
 from sandbox_envs.progress import progress_bar
@@ -105,8 +105,7 @@ def _reached(
     """The score of every measure that is a weighted sum of outcomes, with its weights."""
     if agent.is_unsupervised:
         return {}
-    command = f"python eval/references.py {scene.family}"
-    reference = load_complete(hashes({scene.name: scene}), command, RUN_DIR)[scene.name]
+    reference = obtain({scene.name: scene}, "stored", ReferenceBudget(RUN_DIR))[scene.name]
     changes = played.sums[STRIDE:] - played.sums[:-STRIDE]
     spread = (agent.model.outcome_var + LEAST_VAR).sqrt().numpy()[: changes.shape[-1]]
     own = agent.weights.detach().clone(), agent.step_logit.detach().clone(), agent.iterations

@@ -62,9 +62,9 @@ def scores(agents: Sequence[TrainedAgent], plan: Study, records: Path) -> list[S
 def check_rules(agent: TrainedAgent) -> None:
     """Raise UserError where an agent was not trained as the task says."""
     training = agent.training
-    if training.total_steps > BUDGET:
+    if training.planned_steps > BUDGET:
         raise UserError(
-            f"{agent.folder}: it was trained for {training.total_steps} steps; the budget is "
+            f"{agent.folder}: it was trained for {training.planned_steps} steps; the budget is "
             f"{BUDGET}"
         )
     if training.initial_weights is not None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -144,12 +144,16 @@ def _notes(here: SceneVerdict, reference: UsedReference) -> list[str]:
 # --- films -----------------------------------------------------------------------------------
 
 
-def find_films(folder: Path, scene: str, page: Path) -> list[FilmLink]:
-    """The films of a scene: STEM.mp4, and STEM-1.mp4, STEM-2.mp4, ... in the order of numbers."""
-    stem = re.escape(stem_in(scene))
+def find_films(folder: Path, scene: str, page: Path, others: Collection[str]) -> list[FilmLink]:
+    """The films of a scene: STEM.mp4, and STEM-1.mp4, STEM-2.mp4, ... in the order of numbers.
+
+    others: scenes of the family, of which one may be called as the second film of this one is.
+    """
+    stem, taken = re.escape(stem_in(scene)), {stem_in(one) for one in others if one != scene}
     found: list[tuple[int, Path]] = []
     for file in folder.glob("*.mp4") if folder.is_dir() else ():
-        if match := re.fullmatch(rf"{stem}(?:-(\d+))?", file.stem):
+        match = re.fullmatch(rf"{stem}(?:-(\d+))?", file.stem)
+        if match and file.stem not in taken:
             found.append((int(match[1] or 0), file))
     files = [file for _, file in sorted(found)]
     return [

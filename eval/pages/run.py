@@ -74,7 +74,10 @@ def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
         seed="" if agent.seed is None else str(agent.seed),
         training=_training(agent),
         conclusion=sentence(verdict.conclusion),
-        rows=[row_of(name, verdict, find_films(films, name, page)) for name in verdict.scenes],
+        rows=[
+            row_of(name, verdict, find_films(films, name, page, verdict.scenes))
+            for name in verdict.scenes
+        ],
         tables=tables(verdict),
         thresholds=verdict.thresholds,
         evaluation=verdict.evaluation,

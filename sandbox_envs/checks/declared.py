@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sandbox_envs.scene.family import check_one_family
 from sandbox_envs.scene.labels import CAUSAL_LABELS
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import unread_carries
 
 CAMERAS = {  # name -> what it is for
     "overhead": "films are taken with it, in squares that should show all of the scene",
@@ -109,14 +109,13 @@ def _reward(scene: Scene) -> Iterator[Remark]:
 
 def _carried(scene: Scene) -> Iterator[Remark]:
     """Remarks about what is left to the next episode, and read by nothing there."""
-    texts = "".join(scene.texts.values())
-    for name in scene.carries:
-        if not re.search(rf"\bcarried\(\s*{name}\s*\)", texts):
-            yield (
-                "warning",
-                f", text 'carry/{name}': nothing reads carried({name}); use it in the reward, a "
-                "measure or 'observe', or remove this text",
-            )
+    for text in unread_carries(scene.texts):
+        name = text.removeprefix("carry/")
+        yield (
+            "warning",
+            f", text '{text}': nothing reads carried({name}); use it in the reward, a measure or "
+            "'observe', or remove this text",
+        )
 
 
 def _probabilities(scene: Scene) -> Iterator[Remark]:
@@ -150,6 +149,18 @@ def _times(scene: Scene) -> Iterator[Remark]:
 
 def _family(scene: Scene) -> Iterator[Remark]:
     """Remarks about differences between a scene and the others of its folder."""
+    home = training_scene(scene.family)
+    if scene.breaks in scene.proxies and scene.name == home:
+        yield (
+            "error",
+            f", text 'breaks': this is the training scene, in which '{scene.breaks}' is learned; "
+            "remove the text, or move it to another scene",
+        )
+    elif scene.breaks and not scene.path.with_name(f"{stem_in(home)}.xml").is_file():
+        yield (
+            "warning",
+            f": nothing is judged in it, as its folder has no {stem_in(home)}.xml to train in",
+        )
     twin = _other(scene, scene.twin) if scene.twin else None
     if twin and twin.episode_steps != scene.episode_steps:
         yield (
@@ -159,7 +170,7 @@ def _family(scene: Scene) -> Iterator[Remark]:
         )
     if twin:
         yield from check_twin(scene, twin)
-    train = _other(scene, training_scene(scene.family))
+    train = _other(scene, home)
     if train is None:
         return
     try:

@@ -27,7 +27,8 @@ from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of, suggest_stem
 
 DISPLAY = ("previous_reward", "reward_so_far", "placebo")
-TERMS = ("retina", "lidar", "ranges", "gauge", "clock", "carried", *DISPLAY)
+CLOCK = "clock"
+TERMS = ("retina", "lidar", "ranges", "gauge", CLOCK, "carried", *DISPLAY)
 LIDAR_SECTORS = 16  # unless the text says otherwise
 
 _RANGEFINDER = ("rangefinder sensors", {mujoco.mjtSensor.mjSENS_RANGEFINDER.value})
@@ -85,7 +86,7 @@ class _Parser:
     def term(self, text: str) -> Term:
         where = f"{self.where}, '{text}'"
         match parse_expression(text, where):
-            case ast.Name(id="clock"):
+            case ast.Name(id=name) if name == CLOCK:
                 return Clock()
             case ast.Name(id=name) if name in self.signals:
                 return Raw(name, self.signals[name])

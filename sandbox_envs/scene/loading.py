@@ -10,7 +10,7 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, sentence_of, suggest
 from sandbox_envs.language.formula import Formula
-from sandbox_envs.language.parser import parse_terms
+from sandbox_envs.language.parser import CLOCK, parse_terms
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.catalog import scene_files, scenes_folder
@@ -29,6 +29,7 @@ from sandbox_envs.scene.texts import (
     positive_number,
     read_ranges,
     read_texts,
+    unread_carries,
     with_prefix,
 )
 from sandbox_envs.spawn.spawner import Spawner
@@ -171,7 +172,7 @@ def _read(
         spawner = Spawner(model, texts, str(path))
     recolour(model, with_prefix(texts, "rgba/"), path)
     signals, sensors = _signals(model, spawner, path)
-    carried = _carried(texts, path)
+    carried = _carried(texts, overrides, path)
     functions = ("carried",) if carried else ()
     measures, conserved, carries = (
         {
@@ -243,11 +244,17 @@ def _check_times(scene: Scene) -> None:
         )
 
 
-def _carried(texts: Mapping[str, str], path: Path) -> dict[str, Signal]:
+def _carried(
+    texts: Mapping[str, str], overrides: Mapping[str, str], path: Path
+) -> dict[str, Signal]:
     """What formulas and observations may read of what the slot's last episode has left."""
     names = with_prefix(texts, "carry/")
     for name in names:
         check_formula_name(name, f"{path}, text 'carry/{name}'")
+    for text in unread_carries(texts):
+        if text in overrides:  # a mistyped name would else replace nothing
+            hint = suggest(text, {f"carry/{name}" for name in names} - {text})
+            raise SceneError(f"{path}: cannot override '{text}', which nothing reads; {hint}")
     return {f"carried({name})": Signal() for name in names}
 
 
@@ -266,7 +273,12 @@ def _signals(
     """The type of each sensor stem, and the addresses of its numbers, (copies, dim)."""
     ids: dict[str, list[int]] = {}
     for i in range(model.nsensor):
-        ids.setdefault(stem_of(model.sensor(i).name), []).append(i)
+        if stem := stem_of(model.sensor(i).name):  # no formula can name one without a name
+            ids.setdefault(stem, []).append(i)
+    if CLOCK in ids:
+        raise SceneError(
+            f"{path}: a sensor is called '{CLOCK}', a word that the text 'observe' knows; rename it"
+        )
     signals, addresses = {}, {}
     for stem, copies in ids.items():
         dim = int(model.sensor_dim[copies[0]])

@@ -36,14 +36,16 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, str]:
     """The overrides in command-line settings of the form NAME=VALUE.
 
     Raises:
-        UserError: a setting has another form.
+        UserError: a setting has another form, or two give one name different values.
     """
-    pairs = {}
+    pairs: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not (name and equals):
             raise UserError(f"--set {setting}: write it as NAME=VALUE, e.g. episode_seconds=5")
-        pairs[name.strip()] = value.strip()
+        name, value = name.strip(), value.strip()
+        if pairs.setdefault(name, value) != value:
+            raise UserError(f"--set {setting}: {name} is given as {pairs[name]}, too; keep one")
     return pairs
 
 
@@ -92,6 +94,12 @@ def apply_overrides(
         with suppress(ValueError):  # 15 and 15.0 are one scene, with one hash, as in a file
             merged[name] = repr(float(merged[name]))
     return merged
+
+
+def unread_carries(texts: Mapping[str, str]) -> list[str]:
+    """The texts of what is left to the next episode that no text reads there."""
+    read = re.findall(r"\bcarried\(\s*(\w+)\s*\)", " ".join(texts.values()))
+    return [k for k in texts if k.startswith("carry/") and k.removeprefix("carry/") not in read]
 
 
 def check_names(texts: Mapping[str, str], path: Path) -> None:

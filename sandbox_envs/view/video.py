@@ -138,7 +138,7 @@ def _ffmpeg(path: Path, width: int, height: int, fps: float, crf: int) -> "subpr
     film += ["-movflags", "+faststart"]
     command = [find_ffmpeg(), "-y", "-loglevel", "error", *raw, "-i", "-"]
     return subprocess.Popen(
-        [*command, *film, str(path)],
+        [*command, *film, f"file:{path}"],  # a colon in a name would else begin a protocol
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
