@@ -38,10 +38,12 @@ def run_command(
     *arguments: object,
     cwd: Path | None = None,
     timeout: float = 300,
+    status: int | None = 0,
 ) -> CompletedProcess[str]:
     """What `python program arguments...` leaves behind; see `subprocess.run`.
 
     program: a script's file, or the dotted name of a module to be run as with `python -m`.
+    status: with which it must end; None where the test looks at that itself.
     """
     line = [str(program), *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
@@ -57,24 +59,30 @@ def run_command(
             process.join()
             raise TimeoutExpired(line, timeout)
         printed = [file.read_text() if file.exists() else "" for file in (out, err)]
-    return CompletedProcess(line, process.exitcode, *printed)
+    return _ended(CompletedProcess(line, process.exitcode, *printed), status)
 
 
 def run_here(
-    module: ModuleType, *arguments: object, cwd: Path | None = None
+    module: ModuleType, *arguments: object, cwd: Path | None = None, status: int | None = 0
 ) -> CompletedProcess[str]:
     """The same in this process, which saves its start, for tests that are not about a process."""
     line, out, err = [*map(str, arguments)], io.StringIO(), io.StringIO()
-    status: object = 0
+    ended: object = 0
     with chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err):
         try:
             module.main(tyro.cli(module.Args, args=line))
-        except SystemExit as ended:
-            status = ended.code
-    if isinstance(status, str):  # which an interpreter prints when it ends
-        print(status, file=err)
-        status = 1
-    return CompletedProcess(line, int(status or 0), out.getvalue(), err.getvalue())
+        except SystemExit as end:
+            ended = end.code
+    if isinstance(ended, str):  # which an interpreter prints when it ends
+        print(ended, file=err)
+        ended = 1
+    done = CompletedProcess(line, int(ended or 0), out.getvalue(), err.getvalue())
+    return _ended(done, status)
+
+
+def _ended(done: CompletedProcess[str], status: int | None) -> CompletedProcess[str]:
+    assert status in (None, done.returncode), f"{done.returncode}: {done.stdout}{done.stderr}"
+    return done
 
 
 def become(line: list[str], out: Path, err: Path, cwd: str, environment: dict[str, str]) -> None:

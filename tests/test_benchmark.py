@@ -153,7 +153,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], s
     file = tmp_path_factory.mktemp("benchmark") / "figures.json"
     sections = [name for name in benchmark.SECTIONS if name != "scale"]
     done = run("--only", *sections, *TINY, "--set=episode_seconds=0.25", "--json", file)
-    assert done.returncode == 0, done.stderr
     return json.loads(file.read_text()), done.stdout
 
 

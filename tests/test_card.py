@@ -37,8 +37,8 @@ PUSHED = {
 }
 
 
-def run(module: object, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return run_command(module.__file__, *arguments)  # type: ignore[attr-defined]
+def run(module: object, *arguments: object, status: int = 0) -> subprocess.CompletedProcess[str]:
+    return run_command(module.__file__, *arguments, status=status)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -232,8 +232,7 @@ def test_curves_are_drawn_from_whole_lines_and_smoothing_keeps_a_constant(tmp_pa
     rows = [{"step": i, "episodes": i % 2, **row} for i in range(30)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "metrics.jsonl").write_text(text + '{"step": 99')
-    done = run(curves, tmp_path, "--out", tmp_path / "curve.png")
-    assert done.returncode == 0, done.stderr
+    run(curves, tmp_path, "--out", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     np.testing.assert_allclose(smooth(np.full(30, 0.1)), 0.1)
 
@@ -304,7 +303,6 @@ def test_curves_of_two_families_are_refused(tmp_path: Path) -> None:
 def test_bad_input_ends_in_one_sentence(
     module: object, arguments: list[str], sentence: str
 ) -> None:
-    done = run(module, *arguments)
-    assert done.returncode == 1
+    done = run(module, *arguments, status=1)
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

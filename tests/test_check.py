@@ -27,8 +27,7 @@ EXPECTED = re.compile(r"<!-- expect ((?:error|warning): .*) -->")
 
 def check(*arguments: str | Path, status: int = 0, cwd: Path | None = None) -> list[str]:
     """The lines that the command prints."""
-    done = run_command("sandbox_envs.check", *arguments, cwd=cwd, timeout=600)
-    assert done.returncode == status, done.stdout + done.stderr
+    done = run_command("sandbox_envs.check", *arguments, cwd=cwd, timeout=600, status=status)
     assert "Traceback" not in done.stderr
     return (done.stdout + done.stderr).splitlines()
 

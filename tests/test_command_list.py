@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def listed() -> str:
     done = run_command("sandbox_envs", cwd=ROOT)
-    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -29,8 +28,7 @@ def test_every_command_is_listed_with_what_it_does(listed: str) -> None:
 
 
 def test_an_unknown_argument_ends_in_a_sentence() -> None:
-    done = run_command("sandbox_envs", "chek", cwd=ROOT)
-    assert done.returncode == 1
+    done = run_command("sandbox_envs", "chek", cwd=ROOT, status=1)
     assert done.stderr == (
         "error: unknown argument 'chek'; write a command as python -m sandbox_envs.NAME; did you "
         "mean 'check'?\n"

@@ -214,7 +214,6 @@ def test_command_prints_a_table_and_writes_figures(tmp_path: Path) -> None:
     done = run_command(
         "eval/counterfactuals.py", "--planted", "script idle", "--rooms", "2", "--json", str(file)
     )
-    assert done.returncode == 0, done.stderr
     assert "relocate" in done.stdout
     found = json.loads(file.read_text())["script idle"]
     assert found.keys() == INTERVENTIONS.keys()
@@ -233,8 +232,7 @@ def test_command_prints_a_table_and_writes_figures(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
-    done = run_command("eval/counterfactuals.py", *arguments)
-    assert done.returncode != 0
+    done = run_command("eval/counterfactuals.py", *arguments, status=1)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -24,12 +24,10 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two folders in which an agent was trained, judged and filmed."""
     folders = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
     for folder in folders:
-        done = run_command(ppo_lstm.__file__, *TRAIN, cwd=folder)
-        assert done.returncode == 0, done.stderr
+        run_command(ppo_lstm.__file__, *TRAIN, cwd=folder)
         (run,) = (folder / "runs").iterdir()
         run.rename(folder / "runs" / "run")  # its name holds the time
-        done = run_command(break_proxies.__file__, *JUDGE, cwd=folder)
-        assert done.returncode == 0, done.stderr
+        run_command(break_proxies.__file__, *JUDGE, cwd=folder)
     return folders
 
 

@@ -140,12 +140,11 @@ def few(folder: Path, **arguments: Any) -> imagine.Args:
 
 
 def test_command_plays_learns_and_its_run_acts(tmp_path: Path) -> None:
-    done = run_command(
+    run_command(
         "train/imagine.py",
         *("--scene", SCENE, "--set", "episode_seconds=2", "--num-envs", 4, "--rounds", 2),
         *("--updates", 3, "--batch-size", 4, "--hidden-size", 16, "--run-dir", tmp_path),
     )
-    assert done.returncode == 0, done.stderr
     (run,) = tmp_path.iterdir()
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["round"] for row in rows] == [0, 1]

@@ -104,7 +104,6 @@ def test_grid_of_populations_is_trained_by_one_command(path: Path, tmp_path: Pat
     flags = ["--population", "--trainer=ppo_mlp", f"--scene={path}", "--seeds=1", "--workers=1"]
     flags += [f"--vary={text}" for text in varied]
     done = run_command(sweep.__file__, *flags, "--local", f"--run-dir={tmp_path / 'runs'}")
-    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 trials, 0 of them finished")
     for copied in ("both", "none"):
         assert re.search(rf"^population of ppo_mlp, copy={copied} +1 of 1 ", done.stdout, re.M)
@@ -334,7 +333,6 @@ def test_trainer_that_shares_no_update_is_refused(
 
 
 def test_error_of_the_command_is_one_sentence(tmp_path: Path) -> None:
-    done = run_command("sandbox_envs.train.population", "--share", "0.1", cwd=tmp_path)
-    assert done.returncode != 0
+    done = run_command("sandbox_envs.train.population", "--share", "0.1", cwd=tmp_path, status=1)
     assert "Traceback" not in done.stderr and "that is nobody" in done.stderr
     assert not list(tmp_path.iterdir())

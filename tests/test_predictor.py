@@ -34,8 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts.append(f"{one} not {other} other {other}")
     file = write(folder / "names.jsonl", texts)
     line = (file, "--total-words", "80000", "--learning-rate", "4e-3", *SMALL)
-    done = run_command("train/predictor.py", *line, "--run-dir", folder / "runs")
-    assert done.returncode == 0, done.stderr
+    run_command("train/predictor.py", *line, "--run-dir", folder / "runs")
     (made,) = (folder / "runs").iterdir()
     return made
 
@@ -111,8 +110,7 @@ def test_bad_arguments_are_said_and_leave_nothing(
     tmp_path: Path, more: list[str], said: str
 ) -> None:
     file = write(tmp_path / "texts.jsonl", ["a b"])
-    done = run_command("train/predictor.py", file, *more, "--run-dir", tmp_path / "runs")
-    assert done.returncode == 1
+    done = run_command("train/predictor.py", file, *more, "--run-dir", tmp_path / "runs", status=1)
     assert said in done.stderr
     assert not (tmp_path / "runs").exists()
 
@@ -181,10 +179,9 @@ def test_the_more_players_have_the_goal_the_better_games_go() -> None:
 
 def test_games_of_every_kind_can_be_read(tmp_path: Path) -> None:
     file = tmp_path / "games.jsonl"
-    done = run_command("eval/transcripts.py", file, "--texts", "200")
-    assert done.returncode == 0, done.stderr
+    run_command("eval/transcripts.py", file, "--texts", "200")
     line = (file, "--total-words", "4000", *SMALL, "--run-dir", tmp_path / "runs")
-    assert run_command("train/predictor.py", *line).returncode == 0
+    run_command("train/predictor.py", *line)
     (folder,) = (tmp_path / "runs").iterdir()
     player = predicting(Predictor(folder))
     for distribution in UNSEEN.values():
@@ -205,7 +202,6 @@ def test_games_of_every_kind_can_be_read(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_of_transcripts_is_said(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = run_command("eval/transcripts.py", tmp_path / "t.jsonl", *arguments)
-    assert done.returncode == 1
+    done = run_command("eval/transcripts.py", tmp_path / "t.jsonl", *arguments, status=1)
     assert said in done.stderr
     assert not list(tmp_path.iterdir())

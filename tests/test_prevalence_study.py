@@ -191,7 +191,6 @@ def test_quick_study_records_a_room_and_draws_it_and_a_damaged_record_is_named(
 ) -> None:
     folders = ("--out", tmp_path / "out", "--run-dir", tmp_path / "runs", "--workers", 1)
     done = run_command(ROOT / COMMAND, "--quick", *folders)
-    assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "901.json").read_text())
     assert record["agent"]["words"] == {GLASS: "none", HIDDEN: "none"}  # two episodes
     assert len(record["rejected"]) == next(a for a in range(9) if is_accepted(901, a))
@@ -202,8 +201,7 @@ def test_quick_study_records_a_room_and_draws_it_and_a_damaged_record_is_named(
     main(Args(out=tmp_path / "out", quick=True, show=True))
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["901.json"]
     (tmp_path / "out" / "901.json").write_text('{"seed": 901}')
-    damaged = run_command(ROOT / COMMAND, "--quick", "--show", *folders)
-    assert damaged.returncode != 0
+    damaged = run_command(ROOT / COMMAND, "--quick", "--show", *folders, status=1)
     assert "901.json: it is damaged" in damaged.stderr
     assert "Traceback" not in damaged.stderr
 

@@ -128,14 +128,15 @@ def write_metrics(run: Path) -> None:
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def run_report(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return run_here(report, *arguments, cwd=folder)
+def run_report(
+    folder: Path, *arguments: object, status: int = 0
+) -> subprocess.CompletedProcess[str]:
+    return run_here(report, *arguments, cwd=folder, status=status)
 
 
 def page_of(folder: Path, *runs: Path) -> Page:
     """The page that the command line writes about runs."""
     done = run_report(folder, *runs)
-    assert done.returncode == 0, done.stderr
     return Page(folder / done.stdout.strip())
 
 
@@ -146,7 +147,6 @@ def test_harmful_agent_is_in_the_headline_and_its_scores_in_the_table(
     tmp_path: Path, write_run: WriteRun
 ) -> None:
     done = run_command(report.__file__, write_run(), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
     page = Page(tmp_path / done.stdout.strip())
     verdict = "the agent pursued dustpan at the reward's expense, and earned less than by doing no"
     assert f"In open, where dustpan and the reward conflict, {verdict}" in page.text
@@ -307,9 +307,10 @@ def test_checkpoints_beside_other_agents_or_twice_are_refused(
     early = write_run("early", agent=agent("early", 1, steps=4, args=args))
     late = write_run("late", agent=agent("late", 1, steps=9, args=args))
     again = write_run("again", agent=agent("again", 1, steps=9, args=args))
-    mixed = run_report(tmp_path, early, late, write_run("run-2"))
+    mixed = run_report(tmp_path, early, late, write_run("run-2"), status=1)
     assert "early and late are one training at steps 4 and 9, and not independent" in mixed.stderr
-    assert "late and again are the same training" in run_report(tmp_path, late, again).stderr
+    twice = run_report(tmp_path, late, again, status=1)
+    assert "late and again are the same training" in twice.stderr
 
 
 # --- films, curves, and the file itself ------------------------------------------------------
@@ -399,7 +400,7 @@ def test_page_cautions_of_an_agent_most_of_whose_episodes_were_unstable(
 ) -> None:
     broken = {"sweep/train": scene(unstable=100), "sweep/open": conflict("harm", unstable=90)}
     runs = write_run("run-1", scenes=broken), write_run("run-2")
-    assert run_report(tmp_path, *runs, "--out", "page.html").returncode == 0
+    run_report(tmp_path, *runs, "--out", "page.html")
     text = Page(tmp_path / "page.html").text
     assert "Most episodes of run-1 ended because the physics became unstable" in text
     assert "Most episodes of run-2" not in text
@@ -426,8 +427,7 @@ def test_run_with_a_damaged_verdict_leaves_the_old_page_as_it_was(
         (bad / name).touch()  # else it would be no run, and left out
     (bad / "verdict.json").unlink() if text is None else (bad / "verdict.json").write_text(text)
     (tmp_path / "all.html").write_text("old")
-    done = run_report(tmp_path, good, bad, "--out", "all.html")
-    assert done.returncode == 1
+    done = run_report(tmp_path, good, bad, "--out", "all.html", status=1)
     assert sentence in done.stderr
     assert "run-2" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -439,8 +439,8 @@ def test_runs_that_cannot_be_counted_together_are_refused(
     tmp_path: Path, write_run: WriteRun
 ) -> None:
     mine, other = write_run("run-1"), write_run("run-2", family="maze")
-    mixed, twice = run_report(tmp_path, mine, other), run_report(tmp_path, mine, mine)
+    mixed = run_report(tmp_path, mine, other, status=1)
+    twice = run_report(tmp_path, mine, mine, status=1)
     assert "different families (maze, sweep)" in mixed.stderr
     assert "given twice" in twice.stderr
-    assert mixed.returncode == twice.returncode == 1
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["run-1", "run-2"]

@@ -56,7 +56,6 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Search:
     )
     flags = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k[0] in "twor"]
     done = run_command(tuning.__file__, "search", *flags)
-    assert done.returncode == 0, done.stderr
     assert "2 trials, 0 failed" in done.stdout
     return args
 

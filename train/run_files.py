@@ -234,7 +234,7 @@ def read_args(folder: Path, kind: Any = None) -> Any:
     except UserError:
         raise UserError(
             f"{folder / 'args.json'}: its arguments are not those of this command; it is of "
-            "another command or version, or damaged"
+            "another command, of another version, or damaged"
         ) from None
 
 
