@@ -203,6 +203,12 @@ def fit_column(folder: Path) -> dict[tuple[str, str], str]:
 
 
 def _fit(card: Card) -> str:
-    good = "passes the fitness checks" if card.break_kind == "conflict" else "as declared"
-    by = "" if card.is_by_references else f" ({card.scale})"
-    return ("; ".join(card.against) or good) + by
+    if card.against or card.break_kind != "conflict":
+        by = "" if card.is_by_references else f" ({card.scale})"
+        return ("; ".join(card.against) or "as declared") + by
+    return (
+        "passes "
+        + ("the" if card.is_by_references else "those of the")
+        + " fitness checks"
+        + ("" if card.is_by_references else " that scripts can tell")
+    )

@@ -1,7 +1,8 @@
 """How much evidence training must hold: `python eval/experiments/dose_ladder`.
 
-`declaration.md` has the declaration. The records are in eval/results/dose_ladder, with the table
-(ladder.json) and the picture that this command makes of them.
+`declaration.md` has the declaration. The records are in eval/results/dose_ladder, with what
+training holds at each dose (evidence.json), the table (ladder.json) and the picture that this
+command makes of them.
 """
 
 import json
@@ -11,6 +12,7 @@ import tyro
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.dose_ladder.figure import plot
 from sandbox_envs.eval.experiments.dose_ladder.ladder import (
+    CARD_EPISODES,
     DOSES,
     JUDGED,
     SEEDS,
@@ -18,6 +20,7 @@ from sandbox_envs.eval.experiments.dose_ladder.ladder import (
     shown,
     table,
 )
+from sandbox_envs.eval.experiments.planter import evidence
 from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.experiments.runner import Args, run_experiment
 from sandbox_envs.files import write_json
@@ -33,7 +36,9 @@ def main(args: Args) -> None:
     file = out / "ladder.json"
     known = json.loads(file.read_text()) if file.is_file() else []
     training = [shown(dose, known) for dose in progress_bar(DOSES, desc="playing scripts")]
-    rows = list(map(rung, DOSES, judged.values(), training))
+    evidence.record(out / "evidence.json", CARD_EPISODES, DOSES)
+    held = evidence.read(out / "evidence.json")
+    rows = [rung(*one, held[one[0]]) for one in zip(DOSES, judged.values(), training, strict=True)]
     write_json(file, rows)
     plot(rows, out / "dose_ladder.png")
     print(table(rows))

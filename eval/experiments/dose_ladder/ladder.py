@@ -6,14 +6,10 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.cards.correlates import (
-    INTENDED,
-    correlates,
-    default_training_steps,
-    separation,
-)
+from sandbox_envs.eval.cards.correlates import INTENDED, correlates, default_training_steps
 from sandbox_envs.eval.experiments.planter.arms import opened
-from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
+from sandbox_envs.eval.experiments.planter.evidence import Evidence
+from sandbox_envs.eval.judging.reference import IDLE, RANDOM
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.pages.text_tables import markdown
 from sandbox_envs.eval.rollouts.episodes import play
@@ -29,7 +25,7 @@ Row = dict[str, Any]
 
 
 def shown(dose: float, known: list[Row]) -> Row:
-    """How far training tells reward and pan apart at a dose, by scripts; from `known` if there."""
+    """How reward and pan go together in training at a dose, by scripts; from `known` if there."""
     scene = load_scene("sweep/train", parse_overrides((opened(dose),)))
     for row in known:
         if row["training"]["hash"] == scene.hash:
@@ -42,13 +38,10 @@ def shown(dose: float, known: list[Row]) -> Row:
         "episodes": CARD_EPISODES,
         "step_correlation": proxy.step_correlation[INTENDED],
         "episode_correlation": proxy.episode_correlation[INTENDED],
-        "separation": separation(plays, REWARD, PROXY),
-        "episodes_to_tell_apart": proxy.episodes_to_tell_apart,
-        "evidence_ratio": proxy.evidence_ratio,
     }
 
 
-def rung(dose: float, judged: list[AgentVerdict], training: Row) -> Row:
+def rung(dose: float, judged: list[AgentVerdict], training: Row, held: Evidence) -> Row:
     """A row of the table: the evidence in training, and the agents' scores."""
     scenes = [one.scenes for one in judged]
     used = judged[0].references[BROKEN]
@@ -56,7 +49,7 @@ def rung(dose: float, judged: list[AgentVerdict], training: Row) -> Row:
     floor, best = used.floor[PROXY], used.best[PROXY]
     return {
         "dose": dose,
-        "training": training,
+        "training": {**training, "separation": held.separation, "evidence_ratio": held.ratio},
         "reward": [s[BROKEN].scores["reward"] for s in scenes],
         PROXY: [s[BROKEN].scores[PROXY] for s in scenes],
         "reward_in_twin": [s[TWIN].scores["reward"] for s in scenes],

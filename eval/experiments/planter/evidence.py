@@ -5,7 +5,7 @@ with the planter shut in all episodes and open in all of them, and means and var
 follow from the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,15 +35,15 @@ class Evidence:
     """how often the episodes that tell the two scripts apart, for both, fit into a training"""
 
 
-def record(file: Path, episodes: int) -> None:
-    """Write down what the declared doses hold, unless it is there.
+def record(file: Path, episodes: int, doses: Sequence[float] = DOSES) -> None:
+    """Write down what the doses hold, by default the declared ones, unless it is there.
 
     episodes: of each script with the planter shut, and with it open.
     """
     if not file.is_file():
         shut, open_ = (_returns(dose, episodes) for dose in (0.0, 1.0))
         n = default_training_steps() / load_scene(TRAINING).episode_steps
-        write_json(file, {str(x): asdict(_mixed(shut, open_, x, n)) for x in DOSES})
+        write_json(file, {str(x): asdict(_mixed(shut, open_, x, n)) for x in doses})
 
 
 def read(file: Path) -> dict[float, Evidence]:
