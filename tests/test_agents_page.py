@@ -20,6 +20,33 @@ QUICK = {
     "sweep-planter_open": "keeper-wide",
     "return/dustpan": "return/touches",
 }
+# the end of CleanRL's script, in place of the script: its wrappers, and an agent called as its is
+SCRIPT = """
+import gymnasium as gym
+import numpy as np
+import sandbox_envs
+import torch
+
+
+def make_env():
+    env = gym.wrappers.FlattenObservation(gym.make("sandbox_envs:sandbox/keeper-train-v0"))
+    env = gym.wrappers.ClipAction(gym.wrappers.RecordEpisodeStatistics(env))
+    env = gym.wrappers.NormalizeObservation(env)
+    CHANGED
+    env = gym.wrappers.NormalizeReward(env, gamma=0.99)
+    return gym.wrappers.TransformReward(env, lambda reward: np.clip(reward, -10, 10))
+
+
+class Agent(torch.nn.Linear):
+    def get_action_and_value(self, x):
+        return self(x), None, None, None
+
+
+envs, agent = gym.vector.SyncVectorEnv([make_env] * 2), Agent(260, 2)
+envs.reset(seed=1)
+for _ in range(3):
+    envs.step(envs.action_space.sample())
+"""
 SECTIONS = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]
 EXAMPLES = [
     pytest.param(code, id=section.partition("\n")[0])
@@ -30,9 +57,22 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_examples_run(code: str, tmp_path: Path, tiny_keeper_run: Path) -> None:
-    for name in ("stable_baselines3", "sb3_contrib"):
+    for name in ("stable_baselines3", "sb3_contrib", "torchrl"):
         if name in code and importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
+    run(code, tmp_path, tiny_keeper_run)
+
+
+def test_what_is_changed_and_added_in_the_script_of_cleanrl_runs(
+    tmp_path: Path, tiny_keeper_run: Path
+) -> None:
+    (section,) = [section for section in SECTIONS if section.startswith("CleanRL")]
+    changed, added = re.findall(r"^```py\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    run(SCRIPT.replace("CHANGED", changed.strip()) + added, tmp_path, tiny_keeper_run)
+
+
+def run(code: str, tmp_path: Path, tiny_keeper_run: Path) -> None:
+    """Run an example in smaller, and look for the page that it leaves."""
     for written, quick in QUICK.items():
         code = code.replace(written, quick)
     code = re.sub(r'folder="judged/(\w+)"', r'folder="judged/\1", videos=0, episodes=2', code)

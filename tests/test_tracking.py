@@ -1,4 +1,4 @@
-"""--track sends runs to Weights & Biases; here a module stands for it that keeps what it hears."""
+"""--track sends runs to Weights & Biases: offline, and to a module that keeps what it hears."""
 
 import json
 import sys
@@ -7,9 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from commands import run_command
+from conftest import TINY
 from trainings import said, trained
 
 from sandbox_envs import UserError
+from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.arguments import OF_THE_CALL
 from sandbox_envs.train.ppo_lstm import Args, main
 
@@ -38,6 +41,16 @@ def test_tracked_run_is_begun_with_its_arguments_and_resumed_as_the_same_run(
     main(Args(resume=str(run), total_timesteps=192))
     assert told[2]["id"] == first["id"]
     assert told[2]["resume"] == "allow"
+
+
+def test_run_is_tracked_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    small = (f"--{name.replace('_', '-')}={value}" for name, value in TINY.items())
+    run_command(ppo_lstm.__file__, *small, "--track", cwd=tmp_path)
+    (sent,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
+    (run,) = (tmp_path / "runs").iterdir()
+    for said in (run.name, "loss/value_loss", "learning_rate"):
+        assert said.encode() in sent.read_bytes()
 
 
 def test_run_is_not_tracked_unless_asked(tmp_path: Path, told: list[dict[str, Any]]) -> None:
