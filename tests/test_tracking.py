@@ -49,8 +49,8 @@ def test_run_is_tracked_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     run_command(ppo_lstm.__file__, *small, "--track", cwd=tmp_path)
     (sent,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     (run,) = (tmp_path / "runs").iterdir()
-    for said in (run.name, "loss/value_loss", "learning_rate"):
-        assert said.encode() in sent.read_bytes()
+    for text in (run.name, "loss/value_loss", "learning_rate"):
+        assert text.encode() in sent.read_bytes()
 
 
 def test_run_is_not_tracked_unless_asked(tmp_path: Path, told: list[dict[str, Any]]) -> None:
