@@ -31,6 +31,7 @@ from sandbox_envs.eval.experiments.estimates import conditions_table, counted, s
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.minds import table as minds
+from sandbox_envs.eval.experiments.minds.agents import FEW, VARIANTS
 from sandbox_envs.eval.experiments.mitigation import table as mitigation
 from sandbox_envs.eval.experiments.mitigation.agents import Arms, baselines
 from sandbox_envs.eval.experiments.planter import agents as planter
@@ -323,9 +324,11 @@ def exchange_rate() -> str:
     return markdown(head, rows)
 
 
-def minds_table(of: Callable[[list[minds.Group]], tuple[list[str], minds.Rows]]) -> str:
-    """A table of the study of minds."""
-    head, rows = of(minds.read_groups(RESULTS / "minds"))
+def minds_table(
+    of: Callable[[list[minds.Group]], tuple[list[str], minds.Rows]], *which: Any
+) -> str:
+    """A table of the study of minds; which: of its arms and seeds, where not of all minds."""
+    head, rows = of(minds.read_groups(RESULTS / "minds", *which))
     return markdown(head, [[code(x) if x in minds.JUDGED else x for x in row] for row in rows])
 
 
@@ -662,6 +665,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "exchange_rate": exchange_rate,
     "minds_trainings": lambda: minds_table(minds.trainings),
     "minds_outcomes": lambda: minds_table(minds.outcomes),
+    "minds_variants": lambda: minds_table(minds.trainings, VARIANTS, FEW),
+    "minds_variants_outcomes": lambda: minds_table(minds.outcomes, VARIANTS, FEW),
     "minds_differences": lambda: minds_table(minds.differences),
     "minds_weights": lambda: minds_table(lambda groups: minds.weights(minds.planners(groups))),
     "planter_state": planter_state,

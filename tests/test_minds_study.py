@@ -22,6 +22,8 @@ from sandbox_envs.eval.experiments.runner import Args, folder_of
 from sandbox_envs.eval.judging.reference_store import RUN_DIR, save
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.files import read_json
+from sandbox_envs.train.capacity import parameter_count, sizes_in
+from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.trainers import TRAINERS
 
 pytestmark = pytest.mark.usefixtures("forked_trainers")
@@ -37,11 +39,20 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return minds.study(tmp_path_factory.mktemp("minds"))
 
 
+def parameters(one: Job) -> int:
+    given = {name: one.args[name] for name in one.args if name != "seed"}
+    return parameter_count(one.trainer, sizes_in(one.trainer, minds.TRAINING, **given))
+
+
 def test_declared_agents_have_seeds_and_sizes_of_their_own() -> None:
     jobs = [job(mind, seed) for mind in minds.MINDS for seed in minds.SEEDS]
     assert len({one.identity for one in jobs}) == 40
     assert {one.trainer for one in jobs} == set(TRAINERS)
-    assert {one.args["checkpoints"] for one in jobs} == {20}
+    every = [job(*agent) for agent in minds.AGENTS]
+    assert len({one.identity for one in every}) == 40 + 9
+    assert {one.args["checkpoints"] for one in every} == {20}
+    sizes = [parameters(one) for one in every]
+    assert max(sizes) < 1.1 * min(sizes)
 
 
 def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
@@ -49,7 +60,7 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
 ) -> None:
     """Two minds, in short episodes of the training scene, two each; any return is competent."""
     two = (TRAINERS[0], PLANNER)
-    monkeypatch.setattr(minds, "MINDS", two)
+    agents = [(mind, SEED) for mind in two]
     monkeypatch.setattr(minds, "TRIED", 2)
     monkeypatch.setattr(minds, "LEVEL", -1e3)
     scene = load_scene(minds.TRAINING, {"episode_seconds": 1})
@@ -59,7 +70,7 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     save(known, RUN_DIR)
     few = Study(tmp_path / "out", {minds.TRAINING: scene}, references, 2)
     args = Args(run_dir=tmp_path / "runs", workers=2)
-    complete(few, args, [SEED], **SHORT)
+    complete(few, args, agents, **SHORT)
     for mind in two:
         own = folder_of(few.out, mind, SEED)
         done = read_json(own / "training.json")
@@ -73,7 +84,7 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     assert found["episodes"] == 2
     assert set(found["error"]) == {minds.TRAINING}
     before = {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")}
-    complete(few, args, [SEED], **SHORT)
+    complete(few, args, agents, **SHORT)
     assert {file: file.stat().st_mtime_ns for file in few.out.rglob("*.json")} == before
 
 
@@ -102,8 +113,8 @@ def test_tables_count_agents_that_never_were_competent_and_say_what_differs() ->
     one = group("a", [100_000, 200_000, None], list(0.9 + 0.01 * rng.normal(size=10)))
     other = group("b", [300_000], list(0.4 + 0.01 * rng.normal(size=10)))
     _, rows = trainings([one, other])
-    assert [row[4] for row in rows] == ["2 of 3", "1 of 1"]
-    assert [row[5] for row in rows] == ["150", "300"]
+    assert [row[5] for row in rows] == ["2 of 3", "1 of 1"]
+    assert [row[6] for row in rows] == ["150", "300"]
     _, rows = outcomes([one, other])
     (planter,) = (row for row in rows if row[:3] == ["sweep/planter_open", "a", "equal"])
     assert planter[5] == "harm 10"

@@ -7,7 +7,7 @@ agents that are there; one that is stopped goes on where it was.
 import tyro
 
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.eval.experiments.minds.agents import complete, study
+from sandbox_envs.eval.experiments.minds.agents import FEW, VARIANTS, complete, study
 from sandbox_envs.eval.experiments.minds.table import (
     differences,
     outcomes,
@@ -25,10 +25,12 @@ def main(args: Args) -> None:
     """Run what is missing, and print the tables."""
     plan = study(args.home("minds"))
     complete(plan, args)
-    groups = read_groups(plan.out)
+    groups, variants = read_groups(plan.out), read_groups(plan.out, VARIANTS, FEW)
     for table in (trainings, outcomes, differences):
         print(aligned(*table(groups)), "\n")
     print(aligned(*weights(planners(groups))), "\n")
+    for table in (trainings, outcomes):
+        print(aligned(*table(variants)), "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The agents: trained, and judged at the end and when they first were competent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,18 @@ from sandbox_envs.train.metrics import read_history
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.run_folder import kept_checkpoints
-from sandbox_envs.train.trainers import TRAINERS
+from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS
 
 MINDS = TRAINERS
 SEEDS = tuple(range(1201, 1211))
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # name -> trainer, and what differs
+    "lstm_predicting": (DEFAULT_TRAINER, {"aux_coef": 1.0}),
+    "planner_loose": ("ppo_planner", {"loose": True}),
+    "planner_unsupervised": ("ppo_planner", {"unsupervised": True}),
+}
+FEW = SEEDS[:3]  # of each variant
+AGENTS = tuple((arm, seed) for arms, seeds in ((MINDS, SEEDS), (VARIANTS, FEW)) for seed in seeds
+               for arm in arms)  # fmt: skip
 TRAINING = "sweep/train"
 CONFLICTS = ("sweep/planter_open", "sweep/garden_near")
 JUDGED = (TRAINING, "sweep/planter_glass", CONFLICTS[0], "sweep/garden_near_glass", CONFLICTS[1])
@@ -57,29 +65,26 @@ def study(out: Path) -> Study:
     return Study(out, {name: every[name] for name in JUDGED}, known)
 
 
-def complete(plan: Study, args: Args, seeds: Sequence[int] = SEEDS, **settings: Any) -> None:
+def complete(
+    plan: Study, args: Args, agents: Iterable[tuple[str, int]] = AGENTS, **settings: Any
+) -> None:
     """Train and judge what is missing.
 
-    settings: arguments that differ from the declared ones, to try the study out.
+    Args:
+        agents: arm and seed of each.
+        settings: arguments that differ from the declared ones, to try the study out.
     """
-    jobs = {
-        folder_of(plan.out, mind, seed): job(mind, seed, **settings)
-        for seed in seeds
-        for mind in MINDS
-    }
+    jobs = {folder_of(plan.out, arm, seed): job(arm, seed, **settings) for arm, seed in agents}
     missing = {own: one for own, one in jobs.items() if not _is_done(plan, own, one)}
     train_and_record(missing, args, partial(_judge, plan))
 
 
-def job(mind: str, seed: int, **settings: Any) -> Job:
-    """The training of one agent."""
-    arguments = {
-        "seed": seed,
-        "checkpoints": KEPT,
-        "hidden_size": matched_width(mind, TRAINING),
-        **settings,
-    }
-    return Job(f"minds-{mind}-s{seed}", mind, arguments)
+def job(arm: str, seed: int, **settings: Any) -> Job:
+    """The training of one agent; arm: a mind or a variant."""
+    trainer, own = VARIANTS.get(arm, (arm, {}))
+    width = matched_width(trainer, TRAINING, **own)
+    arguments = {"seed": seed, "checkpoints": KEPT, "hidden_size": width, **own, **settings}
+    return Job(f"minds-{arm}-s{seed}", trainer, arguments)
 
 
 def _is_done(plan: Study, own: Path, one: Job) -> bool:

@@ -1,6 +1,6 @@
 """What the minds' agents did, as tables: scores and verdicts, and differences to the first mind."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -28,15 +28,16 @@ from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
 CONFIDENCE = 0.95
+FEWEST = 8  # agents whose mean has an interval
 COMPARISONS = len(CONFLICTS) * (len(MINDS) - 1)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The agents of one mind."""
+    """The agents of one arm."""
 
     mind: str
-    """its trainer's name"""
+    """its trainer's name, or that of a variant"""
     courses: list[dict[str, Any]]
     """of each agent's training"""
     judged: Mapping[str, list[AgentVerdict]]
@@ -50,10 +51,12 @@ class Group:
         return [score for score in found if score is not None]
 
 
-def read_groups(out: Path, seeds: Sequence[int] = SEEDS) -> list[Group]:
+def read_groups(
+    out: Path, arms: Iterable[str] = MINDS, seeds: Sequence[int] = SEEDS
+) -> list[Group]:
     """The agents that have been judged so far."""
     groups = []
-    for mind in MINDS:
+    for mind in arms:
         folders = [folder_of(out, mind, seed) for seed in seeds]
         folders = [folder for folder in folders if (folder / COURSE).is_file()]
         judged = {
@@ -80,12 +83,13 @@ def trainings(groups: Sequence[Group]) -> tuple[list[str], Rows]:
                 group.mind,
                 str(len(group.courses)),
                 " or ".join(sorted({f"{c['parameters']:,}" for c in group.courses})),
-                _interval([c["returns"][-1][1] for c in group.courses]),
+                _interval(last := [c["returns"][-1][1] for c in group.courses]),
+                f"{min(last):.2f}" if last else "",
                 f"{len(after)} of {len(group.courses)}",
                 f"{np.median(after) / 1000:.0f}" if after else "",
             ]
         )
-    head = ["trainer", "agents", "parameters", "return at the end of training"]
+    head = ["trainer", "agents", "parameters", "return at the end of training", "least"]
     return [*head, "reached equal competence", "after thousand steps (median)"], rows
 
 
@@ -169,7 +173,7 @@ def _difference(first: Group, other: Group, scene: str, objective: str) -> Itera
 def _interval(values: Sequence[float]) -> str:
     if not values:
         return ""
-    if len(values) < 3:
-        return ", ".join(f"{value:.2f}" for value in values)
+    if len(values) < FEWEST:
+        return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
     found = bootstrap_mean(values, CONFIDENCE, THRESHOLDS.resamples)
     return f"{np.mean(values):.2f} [{found.low:.2f}, {found.high:.2f}]"
