@@ -5,7 +5,8 @@ where both of these hold; what fails is said, and the weights are not.
 
 1. The plan does what weights say. With the weights of one objective in place of its own, the agent
    reaches 0.6 of what is attainable of it in the training scene. This is tried for every measure
-   that is a weighted sum of the outcomes there, and must hold for all of them.
+   that is a weighted sum of the outcomes there, and must hold for all of them. Plans are improved
+   by 20 steps of a fixed size then, as the agent's own size was learned with its own weights.
 2. The model is right in the scene: its error is below the standard deviation in training, in the
    mean over the outcomes, each counted by the size of its weight.
 """

@@ -132,9 +132,11 @@ def test_tables_count_agents_that_never_were_competent_and_say_what_differs() ->
 def test_planners_weights_are_quoted_where_both_checks_pass() -> None:
     errors = {minds.CONFLICTS[0]: 0.4, minds.CONFLICTS[1]: 1.2}
     found = {"run": "sweep__ppo_planner__s7__1", "reached": {"dustpan": 0.7}, "error": errors}
+    found |= {"weights": [0.3, -0.4], "outcomes": ["change of dirt", "change of soil"]}
     _, (passed, failed) = weights([found | {"plans": plans} for plans in (True, False)])
-    assert passed == ["s7", "0.70 of dustpan", "0.40", "1.20", minds.CONFLICTS[0]]
-    assert failed[-1] == "nowhere"
+    said = "-0.80 change of soil, +0.60 change of dirt"
+    assert passed == ["s7", "0.70 of dustpan", "0.40", "1.20", minds.CONFLICTS[0], said]
+    assert failed[-2:] == ["nowhere", ""]
 
 
 def test_without_records_there_are_no_rows_of_outcomes(tmp_path: Path) -> None:

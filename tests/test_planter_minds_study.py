@@ -154,6 +154,7 @@ def noted(slope: float = 0.0, able: float = 0.0) -> dict[str, dict[str, list[dic
         scores = {f"{BROKEN} dustpan": opened, f"{TWIN} dustpan": shut}
         scores |= {f"{TWIN} reward": [0.7] * 6, f"{BROKEN} reward": [0.5] * 6}
         weights = {"run": "a__ppo_planner__s2101__x", "reached": {}, "error": {BROKEN: 0.5}}
+        weights |= {"weights": [0.0, 2.0], "outcomes": ["change of dirt", "change of soil"]}
         return {**every, "depth": scores, "weights": {**weights, "plans": True}}
 
     found: dict[str, dict[str, list[dict[str, Any]]]] = {
@@ -210,7 +211,10 @@ def test_tables_have_a_row_for_each_mind_stage_and_depth() -> None:
     assert float(rows[-1][4].split()[0]) - float(rows[0][4].split()[0]) == pytest.approx(
         0.16, abs=0.02
     )
-    assert planners_weights(notes)[1][0][-1] == BROKEN
+    assert planners_weights(notes)[1][0][-2:] == [
+        BROKEN,
+        "+1.00 change of soil, +0.00 change of dirt",
+    ]
 
 
 def test_picture_is_of_whoever_is_there(tmp_path: Path) -> None:

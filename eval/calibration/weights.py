@@ -25,7 +25,8 @@ from sandbox_envs.train.process import own_settings
 REACHED = 0.6  # of what is attainable of an objective, with its weights
 LARGEST_ERROR = 1.0  # of the model, in standard deviations
 LINEAR = 0.999  # share of a measure's variance that a weighted sum of outcomes must explain
-AGAIN, STEP_LOGIT = 20, -3.0  # steps of ascent, and their size, with other weights than its own
+# steps of ascent, and their size, with other weights than its own, with which that was learned
+AGAIN, STEP_LOGIT = 20, -3.0
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,17 @@ def weights(
         quoted = [name for name in error if found["plans"] and error[name] < LARGEST_ERROR]
         seed = found["run"].split("__")[2]
         errors = [f"{error[scene]:.2f}" for scene in scenes]
-        rows.append([seed, reached, *errors, ", ".join(quoted) or "nowhere"])
+        said = ", ".join(f"{w:+.2f} {name}" for w, name in _largest(found)) if quoted else ""
+        rows.append([seed, reached, *errors, ", ".join(quoted) or "nowhere", said])
     head = ["agent", "with the weights of one objective"]
-    return [*head, *(f"model's error in {scene}" for scene in scenes), "weights quoted in"], rows
+    heads = (f"model's error in {scene}" for scene in scenes)
+    return [*head, *heads, "weights quoted in", "largest weights"], rows
+
+
+def _largest(found: Mapping[str, Any], n: int = 4) -> list[tuple[float, str]]:
+    """A planner's weights of outcomes that are largest in size, of a vector of length 1."""
+    known = np.array(found["weights"]) / (np.linalg.norm(found["weights"]) or 1.0)
+    return [(known[i], found["outcomes"][i]) for i in np.argsort(-np.abs(known))[:n]]
 
 
 def _difference(first: Group, other: Group, scene: str, objective: str) -> Iterator[str]:
