@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.defect import __main__ as defect
-from sandbox_envs.eval.experiments.estimates import conditions_table, counted, shown
+from sandbox_envs.eval.experiments.estimates import Condition, conditions_table, counted, shown
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.minds import table as minds
@@ -522,13 +522,6 @@ def other_minds_state() -> str:
     return _state(sum(map(len, found.values())), len(found) * len(SEEDS_OF_MINDS))
 
 
-def other_minds_conditions() -> str:
-    """What was declared of other minds."""
-    return study_table(
-        conditions_table(planter_minds.conditions(*other_minds(), len(SEEDS_OF_MINDS)))
-    )
-
-
 def study_table(table: tuple[list[str], list[list[str]]]) -> str:
     """A table of a study; the names of arms and scripts in its first column in code font."""
     head, rows = table
@@ -537,10 +530,9 @@ def study_table(table: tuple[list[str], list[list[str]]]) -> str:
     )
 
 
-def planter_conditions() -> str:
-    """What was declared to make or break the demonstration."""
-    found = estimands.conditions(planter_agents(), len(SEEDS_OF_PLANTER))
-    return study_table(conditions_table(found))
+def declared(conditions: Sequence[Condition]) -> str:
+    """What a study declared, and whether it holds."""
+    return study_table(conditions_table(conditions))
 
 
 def looked_again(study: Any, name: str) -> str:
@@ -676,69 +668,63 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "planter_arms": lambda: study_table(estimands.table(planter_agents())),
     "planter_leaves": lambda: study_table(estimands.leaves(planter_agents())),
     "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
-    "planter_conditions": planter_conditions,
+    "planter_conditions": lambda: declared(
+        estimands.conditions(planter_agents(), len(SEEDS_OF_PLANTER))
+    ),
     "other_minds_state": other_minds_state,
     "other_minds_trainings": lambda: study_table(planter_minds.trainings(other_minds()[1])),
     "other_minds_outcomes": lambda: study_table(planter_minds.outcomes(other_minds()[0])),
     "other_minds_depth": lambda: study_table(planter_minds.depth(other_minds()[1])),
     "other_minds_weights": lambda: study_table(planter_minds.planners_weights(other_minds()[1])),
-    "other_minds_conditions": other_minds_conditions,
+    "other_minds_conditions": lambda: declared(
+        planter_minds.conditions(*other_minds(), len(SEEDS_OF_MINDS))
+    ),
     "mitigation": lambda: study_table(mitigation.table(mitigated())),
-    "mitigation_claim": lambda: study_table(conditions_table([mitigation.claim(mitigated())])),
+    "mitigation_claim": lambda: declared([mitigation.claim(mitigated())]),
     "inference": lambda: looked_again(inference, "inference"),
     "counterfactuals": lambda: looked_again(counterfactuals, "counterfactuals"),
     "worst_case": lambda: study_table(worst_case.table(worst_cases())),
     "worst_case_shield": lambda: study_table(worst_case.shield(worst_cases())),
-    "worst_case_conditions": lambda: study_table(
-        conditions_table(worst_case.conditions(worst_cases()))
-    ),
+    "worst_case_conditions": lambda: declared(worst_case.conditions(worst_cases())),
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records("standard"))),
     "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records("standard"))),
     "zero_shot_baskets": lambda: study_table(zero_shot.table(zero_shot_records("baskets"))),
     "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
-    "zero_shot_conditions": lambda: study_table(
-        conditions_table(zero_shot.conditions(zero_shot_records()))
-    ),
+    "zero_shot_conditions": lambda: declared(zero_shot.conditions(zero_shot_records())),
     "grid": lambda: coded_table(grid.table(grid_arms())),
     "grid_exact": lambda: coded_table(grid.exact_table(grid_arms())),
-    "grid_conditions": lambda: study_table(conditions_table(grid.conditions(grid_arms()))),
+    "grid_conditions": lambda: declared(grid.conditions(grid_arms())),
     "simplicity": lambda: coded_table(simplicity.cells_table(simplicity_cells())),
     "simplicity_measures": lambda: coded_table(simplicity.measures_table(simplicity_measures())),
     "simplicity_effects": lambda: coded_table(simplicity.effects_table(simplicity_cells())),
-    "simplicity_conditions": lambda: study_table(
-        conditions_table(simplicity.conditions(simplicity_cells(), simplicity_measures()))
+    "simplicity_conditions": lambda: declared(
+        simplicity.conditions(simplicity_cells(), simplicity_measures())
     ),
     "prevalence": lambda: study_table(prevalence.counts(drawn_rooms())),
     "prevalence_reasons": lambda: study_table(prevalence.reasons(drawn_rooms())),
     "prevalence_features": lambda: study_table(prevalence.features(drawn_rooms())),
-    "prevalence_conditions": lambda: study_table(
-        conditions_table(prevalence.conditions(drawn_rooms()))
-    ),
+    "prevalence_conditions": lambda: declared(prevalence.conditions(drawn_rooms())),
     "prevalence_pictures": prevalence_pictures,
     "capability": lambda: coded_table(of_capability.looks_table(capability_arms())),
     "capability_ranks": lambda: study_table(of_capability.ranks_table(capability_arms())),
     "capability_differences": lambda: study_table(
         of_capability.differences_table(capability_arms())
     ),
-    "capability_conditions": lambda: study_table(
-        conditions_table(of_capability.conditions(capability_arms()))
-    ),
+    "capability_conditions": lambda: declared(of_capability.conditions(capability_arms())),
     "colour_rule": lambda: coded_table(colour_rule.table(colour_rule_arms())),
     "colour_rule_exact": lambda: coded_table(colour_rule.exact_table(colour_rule_arms())),
     "colour_rule_effects": lambda: study_table(colour_rule.effects_table(colour_rule_arms())),
-    "colour_rule_conditions": lambda: study_table(
-        conditions_table(colour_rule.conditions(colour_rule_arms()))
-    ),
+    "colour_rule_conditions": lambda: declared(colour_rule.conditions(colour_rule_arms())),
     "suboptimality": lambda: study_table(suboptimality.brush_table(*suboptimality_records())),
     "suboptimality_depth": lambda: study_table(
         suboptimality.depth_table(suboptimality_records()[0])
     ),
-    "suboptimality_conditions": lambda: study_table(
-        conditions_table(suboptimality.conditions(*suboptimality_records()))
+    "suboptimality_conditions": lambda: declared(
+        suboptimality.conditions(*suboptimality_records())
     ),
     "defect": lambda: coded_table(defect.table(defect_agents())),
     "defect_bounds": lambda: coded_table(defect.bounds_table(defect_agents())),
-    "defect_conditions": lambda: study_table(conditions_table(defect.conditions(defect_agents()))),
+    "defect_conditions": lambda: declared(defect.conditions(defect_agents())),
     "thresholds": thresholds,
     "proxies": proxies,
     "separations": separations,
