@@ -21,6 +21,9 @@ from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
+from sandbox_envs.eval.experiments.arrow import estimands as arrow
+from sandbox_envs.eval.experiments.arrow.agents import read_agents as read_arrow
+from sandbox_envs.eval.experiments.arrow.arms import ARMS as ARMS_OF_ARROW
 from sandbox_envs.eval.experiments.capability import __main__ as capability
 from sandbox_envs.eval.experiments.capability import estimands as of_capability
 from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
@@ -554,6 +557,12 @@ def coded_table(table: tuple[list[str], list[list[str]]]) -> str:
 
 
 @cache
+def arrow_arms() -> arrow.Arms:
+    """The agents of the study of the green arrow."""
+    return {arm: read_arrow(RESULTS / "arrow", arm) for arm in ARMS_OF_ARROW}
+
+
+@cache
 def grid_arms() -> grid.Arms:
     """The agents in the grid."""
     return grid.read_arms(RESULTS / "grid")
@@ -655,6 +664,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "controls": controls,
     "dose_ladder": dose_ladder,
     "exchange_rate": exchange_rate,
+    "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "minds_trainings": lambda: minds_table(minds.trainings),
     "minds_outcomes": lambda: minds_table(minds.outcomes),
     "minds_variants": lambda: minds_table(minds.trainings, VARIANTS, FEW),

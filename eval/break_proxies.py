@@ -81,7 +81,8 @@ def main(args: Args) -> None:
         check_writable(folder)  # before anything is computed
     check_writable_file(page)
     check_writable(args.video_dir, "--video-dir")
-    filmed = scenes_to_film(scenes, args.films) if args.videos and can_film() else []
+    wanted = args.videos and can_film()
+    filmed = scenes_to_film(scenes, args.films, args.videos) if wanted else []
     budget = ReferenceBudget(agents[0].home / "references")
     references = obtain(scenes, "none" if args.no_references else args.references, budget)
     verdicts, shots = _judge(agents, scenes, references, filmed, args)

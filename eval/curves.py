@@ -51,7 +51,7 @@ def main(args: Args) -> None:
         raise UserError(f"--out {args.out}: give a name that ends in {' or '.join(PICTURES)}")
     check_writable_file(args.out)
     runs = _last_of_each_training(run_folders(args.runs, (METRICS,)))
-    trainings = {run: read_training(run) for run in runs if (run / "agent.json").is_file()}
+    trainings = {run: read_training(run) for run in runs if (run / "args.json").is_file()}
     _check_family(trainings.values())
     figure = picture(_arms(runs, trainings), args.reference)
     with atomic_write(args.out) as temporary:

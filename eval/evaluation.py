@@ -112,7 +112,7 @@ def judge(
         advice = "judge it by eval/break_proxies.py, with the same --set as in its training"
         check_control_rate(run, next(iter(scenes.values())), advice)
     out = None if folder is None else _check_folder(folder, name, films=videos > 0)
-    filmed = scenes_to_film(scenes, films) if out and videos and can_film() else []
+    filmed = scenes_to_film(scenes, films, videos) if out and videos and can_film() else []
     known = obtain(scenes, references, budget or ReferenceBudget())
     with playing_bar(scenes, episodes, 1) as bar:
         recorded = scenes_to_record(scenes, filmed)

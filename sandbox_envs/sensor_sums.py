@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.simulation.state_view import StateView
 
@@ -33,6 +34,22 @@ def sum_names(scene: Scene) -> list[str]:
     formulas = [text for name, text in scene.texts.items() if name.startswith("measure/")]
     words = set(re.findall(r"\w+", " ".join(formulas)))
     return [stem for stem, at in scene.sensors.items() if stem in words and at.shape[1] == 1]
+
+
+def needed_sums(scene: Scene, otherwise: str) -> list[str]:
+    """As `sum_names`, for what cannot do without.
+
+    otherwise: what there is nothing for without them, and what to do, to end the sentence.
+
+    Raises:
+        UserError: there are none.
+    """
+    if names := sum_names(scene):
+        return names
+    raise UserError(
+        f"{scene.name}: its measures name no sensor that says one number, so there is nothing to "
+        f"{otherwise}"
+    )
 
 
 def sensor_sums(envs: Sensed, names: Sequence[str]) -> np.ndarray:

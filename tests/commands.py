@@ -38,12 +38,12 @@ def run_command(
     *arguments: object,
     cwd: Path | None = None,
     timeout: float = 300,
-    status: int | None = 0,
+    status: int = 0,
 ) -> CompletedProcess[str]:
     """What `python program arguments...` leaves behind; see `subprocess.run`.
 
     program: a script's file, or the dotted name of a module to be run as with `python -m`.
-    status: with which it must end; None where the test looks at that itself.
+    status: with which it must end.
     """
     line = [str(program), *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def run_command(
 
 
 def run_here(
-    module: ModuleType, *arguments: object, cwd: Path | None = None, status: int | None = 0
+    module: ModuleType, *arguments: object, cwd: Path | None = None, status: int = 0
 ) -> CompletedProcess[str]:
     """The same in this process, which saves its start, for tests that are not about a process."""
     line, out, err = [*map(str, arguments)], io.StringIO(), io.StringIO()
@@ -80,8 +80,8 @@ def run_here(
     return _ended(done, status)
 
 
-def _ended(done: CompletedProcess[str], status: int | None) -> CompletedProcess[str]:
-    assert status in (None, done.returncode), f"{done.returncode}: {done.stdout}{done.stderr}"
+def _ended(done: CompletedProcess[str], status: int) -> CompletedProcess[str]:
+    assert done.returncode == status, f"{done.returncode}: {done.stdout}{done.stderr}"
     return done
 
 

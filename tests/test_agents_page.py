@@ -42,7 +42,7 @@ class Agent(torch.nn.Linear):
         return self(x), None, None, None
 
 
-envs, agent = gym.vector.SyncVectorEnv([make_env] * 2), Agent(260, 2)
+envs, agent, device = gym.vector.SyncVectorEnv([make_env] * 2), Agent(260, 2), "cpu"
 envs.reset(seed=1)
 for _ in range(3):
     envs.step(envs.action_space.sample())

@@ -28,7 +28,7 @@ from sandbox_envs.eval.experiments.arrow.arms import (
 )
 from sandbox_envs.eval.experiments.arrow.estimands import Arms, conditions, corners, drawn, table
 from sandbox_envs.eval.experiments.arrow.figure import plot
-from sandbox_envs.eval.experiments.runner import Args, Study, complete
+from sandbox_envs.eval.experiments.runner import RESULTS, Args, Study, complete
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.scene.texts import parse_overrides
 
@@ -48,6 +48,17 @@ def test_parts_hold_every_declared_agent_once() -> None:
         len({job.identity for job in jobs(Path("out"), [(a, 2001) for a in ARMS], {}).values()})
         == 9
     )
+
+
+def test_committed_scores_follow_from_the_committed_episodes() -> None:
+    found = [agent for arm in ARMS for agent in read_agents(RESULTS / "arrow", arm)]
+    assert len(found) >= 3
+    for agent in found:
+        assert agent.verdict
+        for scene, used in agent.verdict.references.items():
+            for k, score in agent.verdict.scenes[scene].scores.items():
+                above = agent.returns(scene, k).mean() - used.floor[k]
+                assert score == pytest.approx(above / (used.best[k] - used.floor[k]), abs=1e-4)
 
 
 def test_headline_is_the_training_scene_as_it_is_and_minds_are_of_one_size() -> None:

@@ -13,8 +13,8 @@ import pytest
 from commands import run_command, run_here
 from families import assert_same_verdict
 
-from sandbox_envs import SandboxVectorEnv, load_scene
-from sandbox_envs.eval import break_proxies, rejudge
+from sandbox_envs import SandboxVectorEnv, UserError, load_scene
+from sandbox_envs.eval import break_proxies, curves, rejudge
 from sandbox_envs.eval.agents.protocol import Policy
 from sandbox_envs.eval.agents.run_folders import run_folders
 from sandbox_envs.eval.agents.scripted import sweep
@@ -304,6 +304,14 @@ def test_runs_of_models_are_left_out_of_a_pattern(tiny_keeper_run: Path, tmp_pat
         )
     )
     assert run_folders([model, tiny_keeper_run]) == [tiny_keeper_run]
+    picture = tmp_path / "curves.png"
+    run_here(curves, model, tiny_keeper_run, "--out", picture)
+    assert picture.is_file()
+
+
+def test_run_that_has_lost_a_file_is_not_left_out(run: Path, tiny_keeper_run: Path) -> None:
+    (run / "agent.json").unlink()
+    assert run_folders([run, tiny_keeper_run]) == [run, tiny_keeper_run]
 
 
 def test_training_is_not_counted_twice(run: Path, tmp_path: Path) -> None:
@@ -421,6 +429,10 @@ def test_conflicts_are_filmed_and_of_a_family_without_one_the_training_scene() -
     assert filming.scenes_to_film(family, "all") == list(family)
     peaceful = {name: scene for name, scene in family.items() if name not in conflicts}
     assert filming.scenes_to_film(peaceful, "conflicts") == ["sweep/train"]
+    alike = {f"sweep/train{end}": family["sweep/train"] for end in ("", "-2", "-9")}
+    assert filming.scenes_to_film(alike, "all", 1) == list(alike)
+    with pytest.raises(UserError, match="the film of sweep/train-2 would be called as one of"):
+        filming.scenes_to_film(alike, "all", 2)
 
 
 def test_poses_are_kept_only_of_what_films_show(tiny_run: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -140,6 +141,12 @@ def submitted(scene: str = "sweep/train", *changes: str, **training: Any) -> Any
     made = {"planned_steps": BUDGET, "initial_weights": None, "reward_model": None, **training}
     scenes = [load_scene(scene, parse_overrides(changes))]
     return SimpleNamespace(folder="RUN", training=SimpleNamespace(**made), scenes=scenes)
+
+
+def test_what_counts_is_trained_in_whole_updates_and_at_least_one(tiny_run: Path) -> None:
+    training = read_training(tiny_run)
+    steps = [replace(training, total_steps=n).planned_steps for n in (1, 64, 127, 128)]
+    assert steps == [64, 64, 64, 128]
 
 
 def test_whoever_keeps_the_rules_may_take_part() -> None:

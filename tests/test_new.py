@@ -35,7 +35,7 @@ def test_family_works_with_the_commands_that_are_printed(tmp_path: Path) -> None
         ("sandbox_envs.play", ("--video", "film.mp4", "--seconds", "1")),
         ("sandbox_envs.train.ppo_lstm", ("--total-timesteps", "2048", "--num-envs", "16")),
     ):
-        done = run(module, *printed[module], *small, cwd=tmp_path)
+        run(module, *printed[module], *small, cwd=tmp_path)
     assert len(imageio.imread(tmp_path / "film.mp4")) == 21
     [trained] = (tmp_path / "runs").iterdir()
     assert trained.name.startswith("greenhouse-train__ppo_lstm__s1__")

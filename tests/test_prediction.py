@@ -257,8 +257,7 @@ def test_weights_of_an_untrained_planner_are_checked_and_not_quoted(tmp_path: Pa
 def test_weights_in_a_family_of_ones_own_need_its_references(tmp_path: Path) -> None:
     mine = shutil.copytree(load_scene("keeper/train").path.parent, tmp_path / "mine")
     train = mine / "train.xml"
-    settings = ("episode_seconds=1",)  # of a version of which there are no references
-    run = trained(tmp_path / "runs", "ppo_planner", scene=(str(train),), set=settings)
+    run = trained(tmp_path / "runs", "ppo_planner", scene=(str(train),))
     done = run_command(weights.__file__, run, "--episodes=2", cwd=tmp_path, status=1)
     assert "no complete references for this version of mine/train; compute" in done.stderr
     assert f"python eval/references.py {mine}" in done.stderr

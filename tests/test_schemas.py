@@ -30,7 +30,8 @@ from sandbox_envs.eval.judging.verdict_file import (
 )
 
 RESULTS = Path(judging.__file__).parents[1] / "results"
-JUDGED = sorted(file.parent for file in RESULTS.rglob(FILE))
+# those of the study arrow are on the scale of scripts, of which no references are committed
+JUDGED = sorted(file.parent for file in RESULTS.rglob(FILE) if "arrow" not in file.parts)
 RUN = RESULTS / "default_agent/sweep/s1002"
 RECORD = Record(
     "a", "sweep/train", "0123456789abcdef", 10000, 0, 500, False, {"reward": 3.5, "dustpan": 0.25}

@@ -49,7 +49,7 @@ def test_run_is_tracked_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     run_command(ppo_lstm.__file__, *small, "--track", cwd=tmp_path)
     (sent,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     (run,) = (tmp_path / "runs").iterdir()
-    for text in (run.name, "loss/value_loss", "learning_rate"):
+    for text in (run.name, "loss/value_loss", "loss/entropy"):
         assert text.encode() in sent.read_bytes()
 
 

@@ -30,7 +30,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import append_line, atomic_write, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.sensor_sums import sensor_sums, sum_names
+from sandbox_envs.sensor_sums import needed_sums, sensor_sums
 from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.divergence import finite_loss
 from sandbox_envs.train.exploration import exploration
@@ -251,7 +251,7 @@ def main(args: Args) -> Path:
     """
     _check(args)
     (scene,) = asked_scenes(vars(args))
-    names = sum_names(scene)
+    names = needed_sums(scene, "imagine; name one in a measure")
     ensemble = load_ensemble(Path(args.reward_model)) if args.reward_model else None
     parts = [_read(Path(file), scene, names) for file in args.data]
     folder = new_run(Path(args.run_dir), [scene], Path(__file__).stem, args.seed)

@@ -35,9 +35,9 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.func import functional_call
 
-from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.sensor_sums import sensor_sums, sum_names
+from sandbox_envs.sensor_sums import needed_sums, sensor_sums
 from sandbox_envs.train.arguments import check_minibatches, check_ranges
 from sandbox_envs.train.checkpoint import fitting, read_checkpoint
 from sandbox_envs.train.divergence import check_learning, finite
@@ -205,14 +205,10 @@ class Agent(nn.Module):
     @staticmethod
     def sizes(envs: TrainingEnvs, args: Args) -> dict[str, Any]:
         """The agent's arguments for some environments, as agent.json keeps them."""
-        names = sum_names(envs.scenes[0])
         if args.unsupervised:
             names = [f"{PROJECTION} {i + 1}" for i in range(PROJECTIONS)]
-        if not names:
-            raise UserError(
-                f"{envs.scenes[0].name}: its measures name no sensor that says one number, so "
-                "there is nothing to plan for; train with --unsupervised"
-            )
+        else:
+            names = needed_sums(envs.scenes[0], "plan for; train with --unsupervised")
         return {
             "observation_size": envs.single_observation_space.shape[0],
             "action_size": envs.single_action_space.shape[0],

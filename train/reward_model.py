@@ -32,7 +32,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import append_line, atomic_write, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.sensor_sums import sum_names
+from sandbox_envs.sensor_sums import needed_sums
 from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
@@ -192,12 +192,7 @@ def main(args: Args) -> Path:
     """
     _check(args)
     scenes = asked_scenes(vars(args))
-    names = sum_names(scenes[0])
-    if not names:
-        raise UserError(
-            f"{scenes[0].name}: its measures name no sensor that says one number, so there is "
-            "nothing to learn a reward from; name one in a measure"
-        )
+    names = needed_sums(scenes[0], "learn a reward from; name one in a measure")
     agree = _read_agree(args, names)
     parts = gather(args, scenes, names)
     folder = new_run(Path(args.run_dir), scenes, Path(__file__).stem, args.seed)

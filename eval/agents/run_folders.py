@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 
-AGENT = ("args.json", "agent.json")  # in the folder of every run that trains an agent
+ARGUMENTS, AGENT = "args.json", ("agent.json", "policy.safetensors")  # of runs that train agents
 
 
 def run_folders(paths: Sequence[Path], records: Collection[str] = ()) -> list[Path]:
@@ -16,7 +16,7 @@ def run_folders(paths: Sequence[Path], records: Collection[str] = ()) -> list[Pa
 
     Args:
         paths: as they were given.
-        records: any one of these files makes a folder a run as well.
+        records: any one of these files makes a folder without arguments a run as well.
 
     Raises:
         UserError: there is no path.
@@ -33,8 +33,11 @@ def run_folders(paths: Sequence[Path], records: Collection[str] = ()) -> list[Pa
 
 
 def _is_run(path: Path, records: Collection[str]) -> bool:
-    """Whether there are such files; a folder that cannot be entered may be a run."""
+    """Whether there are such files; a folder that cannot be entered may be a run.
+
+    An agent's run of which one file is lost still is one, so that the loss is told.
+    """
     if os.path.isdir(path) and not os.access(path, os.X_OK):
         return True
-    is_agents = all(os.path.lexists(path / file) for file in AGENT)
-    return is_agents or any(os.path.lexists(path / file) for file in records)
+    files = AGENT if os.path.lexists(path / ARGUMENTS) else records
+    return any(os.path.lexists(path / file) for file in files)

@@ -25,7 +25,7 @@ from sandbox_envs.train.process import own_settings
 REACHED = 0.6  # of what is attainable of an objective, with its weights
 LARGEST_ERROR = 1.0  # of the model, in standard deviations
 LINEAR = 0.999  # share of a measure's variance that a weighted sum of outcomes must explain
-# steps of ascent, and their size, with other weights than its own, with which that was learned
+# steps of ascent, and their size, with other weights; its own size was learned with its own weights
 AGAIN, STEP_LOGIT = 20, -3.0
 
 

@@ -206,9 +206,6 @@ def _fit(card: Card) -> str:
     if card.against or card.break_kind != "conflict":
         by = "" if card.is_by_references else f" ({card.scale})"
         return ("; ".join(card.against) or "as declared") + by
-    return (
-        "passes "
-        + ("the" if card.is_by_references else "those of the")
-        + " fitness checks"
-        + ("" if card.is_by_references else " that scripts can tell")
-    )
+    if card.is_by_references:
+        return "passes the fitness checks"
+    return "passes those of the fitness checks that scripts can tell"

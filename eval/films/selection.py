@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted import candidates
 from sandbox_envs.eval.films.drawing import draw_films
 from sandbox_envs.eval.films.film import Film, Panel, panel, write_film
@@ -56,10 +57,23 @@ def ranks(n: int, count: int) -> list[int]:
     return list(dict.fromkeys(round(share * (n - 1)) for share in shares))[:count]
 
 
-def scenes_to_film(scenes: Mapping[str, Scene], choice: Choice) -> list[str]:
-    """The conflicts of a family, or all of its scenes; its first one if nothing conflicts."""
+def scenes_to_film(scenes: Mapping[str, Scene], choice: Choice, count: int = 1) -> list[str]:
+    """The conflicts of a family, or all of its scenes; its first one if nothing conflicts.
+
+    count: films of each.
+
+    Raises:
+        UserError: a further film of one would be called as the first of another.
+    """
     conflicts = [name for name, scene in scenes.items() if scene.break_kind == "conflict"]
-    return list(scenes) if choice == "all" else conflicts or list(scenes)[:1]
+    found = list(scenes) if choice == "all" else conflicts or list(scenes)[:1]
+    further = {f"{name}-{number}" for name in found for number in range(2, count + 1)}
+    if alike := sorted(further & set(found)):
+        raise UserError(
+            f"--videos {count}: the film of {alike[0]} would be called as one of "
+            f"{alike[0].rpartition('-')[0]}; rename a scene, or make one film of each"
+        )
+    return found
 
 
 def scenes_to_record(scenes: Mapping[str, Scene], filmed: Collection[str]) -> set[str]:

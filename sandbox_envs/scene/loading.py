@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import mujoco
@@ -164,7 +164,8 @@ def _check_flags(model: mujoco.MjModel, path: Path) -> None:
 def _read(
     path: Path, spec: mujoco.MjSpec, model: mujoco.MjModel, overrides: Mapping[str, str]
 ) -> Scene:
-    texts = apply_overrides(read_texts(model, path), overrides, path)
+    own = read_texts(model, path)
+    texts = apply_overrides(own, overrides, path)
     check_names(texts, path)
     spawner = Spawner(model, texts, str(path))
     if parked := {b: spawner.bodies.parked(b) for r in spawner.rules if r.never for b in r.bodies}:
@@ -172,7 +173,7 @@ def _read(
         spawner = Spawner(model, texts, str(path))
     recolour(model, with_prefix(texts, "rgba/"), path)
     signals, sensors = _signals(model, spawner, path)
-    carried = _carried(texts, overrides, path)
+    carried = _carried(texts, texts.keys() - own.keys(), path)
     functions = ("carried",) if carried else ()
     measures, conserved, carries = (
         {
@@ -244,15 +245,16 @@ def _check_times(scene: Scene) -> None:
         )
 
 
-def _carried(
-    texts: Mapping[str, str], overrides: Mapping[str, str], path: Path
-) -> dict[str, Signal]:
-    """What formulas and observations may read of what the slot's last episode has left."""
+def _carried(texts: Mapping[str, str], added: Collection[str], path: Path) -> dict[str, Signal]:
+    """What formulas and observations may read of what the slot's last episode has left.
+
+    added: texts that overrides have added to those of the file.
+    """
     names = with_prefix(texts, "carry/")
     for name in names:
         check_formula_name(name, f"{path}, text 'carry/{name}'")
     for text in unread_carries(texts):
-        if text in overrides:  # a mistyped name would else replace nothing
+        if text in added:  # a mistyped name would else replace nothing
             hint = suggest(text, {f"carry/{name}" for name in names} - {text})
             raise SceneError(f"{path}: cannot override '{text}', which nothing reads; {hint}")
     return {f"carried({name})": Signal() for name in names}

@@ -98,7 +98,7 @@ def apply_overrides(
 
 def unread_carries(texts: Mapping[str, str]) -> list[str]:
     """The texts of what is left to the next episode that no text reads there."""
-    read = re.findall(r"\bcarried\(\s*(\w+)\s*\)", " ".join(texts.values()))
+    read = re.findall(r"\bcarried\s*\(\s*(\w+)\s*\)", " ".join(texts.values()))
     return [k for k in texts if k.startswith("carry/") and k.removeprefix("carry/") not in read]
 
 

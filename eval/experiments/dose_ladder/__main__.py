@@ -38,7 +38,8 @@ def main(args: Args) -> None:
     training = [shown(dose, known) for dose in progress_bar(DOSES, desc="playing scripts")]
     evidence.record(out / "evidence.json", CARD_EPISODES, DOSES)
     held = evidence.read(out / "evidence.json")
-    rows = [rung(*one, held[one[0]]) for one in zip(DOSES, judged.values(), training, strict=True)]
+    parts = zip(DOSES, judged.values(), training, strict=True)
+    rows = [rung(dose, agents, told, held[dose]) for dose, agents, told in parts]
     write_json(file, rows)
     plot(rows, out / "dose_ladder.png")
     print(table(rows))

@@ -21,14 +21,13 @@ from sandbox_envs.eval.experiments.minds.agents import (
 )
 from sandbox_envs.eval.experiments.runner import folder_of
 from sandbox_envs.eval.judging.reference import REWARD
-from sandbox_envs.eval.judging.statistics import bootstrap_mean, detectable_difference
-from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.statistics import detectable_difference
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
+from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
 CONFIDENCE = 0.95
-FEWEST = 8  # agents whose mean has an interval
 COMPARISONS = len(CONFLICTS) * (len(MINDS) - 1)
 
 
@@ -83,7 +82,7 @@ def trainings(groups: Sequence[Group]) -> tuple[list[str], Rows]:
                 group.mind,
                 str(len(group.courses)),
                 " or ".join(sorted({f"{c['parameters']:,}" for c in group.courses})),
-                _interval(last := [c["returns"][-1][1] for c in group.courses]),
+                _mean(last := [c["returns"][-1][1] for c in group.courses]),
                 f"{min(last):.2f}" if last else "",
                 f"{len(after)} of {len(group.courses)}",
                 f"{np.median(after) / 1000:.0f}" if after else "",
@@ -110,8 +109,8 @@ def outcomes(groups: Sequence[Group]) -> tuple[list[str], Rows]:
                 scene,
                 group.mind,
                 stage,
-                _interval(group.scores(stage, scene, REWARD)),
-                _interval(group.scores(stage, scene, PROXY)),
+                _mean(group.scores(stage, scene, REWARD)),
+                _mean(group.scores(stage, scene, PROXY)),
                 words if scene in CONFLICTS else "",
             ]
         )
@@ -178,10 +177,5 @@ def _difference(first: Group, other: Group, scene: str, objective: str) -> Itera
     yield f"{detectable_difference(spread, len(ours), len(theirs)):.2f}"
 
 
-def _interval(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    if len(values) < FEWEST:
-        return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-    found = bootstrap_mean(values, CONFIDENCE, THRESHOLDS.resamples)
-    return f"{np.mean(values):.2f} [{found.low:.2f}, {found.high:.2f}]"
+def _mean(values: Sequence[float]) -> str:
+    return over_agents(values) if values else ""
