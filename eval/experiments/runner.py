@@ -4,11 +4,11 @@ Arms and seeds are declared in the study's folder before anything is trained, an
 run and kept. Existing trainings and verdicts are not repeated.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
@@ -17,6 +17,7 @@ from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.typed_json import from_json, to_json
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
 from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.progress import progress_bar
@@ -28,6 +29,7 @@ from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 NOTES = "notes.json"  # beside the records of an agent
+T = TypeVar("T")
 
 
 @dataclass
@@ -156,6 +158,30 @@ def record_in(file: Path) -> Iterator[dict[str, Any]]:
         raise UserError(
             f"{file}: it is damaged, or of another version; delete it and run the study again"
         ) from None
+
+
+def write_arm(out: Path, arm: str, agents: Iterable[Any]) -> None:
+    """Record the agents of an arm, dataclasses, which were trained together: OUT/ARM.json."""
+    write_json(out / f"{arm}.json", {"agents": [to_json(agent) for agent in agents]})
+
+
+def read_recorded(out: Path, arms: Iterable[str], kind: type[T]) -> dict[str, list[T]]:
+    """The agents that `write_arm` has recorded, by arm.
+
+    Raises:
+        UserError: a record is damaged.
+    """
+    found = {}
+    for arm in arms:
+        if (file := out / f"{arm}.json").is_file():
+            with record_in(file) as content:
+                found[arm] = [from_json(kind, one) for one in content["agents"]]
+    return found
+
+
+def missing_from(out: Path, arms: Iterable[str]) -> list[str]:
+    """The arms of which there is no record."""
+    return [arm for arm in arms if not (out / f"{arm}.json").is_file()]
 
 
 def is_record_of(file: Path, about: Mapping[str, Any]) -> bool:

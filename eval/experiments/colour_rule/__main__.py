@@ -24,19 +24,24 @@ from sandbox_envs.eval.experiments.estimates import (
 )
 from sandbox_envs.eval.experiments.grid.agents import (
     CONFLICTS,
+    Agent,
     observe,
     obtain_references,
-    read_agents,
 )
 from sandbox_envs.eval.experiments.grid.tables import Arms, exact_table, pursuits, table
-from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs
+from sandbox_envs.eval.experiments.runner import (
+    RESULTS,
+    QuickArgs,
+    missing_from,
+    read_recorded,
+    write_arm,
+)
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.typed_json import to_json
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.learners import train_networks
-from sandbox_envs.files import check_writable, write_json
+from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 
 REFERENCES = RESULTS / "grid" / "references.json"
@@ -72,7 +77,7 @@ def run(out: Path, quick: bool) -> None:
     if not REFERENCES.is_file():
         raise UserError(f"{REFERENCES} is missing: run python eval/experiments/grid first")
     known = obtain_references(REFERENCES)
-    missing = [name for name in ARMS if not (out / f"{name}.json").is_file()]
+    missing = missing_from(out, ARMS)
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         training, seeds = (ARMS[name].shortened, SEEDS[:1]) if quick else (ARMS[name], SEEDS)
         policies, returns = train_networks(seeds, training)
@@ -81,13 +86,12 @@ def run(out: Path, quick: bool) -> None:
             observe(seed, last, policy, known, THRESHOLDS.episodes, not quick and i < EXACTLY)
             for i, (seed, last, policy) in enumerate(zip(seeds, earned, policies, strict=True))
         ]
-        write_json(out / f"{name}.json", {"agents": [to_json(one) for one in agents]})
+        write_arm(out, name, agents)
 
 
 def read_arms(out: Path) -> Arms:
     """The agents that are recorded."""
-    files = {name: out / f"{name}.json" for name in ARMS}
-    return {name: read_agents(file) for name, file in files.items() if file.is_file()}
+    return read_recorded(out, ARMS, Agent)
 
 
 # --- what was declared -----------------------------------------------------------------------

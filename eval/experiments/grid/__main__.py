@@ -22,9 +22,9 @@ from sandbox_envs.eval.experiments.grid.agents import (
     ARMS,
     CONFLICTS,
     NETWORKS,
+    Agent,
     observe,
     obtain_references,
-    read_agents,
     train,
 )
 from sandbox_envs.eval.experiments.grid.tables import (
@@ -34,12 +34,16 @@ from sandbox_envs.eval.experiments.grid.tables import (
     pursuits,
     table,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.runner import (
+    QuickArgs,
+    missing_from,
+    read_recorded,
+    write_arm,
+)
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.typed_json import to_json
 from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.pages.text_tables import aligned
-from sandbox_envs.files import check_writable, write_json
+from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
 
 REFERENCES = "references.json"
@@ -71,7 +75,7 @@ def run(out: Path, quick: bool) -> None:
     check_writable(out)
     torch.set_num_threads(1)  # the networks are small
     known = obtain_references(out / REFERENCES)
-    missing = [arm for arm in ARMS if not _file(out, arm).is_file()]
+    missing = missing_from(out, ARMS)
     for arm in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         seeds = range(2001, 2003 if quick else 2021 if arm in NETWORKS else 2101)
         policies, returns = train(arm, seeds)
@@ -82,16 +86,12 @@ def run(out: Path, quick: bool) -> None:
                 zip(seeds, returns, policies, strict=True)
             )
         ]
-        write_json(_file(out, arm), {"agents": [to_json(one) for one in agents]})
+        write_arm(out, arm, agents)
 
 
 def read_arms(out: Path) -> Arms:
     """The agents that are recorded."""
-    return {arm: read_agents(_file(out, arm)) for arm in ARMS if _file(out, arm).is_file()}
-
-
-def _file(out: Path, arm: str) -> Path:
-    return out / f"{arm}.json"
+    return read_recorded(out, ARMS, Agent)
 
 
 # --- tables ----------------------------------------------------------------------------------

@@ -84,12 +84,6 @@ def obtain_references(file: Path) -> dict[str, Reference]:
         return {name: from_json(Reference, one) for name, one in content.items()}
 
 
-def read_agents(file: Path) -> list[Agent]:
-    """The agents of an arm. Raises UserError where their record is damaged."""
-    with record_in(file) as content:
-        return [from_json(Agent, one) for one in content["agents"]]
-
-
 def train(arm: str, seeds: Sequence[int]) -> tuple[list[Reactive], np.ndarray]:
     """The policies of an arm, and (n,) what they earned at the end of training."""
     is_network = arm in NETWORKS

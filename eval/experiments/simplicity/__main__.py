@@ -5,7 +5,7 @@ cell of the design and one of the measures, with the picture that this command m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,12 @@ from sandbox_envs.eval.experiments.estimates import (
     mean_over,
     shown,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs, record_in
+from sandbox_envs.eval.experiments.runner import (
+    QuickArgs,
+    missing_from,
+    read_recorded,
+    write_arm,
+)
 from sandbox_envs.eval.experiments.simplicity.arms import (
     CHECKED,
     CODES,
@@ -42,7 +47,6 @@ from sandbox_envs.eval.experiments.simplicity.measures import (
 )
 from sandbox_envs.eval.judging.reference import ALIKE_SEEDS
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.typed_json import from_json
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.grid import REWARD, Scenes, loose_scenes
 from sandbox_envs.eval.twin.learners import train_networks
@@ -100,14 +104,14 @@ def run(out: Path, quick: bool) -> None:
     yardstick = Yardstick()
     todo = {name: (one, CHECKED) for name, one in checks().items()}
     todo |= {name: (one, SEEDS) for name, one in cells().items()}
-    missing = {name: some for name, some in todo.items() if not (out / f"{name}.json").is_file()}
-    for name in progress_bar(list(missing), desc="cells", unit="cell", disable=not missing):
-        training, seeds = missing[name]
+    missing = missing_from(out, todo)
+    for name in progress_bar(missing, desc="cells", unit="cell", disable=not missing):
+        training, seeds = todo[name]
         if quick:
             training, seeds = training.shortened, seeds[:2]
         policies, _ = train_networks(seeds, training)
         agents = [yardstick.agent(*pair) for pair in zip(seeds, policies, strict=True)]
-        write_json(out / f"{name}.json", {"agents": [asdict(agent) for agent in agents]})
+        write_arm(out, name, agents)
     if not (out / MEASURES).is_file():
         write_json(out / MEASURES, _measures(quick))
 
@@ -157,12 +161,7 @@ def _measures(quick: bool) -> dict[str, Any]:
 
 def read_cells(out: Path) -> dict[str, list[Agent]]:
     """The agents that are recorded. Raises UserError where a record is damaged."""
-    found = {}
-    for name in (*checks(), *cells()):
-        if (file := out / f"{name}.json").is_file():
-            with record_in(file) as content:
-                found[name] = [from_json(Agent, one) for one in content["agents"]]
-    return found
+    return read_recorded(out, (*checks(), *cells()), Agent)
 
 
 def read_measures(out: Path) -> dict[str, Any]:

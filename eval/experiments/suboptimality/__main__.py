@@ -22,7 +22,7 @@ from sandbox_envs.eval.experiments.estimates import (
     mean_over,
     shown,
 )
-from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.runner import QuickArgs, missing_from, write_arm
 from sandbox_envs.eval.experiments.suboptimality.arms import ARMS, DEPTHS, SEEDS, rooms
 from sandbox_envs.eval.experiments.suboptimality.figure import plot
 from sandbox_envs.eval.experiments.suboptimality.records import (
@@ -72,12 +72,12 @@ def run(out: Path, quick: bool) -> None:
     scenes = partial(rooms, n=2) if quick else rooms
     if not (out / PLANTED).is_file():
         write_json(out / PLANTED, to_json(of_planners(scenes)))
-    missing = [name for name in ARMS if not (out / f"{name}.json").is_file()]
+    missing = missing_from(out, ARMS)
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         training, seeds = (ARMS[name].shortened, SEEDS[:1]) if quick else (ARMS[name], SEEDS)
         policies, _ = train_networks(seeds, training)
         agents = [of_agent(*pair, scenes) for pair in zip(seeds, policies, strict=True)]
-        write_json(out / f"{name}.json", {"agents": [to_json(one) for one in agents]})
+        write_arm(out, name, agents)
 
 
 # --- tables ----------------------------------------------------------------------------------

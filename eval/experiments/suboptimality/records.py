@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_envs.eval.experiments.runner import record_in
+from sandbox_envs.eval.experiments.runner import read_recorded, record_in
 from sandbox_envs.eval.experiments.suboptimality.arms import (
     ARMS,
     DEPTHS,
@@ -99,9 +99,4 @@ def read_planted(out: Path) -> Planted | None:
 
 def read_arms(out: Path) -> Arms:
     """The agents that are recorded."""
-    found = {}
-    for name in ARMS:
-        if (file := out / f"{name}.json").is_file():
-            with record_in(file) as content:
-                found[name] = [from_json(Agent, one) for one in content["agents"]]
-    return found
+    return read_recorded(out, ARMS, Agent)
