@@ -171,10 +171,12 @@ def _difference(first: Group, other: Group, scene: str, objective: str) -> Itera
         return
     shift = theirs.mean() - ours.mean()
     found = ttest_ind(theirs, ours, equal_var=False)
-    low, high = found.confidence_interval(1 - (1 - CONFIDENCE) / COMPARISONS)
+    corrected = 1 - (1 - CONFIDENCE) / COMPARISONS
+    low, high = found.confidence_interval(corrected)
     yield f"{shift:+.2f} [{low:+.2f}, {high:+.2f}]"
     spread = float(np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 2))
-    yield f"{detectable_difference(spread, len(ours), len(theirs)):.2f}"
+    least = detectable_difference(spread, len(ours), len(theirs), confidence=corrected)
+    yield f"{least:.2f}"
 
 
 def _mean(values: Sequence[float]) -> str:
