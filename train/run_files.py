@@ -233,8 +233,8 @@ def read_args(folder: Path, kind: Any = None) -> Any:
         return trainer_args(training.trainer, training.args)
     except UserError:
         raise UserError(
-            f"{folder / 'args.json'}: its arguments are not those of this command; it is of "
-            "another command, of another version, or damaged"
+            f"{folder / 'args.json'}: it is damaged, or of another version or another command, as "
+            "its arguments are not those of this one"
         ) from None
 
 

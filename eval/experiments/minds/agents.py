@@ -25,13 +25,14 @@ from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import read_agent
 from sandbox_envs.train.run_folder import kept_checkpoints
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS
+from sandbox_envs.train.trainers import MINDS as TRAINER_OF
 
 MINDS = TRAINERS
 SEEDS = tuple(range(1201, 1211))
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # name -> trainer, and what differs
     "lstm_predicting": (DEFAULT_TRAINER, {"aux_coef": 1.0}),
-    "planner_loose": ("ppo_planner", {"loose": True}),
-    "planner_unsupervised": ("ppo_planner", {"unsupervised": True}),
+    "planner_loose": (TRAINER_OF["planner"], {"loose": True}),
+    "planner_unsupervised": (TRAINER_OF["planner"], {"unsupervised": True}),
 }
 FEW = SEEDS[:3]  # of each variant
 AGENTS = tuple((arm, seed) for arms, seeds in ((MINDS, SEEDS), (VARIANTS, FEW)) for seed in seeds
