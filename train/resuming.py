@@ -14,7 +14,7 @@ import tyro
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.train.arguments import OF_THE_MACHINE, check_ranges, flag
-from sandbox_envs.train.run_files import read_args, read_training
+from sandbox_envs.train.run_files import read_args, read_training, whole_updates
 
 
 def command_line(kind: Any) -> tuple[Any, Collection[str] | None]:
@@ -90,7 +90,7 @@ def _check_longer(folder: Path, total: int, before: int, update_steps: int | Non
     steps = update_steps or 1
     if total == before:
         return
-    if max(total // steps, 1) <= max(before // steps, 1):
+    if whole_updates(total, steps) <= whole_updates(before, steps):
         raise UserError(
             f"--total-timesteps {total}: {folder} is a training of {before} steps, and can only be "
             f"made longer, by whole updates of {steps} steps"

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Training:
     def planned_steps(self) -> int:
         """Environment steps that it takes: those to train for, as a whole number of updates."""
         update = self.update_steps or 1
-        return max(self.total_steps // update, 1) * update
+        return whole_updates(self.total_steps, update) * update
 
     @property
     def marks(self) -> dict[str, Any]:
@@ -238,6 +238,11 @@ def read_args(folder: Path, kind: Any = None) -> Any:
         ) from None
 
 
+def whole_updates(steps: int, update: int) -> int:
+    """How many updates of so many steps a training of some steps makes: at least one."""
+    return max(steps // update, 1)
+
+
 def progress(folder: Path) -> tuple[int, int]:
     """Environment steps that a run's policy has learned from, and those planned.
 
@@ -253,7 +258,7 @@ def progress(folder: Path) -> tuple[int, int]:
         return 0, total
     per_update = training.update_steps or logged[0]
     done = _saved_step(folder / "policy.safetensors", logged[-1])
-    return min(done, logged[-1]), replace(training, update_steps=per_update).planned_steps
+    return min(done, logged[-1]), whole_updates(total, per_update) * per_update
 
 
 def weights_hash(folder: Path) -> str:

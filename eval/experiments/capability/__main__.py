@@ -19,7 +19,7 @@ from sandbox_envs.eval.experiments.capability.estimands import (
 )
 from sandbox_envs.eval.experiments.capability.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
-from sandbox_envs.eval.experiments.runner import QuickArgs, record_in
+from sandbox_envs.eval.experiments.runner import QuickArgs, missing_from, record_in
 from sandbox_envs.eval.judging.typed_json import from_json, to_json
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, write_json
@@ -44,7 +44,7 @@ def run(out: Path, quick: bool) -> None:
     """Train, look at and record the arms that are missing."""
     check_writable(out)
     torch.set_num_threads(1)  # the networks are small
-    missing = [name for name in arms() if not _file(out, name).is_file()]
+    missing = missing_from(out, arms())
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         write_json(_file(out, name), {"looks": [to_json(look) for look in looks(name, quick)]})
 
