@@ -99,6 +99,11 @@ def test_failed_trial_stops_no_other_and_is_tried_again_alone(tmp_path: Path) ->
     assert "Traceback" not in done.stderr
     first, *rows = done.stdout.splitlines()
     assert first == "2 trials, 0 of them finished"
+    arm = "ppo_lstm, learning_rate=1e-3"
+    assert any(
+        row.startswith(f"ppo_lstm-learning_rate-1e-3-s1: finished; {arm}: 1 of 1 finished, ")
+        for row in rows
+    )
     assert any(row.split()[:5] == ["ppo_lstm,", "learning_rate=1e-3", "1", "of", "1"]
                for row in rows)  # fmt: skip
     assert any(row.split()[:5] == ["ppo_lstm,", "learning_rate=1e30", "0", "of", "1"]
@@ -113,8 +118,14 @@ def test_failed_trial_stops_no_other_and_is_tried_again_alone(tmp_path: Path) ->
     assert len(runs(tmp_path)["ppo_lstm-learning_rate-1e-3-s1"]) == 1
 
 
-def test_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path) -> None:
-    flags = [*FLAGS, "--seeds=2", "--vary=num_layers=1", "--local", "--workers=1",
+@pytest.mark.parametrize(
+    "where",
+    ["--local", pytest.param("--no-local", marks=pytest.mark.slow, id="ray")],
+)
+def test_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, where: str) -> None:
+    if where != "--local":
+        pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    flags = [*FLAGS, "--seeds=2", "--vary=num_layers=1", where, "--workers=1",
              f"--run-dir={tmp_path}"]  # fmt: skip
     longer = [*flags, "--vary=total_timesteps=6400"]
     longer.remove("--vary=total_timesteps=128")

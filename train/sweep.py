@@ -17,7 +17,7 @@ The exit status is 1 if a trial failed.
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
@@ -94,7 +94,7 @@ def main(args: Args) -> None:
     jobs = [job for arm in arms for job in arm.jobs]
     waiting = {job.identity: job for job in jobs if not is_trained(job, folder)}
     print(f"{len(jobs)} trials, {len(jobs) - len(waiting)} of them finished")
-    failed = train(list(waiting.values()), folder, args) if waiting else {}
+    failed = train(list(waiting.values()), arms, folder, args) if waiting else {}
     print(table(arms, folder))
     for name, reason in failed.items():
         print(f"{name}: {reason}")
@@ -188,9 +188,13 @@ def _arm(
 # --- training --------------------------------------------------------------------------------
 
 
-def train(jobs: Sequence[Job], folder: Path, args: Args) -> dict[str, str]:
-    """Train all jobs; returns why some failed, by name."""
+def train(jobs: Sequence[Job], arms: Sequence[Arm], folder: Path, args: Args) -> dict[str, str]:
+    """Train all jobs; returns why some failed, by name.
+
+    When one ends, the line of its arm in the table is written with what it has come to by then.
+    """
     failed: dict[str, str] = {}
+    arm_of = {job.name: arm for arm in arms for job in arm.jobs}
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
     with progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar:
@@ -198,7 +202,11 @@ def train(jobs: Sequence[Job], folder: Path, args: Args) -> dict[str, str]:
         def report(job: Job, reason: str | None) -> None:
             if reason:
                 failed[job.name] = reason
-            tqdm.write(f"{job.name}: {'failed' if reason else 'finished'}")
+            name, finished, mean, least, most = _row(arm_of[job.name], folder)
+            tqdm.write(
+                f"{job.name}: {'failed' if reason else 'finished'}; {name}: {finished} finished, "
+                f"mean return {mean} ({least} to {most})"
+            )
 
         if args.local:
             _train_here(jobs, folder, args.workers, bar, report)
@@ -223,7 +231,8 @@ def _train_here(jobs: Sequence[Job], folder: Path, workers: int, bar: tqdm, repo
 
 def table(arms: Sequence[Arm], folder: Path) -> str:
     """A line for each arm: how many trials are finished, and their returns in training."""
-    rows = [("arm", "finished", "mean return", "least", "most"), *(_rows(arms, folder))]
+    heads = ("arm", "finished", "mean return", "least", "most")
+    rows = [heads, *(_row(arm, folder) for arm in arms)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -231,13 +240,12 @@ def table(arms: Sequence[Arm], folder: Path) -> str:
     return "\n".join([*lines, "return: of the episodes that end in the last tenth of a training"])
 
 
-def _rows(arms: Sequence[Arm], folder: Path) -> Iterator[tuple[str, ...]]:
-    for arm in arms:
-        found = [run for job in arm.jobs if (run := find_run(job, folder)) and is_finished(run)]
-        returns = [value for run in found if (value := _return(run)) is not None]
-        figures = (np.mean(returns), min(returns), max(returns)) if returns else ()
-        shown = [f"{figure:.3f}" for figure in figures] or ["-"] * 3
-        yield (arm.name, f"{len(found)} of {len(arm.jobs)}", *shown)
+def _row(arm: Arm, folder: Path) -> tuple[str, ...]:
+    found = [run for job in arm.jobs if (run := find_run(job, folder)) and is_finished(run)]
+    returns = [value for run in found if (value := _return(run)) is not None]
+    figures = (np.mean(returns), min(returns), max(returns)) if returns else ()
+    shown = [f"{figure:.3f}" for figure in figures] or ["-"] * 3
+    return (arm.name, f"{len(found)} of {len(arm.jobs)}", *shown)
 
 
 def _return(run: Path) -> float | None:
