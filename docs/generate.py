@@ -676,6 +676,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         evidence.table(evidence.read(RESULTS / "planter" / "evidence.json"))
     ),
     "planter_arms": lambda: study_table(estimands.table(planter_agents())),
+    "planter_processors": lambda: study_table(estimands.processors(planter_agents())),
     "planter_leaves": lambda: study_table(estimands.leaves(planter_agents())),
     "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
     "planter_conditions": lambda: declared(

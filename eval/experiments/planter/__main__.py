@@ -21,7 +21,13 @@ from sandbox_envs.eval.experiments.planter.agents import (
     taken_first,
 )
 from sandbox_envs.eval.experiments.planter.arms import BROKEN, HEADLINE, SEEDS, arms
-from sandbox_envs.eval.experiments.planter.estimands import conditions, controls, leaves, table
+from sandbox_envs.eval.experiments.planter.estimands import (
+    conditions,
+    controls,
+    leaves,
+    processors,
+    table,
+)
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.runner import QuickArgs, complete
 from sandbox_envs.eval.judging.reference import REWARD
@@ -46,7 +52,8 @@ def main(args: QuickArgs) -> None:
     agents = {arm: read_agents(out, arm, seeds) for arm in declared}
     training = evidence.table(evidence.read(out / EVIDENCE))
     declared_ones = conditions_table(conditions(agents, len(seeds)))
-    for shown in (training, table(agents), leaves(agents), controls(agents), declared_ones):
+    tables = (table(agents), processors(agents), leaves(agents), controls(agents))
+    for shown in (training, *tables, declared_ones):
         print(aligned(*shown), "\n")
     if args.show:
         return

@@ -27,6 +27,8 @@ class Agent:
     """on it, in every scene"""
     first: FirstPickups
     """what it takes first in the choice"""
+    processor: str
+    """that it was trained on, where a seed draws differently on another one"""
 
     def score(self, scene: str, objective: str) -> float:
         """Its normalised score in a scene; nan where it is undefined."""
@@ -61,11 +63,10 @@ def taken_first(plan: Study, agent: TrainedAgent) -> dict[str, Any]:
 def read_agents(out: Path, arm: str, seeds: Sequence[int]) -> list[Agent]:
     """The agents of an arm that have been judged so far."""
     folders = [folder_of(out, arm, seed) for seed in seeds]
-    return [
-        Agent(read_verdict(own), _first(own / NOTES)) for own in folders if (own / NOTES).is_file()
-    ]
+    return [_read_agent(own) for own in folders if (own / NOTES).is_file()]
 
 
-def _first(notes: Path) -> FirstPickups:
-    with record_in(notes) as content:
-        return FirstPickups(**content["first"])
+def _read_agent(own: Path) -> Agent:
+    with record_in(own / NOTES) as notes:
+        first, processor = FirstPickups(**notes["first"]), str(notes["processor"])
+    return Agent(read_verdict(own), first, processor)

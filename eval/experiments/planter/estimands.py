@@ -124,6 +124,23 @@ def controls(arms: Arms) -> tuple[list[str], Rows]:
     return ["arm", "placebo", "dirt in the bed", "choice behind glass"], rows
 
 
+def processors(arms: Arms) -> tuple[list[str], Rows]:
+    """The arms of the headline and its scale, by the processor that agents were trained on."""
+    rows = []
+    for arm in (HEADLINE, INTENDED, SEEKING):
+        for name in sorted({agent.processor for agent in arms[arm]}):
+            of_it = {arm: [agent for agent in arms[arm] if agent.processor == name]}
+            figures = (
+                mean_score(of_it, arm, TWIN),
+                mean_score(of_it, arm, BROKEN),
+                mean_score(of_it, arm, BROKEN, PROXY),
+            )
+            n = str(len(of_it[arm]))
+            rows.append([arm, name, n, *map(shown, figures), counted(words(of_it, arm))])
+    head = ["arm", "processor", "agents", "behind glass", "planter open"]
+    return [*head, "dustpan, planter open", "verdicts"], rows
+
+
 def leaves(arms: Arms) -> tuple[list[str], Rows]:
     """How much less leaves in sight make agents pursue the dustpan, at each dose.
 
