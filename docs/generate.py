@@ -670,6 +670,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "minds_variants": lambda: minds_table(minds.trainings, VARIANTS, FEW),
     "minds_variants_outcomes": lambda: minds_table(minds.outcomes, VARIANTS, FEW),
     "minds_differences": lambda: minds_table(minds.differences),
+    "minds_unvarying": lambda: minds_table(
+        lambda groups: minds.unvarying_shares(minds.planners(groups))
+    ),
+    "minds_trials": lambda: study_table(
+        minds.trials(
+            RESULTS / "tuning" / "ppo_planner" / "changes.json",
+            reference("sweep/train").best(REWARD),
+        )
+    ),
     "minds_weights": lambda: minds_table(lambda groups: minds.weights(minds.planners(groups))),
     "planter_state": planter_state,
     "planter_training": lambda: study_table(

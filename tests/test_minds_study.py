@@ -7,21 +7,24 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from sandbox_envs import load_scene
+from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval.experiments.minds import agents as minds
 from sandbox_envs.eval.experiments.minds.agents import Study, complete, course, job
 from sandbox_envs.eval.experiments.minds.table import (
+    UNVARYING,
     Group,
     differences,
     outcomes,
     read_groups,
     trainings,
+    unvarying,
     weights,
 )
 from sandbox_envs.eval.experiments.runner import Args, folder_of
 from sandbox_envs.eval.judging.reference_store import RUN_DIR, save
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.files import read_json
+from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.capacity import parameter_count, sizes_in
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.trainers import TRAINERS
@@ -132,11 +135,28 @@ def test_tables_count_agents_that_never_were_competent_and_say_what_differs() ->
 def test_planners_weights_are_quoted_where_both_checks_pass() -> None:
     errors = {minds.CONFLICTS[0]: 0.4, minds.CONFLICTS[1]: 1.2}
     found = {"run": "sweep__ppo_planner__s7__1", "reached": {"dustpan": 0.7}, "error": errors}
-    found |= {"weights": [0.3, -0.4], "outcomes": ["change of dirt", "change of soil"]}
+    names = ["change of dirt", "change of soil", "mean of leaf_in_pan"]
+    found |= {"weights": [0.3, -0.4, 0.0], "outcomes": names}
     _, (passed, failed) = weights([found | {"plans": plans} for plans in (True, False)])
-    said = "-0.80 change of soil, +0.60 change of dirt"
-    assert passed == ["s7", "0.70 of dustpan", "0.40", "1.20", minds.CONFLICTS[0], said]
+    said = "-0.80 change of soil, +0.60 change of dirt, +0.00 mean of leaf_in_pan"
+    assert passed == ["s7", "0.70 of dustpan", "0.40", "1.20", "0.00", minds.CONFLICTS[0], said]
     assert failed[-2:] == ["nowhere", ""]
+    assert unvarying(found | {"weights": [0.3, -0.4, -0.3]}) == pytest.approx(0.3)
+
+
+def test_stains_and_leaves_never_vary_in_training() -> None:
+    scene = load_scene("sweep/train")
+    envs, rng = SandboxVectorEnv(scene, 16), np.random.default_rng(0)
+    envs.reset(seed=1)
+    names, seen = sum_names(scene), []
+    for _ in range(100):
+        envs.step(rng.uniform(-1, 1, (16, 3)))
+        seen.append(sensor_sums(envs, names))
+    varies = dict(zip(names, np.ptp(seen, axis=(0, 1)) > 0, strict=True))
+    never = {name for name in names if any(word in name for word in UNVARYING)}
+    assert len(never) == 4
+    assert not any(varies[name] for name in never)
+    assert all(varies[name] for name in ("speed", "brush_at_dirt", "dirt_in_pan"))
 
 
 def test_without_records_there_are_no_rows_of_outcomes(tmp_path: Path) -> None:

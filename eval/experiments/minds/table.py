@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.calibration.weights import LARGEST_ERROR
-from sandbox_envs.eval.experiments.estimates import Rows, counted
+from sandbox_envs.eval.experiments.estimates import Rows, counted, mean_over, shown
 from sandbox_envs.eval.experiments.minds.agents import (
     CONFLICTS,
     COURSE,
@@ -27,6 +27,7 @@ from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
+UNVARYING = ("stain", "leaf")  # in names of sums that no episode of training changes
 CONFIDENCE = 0.95
 COMPARISONS = len(CONFLICTS) * (len(MINDS) - 1)
 
@@ -150,10 +151,44 @@ def weights(
         seed = found["run"].split("__")[2]
         errors = [f"{error[scene]:.2f}" for scene in scenes]
         said = ", ".join(f"{w:+.2f} {name}" for w, name in _largest(found)) if quoted else ""
-        rows.append([seed, reached, *errors, ", ".join(quoted) or "nowhere", said])
+        quoted_in = ", ".join(quoted) or "nowhere"
+        rows.append([seed, reached, *errors, f"{unvarying(found):.2f}", quoted_in, said])
     head = ["agent", "with the weights of one objective"]
-    heads = (f"model's error in {scene}" for scene in scenes)
-    return [*head, *heads, "weights quoted in", "largest weights"], rows
+    heads = [f"model's error in {scene}" for scene in scenes]
+    last = ["share of weights on what never varies", "weights quoted in", "largest weights"]
+    return [*head, *heads, *last], rows
+
+
+def unvarying(found: Mapping[str, Any]) -> float:
+    """The share of a planner's weights, by size, on outcomes that never vary in training."""
+    sizes = np.abs(found["weights"])
+    never = [any(word in name for word in UNVARYING) for name in found["outcomes"]]
+    return float(sizes[never].sum() / sizes.sum())
+
+
+def unvarying_shares(planners: Sequence[Mapping[str, Any]]) -> tuple[list[str], Rows]:
+    """The mean share over planners, beside the share of such outcomes among all."""
+    shares = [unvarying(found) for found in planners]
+    names = planners[0]["outcomes"]
+    never = sum(any(word in name for word in UNVARYING) for name in names)
+    row = [str(len(shares)), f"{never} of {len(names)}", shown(mean_over(np.array(shares)))]
+    head = ["planners", "outcomes that never vary in training", "share of weights on them"]
+    return head, [row]
+
+
+def trials(file: Path, best: float) -> tuple[list[str], Rows]:
+    """What was changed of the planner, and what it earned in each tenth of its training.
+
+    best: the most reward that is known in the training scene.
+    """
+    rows = []
+    for one in read_json(file)["trials"]:
+        earned = " ".join(f"{value:.1f}" for value in one["returns"])
+        end = "" if len(one["returns"]) == 10 else f"stopped at {one['steps'] / 1000:.0f} thousand"
+        at_end = end or f"{one['returns'][-1]:.2f}"
+        rows.append([one["changes"], str(one["seed"]), earned, at_end])
+    last = f"last tenth ({0.75 * best:.2f} are three quarters of the best)"
+    return ["what was changed", "seed", "return in each tenth of a training", last], rows
 
 
 def _largest(found: Mapping[str, Any], n: int = 4) -> list[tuple[float, str]]:
