@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 from sandbox_envs.stopping import Terminated, sigterm_as_interrupt
 
@@ -104,8 +105,16 @@ def _check_given(args: object) -> None:
     for field in dataclasses.fields(args) if dataclasses.is_dataclass(args) else ():
         value = getattr(args, field.name)
         texts = value if isinstance(value, tuple) else (value,)
-        if any(isinstance(text, str) and not text.strip() for text in texts):
+        if any(_is_empty(text) for text in texts):
             raise UserError(f"{field.name}: its text is empty; give one, or leave it out")
+
+
+def _is_empty(value: object) -> bool:
+    """Whether an argument's text is; that of a path, which is then the working folder, as given."""
+    if isinstance(value, Path):
+        given = (re.sub(r"^--[\w-]+=", "", text) for text in sys.argv[1:])
+        return value == Path() and "" in given
+    return isinstance(value, str) and not value.strip()
 
 
 def _flush() -> None:

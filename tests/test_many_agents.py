@@ -93,6 +93,13 @@ def test_wrong_sweep_is_refused_before_anything_is_trained(
     assert sentence in said(**given)
 
 
+@pytest.mark.parametrize("given", [["--run-dir", ""], ["--run-dir="]])
+def test_empty_folder_is_not_the_working_folder(tmp_path: Path, given: list[str]) -> None:
+    done = run_command(sweep.__file__, *given, "--local", cwd=tmp_path, status=1)
+    assert done.stderr == "error: run_dir: its text is empty; give one, or leave it out\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_failed_trial_stops_no_other_and_is_tried_again_alone(tmp_path: Path) -> None:
     flags = [*FLAGS, "--seeds=1", "--vary=learning_rate=1e-3 | 1e30", f"--run-dir={tmp_path}"]
     done = run_command(sweep.__file__, *flags, "--local", status=1)
