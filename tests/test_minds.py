@@ -163,8 +163,9 @@ def test_capacity_prints_each_trainers_width() -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert [row[0] for row in rows] == ["trainer", *TRAINERS]
     assert all(40_000 < int(row[3]) < 60_000 for row in rows[1:])
-    failed = run_command(capacity.__file__, "--parameters=10", status=1)
-    assert "parameters with a width of 8" in failed.stderr
+    for parameters in ("10", str(10**12)):
+        failed = run_command(capacity.__file__, f"--parameters={parameters}", status=1)
+        assert "parameters with a width of 8, and" in failed.stderr
 
 
 # --- memory ----------------------------------------------------------------------------------

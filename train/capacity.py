@@ -7,6 +7,7 @@ Minds of different kinds are compared at equal numbers of parameters. The table 
 `--hidden-size` comes nearest, in a scene whose observations and actions count.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer, trainer_args
 from sandbox_envs.vector import observation_space
 
-STEP = 8  # between the widths that are tried, so that heads of attention share them evenly
+WIDTHS = range(8, 2**16 + 1, 8)  # that are tried: heads of attention share them evenly
 
 
 def hollow_agent(name: str, sizes: Mapping[str, Any]) -> Any:
@@ -51,16 +52,19 @@ def equal_width(name: str, sizes: Mapping[str, Any], parameters: int) -> int:
         parameters: how many it shall have.
 
     Raises:
-        UserError: it has more with the least width.
+        UserError: it has more with the least width, or fewer with the largest one.
     """
-    width = STEP
-    counts = {width: parameter_count(name, {**sizes, "hidden_size": width})}
-    if counts[width] > parameters:
-        raise UserError(f"{name}: it has {counts[width]} parameters with a width of {width}")
-    while counts[width] < parameters:  # the count grows with the width
-        width += STEP
-        counts[width] = parameter_count(name, {**sizes, "hidden_size": width})
-    return min(counts, key=lambda width: abs(counts[width] - parameters))
+
+    def count(width: int) -> int:
+        return parameter_count(name, {**sizes, "hidden_size": width})
+
+    if not count(WIDTHS[0]) <= parameters <= count(WIDTHS[-1]):
+        raise UserError(
+            f"{name}: it has {count(WIDTHS[0])} parameters with a width of {WIDTHS[0]}, and "
+            f"{count(WIDTHS[-1])} with {WIDTHS[-1]}; ask for a number between them"
+        )
+    above = bisect_left(WIDTHS, parameters, key=count)  # the count grows with the width
+    return min(WIDTHS[max(above - 1, 0) : above + 1], key=lambda w: abs(count(w) - parameters))
 
 
 @dataclass(frozen=True)
