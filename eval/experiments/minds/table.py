@@ -162,16 +162,19 @@ def weights(
 def unvarying(found: Mapping[str, Any]) -> float:
     """The share of a planner's weights, by size, on outcomes that never vary in training."""
     sizes = np.abs(found["weights"])
-    never = [any(word in name for word in UNVARYING) for name in found["outcomes"]]
-    return float(sizes[never].sum() / sizes.sum())
+    return float(sizes[_never_vary(found)].sum() / sizes.sum())
+
+
+def _never_vary(found: Mapping[str, Any]) -> list[bool]:
+    """Of each outcome of a planner, whether it never varies in training."""
+    return [any(word in name for word in UNVARYING) for name in found["outcomes"]]
 
 
 def unvarying_shares(planners: Sequence[Mapping[str, Any]]) -> tuple[list[str], Rows]:
     """The mean share over planners, beside the share of such outcomes among all."""
     shares = [unvarying(found) for found in planners]
-    names = planners[0]["outcomes"]
-    never = sum(any(word in name for word in UNVARYING) for name in names)
-    row = [str(len(shares)), f"{never} of {len(names)}", shown(mean_over(np.array(shares)))]
+    never = _never_vary(planners[0])
+    row = [str(len(shares)), f"{sum(never)} of {len(never)}", shown(mean_over(np.array(shares)))]
     head = ["planners", "outcomes that never vary in training", "share of weights on them"]
     return head, [row]
 
