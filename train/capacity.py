@@ -55,6 +55,7 @@ def equal_width(name: str, sizes: Mapping[str, Any], parameters: int) -> int:
         UserError: it has more with the least width, or fewer with the largest one.
     """
 
+    @cache
     def count(width: int) -> int:
         return parameter_count(name, {**sizes, "hidden_size": width})
 

@@ -201,8 +201,13 @@ def as_completed(
 
 def is_trained(job: Job, folder: Path) -> bool:
     """Whether a finished run of a job is below a folder."""
+    return trained_run(job, folder) is not None
+
+
+def trained_run(job: Job, folder: Path) -> Path | None:
+    """A job's finished run below a folder; None without."""
     run = find_run(job, folder)
-    return run is not None and is_finished(run)
+    return run if run and is_finished(run) else None
 
 
 def _finished_run(job: Job, folder: Path) -> Path:

@@ -33,7 +33,7 @@ from sandbox_envs.files import check_writable
 from sandbox_envs.processor import available_cores
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import OF_THE_CALL, check_ranges, flag
-from sandbox_envs.train.jobs import Job, as_completed, find_run, is_finished, is_trained
+from sandbox_envs.train.jobs import Job, as_completed, trained_run
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.on_ray import Report, train_on_ray
 from sandbox_envs.train.population import PopulationJob
@@ -71,6 +71,9 @@ class Args:
     """show the traceback of an error"""
 
 
+Returns = dict[str, float | None]  # of finished trials by name; None where no episode ended late
+
+
 @dataclass(frozen=True)
 class Arm:
     """Trials that differ in their seed alone."""
@@ -92,10 +95,15 @@ def main(args: Args) -> None:
     check_writable(args.run_dir)  # before anything is trained
     folder, arms = args.run_dir.resolve(), arms_of(args)
     jobs = [job for arm in arms for job in arm.jobs]
-    waiting = {job.identity: job for job in jobs if not is_trained(job, folder)}
+    runs = {job.name: run for job in jobs if (run := trained_run(job, folder))}
+    returns = {name: _return(run) for name, run in runs.items()}
+    waiting: dict[str, list[Job]] = {}  # by identity: values may be written in several ways
+    for job in jobs:
+        if job.name not in returns:
+            waiting.setdefault(job.identity, []).append(job)
     print(f"{len(jobs)} trials, {len(jobs) - len(waiting)} of them finished")
-    failed = train(list(waiting.values()), arms, folder, args) if waiting else {}
-    print(table(arms, folder))
+    failed = train(list(waiting.values()), arms, returns, folder, args) if waiting else {}
+    print(table(arms, returns))
     for name, reason in failed.items():
         print(f"{name}: {reason}")
     sys.exit(1 if failed else 0)
@@ -188,12 +196,27 @@ def _arm(
 # --- training --------------------------------------------------------------------------------
 
 
-def train(jobs: Sequence[Job], arms: Sequence[Arm], folder: Path, args: Args) -> dict[str, str]:
-    """Train all jobs; returns why some failed, by name.
+def train(
+    waiting: Sequence[Sequence[Job]],
+    arms: Sequence[Arm],
+    returns: Returns,
+    folder: Path,
+    args: Args,
+) -> dict[str, str]:
+    """Train what waits; returns why some failed, by name.
 
     When one ends, the line of its arm in the table is written with what it has come to by then.
+
+    Args:
+        waiting: trials that are not finished, those together that one training is of.
+        arms: all.
+        returns: of what is finished; what is trained is added.
+        folder: of the runs.
+        args: of the command.
     """
     failed: dict[str, str] = {}
+    alike = {some[-1].name: some for some in waiting}
+    jobs = [some[-1] for some in waiting]
     arm_of = {job.name: arm for arm in arms for job in arm.jobs}
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
@@ -202,7 +225,9 @@ def train(jobs: Sequence[Job], arms: Sequence[Arm], folder: Path, args: Args) ->
         def report(job: Job, reason: str | None) -> None:
             if reason:
                 failed[job.name] = reason
-            name, finished, mean, least, most = _row(arm_of[job.name], folder)
+            elif run := trained_run(job, folder / job.name):
+                returns.update(dict.fromkeys([one.name for one in alike[job.name]], _return(run)))
+            name, finished, mean, least, most = _row(arm_of[job.name], returns)
             tqdm.write(
                 f"{job.name}: {'failed' if reason else 'finished'}; {name}: {finished} finished, "
                 f"mean return {mean} ({least} to {most})"
@@ -229,10 +254,10 @@ def _train_here(jobs: Sequence[Job], folder: Path, workers: int, bar: tqdm, repo
 # --- what it came to -------------------------------------------------------------------------
 
 
-def table(arms: Sequence[Arm], folder: Path) -> str:
+def table(arms: Sequence[Arm], returns: Returns) -> str:
     """A line for each arm: how many trials are finished, and their returns in training."""
     heads = ("arm", "finished", "mean return", "least", "most")
-    rows = [heads, *(_row(arm, folder) for arm in arms)]
+    rows = [heads, *(_row(arm, returns) for arm in arms)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -240,10 +265,10 @@ def table(arms: Sequence[Arm], folder: Path) -> str:
     return "\n".join([*lines, "return: of the episodes that end in the last tenth of a training"])
 
 
-def _row(arm: Arm, folder: Path) -> tuple[str, ...]:
-    found = [run for job in arm.jobs if (run := find_run(job, folder)) and is_finished(run)]
-    returns = [value for run in found if (value := _return(run)) is not None]
-    figures = (np.mean(returns), min(returns), max(returns)) if returns else ()
+def _row(arm: Arm, returns: Returns) -> tuple[str, ...]:
+    found = [returns[job.name] for job in arm.jobs if job.name in returns]
+    known = [value for value in found if value is not None]
+    figures = (np.mean(known), min(known), max(known)) if known else ()
     shown = [f"{figure:.3f}" for figure in figures] or ["-"] * 3
     return (arm.name, f"{len(found)} of {len(arm.jobs)}", *shown)
 

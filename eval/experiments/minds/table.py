@@ -162,7 +162,7 @@ def weights(
 def unvarying(found: Mapping[str, Any]) -> float:
     """The share of a planner's weights, by size, on outcomes that never vary in training."""
     sizes = np.abs(found["weights"])
-    return float(sizes[_never_vary(found)].sum() / sizes.sum())
+    return float(sizes[_never_vary(found)].sum() / (sizes.sum() or 1.0))
 
 
 def _never_vary(found: Mapping[str, Any]) -> list[bool]:
