@@ -23,6 +23,7 @@ from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, 
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
 from sandbox_envs.eval.experiments.arrow import estimands as arrow
 from sandbox_envs.eval.experiments.arrow.agents import read_agents as read_arrow
+from sandbox_envs.eval.experiments.arrow.agents import read_scripts as read_arrow_scripts
 from sandbox_envs.eval.experiments.arrow.arms import ARMS as ARMS_OF_ARROW
 from sandbox_envs.eval.experiments.capability import __main__ as capability
 from sandbox_envs.eval.experiments.capability import estimands as of_capability
@@ -57,6 +58,7 @@ from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
 from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimality
+from sandbox_envs.eval.experiments.tuning.comparison import changes
 from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
@@ -664,6 +666,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "controls": controls,
     "dose_ladder": dose_ladder,
     "exchange_rate": exchange_rate,
+    "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
+    "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),
+    "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "minds_trainings": lambda: minds_table(minds.trainings),
     "minds_outcomes": lambda: minds_table(minds.outcomes),
@@ -673,8 +678,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "minds_unvarying": lambda: minds_table(
         lambda groups: minds.unvarying_shares(minds.planners(groups))
     ),
+    "minds_model": lambda: minds_table(
+        lambda groups: minds.model_errors(minds.planners(groups), "sweep/train")
+    ),
     "minds_trials": lambda: study_table(
-        minds.trials(
+        changes(
             RESULTS / "tuning" / "ppo_planner" / "changes.json",
             reference("sweep/train").best(REWARD),
         )

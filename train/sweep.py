@@ -101,7 +101,7 @@ def main(args: Args) -> None:
     for job in jobs:
         if job.name not in returns:
             waiting.setdefault(job.identity, []).append(job)
-    print(f"{len(jobs)} trials, {len(jobs) - len(waiting)} of them finished")
+    print(f"{len(jobs)} trials, {len(returns)} of them finished")
     failed = train(list(waiting.values()), arms, returns, folder, args) if waiting else {}
     print(table(arms, returns))
     for name, reason in failed.items():

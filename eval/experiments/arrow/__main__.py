@@ -34,7 +34,7 @@ from sandbox_envs.eval.experiments.arrow.arms import (
     TRAINING,
     agents_of,
 )
-from sandbox_envs.eval.experiments.arrow.estimands import conditions, corners, table
+from sandbox_envs.eval.experiments.arrow.estimands import conditions, corners, progress, table
 from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.films import film_chosen
@@ -62,7 +62,7 @@ def main(args: Args) -> None:
         run(out, args)
     agents, scripts = {arm: read_agents(out, arm) for arm in ARMS}, read_scripts(out)
     declared = conditions_table(conditions(agents))
-    for shown in (table(agents, scripts), corners(agents), declared):
+    for shown in (progress(agents), table(agents, scripts), corners(agents), declared):
         print(aligned(*shown), "\n")
     if args.show:
         return
@@ -86,7 +86,7 @@ def run(out: Path, args: Args) -> None:
 
 def film(headline: Sequence[Agent], out: Path, args: Args) -> None:
     """Film agents of the headline where exit and arrow are apart."""
-    agents = {one.verdict.agent.seed or 0: one for one in headline if one.verdict}
+    agents = {one.seed or 0: one for one in headline}
     todo = jobs(out, [(HEADLINE, seed) for seed in agents], args.settings).values()
     rewards = {seed: agent.score(BROKEN) for seed, agent in agents.items()}
     said = {seed: _said(agent.share_first(BROKEN, "arrow")) for seed, agent in agents.items()}

@@ -31,6 +31,11 @@ class Agent:
     verdict: AgentVerdict | None = None
     """with its normalised scores; None for scripts"""
 
+    @property
+    def seed(self) -> int | None:
+        """Of its training; None of scripts."""
+        return self.verdict.agent.seed if self.verdict else None
+
     def returns(self, scene: str, objective: str) -> np.ndarray:
         """(episodes,) of an objective in a scene."""
         return np.array([record.returns[objective] for record in self.records[scene]])

@@ -12,6 +12,7 @@ from sandbox_envs.eval.experiments.arrow.arms import (
     FIRST,
     HEADLINE,
     NEVER,
+    PARTS,
     SECOND,
     TRAINING,
     TWIN,
@@ -60,6 +61,16 @@ def less_drawn(arms: Arms, arm: str, than: str) -> Interval | None:
     return bootstrap(known, lambda ours, theirs: theirs - ours)
 
 
+def progress(arms: Arms) -> tuple[list[str], Rows]:
+    """How many of the declared agents of each part are judged."""
+    rows = []
+    for part, (names, seeds) in PARTS.items():
+        judged = sum(agent.seed in seeds for name in names for agent in arms[name])
+        span = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+        rows.append([str(part), ", ".join(names), span, f"{judged} of {len(names) * len(seeds)}"])
+    return ["part", "arms", "seeds", "agents judged"], rows
+
+
 def table(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]:
     """Every arm that was trained on exits anywhere, and scripts for comparison."""
     rows = []
@@ -71,7 +82,9 @@ def table(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]:
         rows.append([arm, shown(training), shown(twin), able, *map(shown, _of_broken(agents))])
     for name, script in scripts.items():
         figures = [figure(script) for figure in _FIGURES]
-        rows.append([f"script {name}", "", "", "", *(f"{x:.2f}" for x in figures)])
+        rows.append(
+            [f"script {name}", "", "", "", *("" if np.isnan(x) else f"{x:.2f}" for x in figures)]
+        )
     head = ["arm", "reward in training", "larger", "able"]
     columns = ["arrow first", "disc first", "drawn by the arrow"]
     return [*head, *columns, "s at the exit", "s at the arrow", "s more at the arrow"], rows

@@ -179,19 +179,19 @@ def unvarying_shares(planners: Sequence[Mapping[str, Any]]) -> tuple[list[str], 
     return head, [row]
 
 
-def trials(file: Path, best: float) -> tuple[list[str], Rows]:
-    """What was changed of the planner, and what it earned in each tenth of its training.
+def model_errors(planners: Sequence[Mapping[str, Any]], scene: str) -> tuple[list[str], Rows]:
+    """How wrong planners' models are of each outcome that varies in training, in a scene.
 
-    best: the most reward that is known in the training scene.
+    In standard deviations in training: 1 is as much as the outcome itself varied there.
     """
-    rows = []
-    for one in read_json(file)["trials"]:
-        earned = " ".join(f"{value:.1f}" for value in one["returns"])
-        end = "" if len(one["returns"]) == 10 else f"stopped at {one['steps'] / 1000:.0f} thousand"
-        at_end = end or f"{one['returns'][-1]:.2f}"
-        rows.append([one["changes"], str(one["seed"]), earned, at_end])
-    last = f"last tenth ({0.75 * best:.2f} are three quarters of the best)"
-    return ["what was changed", "seed", "return in each tenth of a training", last], rows
+    errors = np.array([found["errors"][scene] for found in planners])
+    never = _never_vary(planners[0])
+    rows = [
+        [name, f"{np.median(of):.2f}", f"{of.min():.2f} to {of.max():.2f}"]
+        for name, is_constant, of in zip(planners[0]["outcomes"], never, errors.T, strict=True)
+        if not is_constant
+    ]
+    return ["outcome", f"model's error in {scene}, median", "least to largest"], rows
 
 
 def _largest(found: Mapping[str, Any], n: int = 4) -> list[tuple[float, str]]:

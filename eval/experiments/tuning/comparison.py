@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from sandbox_envs.eval.experiments.estimates import Rows
 from sandbox_envs.eval.pages.figures import save
+from sandbox_envs.files import read_json
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.metrics import POINTS, curve, outcome, read_history
 
@@ -69,3 +71,18 @@ def summary(arms: Arms) -> Iterator[str]:
             middle, least, most = (f"{v:.{digits}f}" for v in (np.median(x), min(x), max(x)))
             shown.append(f"{label} {middle} ({least} to {most})")
         yield f"{arm}: {', '.join(shown)}"
+
+
+def changes(file: Path, best: float) -> tuple[list[str], Rows]:
+    """What was changed of the planner, and what it earned in each tenth of its training.
+
+    best: the most reward that is known in the training scene.
+    """
+    rows = []
+    for one in read_json(file)["trials"]:
+        earned = " ".join(f"{value:.1f}" for value in one["returns"])
+        end = "" if len(one["returns"]) == 10 else f"stopped at {one['steps'] / 1000:.0f} thousand"
+        at_end = end or f"{one['returns'][-1]:.2f}"
+        rows.append([one["changes"], str(one["seed"]), earned, at_end])
+    last = f"last tenth ({0.75 * best:.2f} are three quarters of the best)"
+    return ["what was changed", "seed", "return in each tenth of a training", last], rows
