@@ -217,7 +217,7 @@ def test_sweep_that_loses_a_node_says_which_trials_to_run_again(
     with subprocess.Popen(
         [sys.executable, sweep.__file__, *longer], stdout=subprocess.PIPE, text=True
     ) as process:
-        while len(list(tmp_path.glob("*/*/args.json"))) < 4:
+        while len(list(tmp_path.glob("*/*/resume.pt"))) < 4:  # so that each can be resumed
             assert process.poll() is None
         cluster.remove_node(lost)
         out, _ = process.communicate(timeout=200)
