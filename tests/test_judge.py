@@ -339,6 +339,7 @@ def test_an_altered_agent_is_not_taken_for_the_one_that_was_trained(
     assert trainers == ["ppo_lstm", None]
     page = (tmp_path / "altered" / "report.html").read_text()
     assert "This is a policy of whose training nothing is recorded" in page
+    assert "Learning curves" not in page
     both = tmp_path / "both.html"
     write_report([tmp_path / name for name in policies], tmp_path, both)
     assert "2 agents acted, without learning meanwhile" in both.read_text()

@@ -221,7 +221,7 @@ def render(agents: Sequence[AgentPage]) -> str:
         cautions=_cautions(agents, series),
         # the curves of earlier steps are the beginning of the last one
         drawings=_drawings([agent for agent in agents if agent.curves][-1:] if series else agents),
-        curveless=[agent.name for agent in agents if not agent.curves],
+        curveless=[one.name for one in agents if one.metadata.trainer and not one.curves],
         scored=any(s.score for a in agents for row in a.rows for s in row.scores),
         least=binomial_interval(n := 1 if series else len(agents), n)[0],
         confidence=CONFIDENCE,
