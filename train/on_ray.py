@@ -36,6 +36,18 @@ SETTINGS = {
 }
 
 
+def prepare_ray() -> None:
+    """Set Ray up, before it is imported anywhere; raise UserError where it is not installed."""
+    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    try:
+        from ray import tune  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "Ray is not installed: pip install 'sandbox_envs[ray]', or train on this machine "
+            "with --local"
+        ) from None
+
+
 def trial(config: Mapping[str, Any]) -> dict[str, Any]:
     """Train one job in a process of its own; runs in a worker of Ray's.
 
@@ -66,7 +78,7 @@ def train_on_ray(
     bar: tqdm,
     report: Report,
 ) -> None:
-    """Train jobs on a Ray cluster, or on this machine.
+    """Train jobs on a Ray cluster, or on this machine, after `prepare_ray`.
 
     Args:
         jobs: none of them trained.
@@ -77,17 +89,11 @@ def train_on_ray(
         report: called when a trial ends.
 
     Raises:
-        UserError: Ray is not installed, or there is no cluster at this address.
+        UserError: there is no cluster at this address.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
-    try:
-        import ray
-        from ray import tune
-    except ImportError:
-        raise UserError(
-            "Ray is not installed: pip install 'sandbox_envs[ray]', or train on this machine "
-            "with --local"
-        ) from None
+    import ray
+    from ray import tune
+
     started = not ray.is_initialized()
     with sigterm_as_interrupt():
         if started:

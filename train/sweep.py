@@ -35,7 +35,7 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import OF_THE_CALL, check_ranges, flag
 from sandbox_envs.train.jobs import Job, as_completed, trained_run
 from sandbox_envs.train.metrics import outcome
-from sandbox_envs.train.on_ray import Report, train_on_ray
+from sandbox_envs.train.on_ray import Report, prepare_ray, train_on_ray
 from sandbox_envs.train.population import PopulationJob
 from sandbox_envs.train.run_files import is_file
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args, typed
@@ -101,6 +101,8 @@ def main(args: Args) -> None:
     for job in jobs:
         if job.name not in returns:
             waiting.setdefault(job.identity, []).append(job)
+    if waiting and not args.local:
+        prepare_ray()
     print(f"{len(jobs)} trials, {len(returns)} of them finished")
     failed = train(list(waiting.values()), arms, returns, folder, args) if waiting else {}
     print(table(arms, returns))
