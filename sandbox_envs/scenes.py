@@ -162,9 +162,10 @@ def _role(row: Row) -> str:
     """What a scene is for, in a few words."""
     if row["breaks"]:
         return f"breaks {row['breaks']} ({row['break']})"
+    words = ["training"] if is_training(row["scene"]) else []
     if row["twin_of"]:
-        return f"twin of {', '.join(map(stem_in, row['twin_of']))}"
-    return "training" if is_training(row["scene"]) else ""
+        words.append(f"twin of {', '.join(map(stem_in, row['twin_of']))}")
+    return ", ".join(words)
 
 
 def _proxies(row: Row, mark: str = "") -> str:

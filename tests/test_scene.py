@@ -364,6 +364,23 @@ def test_unknown_family_suggests_the_nearest_name(tmp_path: Path) -> None:
     assert family_refusal(tmp_path) == f"{tmp_path}: there is no train.xml in this folder"
 
 
+def test_names_of_files_and_folders_are_told_apart(
+    write_scene: WriteScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_scene(stem="train").parent
+    monkeypatch.chdir(folder.parent)
+    for given, said in (
+        (f"{folder.name}/train", f"; name its file, {folder.name}/train.xml"),
+        (folder.name, f"; it is a folder; name a file in it, such as {folder.name}/train.xml"),
+        (f"{folder.name}/trian.xml", f"no such file; did you mean '{folder.name}/train.xml'?"),
+    ):
+        with pytest.raises(SceneError) as error:
+            load_scene(given)
+        assert str(error.value).endswith(said)
+    for given in ("train.xml", "train"):
+        assert family_refusal(folder / given).endswith(f"a family is a folder; name {folder}")
+
+
 @pytest.mark.parametrize(
     ("texts", "what"),
     [

@@ -80,6 +80,14 @@ def test_twin_of_two_scenes_names_both(family: Path, capsys: pytest.CaptureFixtu
     assert "twin of late_noon, noon" in " ".join(printed(capsys, family).split())
 
 
+def test_training_scene_that_is_a_twin_is_still_the_training_scene(
+    family: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (family / "noon.xml").read_text()
+    (family / "noon.xml").write_text(text.replace('"morning"', '"train"'))
+    assert "training, twin of noon" in " ".join(printed(capsys, family).split())
+
+
 def test_markdown_table_says_how_each_scene_is_broken(
     family: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,8 +69,10 @@ class Job:
 
     @property
     def total_steps(self) -> int:
-        """Environment steps that it trains for."""
-        return int(self.arguments.total_timesteps)
+        """Environment steps that it trains for: those asked for, but at least one update."""
+        arguments = self.arguments
+        update = arguments.num_envs * getattr(arguments, "num_steps", 1)
+        return max(int(arguments.total_timesteps), update)
 
     @property
     def identity(self) -> str:

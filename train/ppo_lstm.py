@@ -60,7 +60,7 @@ class Args:
     seed: int = 1
     """seed of the episodes, the initial weights and the actions"""
     total_timesteps: int = 500_000
-    """environment steps to train for"""
+    """environment steps to train for, in whole updates of num_envs * num_steps; at least one"""
     num_envs: int = 128
     """simulations that run side by side"""
     num_steps: int = 64

@@ -55,9 +55,10 @@ def _words(scene: Scene) -> Iterator[Remark]:
             "too; remove one of the two",
         )
     if not scene.version.isdecimal():
+        place = ", in a <text>" if scene.version.endswith(".0") else ""  # as a <numeric> is read
         yield (
             "error",
-            f", text 'version': '{scene.version}' is not a whole number; write 0, then 1",
+            f", text 'version': '{scene.version}' is not a whole number; write 0, then 1{place}",
         )
 
 

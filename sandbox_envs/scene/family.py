@@ -66,4 +66,6 @@ def _family_folder(family: str | Path) -> Path:
         return folder.resolve()
     if folder.is_dir():
         raise SceneError(f"{family}: there is no {TRAINING}.xml in this folder")
+    if (folder.parent / f"{TRAINING}.xml").is_file():
+        raise SceneError(f"{family}: a family is a folder; name {folder.parent}")
     raise SceneError(f"unknown family '{family}'; {suggest(str(family), shipped)}")

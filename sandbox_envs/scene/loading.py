@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 import mujoco
@@ -73,13 +74,13 @@ def _find(name: str) -> Path:
         return shipped[name]
     path = Path(name)
     if path.suffix != ".xml":
-        raise SceneError(f"unknown scene '{name}'; {suggest(name, shipped)}")
+        raise SceneError(f"unknown scene '{name}'; {_own_scene(path) or suggest(name, shipped)}")
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte
         link = "this symbolic link leads to no file"
-        wrong = link if path.is_symlink() else "there is no such file"
-        raise SceneError(f"{name}: {wrong}") from None
+        missing = f"there is no such file{_alike(path)}"
+        raise SceneError(f"{name}: {link if path.is_symlink() else missing}") from None
     except OSError as error:
         raise SceneError(f"{name}: {sentence_of(error)}") from None
     if not stat.S_ISREG(status.st_mode):
@@ -91,6 +92,27 @@ def _find(name: str) -> Path:
             "its folder"
         )
     return path
+
+
+def _own_scene(path: Path) -> str:
+    """What to name, where a name without .xml is that of a file or a folder; else empty."""
+    try:
+        if (file := path.with_name(f"{path.name}.xml")).is_file():
+            return f"name its file, {file}"
+        if path.is_dir() and (files := sorted(path.glob("[!_]*.xml"))):
+            return f"it is a folder; name a file in it, such as {files[0]}"
+    except (OSError, ValueError):  # no name of a file
+        pass
+    return ""
+
+
+def _alike(path: Path) -> str:
+    """A hint at the file beside a missing one whose name is most like it; else empty."""
+    try:
+        close = get_close_matches(path.stem, [file.stem for file in path.parent.glob("*.xml")], n=1)
+    except (OSError, ValueError):
+        return ""
+    return f"; did you mean '{path.with_stem(close[0])}'?" if close else ""
 
 
 def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:

@@ -117,6 +117,8 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
     places: list[Place] = []
     yaw: None | str | float | tuple[str, int] = None
     drawn_with: str | None = None
+    if len(re.findall(r"(?:^|,)\s*(?:yaw|facing)\s", text)) > 1:
+        raise SceneError(f"{where}: it turns bodies twice; keep one 'yaw' or 'facing'")
     for clause in text.split(","):
         match clause.split():
             case ["yaw", "any"]:
@@ -134,12 +136,12 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
             case []:
                 raise SceneError(f"{where}: an empty clause; name a site, e.g. 'floor'")
     rule = Rule(stem, bodies, tuple(places), yaw, where, maze, drawn_with)
+    if rule.never and text.strip() != NEVER:
+        raise SceneError(f"{where}: '{NEVER}' takes no further word; write '{ABSENT}' instead")
     if maze is None:
         _check_amounts(model, rule)
     elif "," in text:
         raise SceneError(f"{where}: a maze takes no further clause; remove what is beside it")
-    if rule.never and text.strip() != NEVER:
-        raise SceneError(f"{where}: '{NEVER}' takes no further word; write '{ABSENT}' instead")
     return rule
 
 
@@ -222,6 +224,11 @@ def _check_amounts(model: mujoco.MjModel, rule: Rule) -> None:
         raise SceneError(f"{rule.where}: the probabilities add up to {chances:g}, more than 1")
     if amounts.count(None) > 1 or (None in amounts and chances):
         raise SceneError(f"{rule.where}: give every place but one a number")
+    if counts == len(rule.bodies) and chances:
+        raise SceneError(
+            f"{rule.where}: the counts take all of its bodies, and none is left for a probability; "
+            "a number with a point, such as 1.0, is a probability"
+        )
     for place in rule.places:
         most = place.amount if isinstance(place.amount, int) else len(rule.bodies) - counts
         region = len(place.sites) == 1 and model.site_type[place.sites[0]] in REGIONS

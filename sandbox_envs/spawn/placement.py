@@ -235,7 +235,10 @@ class Placement:
             local = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
         if (room < 0).any():
             name = self.model.site(int(site[0])).name
-            raise SceneError(f"{rule.where}: the region '{name}' is smaller than the body")
+            raise SceneError(
+                f"{rule.where}: the region '{name}' is smaller than the body, of which points are "
+                f"{reach:.3g} m from its origin; make it at least {2 * reach:.3g} m wide"
+            )
         return pose[:, None, :2] + rotate(local, unit_vector(pose[:, None, 3]))
 
     def _overlaps(

@@ -112,7 +112,8 @@ class Spawner:
                 raise SceneError(
                     f"{rule.where}: the site '{self.model.site(site).name}' is on "
                     f"'{self.model.body(body).name}', which is placed later; move that "
-                    "spawn text up"
+                    "spawn text up, before this one (the texts of an included part stand where "
+                    "its <include> does)"
                 )
 
     def _mazes(self) -> dict[str, tuple[Rule, Grid]]:
