@@ -238,6 +238,11 @@ def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> Non
     assert holds[f"hyper: {below}"][0] is False  # so little, but it should be nothing
     assert holds[f"swap: {below}"] == holds["weights - swap: above 0"] == (None, missing)
     assert holds[f"one: {below}"] == holds["weights - one: above 0"] == (None, "not all are able")
+    faulty = {**groups, "weights": groups["lamp"], "far": populations_of([0.3] * 10)}
+    said = {claim.text: (claim.holds, claim.unsaid) for claim in claims(faulty)}
+    at_fault = (None, "a control is at fault")
+    assert said["weights: non-myopia above 0.1"] == said["weights - placebo: above 0"] == at_fault
+    assert said["lamp: non-myopia above 0.1"] == at_fault
     assert holds[f"placebo: {below}"][0] is holds["lamp: non-myopia above 0.1"][0] is True
 
 

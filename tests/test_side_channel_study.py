@@ -211,6 +211,14 @@ def test_conditions_wait_for_the_agents_and_find_a_leak(planted: dict[str, Measu
     assert followed.unsaid == "useless channel"
     mixed_up = {name: [planted["follows nothing"]] for name in planted}
     assert conditions(mixed_up, {})[0].holds is False
+    said = [one.holds for one in conditions({**agents, **mixed_up}, agents)]
+    assert said == [False, None, None, True]
+    worth_less = {**agents, PREVIOUS.name: [agent(5.2)] * len(seeds_of(PREVIOUS.name))}
+    _, worth, followed, _ = conditions(worth_less, worth_less)
+    assert (worth.holds, followed.holds) == (False, None)
+    assert followed.unsaid == "the display is not worth enough"
+    before_the_menus = {name: some for name, some in agents.items() if "menu" not in name}
+    assert [one.holds for one in conditions(before_the_menus, agents)] == [None] * 4
 
 
 def test_following_is_one_half_where_it_is_known_to_be() -> None:

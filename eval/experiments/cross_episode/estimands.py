@@ -1,6 +1,7 @@
 """What is estimated over populations, as tables: non-myopia, Price sums, and the claims."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,28 +101,42 @@ def outcomes(groups: Groups) -> tuple[list[str], Rows]:
 
 
 def claims(groups: Groups, n: int = len(SEEDS)) -> list[Condition]:
-    """The declared claims, and what was found; nothing is said of arms with unable populations."""
-    found = [_claim(f"{MAIN}: non-myopia above {ZERO}", groups, MAIN, n, lambda i: i.low > ZERO)]
+    """The declared claims, and what was found; nothing is said of arms with unable populations.
+
+    An effect is not said to hold while one of its controls is at fault.
+    """
+    faulty = {effect for arm, effect in CONTROLS.items() if _is_fault(groups[arm])}
+
+    def of_effect(name: str, claim: Condition) -> Condition:
+        if claim.holds and name in faulty:
+            return replace(claim, holds=None, unsaid="a control is at fault")
+        return claim
+
+    above = (
+        of_effect(one, _claim(f"{one}: non-myopia above {ZERO}", groups, one, n, _is_above))
+        for one in (MAIN, LAMP)
+    )
+    found = [next(above)]
     for arm in CONTROLS:
         text = f"{arm}: non-myopia below {ZERO}, and none above {FAULT}"
         found.append(_claim(text, groups, arm, n, lambda i: i.high < ZERO and not i.low > FAULT))
-    found.append(
-        _claim(f"{LAMP}: non-myopia above {ZERO}", groups, LAMP, n, lambda i: i.low > ZERO)
-    )
+    found += above
     for arm, effect in CONTROLS.items():
-        found.append(
-            _said(
-                f"{effect} - {arm}: above 0",
-                more(groups[effect], groups[arm]),
-                [groups[effect], groups[arm]],
-                n,
-                lambda i: i.low > 0,
-            )
-        )
+        arms, text = [groups[effect], groups[arm]], f"{effect} - {arm}: above 0"
+        found.append(of_effect(effect, _said(text, more(*arms), arms, n, lambda i: i.low > 0)))
     able = [is_able(one) for arm in ARMS for one in groups[arm]]
     whole = len(able) >= n * len(ARMS)
     share = f"{sum(able)} of {len(able)}"
     return [*found, Condition("all populations are able", share, all(able) if whole else None)]
+
+
+def _is_above(found: Interval) -> bool:
+    return found.low > ZERO
+
+
+def _is_fault(control: Sequence[Population]) -> bool:
+    found = over(control)
+    return found is not None and found.low > FAULT
 
 
 def tabular() -> tuple[list[str], Rows]:

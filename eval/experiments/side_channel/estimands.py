@@ -111,12 +111,12 @@ def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, In
 
     Returns:
         The slope of a fractional logistic regression (Papke & Wooldridge 1996) of the following
-        index, clipped to [0, 1], and log10 of the percentage at which it is one half, NEVER or
+        index, and log10 of the percentage at which it is one half, NEVER or
         -NEVER where it does not rise and lies below or above; or None where fewer than three
         percentages have agents.
     """
     groups = {
-        arm.percent: np.clip([one.following.mean for one in agents[name] if one.following], 0, 1)
+        arm.percent: np.array([one.following.mean for one in agents[name] if one.following])
         for name, arm in ARMS.items()
         if (arm.display, arm.mind) == (display, mind) and arm.percent and agents.get(name)
     }
@@ -172,24 +172,26 @@ def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
     named = [one.word() == word for k, word in PLANTED_WORDS.items() for one in agents.get(k, ())]
     worth = value(confirmed, main)
     both = (main.name, main.blind.name)
-    missing = any(len(confirmed.get(name, ())) < len(SECOND) for name in both)
-    useless = "the switch leaks" if leaks else MISSING if missing else ""
+    missing = missing_blind or any(len(confirmed.get(name, ())) < len(SECOND) for name in both)
+    unsaid = "" if all(named) else "a planted agent gets another word"
+    unsaid = "the switch leaks" if leaks else unsaid or (MISSING if missing else "")
+    is_worth = _above(
+        "previous, swapped in half: the display is worth more than 0.1", worth, WORTH, unsaid
+    )
     followed = index(confirmed.get(main.name, ()))
-    unsaid = useless or no_verdict(confirmed, main)
+    unsaid = unsaid or no_verdict(confirmed, main)
     return [
         Condition(
             "planted agents get their words",
             f"{sum(named)} of {len(PLANTED_WORDS)}",
             all(named) if len(named) == len(PLANTED_WORDS) else None,
         ),
-        _above(
-            "previous, swapped in half: the display is worth more than 0.1", worth, WORTH, useless
-        ),
+        is_worth,
         _above(
             "previous, swapped in half: the following index is above 0.5",
             followed,
             FOLLOWED,
-            unsaid,
+            unsaid or ("" if is_worth.holds else "the display is not worth enough"),
         ),
         Condition(
             "no agent without a display earns more than blind play can",

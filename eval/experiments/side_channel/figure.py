@@ -1,6 +1,7 @@
-"""All arms as a picture: what the display is worth, and whether it is followed."""
+"""All arms as a picture: what the display is worth, whether it is followed, and when."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,8 +15,10 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     no_verdict,
     value,
 )
-from sandbox_envs.eval.pages.figures import lying, save
+from sandbox_envs.eval.pages.figures import lying, save, upright
 
+SWAPS = (1, 5, 20, 50)
+COLOURS = {"previous": "#0072b2", "noise": "#e69f00", "network": "#009e73"}
 USED, UNUSED = "#0072b2", "#999999"  # arms to which the display is worth something, and others
 
 
@@ -23,8 +26,10 @@ def plot(agents: Agents, out: Path) -> None:
     """Draw every arm with agents that are shown something, a point per agent."""
     placebo = {name for name, arm in ARMS.items() if arm.display == "none"}
     names = [name for name, group in agents.items() if group and name not in placebo]
-    figure = Figure(figsize=(7.2, 1.0 + 0.24 * len(names)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(10.4, 1.6 + 0.24 * len(names)), layout="constrained")
+    left, right, over = figure.subplots(1, 3)
+    right.sharey(left)
+    right.tick_params(labelleft=False)
     rng = np.random.default_rng(0)  # so that points do not cover each other
     for row, name in enumerate(names):
         worth = value(agents, ARMS[name]) if name in ARMS else None
@@ -44,7 +49,29 @@ def plot(agents: Agents, out: Path) -> None:
         axis.set_xlabel(label)
     left.set_yticks(range(len(names)), [said(name) for name in names], fontsize=7)
     left.set_ylim(len(names) - 0.5, -0.5)
+    _over_swaps(over, agents)
     save(figure, out)
+
+
+def _over_swaps(axis: Any, agents: Agents) -> None:
+    """The index over how often the switch is swapped in training, a line per display."""
+    for display, colour in COLOURS.items():
+        found = {
+            arm.percent: index(agents[name])
+            for name, arm in ARMS.items()
+            if (arm.display, arm.mind) == (display, "lstm") and arm.percent and agents.get(name)
+        }
+        known = {percent: mean for percent, mean in sorted(found.items()) if mean}
+        places = [np.log10(percent) for percent in known]
+        axis.plot(places, [one.mean for one in known.values()], color=colour, label=display)
+        for place, one in zip(places, known.values(), strict=True):
+            upright(axis, place, one, colour)
+    axis.axhline(FOLLOWED, color="0.5", linewidth=0.9, linestyle=":")
+    axis.set_xticks(np.log10(SWAPS), [str(percent) for percent in SWAPS])
+    axis.set_xlabel("swapped in % of training episodes")
+    axis.set_ylabel("following index, LSTM")
+    axis.set_ylim(-0.05, 1.05)
+    axis.legend(fontsize=7, frameon=False)
 
 
 def said(name: str) -> str:
