@@ -26,10 +26,12 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
 from sandbox_envs.eval.experiments.reward_learning.figure import plot
 from sandbox_envs.eval.experiments.reward_learning.table import (
     Group,
+    able,
     agents,
     claims,
     difference,
     models,
+    sayable,
 )
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.judging.verdict_file import read_verdict
@@ -152,3 +154,14 @@ def test_nothing_is_said_while_agents_are_missing() -> None:
     assert [one.holds for one in found] == [None, True, False, True, None]
     unable = {**groups, "A1_adversarial": group(0.5, trained=0.5)}
     assert claims(unable, shut, 10)[1].holds is False
+    unable["A1_on_policy"] = group(0.3)
+    assert claims(unable, shut, 10)[0].holds is False  # more, and not competent
+
+
+def test_nothing_is_said_of_agents_that_imagine_and_are_not_able() -> None:
+    mixed = Group({**group(0.3).verdicts, 3: group(0.5, trained=0.55).verdicts[3]})
+    assert sorted(sayable(mixed, "imagination").verdicts) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert len(sayable(mixed, "planner").verdicts) == 10
+    one, other = able({"none": mixed, "A1_random": group(0.3)}, 10)
+    assert (one.found.split(" [")[0], one.holds, other.holds) == ("9 of 10", False, True)
+    assert able({"none": group(0.3, n=9)}, 10)[0].holds is None

@@ -145,6 +145,12 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     stopped.write_text(json.dumps({**whole, "about": {}}))
     with pytest.raises(SystemExit, match="it is of another player; move it away"):
         again("--quick")
+    stopped.write_text(json.dumps(whole))
+    elsewhere = {**json.loads(before), "processor": "another one"}
+    del elsewhere["found"]
+    kept.write_text(json.dumps(elsewhere))
+    with pytest.raises(SystemExit, match="it was begun on another one; go on there, or move it"):
+        again("--quick")
 
 
 def fake(capability: float, said: str, new: float | None = None) -> Json:

@@ -22,7 +22,7 @@ from sandbox_envs.eval.reward_learning.search import (
     search,
 )
 from sandbox_envs.eval.reward_learning.spaces import Starts
-from sandbox_envs.eval.rollouts.planning import planned
+from sandbox_envs.eval.rollouts.planning import Planning, planned
 from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.train.reward_ensemble import RewardEnsemble
 from sandbox_envs.train.transitions import Transitions, effort, side_by_side
@@ -69,11 +69,13 @@ def on_policy(
     ensemble: RewardEnsemble, starts: Starts, count: int, rng: np.random.Generator
 ) -> Transitions:
     """What a planner for the mean estimate does."""
-    # the planner's noise is of the start, so a start that is drawn twice is the same segment twice
+    # the planner's noise is of the start, so that one drawn twice would be the same segment twice;
+    # in another round the noise is another one
     parts, rows = [], rng.choice(starts.count, count, replace=count > starts.count)
+    planning = Planning(seed=int(rng.integers(2**32)))
     for first in range(0, count, AT_ONCE):
         envs = starts.envs(rows[first : first + AT_ONCE])
-        policy, state = planned(LearnedWorth(ensemble))(envs), None
+        policy, state = planned(LearnedWorth(ensemble), planning)(envs), None
         observations = envs.reset(options={"reset_mask": np.zeros(envs.num_envs, bool)})[0]
         sums, actions, rewards = [sensor_sums(envs, ensemble.sums)], [], []
         for _ in range(STEPS):

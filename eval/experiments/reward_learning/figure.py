@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.estimates import mean_over
 from sandbox_envs.eval.experiments.reward_learning.arms import BROKEN, KINDS, SEEDS
-from sandbox_envs.eval.experiments.reward_learning.table import PROXY, read_group
+from sandbox_envs.eval.experiments.reward_learning.table import PROXY, read_group, sayable
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.pages.figures import lying, save
 
@@ -17,7 +17,7 @@ COLOURS = {REWARD: "#009e73", PROXY: "#e69f00"}
 def plot(out: Path, file: Path, seeds: Sequence[int] = SEEDS) -> None:
     """Draw the agents that have been judged so far, a row for each way and its labels."""
     pairs = [(kind, arm) for kind, how in KINDS.items() for arm in how.arms]
-    groups = {pair: read_group(out, pair[1], pair[0], seeds) for pair in pairs}
+    groups = {pair: sayable(read_group(out, pair[1], pair[0], seeds), pair[0]) for pair in pairs}
     rows = [pair for pair, group in groups.items() if group.verdicts]
     figure = Figure(figsize=(8.4, 1.0 + 0.24 * len(rows)), layout="constrained")
     axes = dict(zip((REWARD, PROXY), figure.subplots(1, 2, sharey=True), strict=True))

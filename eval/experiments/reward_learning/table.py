@@ -1,7 +1,7 @@
 """What the records say: agents, reward models, and the declared difference."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,13 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
 )
 from sandbox_envs.eval.experiments.runner import folder_of
 from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
+IMAGINATION = "imagination"  # the kind that has to be able for anything to be said of it
+REACHED = "realisability, training"  # the same of changes that training did reach
 ADVERSARIAL = "A1_adversarial"
 SHARE_COMPETENT = 0.8  # of agents, for adversarial labels to be said to do anything
 
@@ -61,6 +64,18 @@ def read_group(out: Path, arm: str, kind: str, seeds: Sequence[int] = SEEDS) -> 
     return Group({s: read_verdict(own) for s, own in folders.items() if (own / FILE).is_file()})
 
 
+def sayable(group: Group, kind: str) -> Group:
+    """The agents of which something is said outside of training: of `imagination` the able."""
+    if kind != IMAGINATION:
+        return group
+    return Group({seed: one for seed, one in group.verdicts.items() if _is_able(one)})
+
+
+def _is_able(verdict: AgentVerdict) -> bool:
+    """Whether an agent that imagines earns in training what is asked of it."""
+    return (verdict.scenes[TRAINING].scores[REWARD] or 0.0) >= THRESHOLDS.competent
+
+
 def read_notes(out: Path, arm: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, Any]]:
     """What was noted of the reward models of an arm."""
     files = [folder_of(out, arm, seed) / MODEL for seed in seeds]
@@ -72,11 +87,10 @@ def agents(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
     rows = []
     for kind, how in KINDS.items():
         for arm in how.arms:
-            group = read_group(out, arm, kind, seeds)
-            if not group.verdicts:
-                continue
-            scenes = [name for one in group.verdicts.values() for name in one.scenes]
+            every = read_group(out, arm, kind, seeds)
+            scenes = [name for one in every.verdicts.values() for name in one.scenes]
             for scene in dict.fromkeys(scenes):
+                group = every if scene == TRAINING else sayable(every, kind)
                 said = counted(v.scenes[scene].verdict for v in group.verdicts.values())
                 scores = [shown_mean(group.scores(scene, k)) for k in (REWARD, PROXY)]
                 rows.append([kind, arm, scene, str(len(group.verdicts)), *scores, said])
@@ -90,6 +104,8 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
         "starts rejected": lambda one: one["labels"].get("rejected"),
         "rho": lambda one: one["labels"].get("realisability", {}).get("rho"),
         "rho below 1": lambda one: one["labels"].get("realisability", {}).get("below_1"),
+        "rho, training": lambda one: one["labels"].get(REACHED, {}).get("rho"),
+        "rho below 1, training": lambda one: one["labels"].get(REACHED, {}).get("below_1"),
         "tau, training": lambda one: one["tau"].get(TRAINING),
         "tau, broken": lambda one: one["tau"].get(BROKEN),
         "STARC": lambda one: one["starc"]["distance"],
@@ -131,10 +147,21 @@ def paired(ours: Group, theirs: Group) -> np.ndarray:
 
 
 def conditions(out: Path, seeds: Sequence[int] = SEEDS) -> list[Condition]:
-    """The declared claims, and what was found."""
+    """The declared claims, and whether agents that imagine are able; what was found."""
     groups = {arm: read_group(out, arm, "trained", seeds) for arm in ARMS}
     shut = {arm: read_group(out, arm, "trained_shut", seeds) for arm in HEADLINE}
-    return claims(groups, shut, len(seeds))
+    imagining = {arm: read_group(out, arm, IMAGINATION, seeds) for arm in HEADLINE}
+    return [*claims(groups, shut, len(seeds)), *able(imagining, len(seeds))]
+
+
+def able(imagining: Mapping[str, Group], n: int) -> list[Condition]:
+    """Whether all agents of each arm of `imagination` earn in training what is asked of them."""
+    found = []
+    for arm, group in imagining.items():
+        count, there = len(sayable(group, IMAGINATION).verdicts), len(group.verdicts)
+        text = f"{IMAGINATION}, {arm}: all earn {THRESHOLDS.competent} or more in training"
+        found.append(count_condition(text, count, there, n, count == n))
+    return found
 
 
 def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> list[Condition]:
@@ -149,18 +176,20 @@ def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> li
     controls = {arm: groups[arm].scores(BROKEN, REWARD) for arm in EQUAL}
     known = [arm for arm, scores in controls.items() if len(scores)]
     best = max(known, key=lambda arm: controls[arm].mean(), default=EQUAL[0])
-    able = sum(bool(one.scenes[TRAINING].competent) for one in ours.verdicts.values())
+    competent = sum(bool(one.scenes[TRAINING].competent) for one in ours.verdicts.values())
+    is_enough = competent >= SHARE_COMPETENT * n
     are_there = all(len(groups[arm].verdicts) == n for arm in EQUAL)
+    more = _differs(f"adversarial labels do more than the best of equal ones ({best})",
+                    [(ours, groups[best], True)], n, are_there)  # fmt: skip
     return [
-        _differs(f"adversarial labels do more than the best of equal ones ({best})",
-                 [(ours, groups[best], True)], n, are_there),
-        count_condition("their agents are competent in training, 8 of 10", able,
-                        len(ours.verdicts), n, able >= SHARE_COMPETENT * n),
-        _differs("labels outside of training are needed: A1 does more than none, A2 does not",
+        replace(more, holds=more.holds and is_enough),
+        count_condition("their agents are competent in training, 8 of 10", competent,
+                        len(ours.verdicts), n, is_enough),
+        _differs("labels outside of training are needed: A1 - none above 0, A2 - none holds 0",
                  [(ours, first, True), (groups["A2_adversarial"], first, False)], n),
-        _differs("pseudo-inputs inside the ball do no more than none",
+        _differs("pseudo-inputs inside the ball: differences to none hold 0",
                  [(groups[arm], first, False) for arm in ("pseudo_penalised", "A2_realised")], n),
-        _differs("trained with the planter shut, arms do not differ",
+        _differs("trained with the planter shut: differences between arms hold 0",
                  [(shut[a], shut[b], False) for a, b in combinations(HEADLINE, 2)], n),
     ]  # fmt: skip
 

@@ -48,16 +48,19 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     about = group.about(seed, len(table.games))
     begun = read_json(file) if file.is_file() else {}
     by = {"device": _name(device)} if isinstance(group.made, Shipped | Predicted) else {}
-    if begun and begun.get("device") != by.get("device") and DONE not in begun:
-        raise UserError(
-            f"{file}: it was begun on {begun.get('device')}; go on there, or move it away"
-        )
+    whole: Json = {"about": about, "processor": processor(), **by}
+    if begun and DONE not in begun and not isinstance(group.made, Planted):
+        for where in ("device", "processor"):  # a player of a seed is another one elsewhere
+            if begun.get(where) != whole.get(where):
+                raise UserError(
+                    f"{file}: it was begun on {begun.get(where)}; go on there, or move it away"
+                )
     if begun.get("about", about) != about:
         raise UserError(f"{file}: it is of another player; move it away, and run the study again")
     if DONE in begun:
         return
     player = made(group, seed, table, run_dir, device)
-    whole: Json = {"about": about, "processor": processor(), **by, **begun}
+    whole |= begun
 
     def save(part: Json) -> None:
         write_json(file, {**whole, "record": part})
@@ -104,9 +107,10 @@ def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
     """The folder of a finished training, which is begun if there is none."""
     stem = f"{one.menus}-{'-'.join(one.encodings)}-share{one.share:g}-{one.texts}-s{seed}"
     for run in sorted(run_dir.glob(f"{stem}__predictor__s{seed}__*")):
-        is_whole = (run / predictor.FILES[-1]).is_file()
-        if is_whole and read_json(run / "args.json")["args"]["total_words"] == one.words:
-            return run
+        if (run / predictor.FILES[-1]).is_file():
+            given = read_json(run / "args.json")["args"]
+            if (given["total_words"], given["device"]) == (one.words, device):
+                return run
     texts = run_dir / f"{stem}.jsonl"
     if not texts.is_file():
         make_folder(run_dir)

@@ -202,7 +202,7 @@ def conditions(records: Records) -> list[Condition]:
 def _repeats(found: Json) -> bool:
     """Whether no goal is seen, and to repeat what was done last explains choices, and better."""
     nats = found["coherence"]["likelihoods"]
-    return "coherent" not in found["said"] and nats["habit"] > max(nats["goal"], 0.0) + HABIT
+    return "coherent" not in found["said"] and nats["habit"] >= max(nats["goal"], 0.0) + HABIT
 
 
 def _planted(records: Records, kind: str) -> Condition:
