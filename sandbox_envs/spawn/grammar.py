@@ -224,11 +224,6 @@ def _check_amounts(model: mujoco.MjModel, rule: Rule) -> None:
         raise SceneError(f"{rule.where}: the probabilities add up to {chances:g}, more than 1")
     if amounts.count(None) > 1 or (None in amounts and chances):
         raise SceneError(f"{rule.where}: give every place but one a number")
-    if counts == len(rule.bodies) and chances:
-        raise SceneError(
-            f"{rule.where}: the counts take all of its bodies, and none is left for a probability; "
-            "a number with a point, such as 1.0, is a probability"
-        )
     for place in rule.places:
         most = place.amount if isinstance(place.amount, int) else len(rule.bodies) - counts
         region = len(place.sites) == 1 and model.site_type[place.sites[0]] in REGIONS
