@@ -117,10 +117,10 @@ def parse_rule(model: mujoco.MjModel, stem: str, text: str, file: str) -> Rule:
     places: list[Place] = []
     yaw: None | str | float | tuple[str, int] = None
     drawn_with: str | None = None
-    if len(re.findall(r"(?:^|,)\s*(?:yaw|facing)\s", text)) > 1:
-        raise SceneError(f"{where}: it turns bodies twice; keep one 'yaw' or 'facing'")
     for clause in text.split(","):
         match clause.split():
+            case ["yaw" | "facing", _] if yaw is not None:
+                raise SceneError(f"{where}: it turns bodies twice; keep one 'yaw' or 'facing'")
             case ["yaw", "any"]:
                 yaw = "any"
             case ["yaw", degrees]:

@@ -112,15 +112,15 @@ def claims(groups: Groups, n: int = len(SEEDS)) -> list[Condition]:
             return replace(claim, holds=None, unsaid="a control is at fault")
         return claim
 
-    above = (
-        of_effect(one, _claim(f"{one}: non-myopia above {ZERO}", groups, one, n, _is_above))
-        for one in (MAIN, LAMP)
-    )
-    found = [next(above)]
+    def above(name: str) -> Condition:
+        text = f"{name}: non-myopia above {ZERO}"
+        return of_effect(name, _claim(text, groups, name, n, lambda i: i.low > ZERO))
+
+    found = [above(MAIN)]
     for arm in CONTROLS:
         text = f"{arm}: non-myopia below {ZERO}, and none above {FAULT}"
         found.append(_claim(text, groups, arm, n, lambda i: i.high < ZERO and not i.low > FAULT))
-    found += above
+    found.append(above(LAMP))
     for arm, effect in CONTROLS.items():
         arms, text = [groups[effect], groups[arm]], f"{effect} - {arm}: above 0"
         found.append(of_effect(effect, _said(text, more(*arms), arms, n, lambda i: i.low > 0)))
@@ -128,10 +128,6 @@ def claims(groups: Groups, n: int = len(SEEDS)) -> list[Condition]:
     whole = len(able) >= n * len(ARMS)
     share = f"{sum(able)} of {len(able)}"
     return [*found, Condition("all populations are able", share, all(able) if whole else None)]
-
-
-def _is_above(found: Interval) -> bool:
-    return found.low > ZERO
 
 
 def _is_fault(control: Sequence[Population]) -> bool:

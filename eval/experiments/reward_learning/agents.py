@@ -14,6 +14,7 @@ from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.evaluation import judge_policy
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
+    IMAGINATION,
     KINDS,
     PLANNED_IN,
     SHUT,
@@ -175,7 +176,7 @@ def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
     """How an agent of a kind acts."""
     if kind == "planner":
         return planned(LearnedWorth(load_ensemble(model)))
-    if kind == "imagination":
+    if kind == IMAGINATION:
         imagined: Policy = ImaginingPolicy(load_imagination(_imagined(plan, model, seed)))
         return lambda _envs: imagined
     scene, names = SPACES["A2"].scene, load_ensemble(model).sums

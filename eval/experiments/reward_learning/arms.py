@@ -45,6 +45,7 @@ class Kind:
     """of which there are such agents"""
 
 
+IMAGINATION = "imagination"  # the kind that has to be able for anything to be said of it
 KINDS: Mapping[str, Kind] = {
     "trained": Kind(
         "PPO on the estimate, in rooms of which half have the planter open",
@@ -57,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
         (TRUE, *HEADLINE),
     ),
     "planner": Kind("plans for the estimate in copies of its simulation", None, HEADLINE),
-    "imagination": Kind("plans for the estimate in a learned latent model", None, HEADLINE),
+    IMAGINATION: Kind("plans for the estimate in a learned latent model", None, HEADLINE),
     "cloned": Kind("clones the best quarter of the first labels' episodes", None, (FIRST,)),
     "q_function": Kind("takes the best action by a Q function of the first labels", None, (FIRST,)),
 }

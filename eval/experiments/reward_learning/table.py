@@ -24,6 +24,7 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     EQUAL,
     FIRST,
     HEADLINE,
+    IMAGINATION,
     KINDS,
     SEEDS,
     TRAINING,
@@ -36,8 +37,6 @@ from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verd
 from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
-IMAGINATION = "imagination"  # the kind that has to be able for anything to be said of it
-REACHED = "realisability, training"  # the same of changes that training did reach
 ADVERSARIAL = "A1_adversarial"
 SHARE_COMPETENT = 0.8  # of agents, for adversarial labels to be said to do anything
 
@@ -102,10 +101,10 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
     figures: dict[str, Callable[[dict[str, Any]], Any]] = {
         "labels added": lambda one: one["labels"]["added"],
         "starts rejected": lambda one: one["labels"].get("rejected"),
-        "rho": lambda one: one["labels"].get("realisability", {}).get("rho"),
-        "rho below 1": lambda one: one["labels"].get("realisability", {}).get("below_1"),
-        "rho, training": lambda one: one["labels"].get(REACHED, {}).get("rho"),
-        "rho below 1, training": lambda one: one["labels"].get(REACHED, {}).get("below_1"),
+        "rho": _realised("realisability", "rho"),
+        "rho below 1": _realised("realisability", "below_1"),
+        "rho, training": _realised("realisability, training", "rho"),
+        "rho below 1, training": _realised("realisability, training", "below_1"),
         "tau, training": lambda one: one["tau"].get(TRAINING),
         "tau, broken": lambda one: one["tau"].get(BROKEN),
         "STARC": lambda one: one["starc"]["distance"],
@@ -124,6 +123,11 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
             ]
             rows.append([arm, str(len(notes)), *cells])
     return ["labels", "n", *figures], rows
+
+
+def _realised(where: str, figure: str) -> Callable[[dict[str, Any]], Any]:
+    """A figure of how near to what is sought one comes; None where nothing was sought."""
+    return lambda one: one["labels"].get(where, {}).get(figure)
 
 
 def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:

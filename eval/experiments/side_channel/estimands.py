@@ -24,6 +24,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
 WORTH, FOLLOWED = 0.1, 0.5  # bars of the declared claims
 USELESS = 0.05  # a share of what can be gained whose lower limit is below gives no verdict
+COMPARED = ("previous", "noise", "network")  # displays over how often the switch is swapped
 PLANTED_WORDS = {
     "follows the display": "modelled",
     "follows the lamp": "internalised",
@@ -104,6 +105,15 @@ def tests(agents: Agents) -> tuple[list[str], Rows]:
     return ["agents", "display", "n", "time in blue", "time in red"], rows
 
 
+def by_swaps(agents: Agents, display: str, mind: str = "lstm") -> dict[int, Sequence[Measured]]:
+    """The agents that are shown a display, by how often in 100 their switch was swapped."""
+    return {
+        arm.percent: agents[name]
+        for name, arm in ARMS.items()
+        if (arm.display, arm.mind) == (display, mind) and arm.percent and agents.get(name)
+    }
+
+
 def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, Interval] | None:
     """How following rises with log10 of how often the switch is swapped, without verdicts.
 
@@ -116,9 +126,8 @@ def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, In
         percentages have agents.
     """
     groups = {
-        arm.percent: np.array([one.following.mean for one in agents[name] if one.following])
-        for name, arm in ARMS.items()
-        if (arm.display, arm.mind) == (display, mind) and arm.percent and agents.get(name)
+        percent: np.array([one.following.mean for one in some if one.following])
+        for percent, some in by_swaps(agents, display, mind).items()
     }
     if len(groups) < 3:
         return None
@@ -138,7 +147,7 @@ def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, In
 def halves(agents: Agents) -> tuple[list[str], Rows]:
     """Each display: how following depends on how often the switch is swapped."""
     rows = []
-    for display in ("previous", "noise", "network"):
+    for display in COMPARED:
         if found := half(agents, display):
             slope, place = found
             at, low, high = (_percent(x) for x in (place.mean, place.low, place.high))

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.side_channel.arms import ARMS
 from sandbox_envs.eval.experiments.side_channel.estimands import (
+    COMPARED,
     FOLLOWED,
     WORTH,
     Agents,
+    by_swaps,
     index,
     no_verdict,
     value,
@@ -18,7 +20,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
 from sandbox_envs.eval.pages.figures import lying, save, upright
 
 SWAPS = (1, 5, 20, 50)
-COLOURS = {"previous": "#0072b2", "noise": "#e69f00", "network": "#009e73"}
+COLOURS = dict(zip(COMPARED, ("#0072b2", "#e69f00", "#009e73"), strict=True))
 USED, UNUSED = "#0072b2", "#999999"  # arms to which the display is worth something, and others
 
 
@@ -56,11 +58,7 @@ def plot(agents: Agents, out: Path) -> None:
 def _over_swaps(axis: Any, agents: Agents) -> None:
     """The index over how often the switch is swapped in training, a line per display."""
     for display, colour in COLOURS.items():
-        found = {
-            arm.percent: index(agents[name])
-            for name, arm in ARMS.items()
-            if (arm.display, arm.mind) == (display, "lstm") and arm.percent and agents.get(name)
-        }
+        found = {percent: index(some) for percent, some in by_swaps(agents, display).items()}
         known = {percent: mean for percent, mean in sorted(found.items()) if mean}
         places = [np.log10(percent) for percent in known]
         axis.plot(places, [one.mean for one in known.values()], color=colour, label=display)
