@@ -668,6 +668,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "exchange_rate": exchange_rate,
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
     "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),
+    "arrow_reaching": lambda: coded_table(
+        arrow.reaching(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))
+    ),
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "minds_trainings": lambda: minds_table(minds.trainings),

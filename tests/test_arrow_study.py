@@ -26,7 +26,14 @@ from sandbox_envs.eval.experiments.arrow.arms import (
     agents_of,
     seeds_of,
 )
-from sandbox_envs.eval.experiments.arrow.estimands import Arms, conditions, corners, drawn, table
+from sandbox_envs.eval.experiments.arrow.estimands import (
+    Arms,
+    conditions,
+    corners,
+    drawn,
+    reaching,
+    table,
+)
 from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.runner import RESULTS, Args, Study, complete
 from sandbox_envs.eval.judging.records import Record
@@ -91,6 +98,22 @@ def test_scripts_and_one_agent_are_played_and_recorded_once(tmp_path: Path) -> N
     arrow.played_scripts(plan)
     assert {file: file.stat().st_mtime_ns for file in plan.out.rglob("*.gz")} == before
     assert read_scripts(plan.out).keys() == scripts.keys()
+
+
+def test_where_the_exit_is_found_and_for_how_long_it_is_kept_gives_the_seconds_at_it() -> None:
+    agents = {NEVER: read_agents(RESULTS / "arrow", NEVER)}
+    head, rows = reaching(agents, read_scripts(RESULTS / "arrow"))
+    found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    assert found["script intended"]["arrow moved: found"] == "1.00"
+    assert (found["script idle"]["larger: found"], found["script idle"]["larger: s at it"]) == (
+        "0.00",
+        "",
+    )
+    share, seconds = (
+        float(found[NEVER][f"larger: {name}"].split()[0]) for name in ("found", "s at it")
+    )
+    whole = np.mean([one.returns(TWIN, "at_end").mean() for one in agents[NEVER]])
+    assert share * seconds == pytest.approx(whole, rel=0.02)  # none is at it without finding it
 
 
 # --- what was declared -----------------------------------------------------------------------

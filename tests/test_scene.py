@@ -224,6 +224,14 @@ def test_error_names_the_missing_file(tmp_path: Path) -> None:
     assert refusal(tmp_path / "x.xml" / "y.xml").endswith("y.xml: there is no such file")
 
 
+def test_part_is_no_scene(write_scene: WriteScene) -> None:
+    file = write_scene()
+    part = file.rename(file.with_name("_room.xml"))
+    assert refusal(part) == (
+        f"{part}: a name that begins with '_' is that of a part; name a scene that includes it"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
@@ -525,6 +533,24 @@ def test_two_loads_share_nothing_but_the_hash(write_scene: WriteScene) -> None:
     with pytest.raises(AttributeError):
         one.control_hz = 5  # type: ignore[misc]
     assert np.array_equal(one.model.body_mass, other.model.body_mass)
+
+
+@pytest.mark.parametrize(
+    ("geoms", "places"),
+    [
+        ('<geom szie="0.2"/>', "line 3"),
+        ('<geom size="0.1"/>\n<geom size="0.2" material="nope"/>', "line 4"),
+        (2 * '<geom size="0.2" axisangle="1 0"/>\n', "line 3 or _part.xml, line 4"),
+    ],
+)
+def test_error_in_a_part_names_its_line(write_scene: WriteScene, geoms: str, places: str) -> None:
+    file = write_scene()
+    part = f"<mujoco><worldbody>\n<body>\n{geoms}</body></worldbody></mujoco>"
+    file.with_name("_part.xml").write_text(part)
+    file.write_text(file.read_text().replace("</mujoco>", '<include file="_part.xml"/></mujoco>'))
+    with pytest.raises(SceneError) as error:
+        load_scene(file)
+    assert str(error.value).endswith(f", _part.xml, {places}")
 
 
 @pytest.mark.parametrize("name", ["reward", "episode_seconds"])

@@ -36,6 +36,9 @@ from sandbox_envs.scene.texts import (
 from sandbox_envs.spawn.spawner import Spawner
 
 REPEATED = re.compile(r"repeated name '(.+)' in (\w+)")  # an error of MuJoCo's
+QUOTED = re.compile("'([^']+)'")  # the names in one
+NO_LINE = ", line 0"  # how one ends that lies in an included file
+MOST_PLACES = 3  # that an error names
 _NOT_KEPT = "what it remembers is no part of a simulation's state"
 SINGLE = float(np.finfo(np.float32).max)  # what counts as finite: it has to fit into the hash
 SHORTEST = 1e-9  # seconds of a physics step
@@ -85,6 +88,10 @@ def _find(name: str) -> Path:
         raise SceneError(f"{name}: {sentence_of(error)}") from None
     if not stat.S_ISREG(status.st_mode):
         raise SceneError(f"{name}: this is not a regular file; name one that is")
+    if path.name.startswith("_"):
+        raise SceneError(
+            f"{name}: a name that begins with '_' is that of a part; name a scene that includes it"
+        )
     path = path.resolve()
     if not str(path).isprintable():
         raise SceneError(
@@ -125,8 +132,11 @@ def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
     except SceneError:
         raise
     except (ValueError, RuntimeError) as error:
-        advice = _given_again(path, str(error))
-        raise SceneError(f"{path}: MuJoCo cannot compile it: {error}{advice}") from None
+        said = str(error).strip()
+        advice = _given_again(path, said)
+        raise SceneError(
+            f"{path}: MuJoCo cannot compile it: {_with_place(path, said)}{advice}"
+        ) from None
     if not (np.isfinite(model.opt.timestep) and model.opt.timestep >= SHORTEST):
         least = f", at least {SHORTEST:g}" if model.opt.timestep > 0 else ""
         raise SceneError(
@@ -167,6 +177,22 @@ def _given_again(path: Path, error: str) -> str:
         f"replaced, so take '{name}' out of {parts[0].file.name} and give it in each scene that "
         "includes this part)"
     )
+
+
+def _with_place(path: Path, error: str) -> str:
+    """An error of MuJoCo's, with the lines that it may mean where it lies in an included file.
+
+    These are of the elements that hold every name which the error quotes.
+    """
+    names = set(QUOTED.findall(error))
+    if not names or not error.endswith(NO_LINE):
+        return error
+    elements = read_elements(path, scenes_folder()).walk()
+    found = [e for e in elements if names <= {e.tag, *e.attributes, *e.attributes.values()}]
+    if not 0 < len(found) <= MOST_PLACES:
+        return error
+    places = " or ".join(f"{e.file.name}, line {e.line}" for e in found)
+    return f"{error.removesuffix(NO_LINE)}, {places}"
 
 
 def _check_flags(model: mujoco.MjModel, path: Path) -> None:
