@@ -104,9 +104,17 @@ def test_thresholds_in_prose_are_those_of_the_table(generate: ModuleType) -> Non
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r'(?:\]\(|src=")([^)"#]+)', text):
+    for target, heading in re.findall(r'(?:\]\(|src=")([^)"#]*)#?([^)"]*)', text):
         if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not heading or heading in _anchors(file), f"{page.name}: {target}#{heading}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """What follows the # in links to the headings of a page, as GitHub and Sphinx make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 # --- examples --------------------------------------------------------------------------------
