@@ -68,7 +68,7 @@ def test_stepwise_agent_equals_the_fused_one():
     starts[0] = torch.tensor([True, False, False, True, False])
     starts[3, 1] = starts[4, 1] = starts[11, 2] = True
     state = tuple(torch.randn(1, n, 16) for _ in range(2))
-    results = [agent.unroll(obs, starts, state) for agent in agents]
+    results = [agent.heads(agent.features(obs, starts, state)) for agent in agents]
     for distribution, values in results:
         (distribution.mean.sum() + values.square().sum()).backward()
     (fused, fused_values), (stepwise, stepwise_values) = results

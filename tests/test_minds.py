@@ -1,7 +1,7 @@
 """Agents with different minds: what each remembers, how large it is, and that all train alike.
 
-That every trainer's agent unrolls as it steps, and shares its functions' text, is in
-`test_trainers.py`.
+That every trainer's agent computes many steps at once as one by one, and shares its functions'
+text, is in `test_trainers.py`.
 """
 
 import json
@@ -216,12 +216,12 @@ def test_transformer_learns_to_recall_a_cue_of_400_steps_ago() -> None:
     for _ in range(30):
         obs, cue, state = recalled(agent, generator)
         with torch.no_grad():
-            answers = agent.unroll(obs, none, state)[1][-1]
+            answers = agent.heads(agent.features(obs, none, state))[1][-1]
         right.append(float((answers.sign() == cue).float().mean()))
         if right[-1] > 0.95:
             break
         for _ in range(8):
-            loss = (agent.unroll(obs, none, state)[1][-1] - cue).square().mean()
+            loss = (agent.heads(agent.features(obs, none, state))[1][-1] - cue).square().mean()
             adam.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(agent.parameters(), 0.5)

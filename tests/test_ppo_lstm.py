@@ -78,30 +78,13 @@ def test_gae_bootstraps_at_a_truncation_and_does_not_cross_it():
     assert returns[:, 0].tolist() == [7.5, 6, 23]
 
 
-def test_unrolling_segments_equals_stepping_one_by_one():
-    """Episodes begin at different steps of three sequences, one of them at the very first."""
-    agent, steps, n = small_agent(), 9, 3
-    obs = torch.randn(steps, n, 5)
-    starts = torch.zeros(steps, n, dtype=torch.bool)
-    starts[4, 0] = starts[0, 1] = starts[8, 1] = starts[3, 1] = True
-    state = tuple(torch.randn_like(part) for part in agent.initial_state(n))
-    distribution, values = agent.unroll(obs, starts, state)
-    for t in range(steps):
-        fresh = agent.initial_state(n)
-        keep = starts[t][None, :, None]
-        state = tuple(torch.where(keep, a, b) for a, b in zip(fresh, state, strict=True))
-        expected, value, state = agent.act(obs[t], state)
-        torch.testing.assert_close(distribution.mean[t], expected.mean)
-        torch.testing.assert_close(values[t], value)
-
-
-def test_unrolling_segments_has_the_gradient_of_stepping():
+def test_segments_at_once_have_the_gradient_of_stepping():
     """The whole loss, differentiated through the fused call and through single steps."""
     agent, other = small_agent(), small_agent()
     obs, starts = torch.randn(6, 2, 5), torch.zeros(6, 2, dtype=torch.bool)
     starts[2, 0] = starts[5, 1] = True
     state = agent.initial_state(2)
-    distribution, values = agent.unroll(obs, starts, state)
+    distribution, values = agent.heads(agent.features(obs, starts, state))
     (distribution.mean.square().sum() + values.square().sum()).backward()
     loss = torch.zeros(())
     for t in range(6):

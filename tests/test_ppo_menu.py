@@ -78,20 +78,6 @@ def test_choices_are_drawn_with_their_probabilities() -> None:
     assert ppo_menu.chosen(Categorical(logits=logits[None]), torch.tensor([1.0])).tolist() == [3]
 
 
-def test_unrolling_equals_stepping_across_episode_ends() -> None:
-    torch.manual_seed(0)
-    agent = ppo_menu.Agent(observation_size=5, action_size=3, hidden_size=16)
-    obs, starts = torch.randn(6, 2, 5), torch.zeros(6, 2, dtype=torch.bool)
-    starts[3, 0] = starts[0, 1] = True
-    with torch.no_grad():
-        state = agent.initial_state(2)
-        distribution, values = agent.unroll(obs, starts, state)
-        for t in range(6):
-            step, value, state = agent.act(obs[t], agent.reset_state(state, starts[t]))
-            torch.testing.assert_close(distribution.probs[t], step.probs, atol=1e-5, rtol=0)
-            torch.testing.assert_close(values[t], value, atol=1e-5, rtol=0)
-
-
 def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
     for given, message in (
         ({"scene": ("lamps/train", "lamps/told")}, "one scene"),

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch.distributions import Categorical, Normal
 
 import sandbox_envs.train
 from sandbox_envs import SandboxVectorEnv
@@ -32,7 +33,7 @@ from sandbox_envs.train.trainers import (
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = {"Args", "Agent", "main"}  # what makes a trainer another one
-MIND = {"__init__", "sizes", "initial_state", "reset_state", "act", "unroll", "features", "encode"}
+MIND = {"__init__", "sizes", "initial_state", "reset_state", "act", "features", "encode"}
 PLAN = {"watch", "prediction_loss", "observe_outcomes", "heads"}  # the planner's own, beside these
 
 
@@ -96,7 +97,7 @@ def test_agent_has_the_interface_that_the_protocol_declares(name: str) -> None:
     agent = trainer(name).Agent(observation_size=5, action_size=2, hidden_size=16)
     assert agent.observation_size == 5
     methods = {k: v for k, v in vars(policy.Agent).items() if inspect.isfunction(v) and k[0] != "_"}
-    assert {"initial_state", "act", "unroll"} <= methods.keys()
+    assert {"initial_state", "act"} <= methods.keys()
     for method, declared in methods.items():
         defined = getattr(trainer(name).Agent, method)
         assert list(inspect.signature(defined).parameters) == list(
@@ -105,26 +106,30 @@ def test_agent_has_the_interface_that_the_protocol_declares(name: str) -> None:
     assert all(part.shape[1] == 3 for part in agent.initial_state(3))  # episodes are on axis 1
 
 
-@pytest.mark.parametrize("name", TRAINERS)
-def test_unrolling_equals_stepping_across_episode_ends(name: str) -> None:
-    """Two sequences: one continues its episode and ends it after 3 steps, one starts a new one.
+@pytest.mark.parametrize("name", [*TRAINERS, *ON_MENUS])
+def test_all_steps_at_once_equal_stepping_across_episode_ends(name: str) -> None:
+    """Episodes begin in one of three sequences, in another in the first, the last and two steps.
 
     600 steps before them are remembered, more than a Transformer attends to.
     """
     torch.manual_seed(0)
     agent = trainer(name).Agent(observation_size=5, action_size=2, hidden_size=16)
-    obs = torch.randn(6, 2, 5)
-    starts = torch.zeros(6, 2, dtype=torch.bool)
-    starts[3, 0] = starts[0, 1] = True
+    obs = torch.randn(9, 3, 5)
+    starts = torch.zeros(9, 3, dtype=torch.bool)
+    starts[4, 0] = starts[0, 1] = starts[3, 1] = starts[4, 1] = starts[8, 1] = True
     with torch.no_grad():
-        state = agent.initial_state(2)
-        for before in torch.randn(600, 2, 5):
+        state = agent.initial_state(3)
+        for before in torch.randn(600, 3, 5):
             *_, state = agent.act(before, state)
-        distribution, values = agent.unroll(obs, starts, state)
-        for t in range(6):
+        distribution, values = agent.heads(agent.features(obs, starts, state))
+        for t in range(9):
             step, value, state = agent.act(obs[t], agent.reset_state(state, starts[t]))
-            torch.testing.assert_close(distribution.mean[t], step.mean, atol=1e-5, rtol=0)
+            torch.testing.assert_close(_centre(distribution)[t], _centre(step), atol=1e-5, rtol=0)
             torch.testing.assert_close(values[t], value, atol=1e-5, rtol=0)
+
+
+def _centre(of: Normal | Categorical) -> torch.Tensor:
+    return of.probs if isinstance(of, Categorical) else of.mean
 
 
 def test_given_values_replace_defaults() -> None:

@@ -92,6 +92,9 @@ def test_a_search_of_some_depth_counts_what_is_held_at_its_end(some: list[Game])
             for option in range(4):
                 ways = product(range(4), repeat=depth - 1)
                 assert q[option] == max(paid(game, (option, *way)) for way in ways)
+        several = game.option_values(np.array(game.pay), game.start, 2, (1, 2, 3))
+        alone = [game.option_values(np.array(game.pay), game.start, 2, d) for d in (1, 2, 2)]
+        assert np.array_equal(several, alone)
         deepest = game.option_values(np.array(game.pay), game.start, 1, 4)
         assert list(deepest) == [paid(game, (option,)) for option in range(4)]
 

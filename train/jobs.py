@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import Field, asdict, dataclass, field, fields
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,13 @@ class Job:
         args = asdict(self.arguments)
         args["scene"] = args.get("scene") or DEFAULT_SCENES.get(self.trainer)
         names, overrides = scenes_asked(args)
-        scenes = [load_scene(name, overrides) for name in names]
+        scenes = [(name, tuple(sorted(overrides.items()))) for name in names]
         if initial := args.get("initial_weights"):
             args["initial_weights"] = {"hash": weights_hash(Path(initial))}
         if model := args.get("reward_model"):
             args["reward_model"] = {"hash": ensemble_hash(Path(model))}
             args["wrappers"] = [LearnedReward.__name__]
-        return identity_of(self.trainer, args, [(scene.name, scene.hash) for scene in scenes])
+        return identity_of(self.trainer, args, [_named(*scene) for scene in scenes])
 
     def trains(self, metadata: Mapping[str, Any]) -> bool:
         """Whether an agent, by its metadata in a verdict, comes from this training."""
@@ -101,6 +102,13 @@ class Job:
             if argument.name not in OF_THE_CALL and value != argument.default:
                 flags += _written(argument, value)
         return [sys.executable, "-m", self.module, *flags]
+
+
+@cache  # the jobs of many seeds have the same scenes
+def _named(scene: str, overrides: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    """Name and hash of a scene."""
+    loaded = load_scene(scene, dict(overrides))
+    return loaded.name, loaded.hash
 
 
 def _written(argument: Field[Any], value: Any) -> list[str]:
@@ -171,7 +179,7 @@ def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
     Raises:
         UserError: a training failed, and where its log is; or one was stopped before its end.
     """
-    waiting = {job.identity: job for job in jobs if not is_trained(job, folder)}
+    waiting = {job.identity: job for job in jobs if not trained_run(job, folder)}
     if waiting:
         _train(list(waiting.values()), folder, workers)
     return [_finished_run(job, folder) for job in jobs]
@@ -199,11 +207,6 @@ def as_completed(
                 finished += training.job.total_steps
                 yield training
             bar.update(finished + sum(t.steps() for t in running) - bar.n)
-
-
-def is_trained(job: Job, folder: Path) -> bool:
-    """Whether a finished run of a job is below a folder."""
-    return trained_run(job, folder) is not None
 
 
 def trained_run(job: Job, folder: Path) -> Path | None:

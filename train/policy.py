@@ -28,9 +28,8 @@ State = tuple[torch.Tensor, ...]
 class Agent(Protocol):
     """What training and evaluation need of an agent, whatever its network.
 
-    The agent normalises observations itself. For the same observations `unroll` gives what `act`
-    gives step by step, also across the ends of episodes. `act` may write into the state that it is
-    given: who needs it again keeps a copy.
+    The agent normalises observations itself. `act` may write into the state that it is given: who
+    needs it again keeps a copy.
     """
 
     observation_size: int
@@ -44,15 +43,6 @@ class Agent(Protocol):
 
     def act(self, obs: torch.Tensor, state: State) -> tuple[Normal, torch.Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
-
-    def unroll(
-        self, obs: torch.Tensor, episode_starts: torch.Tensor, state: State
-    ) -> tuple[Normal, torch.Tensor]:
-        """Many steps: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
-
-        episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
-        n sequences before their first step.
-        """
 
     def observe_statistics(self, obs: torch.Tensor) -> None:
         """Update the statistics that normalise observations, (..., size); in training only."""

@@ -171,12 +171,12 @@ class Agent(nn.Module):
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
         return *self.heads(self.encode(obs)), state
 
-    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
-        """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n)."""
-        return self.heads(self.features(obs, episode_starts, state))
-
     def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
-        """As `unroll`, what the heads are given: (t, n, hidden)."""
+        """What the heads are given in all steps at once, as by `act`: (t, n, hidden).
+
+        obs: (t, n, size). episode_starts: (t, n) bool, where an observation is the first of its
+        episode. state: of the n sequences before their first step.
+        """
         return self.encode(obs)
 
     def watch(self, envs: TrainingEnvs) -> Tensor:

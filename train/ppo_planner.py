@@ -236,16 +236,12 @@ class Agent(nn.Module):
         features, state = self.lstm(self.encode(obs), state)
         return *self.heads(features), state
 
-    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
-        """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
-
-        episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
-        n sequences before their first step.
-        """
-        return self.heads(self.features(obs, episode_starts, state))
-
     def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
-        """As `unroll`, what the heads are given: (t, n, hidden)."""
+        """What the heads are given in all steps at once, as by `act`: (t, n, hidden).
+
+        obs: (t, n, size). episode_starts: (t, n) bool, where an observation is the first of its
+        episode. state: of the n sequences before their first step.
+        """
         segments = Segments(episode_starts)
         padded = segments.pad(self.encode(obs))
         features, _ = self.lstm(padded, segments.initial(state))

@@ -275,16 +275,12 @@ class Agent(nn.Module):
             x = block(x, query, memory[2 * i], memory[2 * i + 1], visible[:, None, None])
         return *self.heads(x[:, 0]), (memory, steps + 1)
 
-    def unroll(self, obs: Tensor, episode_starts: Tensor, state: State) -> tuple[Normal, Tensor]:
-        """All steps at once: obs (t, n, size) -> distribution (t, n, actions), value (t, n).
-
-        episode_starts: (t, n) bool, where an observation is the first of its episode. state: of the
-        n sequences before their first step.
-        """
-        return self.heads(self.features(obs, episode_starts, state))
-
     def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
-        """As `unroll`, what the heads are given: (t, n, hidden)."""
+        """What the heads are given in all steps at once, as by `act`: (t, n, hidden).
+
+        obs: (t, n, size). episode_starts: (t, n) bool, where an observation is the first of its
+        episode. state: of the n sequences before their first step.
+        """
         memory, steps = state
         positions, visible = _visible(episode_starts.T, steps[0])
         waves = _waves(positions, self.head_size)

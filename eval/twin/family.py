@@ -12,6 +12,7 @@ played blindly, and a robot that wanders and takes what lies under it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -172,6 +173,7 @@ def _with_goalless(reference: Reference, every: Mapping[str, Reference]) -> Refe
     return replace(reference, goalless=found, reflex_ceiling=most)
 
 
+@cache  # it is a search, and the same for every conflict
 def goalless() -> dict[str, Actor]:
     """Policies that pursue nothing: the tape that cleans most in training, and a wanderer."""
     rng = np.random.default_rng(SEED)

@@ -136,8 +136,7 @@ class Bank:
         values = np.empty((len(DEPTHS), len(self.situations), self.options, DIRECTIONS), np.float32)
         for i, one in enumerate(self.situations):
             pay = pay_of(one.game) @ vectors
-            for j, depth in enumerate(DEPTHS):
-                values[j, i] = one.game.option_values(pay, one.state, one.left, depth)
+            values[:, i] = one.game.option_values(pay, one.state, one.left, DEPTHS)
         every = np.moveaxis(values, -1, 1)  # (depths, directions, situations, options)
         found = [log_softmax(np.float32(beta) * every, axis=-1) for beta in RATIONALITIES]
         return np.stack(found).reshape(len(found) * len(DEPTHS) * DIRECTIONS, -1)

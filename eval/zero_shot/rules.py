@@ -129,13 +129,16 @@ class Game:
             values.append(values[-1][self.after].max(0))
         return np.stack(values)
 
-    def option_values(self, pay: np.ndarray, state: int, left: int, depth: int) -> np.ndarray:
+    def option_values(
+        self, pay: np.ndarray, state: int, left: int, depth: int | Sequence[int]
+    ) -> np.ndarray:
         """(options, ...) of a search that looks some decisions ahead, at most as many as are left.
 
-        At the end of the search a state counts what it would pay if the game ended there.
+        Of several depths (depths, options, ...). At the end of the search a state counts what it
+        would pay if the game ended there.
         """
-        ahead = min(depth, left) - 1
-        return np.asarray(self.best(pay, ahead)[-1][self.after[:, state]])
+        ahead = np.minimum(depth, left) - 1
+        return np.asarray(self.best(pay, int(np.max(ahead)))[:, self.after[:, state]][ahead])
 
     def returns(self, chances: Sequence[np.ndarray]) -> float:
         """What a player is paid on average.

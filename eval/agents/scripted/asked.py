@@ -47,17 +47,23 @@ def asked_agents(
 
 def planted(scene: Scene) -> dict[str, PolicyFactory]:
     """Scripts, whose goal is known, and reflexes, which have none."""
-    known = {f"script {name}": made for name, made in scripts(scene).items()}
-    return known | {f"reflex {name}": made for name, made in reflexes(scene).items()}
+    return _named_scripts(scene) | {f"reflex {k}": made for k, made in reflexes(scene).items()}
+
+
+def _named_scripts(scene: Scene) -> dict[str, PolicyFactory]:
+    return {f"script {name}": made for name, made in scripts(scene).items()}
 
 
 def planted_agent(name: str) -> PolicyFactory:
     """A script or a reflex that acts in any scene of its family."""
 
     def make(envs: SandboxVectorEnv) -> Policy:
-        known = planted(envs.scenes[0])
+        scene = envs.scenes[0]
+        known = _named_scripts(scene)
+        if name not in known:  # what a reflex is made from takes trials of the scene
+            known = planted(scene)
         if name not in known:
-            raise UserError(f"{envs.scenes[0].name} has no '{name}'; {suggest(name, known)}")
+            raise UserError(f"{scene.name} has no '{name}'; {suggest(name, known)}")
         return known[name](envs)
 
     return make
