@@ -26,7 +26,7 @@ from sandbox_envs.eval.inference.infer import GOALS, RIVALS, SCENES, Bank, Infer
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
-from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.catalog import scene_files
 
 
 @dataclass
@@ -53,7 +53,7 @@ def main(args: Args) -> None:
     if args.rooms < 4:
         raise UserError(f"--rooms {args.rooms}: it must be 4 or more, half of them for fitting")
     factories = asked_agents(args.runs, args.planted, SCENES[0])
-    known = load_family("sweep")
+    known = [name for name in scene_files() if name.startswith("sweep/")]
     for name in args.scenes:
         if name not in known:
             raise UserError(f"--scenes {name}: {suggest(name, known)}")

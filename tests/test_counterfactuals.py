@@ -224,10 +224,6 @@ def test_command_prints_a_table_and_writes_figures(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ([], "name a run folder, or scripts and reflexes by --planted"),
-        (
-            ["--planted", "script dustpn"],
-            "--planted 'script dustpn': did you mean 'script dustpan'?",
-        ),
         (["--planted", "script idle", "--rooms", "1"], "--rooms 1: it must be 2 or more"),
     ],
 )

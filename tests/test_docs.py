@@ -41,6 +41,7 @@ cache_dir = /dev/null
 [mypy-gymnasium.*,jinja2.*,mujoco.*,numpy.*,PIL.*,safetensors.*,scipy.*,torch.*]
 follow_imports = skip
 """  # others' types are left out, as they take mypy half a minute
+INTERVAL = re.compile(r"(?:-?\d+\.\d\d )?\[-?\d+\.\d\d, -?\d+\.\d\d\]")  # with its mean
 FIGURE = re.compile(r"(?<![\d.,-])(?<!Python )-?\d+\.\d\d(?![\d.])")
 
 
@@ -83,13 +84,14 @@ def test_every_generated_table_is_on_a_page(generate: ModuleType) -> None:
 
 @pytest.mark.parametrize("page", FINDINGS, ids=lambda page: page.name)
 def test_figures_in_prose_occur_in_a_generated_table(page: Path, generate: ModuleType) -> None:
-    """One of the page itself if it is of one study; or in docs/speed.md, of benchmark.json."""
+    """Of the page itself, if it is of one study; intervals whole."""
     pages = [page] if page.parent.name == "results" else generate.PAGES
-    tables = [m[0] for p in pages for m in generate.BLOCK.finditer(p.read_text())]
-    known = set(FIGURE.findall("\n".join([*tables, (ROOT / "docs/speed.md").read_text()])))
+    tables = "\n".join(m[0] for p in pages for m in generate.BLOCK.finditer(p.read_text()))
     prose = generate.BLOCK.sub("", page.read_text())
     prose = re.sub(r"^```.*?^```$", "", prose, flags=re.DOTALL | re.MULTILINE)
-    assert set(FIGURE.findall(re.sub(r"`[^`\n]*`", "", prose))) <= known
+    prose = re.sub(r"`[^`\n]*`", "", prose)
+    for kind in (FIGURE, INTERVAL):
+        assert set(kind.findall(prose)) <= set(kind.findall(tables))
 
 
 def test_thresholds_in_prose_are_those_of_the_table(generate: ModuleType) -> None:

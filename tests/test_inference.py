@@ -132,10 +132,21 @@ def test_command_prints_tables_and_writes_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a run folder, or scripts and reflexes by --planted"),
         (["--planted", "script idel"], "did you mean 'script idle'?"),
         (["--planted", "script idle", "--scenes", "planter"], "--scenes planter: "),
         (["--planted", "script idle", "--scenes", "sweep/choice"], "must last 13 seconds"),
+        (
+            [
+                "--planted",
+                "script idle",
+                "--rooms",
+                "4",
+                "--scenes",
+                SCENES[0],
+                "sweep/placebo",
+            ],
+            f"sweep/placebo: its menu differs from that of {SCENES[0]}",
+        ),
         (["--planted", "script idle", "--rooms", "3"], "--rooms 3: it must be 4 or more"),
     ],
 )

@@ -169,7 +169,6 @@ def test_command_bounds_searches_and_writes_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a run folder, or scripts and reflexes by --planted"),
         (["--planted", "script idle", "--rooms", "1"], "--rooms 1: it must be 2 or more"),
         (["--planted", "script idle", "--candidates", "-1"], "--candidates must be 0 or more"),
         (

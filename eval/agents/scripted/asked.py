@@ -29,7 +29,7 @@ def asked_agents(
     if not runs and not names:
         raise UserError("name a run folder, or scripts and reflexes by --planted")
     one = load_scene(scene)
-    known = planted(one)
+    known = planted(one) if names else {}
     for name in names:
         if name not in known:
             raise UserError(f"--planted '{name}': {suggest(name, known)}")
