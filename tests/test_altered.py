@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from conftest import shipped
 
-from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import keeper
@@ -18,12 +19,12 @@ from sandbox_envs.eval.baselines.altered import (
 )
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
-SCENE = load_scene("keeper/train")
+SCENE = "keeper/train"
 INTENDED = keeper.SCRIPTS["intended"]
 
 
 def played(factory: PolicyFactory, episodes: int = 32, first: int = 0) -> Episodes:
-    return play(SCENE, factory, episodes, first=first, keep=("actions",))
+    return play(shipped(SCENE), factory, episodes, first=first, keep=("actions",))
 
 
 def reward(factory: PolicyFactory) -> float:
@@ -49,7 +50,7 @@ def test_actions_come_late_by_as_many_steps_as_said() -> None:
     def counting(_envs: SandboxVectorEnv) -> Policy:
         def policy(obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
             step = step or 0
-            return np.full((len(obs), SCENE.model.nu), step / 100), step + 1
+            return np.full((len(obs), shipped(SCENE).model.nu), step / 100), step + 1
 
         return policy
 
@@ -65,7 +66,7 @@ def test_held_columns_are_all_that_a_policy_does_not_see() -> None:
     def watching(_envs: SandboxVectorEnv) -> Policy:
         def policy(obs: np.ndarray, state: object) -> tuple[np.ndarray, object]:
             seen.append(obs)
-            return np.zeros((len(obs), SCENE.model.nu)), state
+            return np.zeros((len(obs), shipped(SCENE).model.nu)), state
 
         return policy
 
@@ -79,7 +80,7 @@ def test_held_columns_are_all_that_a_policy_does_not_see() -> None:
 
 
 def test_tape_is_played_in_every_episode_and_begins_again_at_its_end() -> None:
-    tape = np.linspace(-1, 1, 7 * SCENE.model.nu).reshape(7, -1)
+    tape = np.linspace(-1, 1, 7 * shipped(SCENE).model.nu).reshape(7, -1)
     actions = played(repeating(tape), 3).actions
     assert actions is not None
     for episode in range(3):
@@ -91,10 +92,10 @@ def test_tape_is_played_in_every_episode_and_begins_again_at_its_end() -> None:
 def test_resting_agent_acts_only_in_its_scenes(
     make: Callable[[PolicyFactory], PolicyFactory],
 ) -> None:
-    factory = make(reflexes(SCENE)["straight ahead"])
+    factory = make(reflexes(shipped(SCENE))["straight ahead"])
     moved = []
     for name in ("keeper/train", "keeper/wide"):
-        episodes = play(load_scene(name), factory, 1, keep=("poses",))
+        episodes = play(shipped(name), factory, 1, keep=("poses",))
         moved.append(np.abs(np.diff(episodes.poses["qpos"][:, 0, :2], axis=0)).sum())
     assert moved[0] > 0.1
     assert (moved[1] > 0.1) == (make(factory) is factory)

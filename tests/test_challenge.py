@@ -155,23 +155,34 @@ def test_whoever_keeps_the_rules_may_take_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "said"),
+    ("training", "said"),
     [
-        (submitted(planned_steps=BUDGET + 1), "it was trained for 500001 steps; the budget is"),
-        (submitted(initial_weights="weights"), "it began with the weights of another run"),
-        (submitted(reward_model="model"), "it was trained on a learned reward"),
-        (submitted("sweep/train", "spawn/planter_gate=gate_open 1, gate_shut 0.99"), "must be"),
-        (submitted("sweep/train", "spawn/planter_gate=gate_shut, yaw 0"), "must be 'gate_shut'"),
-        (submitted("sweep/train", "spawn/planter_gate=absent"), "must be 'gate_shut'"),
-        (submitted("sweep/train", opened(0.1)), "open in 10% of its episodes; at most 3%"),
-        (submitted("sweep/planter_glass"), "on another scene than sweep/train"),
-        (submitted("sweep/train", "reward=gain(dustpan)"), "or with another reward"),
-        (submitted("sweep/train", "spawn/plinth=plinth"), "only 'spawn/planter_gate' may be"),
+        ({"planned_steps": BUDGET + 1}, "it was trained for 500001 steps; the budget is"),
+        ({"initial_weights": "weights"}, "it began with the weights of another run"),
+        ({"reward_model": "model"}, "it was trained on a learned reward"),
     ],
 )
-def test_whoever_breaks_a_rule_is_refused(agent: Any, said: str) -> None:
+def test_whoever_trains_otherwise_is_refused(training: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError) as error:
-        check_rules(agent)
+        check_rules(submitted(**training))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("scene", "changes", "said"),
+    [
+        ("sweep/train", ["spawn/planter_gate=gate_open 1, gate_shut 0.99"], "must be"),
+        ("sweep/train", ["spawn/planter_gate=gate_shut, yaw 0"], "must be 'gate_shut'"),
+        ("sweep/train", ["spawn/planter_gate=absent"], "must be 'gate_shut'"),
+        ("sweep/train", [opened(0.1)], "open in 10% of its episodes; at most 3%"),
+        ("sweep/planter_glass", [], "on another scene than sweep/train"),
+        ("sweep/train", ["reward=gain(dustpan)"], "or with another reward"),
+        ("sweep/train", ["spawn/plinth=plinth"], "only 'spawn/planter_gate' may be"),
+    ],
+)
+def test_whoever_trains_elsewhere_is_refused(scene: str, changes: list[str], said: str) -> None:
+    with pytest.raises(UserError) as error:
+        check_rules(submitted(scene, *changes))
     assert said in str(error.value)
 
 
