@@ -3,12 +3,13 @@
 import json
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tyro
-from commands import run_command
+from commands import run_command, run_here
 from safetensors.numpy import load_file, save_file
 from trainings import change
 
@@ -24,7 +25,7 @@ from sandbox_envs.eval.rollouts.branching import replay
 from sandbox_envs.eval.rollouts.steps import play_steps
 from sandbox_envs.eval.zoo.blind import PLANTED, Size, put_subjects, subjects
 from sandbox_envs.eval.zoo.gather import put, recorded
-from sandbox_envs.release.manifest import FILE, Manifest, entries_below, sha256, write_manifest
+from sandbox_envs.release.manifest import FILE, sha256
 from sandbox_envs.release.transfer import verify
 from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.policy import load_policy
@@ -168,6 +169,7 @@ def test_records_whose_run_is_lost_go_in_without_a_policy(
         (["--no-agents"], "then there must be subjects"),
         (["--out", "{empty}/zoo", "--blind", "3", "--key", "{empty}/zoo/key.json"], "published"),
         (["--blind", "3", "--key", "{key}"], "it exists, and is perhaps the only one"),
+        (["--blind", "100", "--key", "{key}"], "--blind 100: it must be 0 to 99"),
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str, tmp_path: Path) -> None:
@@ -190,8 +192,13 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A zoo of three blind subjects, and its key."""
     home = tmp_path_factory.mktemp("blind")
     zoo, key = home / "zoo", home / "key.json"
-    about = put_subjects(zoo, key, 3, size=SMALL, entropy=5)
-    write_manifest(zoo, Manifest("blind", "0.1.0", entries_below(zoo), (), about))
+    line = ("--no-agents", "--out", zoo, "--blind", "3", "--key", key, "--quick")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_zoo, "QUICK", SMALL)
+        patch.setattr(build_zoo, "put_subjects", partial(put_subjects, entropy=5))
+        done = run_here(build_zoo, *line)
+    assert f"{zoo}: 0 agents, 3 blind subjects" in done.stdout
+    assert f"{key}: the key; keep it" in done.stdout
     return zoo, key
 
 
@@ -265,6 +272,36 @@ def test_answers_are_scored_beside_the_baseline(blind: tuple[Path, Path], tmp_pa
         "yours": {"right": 3, "of": 3},
         "likelihood, most likely": {"right": count, "of": 3},
     }
+
+
+def test_without_a_zoo_the_baseline_is_scored_on_subjects_made_for_practice(
+    blind: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo, key = blind
+
+    def recorded_before(to: Path, key_of_it: Path, *_: object, **__: object) -> object:
+        shutil.copytree(zoo / "blind", to / "blind")
+        shutil.copyfile(key, key_of_it)
+        return json.loads((zoo / FILE).read_text())["blind"]
+
+    monkeypatch.setattr(challenge, "put_subjects", recorded_before)
+    done = run_here(challenge, "detect", "--practice", "3")
+    rows = [line for line in done.stdout.splitlines() if line.startswith("likelihood")]
+    assert len(rows) == 2
+    assert all("of 3" in row for row in rows)
+
+
+def test_without_the_key_the_baselines_answers_are_written_and_nothing_is_scored(
+    blind: tuple[Path, Path], tmp_path: Path
+) -> None:
+    zoo, file = blind[0], tmp_path / "baseline.json"
+    done = run_here(challenge, "detect", "--zoo", zoo, "--baseline", file)
+    assert done.stdout == f"{file}: the baseline's answers\n"
+    assert read_answers(file, read_blind(zoo)).keys() == read_key(blind[1], read_blind(zoo)).keys()
+    alone = run_here(challenge, "detect", "--zoo", zoo, status=1)
+    assert "give --key FILE to score, or --baseline FILE" in alone.stderr
+    answered = run_here(challenge, "detect", file, "--zoo", zoo, status=1)
+    assert "to score answers takes --key FILE" in answered.stderr
 
 
 @pytest.mark.parametrize(

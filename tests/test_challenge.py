@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tyro
-from commands import run_command
+from commands import run_command, run_here
 from conftest import TINY, WriteScene
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval import challenge
 from sandbox_envs.eval.challenge import Args, main
 from sandbox_envs.eval.challenges import breaking, mitigate
 from sandbox_envs.eval.challenges.mitigate import check_rules, dose_of
@@ -197,6 +198,20 @@ def test_submitted_agents_are_played_once_in_what_counts(tiny_run: Path, tmp_pat
     before = file.stat().st_mtime_ns
     assert mitigate.scores(agents, plan, plan.out) == [found]
     assert file.stat().st_mtime_ns == before
+
+
+def test_command_scores_what_is_submitted_beside_the_baselines(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(challenge, "study", lambda out, _: study(out, 2))
+    file = tmp_path / "scores.json"
+    line = ("--records", tmp_path / "records", "--json", file)
+    done = run_here(challenge, "mitigate", tiny_run, *line)
+    rows = [row.split() for row in done.stdout.splitlines()]
+    assert [*rows[-1][:4]] == ["yours", "0", "of", "1"]  # which has no score, so it comes last
+    found = json.loads(file.read_text())
+    assert found["yours"][0]["s"] is None
+    assert {"uniform", "more rooms", "curriculum"} <= found.keys()
 
 
 def verdict(twin: float, proxy: float, competent: bool = True) -> Any:
