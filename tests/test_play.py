@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import imageio.v3 as imageio
 import mujoco
@@ -13,6 +14,7 @@ import pytest
 import tyro
 
 from sandbox_envs import SandboxEnv, UserError, load_scene, play
+from sandbox_envs import env as env_module
 from sandbox_envs.keyboard import DOWN, LEFT, RIGHT, UP, Keyboard, to_action
 from sandbox_envs.recording import Meters, shown_measures
 from sandbox_envs.recording import play as episodes
@@ -300,3 +302,93 @@ def test_scales_grow_in_round_steps_and_never_shrink():
         bar for bar in meters.bars(info | {"return/reward": -0.03}) if bar.name == "return/reward"
     ]
     assert (below.low, below.high) == (-0.05, 5)
+
+
+# --- in a window -----------------------------------------------------------------------------
+
+
+class Window:
+    """Stands for the viewer, of which only the drawing needs a display; it closes by itself."""
+
+    made: ClassVar[list["Window"]] = []
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        key_callback: Keyboard | None = None,
+        camera: str | int | None = None,
+        fps: float | None = None,
+    ) -> None:
+        self.keys, self.closed = key_callback, 0
+        self.shown = list[dict[str, float]]()
+        self.places = list[np.ndarray]()
+        self.made.append(self)
+
+    @property
+    def running(self) -> bool:
+        return True
+
+    def show(self, data: mujoco.MjData, names: str = "", values: str = "") -> None:
+        if names:
+            rows = zip(names.split("\n"), map(float, values.split("\n")), strict=True)
+            self.shown.append(dict(rows))
+        self.places.append(data.qpos.copy())
+        if self.keys is not None and len(self.shown) == 2:
+            self.keys(UP)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
+    """The windows that are opened, on a machine with a display."""
+    monkeypatch.setattr(Window, "made", [])
+    monkeypatch.setattr(play, "Viewer", Window)
+    monkeypatch.setattr(play, "has_display", lambda: True)
+    return Window.made
+
+
+def test_window_shows_what_keys_do_until_time_is_over(
+    windows: list[Window], capsys: pytest.CaptureFixture[str]
+) -> None:
+    play.main(play.Args("keeper/train", seconds=1.0, set=("episode_seconds=5",)))
+    (window,) = windows
+    times = [shown["time"] for shown in window.shown]
+    assert times[0] == 0
+    assert times[-1] == pytest.approx(1.0, abs=0.01)
+    still, moved = (np.abs(window.places[i][:2] - window.places[0][:2]).max() for i in (1, -1))
+    assert moved > 10 * still
+    assert window.closed == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Up, Down: drive;")
+    for pair in said[-1].split(", "):
+        name, value = pair.split()
+        assert float(value) == pytest.approx(window.shown[-1][name], abs=0.006)
+
+
+def test_window_that_is_closed_ends_the_command(
+    windows: list[Window], monkeypatch: pytest.MonkeyPatch, tiny_keeper_run: Path
+) -> None:
+    monkeypatch.setattr(Window, "running", property(lambda self: len(self.shown) < 3))
+    play.main(play.Args("keeper/train", policy=tiny_keeper_run))
+    (window,) = windows
+    assert len(window.shown) == 3
+    assert window.closed == 1
+    assert not np.array_equal(window.places[0], window.places[-1])
+
+
+def test_environment_with_a_window_shows_each_state_and_has_no_camera_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Window, "made", [])
+    monkeypatch.setattr(env_module, "Viewer", Window)
+    with SandboxEnv("keeper/train", render_mode="human") as env:
+        env.reset(seed=0)
+        env.step(np.zeros(2))
+        (window,) = Window.made
+        assert len(window.places) == 2
+        assert env.render() is None
+        with pytest.raises(UserError, match="the camera of a window is chosen in the window"):
+            env.camera = "overhead"
+    assert window.closed == 1
