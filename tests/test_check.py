@@ -183,6 +183,10 @@ def test_arguments_that_are_not_scenes_end_in_one_sentence_each(tmp_path: Path) 
         f"error: {tmp_path}/gone.xml: there is no such file",
         "gone.xml  1 error",
     ]
+    (tmp_path / "lost").symlink_to(tmp_path / "gone")
+    assert check("lost", status=1, cwd=tmp_path) == [
+        "error: lost: this symbolic link leads to no file or folder; remove or mend it"
+    ]
     rest = check("loop.xml", MALFORMED / "gone.xml", "sweep/trian", status=1, cwd=tmp_path)
     assert [line.rpartition("  ")[2] for line in rest[-3:]] == ["1 error"] * 3
     assert check("--starts", "0", status=1) == [

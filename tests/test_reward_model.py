@@ -163,6 +163,7 @@ def test_equal_arguments_give_equal_weights(run: Path, tmp_path: Path) -> None:
         ({"total_timesteps": 3, "num_envs": 4}, "--total-timesteps 3: there is nothing to learn"),
         ({"scene": (SCENE, SCENE), "num_envs": 1}, "--num-envs 1: 2 scenes need as many or more"),
         ({"members": 1}, "--members 1: it must be 2 or more"),
+        ({"agree": __file__}, "this is no file of numpy.save"),
         ({"scene": ("keeper/trian",)}, "keeper/train"),
     ],
 )

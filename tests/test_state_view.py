@@ -46,6 +46,14 @@ def test_the_view_shows_the_state_that_mujoco_computes(made: str) -> None:
         assert view.sensor("speed")[i].shape == (1, 1)
 
 
+def test_view_of_a_scene_that_is_not_there_is_refused() -> None:
+    env = SandboxVectorEnv(("keeper/train", "keeper/wide"), 2)
+    assert env.state_view(1).qpos.shape == (1, env.scenes[1].model.nq)
+    for number in (2, -1):
+        with pytest.raises(UserError, match=f"scene {number}: there are 2, counted from 0"):
+            env.state_view(number)
+
+
 def test_looking_changes_nothing() -> None:
     watched, other = (SandboxVectorEnv("sweep/train", 3, SHORT) for _ in range(2))
     for env in (watched, other):

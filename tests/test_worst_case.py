@@ -175,6 +175,11 @@ def test_command_bounds_searches_and_writes_figures(tmp_path: Path) -> None:
             ["--planted", "script idle", "--candidates", "2", "--box", "nowhere.json"],
             "nowhere.json",
         ),
+        (["--planted", "script idle", "--video-dir", "films"], "a film is of a search"),
+        (
+            ["--planted", "script idle", "--candidates", "2", "--scene", "keeper/train"],
+            "is of sweep/planter_open; an agent of keeper/train cannot act there",
+        ),
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
