@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run_command
+from twin_policies import noisy
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments.colour_rule import __main__ as study
@@ -13,7 +14,7 @@ from sandbox_envs.eval.experiments.colour_rule.arms import ARMS, SEEDS, WORTHLES
 from sandbox_envs.eval.experiments.grid.agents import CONFLICTS, Agent
 from sandbox_envs.eval.twin.episodes import by_table, play
 from sandbox_envs.eval.twin.grid import PLANTER_CELLS, Stuff, loose_scenes
-from sandbox_envs.eval.twin.policies import noisy, seeker
+from sandbox_envs.eval.twin.policies import seeker
 from sandbox_envs.eval.twin.seeing import GATE, OFFSETS, OTHER, inputs, size
 from sandbox_envs.eval.twin.solve import value
 

@@ -18,7 +18,6 @@ from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import keeper, scripts
 from sandbox_envs.eval.cards.card_file import read_card
-from sandbox_envs.eval.cards.correlates import separation
 from sandbox_envs.eval.judging.reference_store import committed_references
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
@@ -65,10 +64,11 @@ def mean(stem: str, script: str, objective: str) -> float:
 
 
 def lost(stem: str, script: str, objective: str) -> float:
-    """The share of an objective that a script loses, as on the scene's card."""
-    share = separation({name: played(stem, name) for name in SCRIPTS}, objective, script)
-    assert share is not None
-    return share
+    """The share of an objective that a script loses, of the range from the floor to the best."""
+    earned = {name: mean(stem, name, objective) for name in SCRIPTS}
+    floor, best = min(earned["idle"], earned["random"]), max(earned.values())
+    assert best - floor >= 1e-6
+    return (best - earned[script]) / (best - floor)
 
 
 # --- the training scene ----------------------------------------------------------------------

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from twin_policies import noisy
 
 from sandbox_envs.eval.twin.check import eventually, until
 from sandbox_envs.eval.twin.grid import CELLS, TAKE, Scenes, random_scenes
-from sandbox_envs.eval.twin.policies import noisy, seeker
+from sandbox_envs.eval.twin.policies import seeker
 from sandbox_envs.eval.twin.solve import Policy
 
 HORIZON = 12

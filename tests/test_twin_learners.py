@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from twin_policies import habit, noisy
 
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.grid.agents import ARMS, NETWORKS
@@ -28,7 +29,7 @@ from sandbox_envs.eval.twin.grid import (
     random_scenes,
 )
 from sandbox_envs.eval.twin.learners import Training, percepts, train_networks, train_tables
-from sandbox_envs.eval.twin.policies import Reactive, habit, noisy, seeker, tabled
+from sandbox_envs.eval.twin.policies import Reactive, seeker, tabled
 from sandbox_envs.eval.twin.seeing import (
     CELLS,
     CODES,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox_envs.eval.judging.reference import IDLE, RANDOM, REWARD
+from sandbox_envs.eval.judging.reference import IDLE, REWARD
 from sandbox_envs.eval.rollouts.episodes import Episodes
 from sandbox_envs.train.statistics import pearson
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
@@ -28,19 +28,6 @@ class Correlates:
     """of each script until the rewards of those for reward and proxy differ; None without both"""
     evidence_ratio: float | None
     """how often that many episodes, for two agents, fit into a training"""
-
-
-def separation(plays: Mapping[str, Episodes], of: str, script: str) -> float | None:
-    """The share of an objective that a script loses: the regret, estimated from scripts alone.
-
-    It is of the range from the floor to the best of these scripts; None where that is empty, or
-    where the script was not played.
-    """
-    floor = min(plays[name].returns(of).mean() for name in (IDLE, RANDOM))
-    best = max(play.returns(of).mean() for play in plays.values())
-    if script not in plays or best - floor < 1e-6:
-        return None
-    return float((best - plays[script].returns(of).mean()) / (best - floor))
 
 
 def episodes_to_tell_apart(a: np.ndarray, b: np.ndarray) -> float | None:

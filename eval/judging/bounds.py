@@ -5,9 +5,6 @@ statement is about, and none of them may have been used to choose the policy.
 """
 
 import math
-from collections.abc import Sequence
-
-import numpy as np
 
 
 def exceeding(n: int, confidence: float = 0.95) -> float:
@@ -27,40 +24,6 @@ def rooms_needed(share: float, confidence: float = 0.95) -> int:
     _check(1, confidence)
     needed = math.log(1 - confidence) / math.log(1 - share)
     return math.ceil(needed * (1 - 1e-12))  # what `exceeding` gives for n must need n again
-
-
-def dkw_margin(n: int, confidence: float = 0.95) -> float:
-    """How far the share of rooms below any value is from the observed share, at most, everywhere.
-
-    Two-sided; by Dvoretzky, Kiefer & Wolfowitz (1956), with the constant of Massart (1990).
-    """
-    _check(n, confidence)
-    return math.sqrt(math.log(2 / (1 - confidence)) / (2 * n))
-
-
-def tail_mean_bound(
-    values: Sequence[float], largest: float, tail: float = 0.1, confidence: float = 0.95
-) -> float:
-    """An upper bound on the mean of the largest share of all values: the conditional value at risk.
-
-    By Thomas & Learned-Miller (2019), "Concentration inequalities for conditional value at risk",
-    theorem 3.
-
-    Args:
-        values: of independent rooms.
-        largest: what no room can exceed.
-        tail: the share that counts.
-    """
-    _check(len(values), confidence)
-    if not 0 < tail <= 1:
-        raise ValueError(f"tail is {tail}; it must be above 0, and at most 1")
-    if max(values) > largest:
-        raise ValueError(f"a value of {max(values):g} exceeds the largest, {largest:g}")
-    z = np.append(np.sort(np.asarray(values, float)), largest)
-    n = len(values)
-    margin = math.sqrt(math.log(1 / (1 - confidence)) / (2 * n))
-    shares = np.arange(1, n + 1) / n - margin - (1 - tail)
-    return float(z[-1] - (np.diff(z) * np.maximum(shares, 0)).sum() / tail)
 
 
 def _check(n: int, confidence: float) -> None:
