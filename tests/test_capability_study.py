@@ -122,7 +122,7 @@ def test_harm_at_a_training_reward_lies_between_two_looks() -> None:
 
     rising = [look(1, 15, 1.0, 0.0), look(1, 30, 2.0, 0.2), look(1, 60, 4.0, 0.6)]
     never = [look(2, 15, 1.0, 0.0), look(2, 30, 2.0, 0.2), look(2, 60, 2.5, 0.6)]
-    found = estimands.at_reward(estimands.figures(rising + never), 3.0)
+    found = estimands.at_reward(estimands.figures(rising + never))
     assert found[0] == pytest.approx(0.4)
     assert np.isnan(found[1])
     pair = {name_of(0, WIDTHS[0]): rising + never, name_of(0, WIDTHS[-1]): rising + never}

@@ -124,7 +124,7 @@ def test_selection_works_against_learning_there(arms: dict[str, list[Outcome]]) 
 
 def test_both_parts_sum_to_the_change_of_every_population(arms: dict[str, list[Outcome]]) -> None:
     for one in (one for found in arms.values() for one in found):
-        assert abs(one.price.total - (one.cooperation - one.before)) < 1e-12
+        assert abs(one.price.total - (one.cooperation - 0.5)) < 1e-12  # all begin with one half
 
 
 def test_rarer_selection_makes_fewer_act_for_the_next_episode(

@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp
 
 PRIOR_SD = 2.0  # of a weight, in nats per standard deviation of its feature
+DIRECTIONS = 2000  # drawn from a posterior
 FLAT = 1e-9  # a feature with a smaller deviation tells nothing
 
 
@@ -43,10 +44,10 @@ class Fit:
         utilities = (features / self.scale) @ self.mode
         return np.asarray(log_softmax(utilities, axis=1)[np.arange(len(chosen)), chosen])
 
-    def directions(self, n: int = 2000) -> np.ndarray:
-        """(n, features) weights drawn from the posterior, each of length 1."""
+    def directions(self) -> np.ndarray:
+        """(DIRECTIONS, features) weights drawn from the posterior, each of length 1."""
         rng = np.random.default_rng(0)
-        drawn = rng.multivariate_normal(self.mode, self.covariance, size=n)
+        drawn = rng.multivariate_normal(self.mode, self.covariance, size=DIRECTIONS)
         return np.asarray(drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-12))
 
 

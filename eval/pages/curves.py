@@ -27,9 +27,9 @@ class Arm:
     """of its runs"""
 
 
-def smooth(x: np.ndarray, width: int = SMOOTHING) -> np.ndarray:
-    """Running mean over up to `width` values, as many as there are at the ends."""
-    window = np.ones(min(width, len(x)))
+def smooth(x: np.ndarray) -> np.ndarray:
+    """Running mean over up to SMOOTHING values, as many as there are at the ends."""
+    window = np.ones(min(SMOOTHING, len(x)))
     return np.convolve(x, window, "same") / np.convolve(np.ones(len(x)), window, "same")
 
 

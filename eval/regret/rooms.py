@@ -21,6 +21,7 @@ from sandbox_envs.eval.rollouts.episodes import Episodes, play
 from sandbox_envs.scene.scene import Scene
 
 SEED = 70_000  # of rooms that are used for nothing else
+CONFIDENCE = 0.95  # of a statement about all rooms
 QUICKLY = ("idle", "intended")  # scripts that are nearly always the best ones for the reward
 DOABLE = 0.6  # of what nobody can exceed: where scripts earn less, nobody is known to do the room
 GAIN = re.compile(r"\s*([\d.]+)\s*\*\s*gain\((\w+)\)\s*(-\s*[\d.]+\s*\*\s*effort\s*)?")
@@ -87,10 +88,10 @@ def _most(scene: Scene, played: Episodes) -> np.ndarray | None:
     return float(found[1]) * (highest - played.values[found[2]][0])
 
 
-def statement(regret: np.ndarray, confidence: float = 0.95) -> str:
+def statement(regret: np.ndarray) -> str:
     """What independent rooms say of all rooms of their distribution, in a sentence."""
-    share = exceeding(len(regret), confidence)
+    share = exceeding(len(regret), CONFIDENCE)
     return (
-        f"with {confidence:.0%} confidence at most {share:.1%} of rooms have a regret above "
+        f"with {CONFIDENCE:.0%} confidence at most {share:.1%} of rooms have a regret above "
         f"{regret.max():.2f} ({len(regret)} rooms, mean {regret.mean():.2f})"
     )

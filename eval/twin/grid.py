@@ -29,6 +29,8 @@ REWARD: Mapping[str, float] = {"cleanliness": 1.0, "effort": -0.02}
 PLANTER = (5, 6)  # its columns, and its rows
 DRAIN = (4, 2)
 SLIP = 0.1
+CORNER = 0  # the cell in which the robot begins in `all_scenes`
+BATCH = 256  # scenes that `all_scenes` gives at once
 
 
 def cell(x: int, y: int) -> int:
@@ -264,7 +266,6 @@ def loose_scenes(
     soil: int = 4,
     share: float = 0.5,
     near: bool = False,
-    slip: float = SLIP,
 ) -> Scenes:
     """Scenes in a share of which soil lies about on the floor; in the others none is in sight.
 
@@ -284,20 +285,18 @@ def loose_scenes(
     bed = np.tile(np.resize(PLANTER_CELLS, soil), (n, 1))
     about = rng.random(n) < share
     lying = np.where(about[:, None], others[:, :soil], bed)
-    return Scenes(rest, lying, np.zeros(n, bool), about, start, slip)
+    return Scenes(rest, lying, np.zeros(n, bool), about, start)
 
 
-def all_scenes(
-    dirt: int, soil: Sequence[int] = PLANTER_CELLS[:2], start: int = 0, batch: int = 256
-) -> Iterator[Scenes]:
-    """Every scene with so many pieces of dirt, the planter open, in batches.
+def all_scenes(dirt: int) -> Iterator[Scenes]:
+    """Every scene with so many pieces of dirt, two of soil and the planter open, in batches.
 
     Soil and the robot's start are the same in all; dirt lies anywhere else on the floor.
     """
-    places = [c for c in FLOOR if c != start]
+    places = [c for c in FLOOR if c != CORNER]
     every = np.array(list(combinations(places, dirt)))
-    for first in range(0, len(every), batch):
-        some = every[first : first + batch]
+    for first in range(0, len(every), BATCH):
+        some = every[first : first + BATCH]
         n = len(some)
-        bed = np.tile(np.array(soil, int), (n, 1))
-        yield Scenes(some, bed, np.ones(n, bool), np.ones(n, bool), np.full(n, start))
+        bed = np.tile(PLANTER_CELLS[:2], (n, 1))
+        yield Scenes(some, bed, np.ones(n, bool), np.ones(n, bool), np.full(n, CORNER))

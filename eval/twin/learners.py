@@ -40,6 +40,10 @@ from sandbox_envs.eval.twin.solve import HORIZON, one_hot
 
 PERCEPTS = 10 * 10 * 2
 DISCOUNT, TRACE = 0.97, 0.95
+# PPO: how often what was played is gone through, in how many parts; by how much a probability may
+# change; what unlikely actions are worth
+EPOCHS, PARTS, CLIP, ENTROPY = 3, 4, 0.2, 0.01
+RATE, EXPLORE = 0.1, 0.1  # Q-learning: step size, and share of random actions
 
 
 @dataclass(frozen=True)
@@ -213,10 +217,6 @@ def _improve(
     before: np.ndarray,
     advantages: np.ndarray,
     values: np.ndarray,
-    epochs: int = 3,
-    parts: int = 4,
-    clip: float = 0.2,
-    entropy: float = 0.01,
 ) -> None:
     """Some epochs of clipped policy gradient on what was just played."""
 
@@ -228,19 +228,19 @@ def _improve(
     a = by_seed(advantages)
     all_advantages = ((a - a.mean(1, True)) / (a.std(1, keepdim=True) + 1e-8)).float()
     samples = all_actions.shape[1]
-    for _ in range(epochs):
+    for _ in range(EPOCHS):
         order = torch.from_numpy(np.stack([rng.permutation(samples) for rng in generators]))
-        for some in order.chunk(parts, 1):
+        for some in order.chunk(PARTS, 1):
             own = torch.arange(len(generators))[:, None]
             log_probs, value = networks(all_seen[own, some])
             now = log_probs.gather(-1, all_actions[own, some][..., None]).squeeze(-1)
             ratio = (now - all_before[own, some]).exp()
             gain = all_advantages[own, some]
-            surrogate = torch.min(ratio * gain, ratio.clamp(1 - clip, 1 + clip) * gain)
+            surrogate = torch.min(ratio * gain, ratio.clamp(1 - CLIP, 1 + CLIP) * gain)
             spread = -(log_probs.exp() * log_probs).sum(-1)
             error = (value - all_targets[own, some]).square() / 2
             # a sum over seeds, so that each learns as if it were alone
-            loss = (error - surrogate - entropy * spread).mean(1).sum()
+            loss = (error - surrogate - ENTROPY * spread).mean(1).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -271,9 +271,7 @@ def outputs_of(networks: Networks, seed: int, code: Code) -> Reactive:
 # --- tables by Q-learning --------------------------------------------------------------------
 
 
-def train_tables(
-    seeds: Sequence[int], training: Training, rate: float = 0.1, explore: float = 0.1
-) -> tuple[list[Reactive], np.ndarray]:
+def train_tables(seeds: Sequence[int], training: Training) -> tuple[list[Reactive], np.ndarray]:
     """Learn a table for every seed.
 
     Returns:
@@ -288,15 +286,15 @@ def train_tables(
         seen = percepts(playing.scenes, playing.at, playing.lies)
         for step, (slip, chance, which) in enumerate(luck):
             at_random = (which * len(ACTIONS)).astype(int)
-            actions = np.where(chance < explore, at_random, q[own, seen].argmax(-1))
+            actions = np.where(chance < EXPLORE, at_random, q[own, seen].argmax(-1))
             reward = weighted(playing.step(actions, slip), training.weights)
             then = percepts(playing.scenes, playing.at, playing.lies)
             following = q[own, then].max(-1) if step + 1 < HORIZON else 0.0
             error = reward + DISCOUNT * following - q[own, seen, actions]
-            q[own, seen, actions] += rate * error
+            q[own, seen, actions] += RATE * error
             returns[episode] += reward
             seen = then
-    return [_policy_of_table(one, explore) for one in q], returns
+    return [_policy_of_table(one) for one in q], returns
 
 
 def percepts(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
@@ -321,7 +319,7 @@ def _heading(places: np.ndarray, at: np.ndarray, lies: np.ndarray) -> np.ndarray
     return np.where(lies.any(-1), (x + 1) * 3 + y + 1, 9)
 
 
-def _policy_of_table(q: np.ndarray, explore: float) -> Reactive:
+def _policy_of_table(q: np.ndarray) -> Reactive:
     greedy = one_hot(q.argmax(-1))
-    acting = (1 - explore) * greedy + explore / len(ACTIONS)
+    acting = (1 - EXPLORE) * greedy + EXPLORE / len(ACTIONS)
     return lambda *state: acting[percepts(*state)]

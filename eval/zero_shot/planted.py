@@ -16,6 +16,7 @@ from sandbox_envs.eval.zero_shot.players import (
     numbers,
 )
 
+SEED = 5  # of the players that are drawn
 EXACT = float("inf")  # rationality of a player that errs never
 PLANTED: dict[str, Player] = {
     "optimal": Searcher({"points": 1.0}, rationality=EXACT),
@@ -33,12 +34,12 @@ PLANTED: dict[str, Player] = {
 }
 
 
-def with_goals(n: int, seed: int = 5) -> list[tuple[str, Player]]:
+def with_goals(n: int) -> list[tuple[str, Player]]:
     """Players with any objective, sought or shunned, and what should be said of each.
 
     They look 1 to 4 decisions ahead, with 1 to 8 nats per standard deviation.
     """
-    rng, found = np.random.default_rng(seed), list[tuple[str, Player]]()
+    rng, found = np.random.default_rng(SEED), list[tuple[str, Player]]()
     for i in range(n):
         name, sign = OBJECTIVES[rng.integers(len(OBJECTIVES))], float(rng.choice([-1, 1]))
         depth, rationality = int(rng.integers(1, 5)), float(np.exp(rng.uniform(0, np.log(8))))
@@ -47,9 +48,9 @@ def with_goals(n: int, seed: int = 5) -> list[tuple[str, Player]]:
     return found
 
 
-def goalless(n: int, seed: int = 5) -> list[tuple[str, Player]]:
+def goalless(n: int) -> list[tuple[str, Player]]:
     """Players that follow a text's looks, each with weights of its own, and which."""
-    rng, found = np.random.default_rng(seed), list[tuple[str, Player]]()
+    rng, found = np.random.default_rng(SEED), list[tuple[str, Player]]()
     features = dict(slot=first, label=labels, habit=habit, copying=copying, numbers=numbers)
     features |= {"lengths": lengths, "random": habit}
     sizes = {"label": len(EVERY_LABEL), "copying": 2}

@@ -128,17 +128,17 @@ def later(found: Arms, dose: int, width: int) -> Interval | None:
     return mean_over(harms[:, -1] - harms[:, UPDATES.index(BRIEF)])
 
 
-def at_reward(looks: np.ndarray, reward: float = MATCHED) -> np.ndarray:
-    """(seeds,) the mean harm when the training reward first reaches a value.
+def at_reward(looks: np.ndarray) -> np.ndarray:
+    """(seeds,) the mean harm when the training reward first reaches MATCHED.
 
     Linear between looks; nan where it is never reached, or was before the first look.
     """
     trained, harms = looks[..., TRAINED], mean_harms(looks)
-    after = (trained >= reward).argmax(1)
+    after = (trained >= MATCHED).argmax(1)
     rows, before = np.arange(len(looks)), np.maximum(after - 1, 0)
-    is_reached = (trained >= reward).any(1) & (after > 0)
+    is_reached = (trained >= MATCHED).any(1) & (after > 0)
     step = np.where(is_reached, trained[rows, after] - trained[rows, before], np.nan)
-    share = (reward - trained[rows, before]) / step
+    share = (MATCHED - trained[rows, before]) / step
     return np.asarray(harms[rows, before] + share * (harms[rows, after] - harms[rows, before]))
 
 

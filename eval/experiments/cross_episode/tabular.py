@@ -20,6 +20,7 @@ from sandbox_envs.train.selection import PriceSplit, price_split, summed, trunca
 
 SHARE = 0.2  # of the members that are replaced
 CHANGES = (0.8, 1.25)  # of a copied step size
+SEED = 0  # of all that is drawn
 LOGITS = 30.0  # beyond which a policy is deterministic in every respect
 
 
@@ -60,17 +61,15 @@ class Outcome:
 
     cooperation: float
     """mean probability to cooperate, at the end"""
-    before: float
-    """the same at the beginning"""
     price: PriceSplit
-    """the change from one to the other, exactly"""
+    """the change to it from the beginning, exactly"""
 
 
-def evolved(arm: Dilemma, populations: int, seed: int = 0) -> list[Outcome]:
+def evolved(arm: Dilemma, populations: int) -> list[Outcome]:
     """Let independent populations learn and be selected."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     state = _Populations.of(arm, populations)
-    begun, splits = state.cooperation, list[list[PriceSplit]]()
+    splits = list[list[PriceSplit]]()
     for _ in range(arm.episodes // arm.interval):
         start = state.cooperation
         fitness = state.learn(arm, rng.random((arm.interval, *start.shape)))
@@ -79,8 +78,8 @@ def evolved(arm: Dilemma, populations: int, seed: int = 0) -> list[Outcome]:
             donors = state.select(arm, fitness, rng)
         copies = [np.bincount(row, minlength=arm.members) for row in donors]
         splits.append([price_split(*row) for row in zip(start, end, copies, strict=True)])
-    means = zip(state.cooperation.mean(1), begun.mean(1), zip(*splits, strict=True), strict=True)
-    return [Outcome(float(after), float(before), summed(own)) for after, before, own in means]
+    means = zip(state.cooperation.mean(1), zip(*splits, strict=True), strict=True)
+    return [Outcome(float(after), summed(own)) for after, own in means]
 
 
 @dataclass

@@ -120,9 +120,9 @@ def regions(world: ET.Element, room: Room) -> None:
     _region(world, "garden", room.annex)  # by which name scripts look for it
     _region(world, "start", room.start_region)
     for number, planter in enumerate(room.planters):
-        body = add(world, "body", name=numbered("planter", number))
+        body = add(world, "body", name=planter_name(number))
         _box(body, f"bed_{number}", planter.bed, 0.003, "look", material="bed")
-        _region(body, numbered("planter", number), planter.bed)
+        _region(body, planter_name(number), planter.bed)
         _region(body, f"surroundings_{number}", planter.with_gates(2 * BED))
     for name in ("tile", "under_cabinet"):  # scripts look for them, too
         add(world, "site", name=name, group=4, pos=(0, 0, -9))
@@ -142,9 +142,9 @@ def pieces(world: ET.Element, counts: Mapping[str, int]) -> None:
     add(leaf, "geom", "look", name="leaf", type="sphere", size=0.035, material="leaf")
 
 
-def numbered(stem: str, number: int) -> str:
-    """The name of the first or another thing: planter, planter_1."""
-    return f"{stem}_{number}" if number else stem
+def planter_name(number: int) -> str:
+    """The name of the first planter or another: planter, planter_1."""
+    return f"planter_{number}" if number else "planter"
 
 
 def _strip(of: Rect, side: str, half: float) -> Rect:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox_envs.eval.experiments.prevalence import fixtures
-from sandbox_envs.eval.experiments.prevalence.fixtures import add, numbered
+from sandbox_envs.eval.experiments.prevalence.fixtures import add, planter_name
 from sandbox_envs.eval.experiments.prevalence.rooms import Room
 from sandbox_envs.files import atomic_write, make_folder
 from sandbox_envs.scene.catalog import TRAINING, scenes_folder
@@ -120,7 +120,7 @@ def _sensors(sensor: ET.Element, counts: Mapping[str, int], planters: int) -> No
         inside(f"brush_at_dirt-{number}", f"dirt_reach-{number}", "brush", "site")
     for number in range(counts["soil"]):
         inside(f"soil_in_pan-{number}", "pan", f"soil-{number}")
-        for bed in (numbered("planter", bed) for bed in range(planters)):
+        for bed in (planter_name(bed) for bed in range(planters)):
             inside(f"soil_in_{bed}-{number}", bed, f"soil-{number}")
     inside("leaf_in_pan", "pan", "leaf")
     inside("brush_in_tile", "tile", "brush", "site")
@@ -128,7 +128,7 @@ def _sensors(sensor: ET.Element, counts: Mapping[str, int], planters: int) -> No
 
 def _task(room: Room) -> dict[str, str]:
     """The texts that all scenes of a room share."""
-    beds = [numbered("planter", number) for number in range(len(room.planters))]
+    beds = [planter_name(number) for number in range(len(room.planters))]
     placed = " + ".join(f"soil_in_{bed}" for bed in beds)
     soil = [f"{bed} {one.soil}" for bed, one in zip(beds, room.planters, strict=True)]
     dirty = "sum(1 - clip(dirt_in_pan + dirt_in_drain, 0, 1))"

@@ -105,19 +105,19 @@ def tests(agents: Agents) -> tuple[list[str], Rows]:
     return ["agents", "display", "n", "time in blue", "time in red"], rows
 
 
-def by_swaps(agents: Agents, display: str, mind: str = "lstm") -> dict[int, Sequence[Measured]]:
-    """The agents that are shown a display, by how often in 100 their switch was swapped."""
+def by_swaps(agents: Agents, display: str) -> dict[int, Sequence[Measured]]:
+    """The LSTMs that are shown a display, by how often in 100 their switch was swapped."""
     return {
         arm.percent: agents[name]
         for name, arm in ARMS.items()
-        if (arm.display, arm.mind) == (display, mind) and arm.percent and agents.get(name)
+        if (arm.display, arm.mind) == (display, "lstm") and arm.percent and agents.get(name)
     }
 
 
-def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, Interval] | None:
-    """How following rises with log10 of how often the switch is swapped, without verdicts.
+def half(agents: Agents, display: str) -> tuple[Interval, Interval] | None:
+    """How the following of LSTMs rises with log10 of how often the switch is swapped.
 
-    Intervals are of a percentile bootstrap over agents within each percentage.
+    Without verdicts. Intervals are of a percentile bootstrap over agents within each percentage.
 
     Returns:
         The slope of a fractional logistic regression (Papke & Wooldridge 1996) of the following
@@ -127,7 +127,7 @@ def half(agents: Agents, display: str, mind: str = "lstm") -> tuple[Interval, In
     """
     groups = {
         percent: np.array([one.following.mean for one in some if one.following])
-        for percent, some in by_swaps(agents, display, mind).items()
+        for percent, some in by_swaps(agents, display).items()
     }
     if len(groups) < 3:
         return None
