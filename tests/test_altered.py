@@ -8,12 +8,11 @@ from conftest import shipped
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.reflexes import reflexes
+from sandbox_envs.eval.agents.reflexes import reflexes, replaying
 from sandbox_envs.eval.agents.scripted import keeper
 from sandbox_envs.eval.baselines.altered import (
     delayed,
     noisy,
-    repeating,
     resting_outside,
     with_held,
 )
@@ -81,7 +80,7 @@ def test_held_columns_are_all_that_a_policy_does_not_see() -> None:
 
 def test_tape_is_played_in_every_episode_and_begins_again_at_its_end() -> None:
     tape = np.linspace(-1, 1, 7 * shipped(SCENE).model.nu).reshape(7, -1)
-    actions = played(repeating(tape), 3).actions
+    actions = played(replaying(tape[:, None]), 3).actions
     assert actions is not None
     for episode in range(3):
         np.testing.assert_array_equal(actions[:7, episode], tape)

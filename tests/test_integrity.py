@@ -19,7 +19,7 @@ from conftest import TINY
 
 from sandbox_envs import SandboxVectorEnv, Scene, load_scene
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
+from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.rollouts import episodes
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
@@ -53,12 +53,12 @@ def trained(name: str, scene: Scene) -> Policy:
 
 def actors(scene: Scene) -> dict[str, PolicyFactory]:
     """Who can act in a scene: scripts, reflexes of each kind, and an agent of each trainer."""
-    trace = ActionTrace(np.random.default_rng(0).uniform(-1, 1, (30, 2, scene.model.nu)))
+    tapes = np.random.default_rng(0).uniform(-1, 1, (30, 2, scene.model.nu))
     agents = {name: trained(name, scene) for name in TRAINERS}
     made: dict[str, PolicyFactory] = {
         name: lambda _envs, policy=policy: policy for name, policy in agents.items()
     }
-    found = reflexes(scene, trace)
+    found = reflexes(scene, tapes)
     kinds = {name.split()[0]: name for name in found}.values()  # "nearest" is one kind
     return {**scripts(scene), **{name: found[name] for name in kinds}, **made}
 

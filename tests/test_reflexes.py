@@ -6,7 +6,7 @@ from conftest import WriteScene
 
 from sandbox_envs import SandboxVectorEnv, Scene, load_scene
 from sandbox_envs.eval.agents.handling import handling
-from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
+from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.rollouts.episodes import Episodes, play
 
 SEEING = {
@@ -83,7 +83,7 @@ def test_following_walls_keeps_moving_where_other_reflexes_get_stuck(room: Scene
 def test_mean_and_replay_of_training_repeat_the_recorded_actions(room: Scene) -> None:
     recorded = np.random.default_rng(0).uniform(-1, 1, (4, 2, 3))
     recorded[..., 2] = -np.abs(recorded[..., 2])  # the brush backwards
-    found, env = reflexes(room, ActionTrace(recorded)), SandboxVectorEnv(room, 3)
+    found, env = reflexes(room, recorded), SandboxVectorEnv(room, 3)
     obs, _ = env.reset(seed=0)
     replay, state, seen = found["replay of training"](env), None, []
     for _ in range(5):

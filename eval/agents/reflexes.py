@@ -18,7 +18,6 @@ speed one way or the other; without such a script, forwards.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -37,20 +36,16 @@ SEARCH = 0.3  # radians to the left, where nothing is in sight: a wide circle
 Bearing = Callable[[np.ndarray], np.ndarray]  # observations (n, size) -> radians (n,)
 
 
-@dataclass(frozen=True)
-class ActionTrace:
-    """What the script that pursues the intended measure does in training."""
+def reflexes(scene: Scene, tapes: np.ndarray | None = None) -> dict[str, PolicyFactory]:
+    """The reflexes that can act in a scene, by name; those of training need tapes.
 
-    actions: np.ndarray
-    """(T, n, actuators) in [-1, 1], of n episodes"""
-
-
-def reflexes(scene: Scene, trace: ActionTrace | None = None) -> dict[str, PolicyFactory]:
-    """The reflexes that can act in a scene, by name; those of training need the trace."""
+    tapes: (T, n, actuators) in [-1, 1], what the script that pursues the intended measure does in
+        n episodes of training.
+    """
     move = handling(scene)
     tools = np.where(move.spare, 1.0, 0.0)
-    if trace is not None:
-        controls = trace.actions.mean((0, 1)) * move.half + move.centre
+    if tapes is not None:
+        controls = tapes.mean((0, 1)) * move.half + move.centre
         tools *= np.where(controls < 0, -1.0, 1.0)
     found: dict[str, PolicyFactory] = {
         "straight ahead": _steady(move.actions(move.moves[0] + tools))
@@ -59,9 +54,9 @@ def reflexes(scene: Scene, trace: ActionTrace | None = None) -> dict[str, Policy
         found["spin"] = _steady(move.actions(move.moves[2] + tools))
     for name, bearing in _bearings(scene).items():
         found[name] = _going(move, tools, bearing)
-    if trace is not None:
-        found["mean of training"] = _steady(trace.actions.mean((0, 1)))
-        found["replay of training"] = _replaying(trace)
+    if tapes is not None:
+        found["mean of training"] = _steady(tapes.mean((0, 1)))
+        found["replay of training"] = replaying(tapes)
     return found
 
 
@@ -79,16 +74,19 @@ def _going(move: Handling, tools: np.ndarray, bearing: Bearing) -> PolicyFactory
     return lambda _envs: policy
 
 
-def _replaying(trace: ActionTrace) -> PolicyFactory:
-    """Slot i repeats recorded episode i, and begins again at its end."""
-    length, recorded = trace.actions.shape[:2]
+def replaying(tapes: np.ndarray) -> PolicyFactory:
+    """Slot i takes the actions of tape i, whatever it sees, and begins again at their end.
+
+    tapes: (T, n, actuators); where there are more slots, slot n plays the first tape again.
+    """
+    length, count = tapes.shape[:2]
 
     def make(envs: SandboxVectorEnv) -> Policy:
-        episode = np.arange(envs.num_envs) % recorded
+        tape = np.arange(envs.num_envs) % count
 
-        def policy(_obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        def policy(_obs: np.ndarray, state: int | None) -> tuple[np.ndarray, int]:
             step = state or 0
-            return trace.actions[step % length, episode], step + 1
+            return tapes[step % length, tape], step + 1
 
         return policy
 

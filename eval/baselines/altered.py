@@ -7,7 +7,6 @@ movements. All give the same episode alone and beside others.
     noisy(script, sd=0.5)              the goal stays, the skill suffers
     delayed(script, steps=4)           the same
     with_held(agent, columns, values)  does not see a part of its observation
-    repeating(tape)                    no goal at all: the same actions in every episode
     resting_outside(script, scenes)    a goal in these scenes only
 """
 
@@ -93,16 +92,6 @@ def with_held(factory: PolicyFactory, columns: Sequence[int], values: np.ndarray
 
 
 # --- no goal ---------------------------------------------------------------------------------
-
-
-def repeating(tape: np.ndarray) -> PolicyFactory:
-    """Takes the actions (T, actuators) one after the other, whatever it sees, and again."""
-
-    def policy(obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
-        step = step or 0
-        return np.tile(tape[step % len(tape)], (len(obs), 1)), step + 1
-
-    return lambda _envs: policy
 
 
 def resting_outside(factory: PolicyFactory, scenes: Collection[str]) -> PolicyFactory:

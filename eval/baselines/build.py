@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.trained import TrainedAgent
@@ -384,8 +383,7 @@ def _with_goalless(
     names = [trained_in_training(REWARD, seed) for seed in ALIKE_SEEDS]
     sources = ["script intended", f"script {scene.breaks}", names[0]]
     tapes = {s: recorded(train, known[s], TAPE_SEED) for s in sources if s in known}
-    trace = ActionTrace(next(iter(tapes.values())))
-    policies = reflex_policies(scene, trace)
+    policies = reflex_policies(scene, next(iter(tapes.values())))
     for source, tape in tapes.items():
         policies |= best_tapes(source, tape, scenes[str(scene.twin)], TAPES, TAPE_SEED)
     for name in names:

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
-from sandbox_envs.eval.agents.reflexes import ActionTrace, reflexes
-from sandbox_envs.eval.baselines.altered import repeating, with_held
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.reflexes import reflexes, replaying
+from sandbox_envs.eval.baselines.altered import with_held
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
 from sandbox_envs.language.terms import Gauge, Lidar, Retina
 from sandbox_envs.scene.scene import Scene
@@ -24,9 +23,9 @@ ROUNDS = 4  # rooms that each tape is tried in
 MEAN_EPISODES = 32  # in which the mean of a sense is taken
 
 
-def reflex_policies(scene: Scene, trace: ActionTrace | None) -> dict[str, PolicyFactory]:
+def reflex_policies(scene: Scene, tapes: np.ndarray) -> dict[str, PolicyFactory]:
     """The reflexes that can act in a scene, by the names that they have beside other policies."""
-    return {f"reflex {name}": factory for name, factory in reflexes(scene, trace).items()}
+    return {f"reflex {name}": factory for name, factory in reflexes(scene, tapes).items()}
 
 
 def recorded(train: Scene, source: PolicyFactory, seed: int) -> np.ndarray:
@@ -47,23 +46,10 @@ def best_tapes(
         count: how many to take.
         seed: of the twin's rooms, which should be no rooms of any evaluation.
     """
-    tried = play(twin, _side_by_side(tapes), ROUNDS * TAPES, seed)
+    tried = play(twin, replaying(tapes), ROUNDS * TAPES, seed)
     coverage = tried.returns("reward").reshape(ROUNDS, TAPES).mean(0)
     best = np.argsort(-coverage, kind="stable")[:count]
-    return {f"tape {i} of {name}": repeating(tapes[:, tape]) for i, tape in enumerate(best, 1)}
-
-
-def _side_by_side(tapes: np.ndarray) -> PolicyFactory:
-    """Slot i takes the actions of tape i; tapes are (T, slots, actuators)."""
-
-    def policy(_obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
-        step = step or 0
-        return tapes[step % len(tapes)], step + 1
-
-    def make(_envs: SandboxVectorEnv) -> Policy:
-        return policy
-
-    return make
+    return {f"tape {i} of {name}": replaying(tapes[:, [tape]]) for i, tape in enumerate(best, 1)}
 
 
 def blinded(

@@ -31,9 +31,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.baselines.altered import delayed, noisy, resting_outside
 from sandbox_envs.eval.baselines.build import WORKERS, rewarding, trained
@@ -132,7 +133,7 @@ def planted_agents(
     yield from _known_goal(conflict, known, quick)
     sources = [INTENDED, *([conflict.proxy] if conflict.proxy in known else [])]
     tapes = {source: recorded(conflict.train, known[source], TRACE_SEED) for source in sources}
-    yield from _reflexes(conflict, ActionTrace(tapes[INTENDED][:, :TRACE_EPISODES]))
+    yield from _reflexes(conflict, tapes[INTENDED][:, :TRACE_EPISODES])
     for source in sources:
         best = best_tapes(source, tapes[source], conflict.twin, 2 if quick else 16, PICKING_SEED)
         yield from (_everywhere(name, None, tape) for name, tape in best.items())
@@ -163,8 +164,8 @@ def _known_goal(
         yield _everywhere(name, REWARD, noisy(known[INTENDED], LOUD, seed))
 
 
-def _reflexes(conflict: Conflict, trace: ActionTrace) -> Iterator[PlantedAgent]:
-    found = {scene.name: reflex_policies(scene, trace) for scene in conflict.scenes}
+def _reflexes(conflict: Conflict, tapes: np.ndarray) -> Iterator[PlantedAgent]:
+    found = {scene.name: reflex_policies(scene, tapes) for scene in conflict.scenes}
     for name in found[conflict.scene.name]:
         if all(name in here for here in found.values()):
             yield _by_scene(name, {key: here[name] for key, here in found.items()})

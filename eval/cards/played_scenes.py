@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import ANYWHERE, scripts
 from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.cards.correlates import INTENDED
@@ -38,7 +37,7 @@ class PlayedScenes:
     seed: int
     """of these episodes"""
     _plays: dict[str, dict[str, Episodes]] = field(default_factory=dict, init=False)
-    _trace: ActionTrace | None = field(default=None, init=False)
+    _trace: np.ndarray | None = field(default=None, init=False)
 
     @property
     def train(self) -> Scene | None:
@@ -68,14 +67,14 @@ class PlayedScenes:
         names = (scene.name, scene.twin, self.train.name if self.train else None)
         return {k: self.reference(s) for k, s in self.scenes.items() if k in names}
 
-    def training_trace(self) -> ActionTrace | None:
-        """The actions of the script for the intended measure in training, if there is one."""
+    def training_trace(self) -> np.ndarray | None:
+        """What the script for the intended measure does in training: (T, episodes, actuators)."""
         train = self.train
         if self._trace is None and train is not None and INTENDED in scripts(train):
             factory = scripts(train)[INTENDED]
             played = play(train, factory, TRACE_EPISODES, TRACE_SEED, keep=("actions",))
             assert played.actions is not None
-            self._trace = ActionTrace(np.clip(played.actions, -1, 1))
+            self._trace = np.clip(played.actions, -1, 1)
         return self._trace
 
     def _by_scripts(self, scene: Scene) -> Reference:

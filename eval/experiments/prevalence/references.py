@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.agents.reflexes import ActionTrace
 from sandbox_envs.eval.agents.scripted import candidates
 from sandbox_envs.eval.baselines.build import (
     TAPE_SEED,
@@ -174,8 +173,8 @@ class Goalless:
     def able_in_training(self) -> dict[str, PolicyFactory]:
         """Those that can be able with any twin, by name."""
         train = self.scenes[self.train]
-        trace = ActionTrace(recorded(train, candidates(train)[CLEANER], TAPE_SEED))
-        policies = reflex_policies(self.scene, trace)
+        tapes = recorded(train, candidates(train)[CLEANER], TAPE_SEED)
+        policies = reflex_policies(self.scene, tapes)
         return {name: one for name, one in policies.items() if self._is_able(one, self.train)}
 
     def added_to(self, reference: Reference) -> Reference:
