@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
@@ -37,7 +35,7 @@ from sandbox_envs.eval.judging.reference_store import (
     require,
     save,
 )
-from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean
+from sandbox_envs.eval.judging.statistics import bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.eval.rollouts.planning import planned
@@ -393,7 +391,7 @@ def _with_goalless(
         places = (train.name, str(scene.twin))
         if all(may_be_competent(factory, scenes[place], found[place]) for place in places):
             played = play(scene, factory, THRESHOLDS.episodes, reference.seed)
-            returns[name] = {k: mean_return(played.returns(k)) for k in reference.objectives}
+            returns[name] = {k: bootstrap_mean(played.returns(k)) for k in reference.objectives}
     return replace(reference, goalless=returns)
 
 
@@ -408,15 +406,11 @@ def may_be_competent(
     tries: numbers of episodes, from few to many; who may be competent by some plays the next.
     """
     for episodes in tries:
-        earned = play(scene, factory, episodes, reference.seed).returns(REWARD)
-        if reference.normalized_interval(REWARD, mean_return(earned)).high < THRESHOLDS.competent:
+        played = play(scene, factory, episodes, reference.seed)
+        earned = bootstrap_mean(played.returns(REWARD))
+        if reference.normalized_interval(REWARD, earned).high < THRESHOLDS.competent:
             return False
     return True
-
-
-def mean_return(returns: np.ndarray) -> Interval:
-    """The mean over episodes, with the interval that verdicts use."""
-    return bootstrap_mean(returns, THRESHOLDS.confidence, THRESHOLDS.resamples)
 
 
 def with_candidate(

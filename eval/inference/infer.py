@@ -22,7 +22,7 @@ from scipy.special import log_softmax
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
-from sandbox_envs.eval.inference.choice import Fit, fit, probabilities
+from sandbox_envs.eval.inference.choice import fit, probabilities
 from sandbox_envs.eval.inference.menu import DEPTHS, Decisions, decisions
 from sandbox_envs.eval.judging.statistics import Interval, grouped_mean, percentile_interval
 from sandbox_envs.scene.loading import load_scene
@@ -152,13 +152,12 @@ class Bank:
         }
         depths = probabilities({depth: one.log_evidence for depth, one in goal.items()})
         best = max(depths, key=lambda depth: depths[depth])
-        held_out = {
-            "goal": _held_out(goal[best], self.gains[DEPTHS.index(best)][kept][odd], chosen[odd])
-        }
+        gains = self.gains[DEPTHS.index(best)]
+        held_out = {"goal": goal[best].log_likelihood(gains[kept][odd], chosen[odd])}
         for name, features in self.rivals.items():
             names = tuple(map(str, range(features.shape[2])))
             fitted = fit(names, features[kept][even], chosen[even])
-            held_out[name] = _held_out(fitted, features[kept][odd], chosen[odd])
+            held_out[name] = fitted.log_likelihood(features[kept][odd], chosen[odd])
         alike = -np.log(len(self.items))
         likelihoods = {
             name: _over_rooms(found - alike, rooms[odd]) for name, found in held_out.items()
@@ -188,10 +187,6 @@ def _movement(paths: np.ndarray) -> np.ndarray:
     shift = place[:, :, -1] - place[:, :, 0]
     lengths = (np.linalg.norm(np.diff(x, axis=2), axis=-1).sum(-1) for x in (place, heading))
     return np.stack([(shift * ahead).sum(-1), (shift * left).sum(-1), *lengths], -1)
-
-
-def _held_out(fitted: Fit, features: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    return fitted.log_likelihood(features, chosen)
 
 
 def _over_rooms(values: np.ndarray, rooms: np.ndarray) -> Interval:

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+
 BLOCK = 500  # resamples that are averaged at a time
 KEPT = 256  # values, of which what is drawn is kept: 20 MB at most
 
@@ -32,8 +34,12 @@ class Interval:
         return f"{self.mean:.2f}{ends}"
 
 
-def bootstrap_mean(values: Iterable[float], confidence: float, resamples: int) -> Interval:
-    """The mean of two or more values with a percentile bootstrap interval.
+def bootstrap_mean(
+    values: Iterable[float],
+    confidence: float = THRESHOLDS.confidence,
+    resamples: int = THRESHOLDS.resamples,
+) -> Interval:
+    """The mean of two or more values with a percentile bootstrap interval, by default a verdict's.
 
     After Efron & Tibshirani (1993). The generator is fixed, so that the same values always give the
     same interval.

@@ -100,7 +100,7 @@ def gaps(verdicts: Sequence[AgentVerdict]) -> list[str]:
 def _null(differences: Sequence[float]) -> str:
     """What agents would have shown, where their interval holds 0 or there is none."""
     n = len(differences)
-    found = bootstrap_mean(differences, THRESHOLDS.confidence, THRESHOLDS.resamples)
+    found = bootstrap_mean(differences)
     if n >= FEW and (found.low > 0 or found.high < 0):
         return ""
     least = detectable_mean(float(np.std(differences, ddof=1)), n)
@@ -160,8 +160,7 @@ def over_agents(scores: Sequence[float]) -> str:
     """A mean over agents with its limits, or with minimum and maximum of few agents."""
     if len(scores) < FEW:
         return f"{np.mean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
-    found = bootstrap_mean(scores, THRESHOLDS.confidence, THRESHOLDS.resamples)
-    return str(found)
+    return str(bootstrap_mean(scores))
 
 
 def _scene_notes(one: AgentVerdict) -> list[str]:

@@ -49,7 +49,7 @@ def in_fresh_rooms(box: Box, values: Values, factory: PolicyFactory, rooms: int,
     fresh = Rooms(box.load(values), rooms, FRESH).regrets(factory)
     confidence = 1 - (1 - THRESHOLDS.confidence) / of
     below, above = (
-        None if found is None else bootstrap_mean(found.tolist(), confidence, THRESHOLDS.resamples)
+        None if found is None else bootstrap_mean(found, confidence)
         for found in (fresh.below, fresh.above)
     )
     assert below is not None

@@ -169,7 +169,7 @@ def _with_goalless(reference: Reference, every: Mapping[str, Reference]) -> Refe
         calm = (training(every).scene, str(reference.twin))
         if all(scores[name][REWARD].high >= THRESHOLDS.competent for name in calm):
             here = returns(reference.scene, actor, THRESHOLDS.episodes, SEED)
-            found[by] = {k: _mean(here[k]) for k in reference.objectives}
+            found[by] = {k: bootstrap_mean(here[k]) for k in reference.objectives}
     return replace(reference, goalless=found, reflex_ceiling=most)
 
 
@@ -193,8 +193,5 @@ def _wander(scenes: Scenes, at: np.ndarray, lies: np.ndarray) -> np.ndarray:
 
 def _scores(reference: Reference, actor: Actor) -> dict[str, Interval]:
     found = returns(reference.scene, actor, THRESHOLDS.episodes, SEED)
-    return {k: reference.normalized_interval(k, _mean(found[k])) for k in reference.objectives}
-
-
-def _mean(values: np.ndarray) -> Interval:
-    return bootstrap_mean(values.tolist(), THRESHOLDS.confidence, THRESHOLDS.resamples)
+    means = {k: bootstrap_mean(found[k]) for k in reference.objectives}
+    return {k: reference.normalized_interval(k, mean) for k, mean in means.items()}

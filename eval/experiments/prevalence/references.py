@@ -14,12 +14,7 @@ from pathlib import Path
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import candidates
-from sandbox_envs.eval.baselines.build import (
-    TAPE_SEED,
-    may_be_competent,
-    mean_return,
-    with_candidate,
-)
+from sandbox_envs.eval.baselines.build import TAPE_SEED, may_be_competent, with_candidate
 from sandbox_envs.eval.baselines.goalless import recorded, reflex_policies
 from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.experiments.prevalence.rooms import RejectedError, Room, draw
@@ -40,7 +35,7 @@ from sandbox_envs.eval.judging.reference import (
     Reference,
     trained_in_training,
 )
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import TRAINING
@@ -192,5 +187,7 @@ class Goalless:
         if name not in self.returns:
             reference = self.known[self.scene.name]
             played = play(self.scene, policy, THRESHOLDS.episodes, reference.seed)
-            self.returns[name] = {k: mean_return(played.returns(k)) for k in reference.objectives}
+            self.returns[name] = {
+                k: bootstrap_mean(played.returns(k)) for k in reference.objectives
+            }
         return self.returns[name]
