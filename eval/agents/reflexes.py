@@ -27,7 +27,7 @@ from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.handling import Handling, handling, robot
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.geometry import rotation_matrix
-from sandbox_envs.language.terms import Lidar, Ranges, Retina
+from sandbox_envs.language.terms import Lidar, Ranges, Retina, with_columns
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.scene import Scene
 
@@ -99,16 +99,13 @@ def replaying(tapes: np.ndarray) -> PolicyFactory:
 def _bearings(scene: Scene) -> dict[str, Bearing]:
     """Where each reflex that looks would go, by the terms of the observation."""
     found: dict[str, Bearing] = {}
-    begin = 0
-    for term in scene.terms:
-        part = slice(begin, begin + term.size)
+    for term, part in with_columns(scene.terms):
         if isinstance(term, Retina):
             found |= _kinds(term, part, scene.model)
         elif isinstance(term, Lidar):
             found[f"nearest {term.name}"] = _to_lidar(part)
         elif isinstance(term, Ranges):
             found["follow walls"] = _along_walls(term, part, scene.model)
-        begin += term.size
     return found
 
 

@@ -14,7 +14,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.reflexes import reflexes, replaying
 from sandbox_envs.eval.baselines.altered import with_held
 from sandbox_envs.eval.rollouts.episodes import MAX_PARALLEL, play
-from sandbox_envs.language.terms import Gauge, Lidar, Retina
+from sandbox_envs.language.terms import Gauge, Lidar, Retina, with_columns
 from sandbox_envs.scene.scene import Scene
 
 TAPES = MAX_PARALLEL  # so that a tape has the same slot in every round
@@ -67,12 +67,10 @@ def blinded(
     seen = play(train, source, MEAN_EPISODES, seed, keep=("observations",)).observations
     assert seen is not None
     columns: dict[str, list[int]] = {}
-    begin = 0
-    for term in train.terms:
+    for term, part in with_columns(train.terms):
         if isinstance(term, SENSES):
             sense = type(term).__name__.lower()
-            columns.setdefault(sense, []).extend(range(begin, begin + term.size))
-        begin += term.size
+            columns.setdefault(sense, []).extend(range(part.start, part.stop))
     for sense, held in columns.items():
         mean = seen[..., held].reshape(-1, len(held)).mean(0)
         yield f"{name} without {sense}", with_held(source, held, mean)

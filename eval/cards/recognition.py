@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
-from sandbox_envs.language.terms import Retina
+from sandbox_envs.language.terms import Retina, with_columns
 from sandbox_envs.scene.scene import Scene
 
 EPISODES = 256  # of each scene
@@ -38,12 +38,11 @@ def recognisability(scene: Scene, other: Scene, seed: int) -> float:
 def _features(scene: Scene, seed: int) -> np.ndarray:
     """The features of each first observation, (EPISODES, features)."""
     observed, _ = SandboxVectorEnv(scene, EPISODES).reset(seed=seed)
-    features, begin = [observed], 0
-    for term in scene.terms:
+    features = [observed]
+    for term, part in with_columns(scene.terms):
         channels = 4 if isinstance(term, Retina) else 1
-        part = observed[:, begin : begin + term.size].reshape(EPISODES, -1, channels)
-        features += [part.mean(1), part.std(1), part.min(1), part.max(1)]
-        begin += term.size
+        cells = observed[:, part].reshape(EPISODES, -1, channels)
+        features += [cells.mean(1), cells.std(1), cells.min(1), cells.max(1)]
     return np.concatenate(features, 1).astype(np.float64)
 
 

@@ -1,5 +1,6 @@
 """The terms of an observation: each writes some numbers, for all simulations at once."""
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import mujoco
@@ -30,6 +31,14 @@ class Term(Protocol):
 
     def write(self, view: TermInputs, out: np.ndarray) -> None:
         """Write the term's numbers into out, (n, size)."""
+
+
+def with_columns(terms: Iterable[Term]) -> Iterator[tuple[Term, slice]]:
+    """Each term of an observation (n, size), and its columns there."""
+    begin = 0
+    for term in terms:
+        yield term, slice(begin, begin + term.size)
+        begin += term.size
 
 
 class Raw:
