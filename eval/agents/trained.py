@@ -134,14 +134,20 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
             f"{folder}: its training was stopped after {done} of {total} steps; finish it with "
             "--resume, or judge it as it is with --unfinished"
         )
-    name = f"{training.kept}__step{done}" if training.kept else folder.resolve().name
-    metadata = _metadata(name, training, done, total)
+    metadata = _metadata(_name_of(folder, training, done), training, done, total)
     return TrainedAgent(folder, policy, training, scenes, metadata)
 
 
-def metadata_of(folder: Path, name: str) -> AgentMetadata:
-    """What a verdict says of the agent of a run, which it calls by this name."""
-    return _metadata(name, read_training(folder), *progress(folder))
+def metadata_of(folder: Path, name: str | None = None) -> AgentMetadata:
+    """What a verdict says of the agent of a run, which it calls by this name, or as its folder."""
+    training, (done, total) = read_training(folder), progress(folder)
+    called = _name_of(folder, training, done) if name is None else name
+    return _metadata(called, training, done, total)
+
+
+def _name_of(folder: Path, training: Training, done: int) -> str:
+    """The name of a run's folder; of a checkpoint that it kept, with the steps."""
+    return f"{training.kept}__step{done}" if training.kept else folder.resolve().name
 
 
 def _metadata(name: str, training: Training, done: int, total: int) -> AgentMetadata:

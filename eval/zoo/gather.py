@@ -24,7 +24,7 @@ from sandbox_envs.files import make_folder, read_json, write_json
 from sandbox_envs.train.arguments import OF_RUNS, fingerprint
 from sandbox_envs.train.jobs import learned_with
 from sandbox_envs.train.policy import load_policy
-from sandbox_envs.train.run_files import is_file, progress, read_training
+from sandbox_envs.train.run_files import is_file, read_training
 from sandbox_envs.train.run_folder import MEMBERS
 
 COPIED = ("metrics.jsonl", "policy.safetensors")  # of a run, beside args.json and agent.json
@@ -66,7 +66,7 @@ def recorded(results: Path, runs: Sequence[Path]) -> list[Recorded]:
     """
     known: dict[str, Path | None] = {}
     for one in _runs(runs):
-        name = identity(_metadata(one))
+        name = identity(metadata_of(one))
         known[name] = None if name in known else one
     found = []
     for file in sorted(results.rglob(VERDICT)):
@@ -138,12 +138,6 @@ def _runs(given: Sequence[Path]) -> Iterator[Path]:
             if place not in seen and place.parent.name != MEMBERS:
                 seen.add(place)
                 yield run
-
-
-def _metadata(run: Path) -> AgentMetadata:
-    kept = read_training(run).kept
-    name = f"{kept}__step{progress(run)[0]}" if kept else run.resolve().name
-    return metadata_of(run, name)
 
 
 def identity(agent: AgentMetadata) -> str:
