@@ -11,7 +11,7 @@ from sandbox_envs.eval.agents.scripted import candidates
 from sandbox_envs.eval.baselines.goalless import reflex_policies
 from sandbox_envs.eval.baselines.new import new_reference
 from sandbox_envs.eval.experiments.prevalence import references
-from sandbox_envs.eval.experiments.prevalence.__main__ import Args, held, main
+from sandbox_envs.eval.experiments.prevalence.__main__ import Args, main
 from sandbox_envs.eval.experiments.prevalence.agents import Agent, Found
 from sandbox_envs.eval.experiments.prevalence.estimands import SEEDS, conditions, counts
 from sandbox_envs.eval.experiments.prevalence.references import (
@@ -217,9 +217,11 @@ def test_a_room_is_not_run_by_two_processes_at_a_time(
 ) -> None:
     monkeypatch.setattr(run_folder, "LOCK_SECONDS", 0.0)
     args = Args(out=tmp_path / "out", run_dir=tmp_path, quick=True)
-    with held(tmp_path / "rooms" / "room901"), pytest.raises(SystemExit, match="room901: another"):
+    folder = tmp_path / "rooms" / "room901"
+    folder.mkdir(parents=True)
+    with run_folder.locked(folder), pytest.raises(SystemExit, match="room901: another"):
         main(args)
-    assert not list((tmp_path / "rooms" / "room901").iterdir())
+    assert not list(folder.iterdir())
 
 
 def is_accepted(seed: int, attempt: int) -> bool:

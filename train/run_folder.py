@@ -35,6 +35,17 @@ def held(folder: Path) -> Iterator[None]:
         UserError: this is no run folder, or another process trains it.
     """
     read_training(folder)  # so that what is no run is not waited for
+    with locked(folder):
+        yield
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process during a block.
+
+    Raises:
+        UserError: another process holds it.
+    """
     descriptor = lock(folder)
     try:
         yield

@@ -6,10 +6,7 @@ was; `--first` and `--last` let several calls share the rooms. `--quick` runs a 
 gives no verdicts.
 """
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +39,7 @@ from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, make_folder
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.jobs import run_jobs
-from sandbox_envs.train.run_folder import lock
+from sandbox_envs.train.run_folder import locked
 
 QUICK = range(901, 902)  # a room of the pilots
 AUDITED = SEEDS[:10]  # where it is tried whether the difference can be learned
@@ -81,7 +78,9 @@ def main(args: Args) -> None:
     if missing:
         check_writable(out)
     for seed in progress_bar(missing, desc="rooms", unit="room", disable=not missing):
-        with held(args.run_dir / "rooms" / f"room{seed}") as folder:
+        folder = args.run_dir / "rooms" / f"room{seed}"
+        make_folder(folder)
+        with locked(folder):
             if not file_of(out, seed).is_file():  # another process may have recorded it
                 run_room(seed, folder, out, args)
     rooms = read(out, declared)
@@ -96,17 +95,6 @@ def main(args: Args) -> None:
         print(plot(rooms, out))
         if missing or not (out / SHEET).is_file():
             print(sheet(rooms, out))
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[Path]:
-    """Make a room's folder of scenes, and hold it for this process during a block."""
-    make_folder(folder)
-    descriptor = lock(folder)
-    try:
-        yield folder
-    finally:
-        os.close(descriptor)
 
 
 def run_room(seed: int, folder: Path, out: Path, args: Args) -> None:
