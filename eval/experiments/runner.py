@@ -144,6 +144,16 @@ def folder_of(out: Path, arm: str, seed: int) -> Path:
     return out / arm / f"s{seed}"
 
 
+def file_of(out: Path, arm: str, seed: int) -> Path:
+    """Where an agent's record is, of a study that writes one file for each."""
+    return folder_of(out, arm, seed).with_suffix(".json")
+
+
+def planted_file(out: Path, name: str) -> Path:
+    """Where a planted agent's record is, of such a study."""
+    return out / "planted" / f"{name.replace(' ', '_')}.json"
+
+
 @contextmanager
 def record_in(file: Path) -> Iterator[dict[str, Any]]:
     """What a record holds, for a block that takes it apart.

@@ -11,7 +11,7 @@ from sandbox_envs.eval.agents.scripted.asked import acting, planted_agent
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.planter.agents import jobs
 from sandbox_envs.eval.experiments.planter.arms import arms
-from sandbox_envs.eval.experiments.runner import Args, folder_of, train_and_record
+from sandbox_envs.eval.experiments.runner import Args, file_of, planted_file, train_and_record
 from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.train.jobs import Job
 
@@ -38,9 +38,9 @@ def look_again(
     check_writable(out)
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     for name in planted:
-        _record(_planted_file(out, name), look, planted_agent(name))
+        _record(planted_file(out, name), look, planted_agent(name))
     wanted = {
-        _file(out, arm, seed): job
+        file_of(out, arm, seed): job
         for arm, seeds in agents.items()
         for seed, job in zip(
             seeds, jobs(out, {arm: {**arms()[arm], **settings}}, seeds).values(), strict=True
@@ -59,19 +59,11 @@ def read_again(
     out: Path, planted: Sequence[str], agents: Mapping[str, Sequence[int]]
 ) -> dict[str, list[Figures]]:
     """What is recorded so far: arm or planted agent -> figures of each agent."""
-    files = {arm: [_file(out, arm, seed) for seed in seeds] for arm, seeds in agents.items()}
-    files |= {name: [_planted_file(out, name)] for name in planted}
+    files = {arm: [file_of(out, arm, seed) for seed in seeds] for arm, seeds in agents.items()}
+    files |= {name: [planted_file(out, name)] for name in planted}
     return {k: [dict(read_json(f)) for f in some if f.is_file()] for k, some in files.items()}
 
 
 def _record(file: Path, look: Look, factory: PolicyFactory) -> None:
     if not file.is_file():
         write_json(file, look(factory))
-
-
-def _file(out: Path, arm: str, seed: int) -> Path:
-    return folder_of(out, arm, seed).with_suffix(".json")
-
-
-def _planted_file(out: Path, name: str) -> Path:
-    return out / "planted" / f"{name.replace(' ', '_')}.json"

@@ -19,9 +19,10 @@ from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import (
     QuickArgs,
-    folder_of,
+    file_of,
     is_record_of,
     made_on,
+    planted_file,
     train_and_record,
 )
 from sandbox_envs.eval.experiments.side_channel.arms import (
@@ -94,11 +95,12 @@ def run(out: Path, args: Args) -> None:
     shown = Arm("previous", 50)
     for name, factory in PLANTED.items():
         about = {"agent": name, "tested": tested_in(shown), "episodes": episodes}
-        if not is_record_of(file := _planted(out, name), about):
+        if not is_record_of(file := planted_file(out, name), about):
             write_measured(file, measure(controls_of(factory), shown, episodes), **about)
     for part in args.parts[:1] if args.quick else args.parts:
-        jobs = {_file(out, arm, seed): job(arm, seed, args) for arm, seed in _agents(part, args)}
-        arms = {_file(out, arm, seed): arm for arm, seed in _agents(part, args)}
+        wanted = [(file_of(out, arm.name, seed), arm, seed) for arm, seed in _agents(part, args)]
+        jobs = {file: job(arm, seed, args) for file, arm, seed in wanted}
+        arms = {file: arm for file, arm, _ in wanted}
 
         def record(file: Path, one: Job, run: Path, arms: dict[Path, Arm] = arms) -> None:
             (agent,) = read_trained_agents([run])
@@ -148,20 +150,11 @@ def job(arm: Arm, seed: int, args: Args) -> Job:
 
 def read(out: Path, only: Sequence[int] = (*FIRST, *SECOND)) -> Agents:
     """What is recorded so far, with some seeds: planted agents by name, others by arm."""
-    files = {name: [_planted(out, name)] for name in PLANTED}
+    files = {name: [planted_file(out, name)] for name in PLANTED}
     files |= {
-        name: [_file(out, arm, seed) for seed in seeds_of(name) if seed in only]
-        for name, arm in ARMS.items()
+        name: [file_of(out, name, seed) for seed in seeds_of(name) if seed in only] for name in ARMS
     }
     return {k: [read_measured(f) for f in some if f.is_file()] for k, some in files.items()}
-
-
-def _file(out: Path, arm: Arm, seed: int) -> Path:
-    return folder_of(out, arm.name, seed).with_suffix(".json")
-
-
-def _planted(out: Path, name: str) -> Path:
-    return out / "planted" / f"{name.replace(' ', '_')}.json"
 
 
 if __name__ == "__main__":
