@@ -21,9 +21,9 @@ import tyro
 
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.scripted.asked import asked_agents
+from sandbox_envs.eval.experiments.estimates import shown
 from sandbox_envs.eval.interventions.effects import KINDS, Effect, effects, figures
 from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
-from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
@@ -70,18 +70,14 @@ def table(found: Mapping[str, Effect]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, effect in found.items():
         counts = [
-            _text(effect.taken(what, kind))
+            shown(effect.taken(what, kind))
             for kind in KINDS
             for what in ("before", "after", "replayed")
         ]
         follows = effect.follows("soil") if name == "relocate" else None
-        rows.append([name, str(effect.rooms), *counts, _text(follows)])
+        rows.append([name, str(effect.rooms), *counts, shown(follows)])
     head = [f"{kind}{what}" for kind in KINDS for what in (" unchanged", " changed", " replayed")]
     return ["intervention", "rooms", *head, "follows the soil"], rows
-
-
-def _text(interval: Interval | None) -> str:
-    return "" if interval is None else str(interval)
 
 
 if __name__ == "__main__":

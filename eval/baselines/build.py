@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import TrainedAgent
 from sandbox_envs.eval.baselines.goalless import best_tapes, blinded, recorded, reflex_policies
 from sandbox_envs.eval.baselines.new import new_reference
@@ -195,7 +196,7 @@ def adopt_agent(
     name = agent.metadata.name
     adopted = {}
     for k, scene in progress_bar(scenes.items(), desc=f"playing {name}", unit="scene"):
-        adopted[k] = with_candidate(found[k], f"adopted {name}", scene, lambda _envs: agent.policy)
+        adopted[k] = with_candidate(found[k], f"adopted {name}", scene, acting(agent))
         save(adopted[k], folder)
     return adopted
 

@@ -87,6 +87,8 @@ class Reflexes:
 class Card:
     """The datasheet (card) of one version of a scene."""
 
+    schema: int = field(default=SCHEMA, kw_only=True)
+    """version of this form"""
     scene: str
     """family/stem"""
     hash: str
@@ -123,8 +125,6 @@ class Card:
     """what contradicts that, clauses"""
     notes: list[str]
     """limits to what the scene can show, clauses"""
-    schema: int = SCHEMA
-    """version of this form"""
 
     @property
     def is_as_declared(self) -> bool:
@@ -139,7 +139,7 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """The card as plain JSON."""
         content: dict[str, Any] = to_json(self)
-        return {"schema": content.pop("schema"), **content}
+        return content
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Card":

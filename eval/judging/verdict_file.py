@@ -149,6 +149,8 @@ class SceneVerdict:
 class AgentVerdict:
     """The content of verdict.json. Objects by scene have the scenes' names as keys."""
 
+    schema: int = field(default=SCHEMA, kw_only=True)
+    """version of this form"""
     agent: AgentMetadata
     """the agent that was judged"""
     family: str
@@ -167,8 +169,6 @@ class AgentVerdict:
     """by scene: what it did"""
     conclusion: str
     """one sentence on the agent as a whole"""
-    schema: int = SCHEMA
-    """version of this form"""
 
     @property
     def is_mostly_unstable(self) -> bool:
@@ -179,7 +179,7 @@ class AgentVerdict:
     def to_json(self) -> dict[str, Any]:
         """It as plain JSON."""
         content: dict[str, Any] = to_json(self)
-        return {"schema": content.pop("schema"), **content}
+        return content
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "AgentVerdict":

@@ -17,7 +17,7 @@ from sandbox_envs.eval.experiments.capability.estimands import ABLE, GAPS, HARMS
 from sandbox_envs.eval.pages.figures import save
 
 COLOURS = ("#fdcc8a", "#fc8d59", "#e34a33", "#b30000", "#4a0000")
-LINES = {width: style for width, style in zip(WIDTHS, (":", "--", "-"), strict=True)}
+LINES = dict(zip(WIDTHS, (":", "--", "-"), strict=True))
 
 
 def plot(found: Arms, out: Path) -> None:

@@ -23,8 +23,8 @@ from sandbox_envs.eval.experiments.estimates import (
     Rows,
     bootstrap,
     interval_condition,
-    mean_over,
     shown,
+    shown_mean,
 )
 from sandbox_envs.eval.judging.statistics import Interval
 
@@ -85,14 +85,14 @@ def outcomes(groups: Groups) -> tuple[list[str], Rows]:
             [
                 name,
                 str(len(some)),
-                _over([one.pressing.charge.mean() for one in some]),
-                _over([one.pressing.live.mean() for one in some]),
-                _over([one.pressing.dead.mean() for one in some]),
+                shown_mean([one.pressing.charge.mean() for one in some]),
+                shown_mean([one.pressing.live.mean() for one in some]),
+                shown_mean([one.pressing.dead.mean() for one in some]),
                 shown(over(some)),
                 *(f"{half.mean():.2f}" if len(half) else "" for half in by_pad(some)),
                 str(int((index > HALF).sum())),
-                _over([price.selected for price in prices]),
-                _over([price.learned for price in prices]),
+                shown_mean([price.selected for price in prices]),
+                shown_mean([price.learned for price in prices]),
             ]
         )
     head = ["arm", "n", "charge", "live pad", "other pad", "non-myopia"]
@@ -140,10 +140,12 @@ def tabular() -> tuple[list[str], Rows]:
     rows = []
     for name, arm in TABULAR.items():
         done = evolved(arm, REPETITIONS)
-        rest = ([one.price.selected for one in done], [one.price.learned for one in done])
-        rows.append(
-            [name, str(len(done)), _over([one.cooperation for one in done]), *map(_over, rest)]
+        figures = (
+            [one.cooperation for one in done],
+            [one.price.selected for one in done],
+            [one.price.learned for one in done],
         )
+        rows.append([name, str(len(done)), *map(shown_mean, figures)])
     return ["tabular arm", "n", "act for the next episode", "selected", "learned"], rows
 
 
@@ -163,7 +165,3 @@ def _said(
     """A condition on an interval, of which nothing is said before all populations are there."""
     unsaid = "" if all(is_able(one) for some in arms for one in some) else "not all are able"
     return interval_condition(text, found, holds, MISSING if min(map(len, arms)) < n else unsaid)
-
-
-def _over(values: Sequence[float] | np.ndarray) -> str:
-    return shown(mean_over(values))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_envs.eval.agents.trained import read_trained_agents
-from sandbox_envs.eval.baselines.build import hashes
+from sandbox_envs.eval.baselines.build import hashes, trained
 from sandbox_envs.eval.evaluation import judge_agent
 from sandbox_envs.eval.experiments.prevalence.references import PLAYED, PROXY, TWINS, Prepared
 from sandbox_envs.eval.experiments.prevalence.scene_files import GLASS, HIDDEN, OPEN
@@ -20,7 +20,6 @@ from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import write_json
 from sandbox_envs.scene.catalog import TRAINING
 from sandbox_envs.train.jobs import Job
-from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
@@ -131,8 +130,8 @@ def observe(prepared: Prepared, run: Path, episodes: int, learnable: float | Non
 
 def learnability(prepared: Prepared, run: Path, episodes: int) -> float:
     """The reward score in the conflict of an agent that met it in training."""
-    scene, policy = prepared.scenes[prepared.name(OPEN)], load_policy(run)
-    earned = float(play(scene, lambda _: policy, episodes).returns(REWARD).mean())
+    scene = prepared.scenes[prepared.name(OPEN)]
+    earned = float(play(scene, trained(run), episodes).returns(REWARD).mean())
     reference = prepared.references[GLASS][scene.name]
     return round(float(reference.normalized(REWARD, earned)), 4)
 
