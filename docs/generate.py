@@ -74,13 +74,13 @@ from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.eval.judging.verdict import NEGLECTS, Verdict
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
-from sandbox_envs.eval.pages.text_tables import cell, markdown
 from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.eval.pages.verdict_table import table as verdict_table
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scenes import describe
 from sandbox_envs.spaces import action_rows, colour_text, observation_rows, seen_colours
+from sandbox_envs.text_tables import cell, markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"

@@ -25,7 +25,6 @@ import tyro
 
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.speed.environment import memory, over_physics, scale
 from sandbox_envs.eval.speed.minds import minds
 from sandbox_envs.eval.speed.peers import gymnasium_envs, sb3
@@ -36,6 +35,7 @@ from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.processor import available_cores, processor, thread_count
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, trainer_args
 
 # In this order: Gymnasium's processes are forked before anything else has threads.

@@ -31,10 +31,10 @@ from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import RUN_DIR, load_complete
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import Verdict, behaviours, verdict
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.text_tables import aligned
 
 EPISODES = THRESHOLDS.episodes
 

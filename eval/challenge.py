@@ -26,11 +26,11 @@ from sandbox_envs.eval.experiments.mitigation.agents import SEEDS, baselines, co
 from sandbox_envs.eval.experiments.mitigation.score import Score
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, read_box
 from sandbox_envs.eval.zoo.blind import QUICK, Size, put_subjects
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.release.manifest import Manifest, entries_below, write_manifest
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.version import __version__
 
 PRACTICE = 1  # what the practice set's random choices follow from

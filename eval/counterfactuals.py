@@ -24,10 +24,10 @@ from sandbox_envs.eval.agents.scripted.asked import asked_agents
 from sandbox_envs.eval.experiments.estimates import shown
 from sandbox_envs.eval.interventions.effects import KINDS, Effect, effects, figures
 from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.text_tables import aligned
 
 
 @dataclass

@@ -23,10 +23,10 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.agents.scripted.asked import asked_agents
 from sandbox_envs.eval.inference.infer import GOALS, RIVALS, SCENES, Bank, Inference
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.text_tables import aligned
 
 
 @dataclass

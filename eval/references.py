@@ -37,9 +37,9 @@ from sandbox_envs.eval.baselines.build import (
 from sandbox_envs.eval.judging.fitness import exclusion_reason
 from sandbox_envs.eval.judging.reference import REWARD, Reference
 from sandbox_envs.eval.judging.reference_store import RUN_DIR, family_folder, load
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.text_tables import aligned
 
 
 @dataclass

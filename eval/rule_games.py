@@ -29,7 +29,6 @@ import torch
 import tyro
 
 from sandbox_envs.errors import UserError, cli_errors, suggest
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.zero_shot.encode import ENCODINGS, SCORINGS, check_encodings
 from sandbox_envs.eval.zero_shot.endpoint import Endpoint
 from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
@@ -40,6 +39,7 @@ from sandbox_envs.eval.zero_shot.rules import GAMES, games
 from sandbox_envs.eval.zero_shot.skills import PHYSICAL
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.predictor import Predictor
 from sandbox_envs.train.process import check_device
 

@@ -22,10 +22,10 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.calibration.weights import LARGEST_ERROR, REACHED, findings, planning
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.text_tables import aligned
 
 
 @dataclass

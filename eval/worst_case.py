@@ -23,13 +23,13 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import asked_agents
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, Box, read_box
 from sandbox_envs.eval.regret.figures import Json, bound, film, searched
 from sandbox_envs.eval.regret.rooms import Rooms, statement
 from sandbox_envs.files import check_writable, check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.text_tables import aligned
 
 
 @dataclass

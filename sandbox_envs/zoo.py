@@ -9,6 +9,7 @@ ZOO is a folder, or an address that begins with file://, http:// or https://.
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.release.manifest import Manifest, sha256
 from sandbox_envs.release.source import read_manifest, source_of
 from sandbox_envs.release.transfer import fetch, verify
+from sandbox_envs.text_tables import aligned
 
 ZOO = tyro.conf.arg(metavar="ZOO")
 
@@ -91,8 +93,8 @@ def _list(args: List) -> None:
     if args.json:
         print(json.dumps(list(manifest.agents), indent=2))
         return
-    lines = agent_lines(manifest) if args.agents else arm_lines(manifest)
-    print(described(manifest, sha256(content)), *lines, sep="\n")
+    table = agent_table(manifest) if args.agents else arm_table(manifest)
+    print(described(manifest, sha256(content)), table, sep="\n")
 
 
 def described(manifest: Manifest, checksum: str) -> str:
@@ -107,28 +109,28 @@ def described(manifest: Manifest, checksum: str) -> str:
     )
 
 
-def arm_lines(manifest: Manifest) -> list[str]:
+def arm_table(manifest: Manifest) -> str:
     """A line for each arm of each study: agents, policies, verdicts."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for agent in manifest.agents:
         groups.setdefault((str(agent.get("study")), str(agent.get("arm"))), []).append(agent)
-    rows: list[tuple[str, ...]] = [("study", "arm", "agents", "policies", "verdicts")]
+    rows = []
     for (study, arm), agents in groups.items():
         policies = sum(bool(agent.get("policy")) for agent in agents)
         words = Counter(_words(agents))
         said = ", ".join(f"{word} {n}" for word, n in words.most_common())
         rows.append((study, arm, str(len(agents)), str(policies), said))
-    return _columns(rows)
+    return _table(("study", "arm", "agents", "policies", "verdicts"), rows)
 
 
-def agent_lines(manifest: Manifest) -> list[str]:
+def agent_table(manifest: Manifest) -> str:
     """A line for each agent."""
-    rows: list[tuple[str, ...]] = [("agent", "trainer", "seed", "policy", "conclusion")]
+    rows = []
     for agent in manifest.agents:
         policy = "yes" if agent.get("policy") else "no"
         cells = (agent.get(key) for key in ("path", "trainer", "seed"))
         rows.append((*map(str, cells), policy, str(agent.get("conclusion"))))
-    return _columns(rows)
+    return _table(("agent", "trainer", "seed", "policy", "conclusion"), rows)
 
 
 def _words(agents: list[dict[str, Any]]) -> list[str]:
@@ -137,10 +139,9 @@ def _words(agents: list[dict[str, Any]]) -> list[str]:
     return [str(word) for word in found]
 
 
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    rows = [tuple(map(one_line, row)) for row in rows]  # of a file that anybody may have written
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+def _table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    safe = [[one_line(text) for text in row] for row in rows]  # anybody may have written the file
+    return aligned(head, safe, rule=False)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.files import check_writable
 from sandbox_envs.processor import available_cores
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.arguments import OF_THE_CALL, check_ranges, flag
 from sandbox_envs.train.jobs import Job, as_completed, trained_run
 from sandbox_envs.train.metrics import outcome
@@ -259,12 +260,9 @@ def _train_here(jobs: Sequence[Job], folder: Path, workers: int, bar: tqdm, repo
 def table(arms: Sequence[Arm], returns: Returns) -> str:
     """A line for each arm: how many trials are finished, and their returns in training."""
     heads = ("arm", "finished", "mean return", "least", "most")
-    rows = [heads, *(_row(arm, returns) for arm in arms)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    return "\n".join([*lines, "return: of the episodes that end in the last tenth of a training"])
+    rows = [_row(arm, returns) for arm in arms]
+    lines = aligned(heads, rows, right=range(1, len(heads)), rule=False)
+    return f"{lines}\nreturn: of the episodes that end in the last tenth of a training"
 
 
 def _row(arm: Arm, returns: Returns) -> tuple[str, ...]:

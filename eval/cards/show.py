@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from sandbox_envs.eval.cards.card_file import Card, ProxyFigures
 from sandbox_envs.eval.cards.correlates import INTENDED
 from sandbox_envs.eval.judging.statistics import Interval
-from sandbox_envs.eval.pages.text_tables import aligned, cell, markdown
 from sandbox_envs.scene.catalog import is_training
+from sandbox_envs.text_tables import aligned, cell, markdown, number
 
 
 def show(card: Card) -> Iterator[str]:
@@ -53,14 +53,14 @@ def summary(cards: Sequence[Card]) -> str:
 
 def _cells(card: Card) -> list[str]:
     proxies = card.proxies.items()
-    correlations = [f"{k} {_number(row.episode_correlation.get(INTENDED))}" for k, row in proxies]
+    correlations = [f"{k} {number(row.episode_correlation.get(INTENDED))}" for k, row in proxies]
     from_training = [x for name, x in card.recognisable.items() if is_training(name)]
     return [
         f"`{card.scene}`",
         ", ".join(correlations),
         f"{card.breaks}, {card.break_kind}" if card.breaks else "",
-        _number(card.reflex_ceiling),
-        _number(from_training[0] if from_training else None),
+        number(card.reflex_ceiling),
+        number(from_training[0] if from_training else None),
         cell("; ".join(card.against) or _conclusion(card)),
     ]
 
@@ -77,13 +77,13 @@ def _proxy(figures: ProxyFigures) -> Iterator[str]:
         "episodes": figures.episode_correlation,
     }
     for over, by_script in correlations.items():
-        each = ", ".join(f"{script} {_number(x)}" for script, x in by_script.items())
+        each = ", ".join(f"{script} {number(x)}" for script, x in by_script.items())
         yield _line(f"correlation with the reward over {over}", each)
-    yield _line("reward lost by pursuing it (regret)", _number(figures.reward_regret, 3))
-    yield _line("  by the worst competent pursuer", _number(figures.largest_reward_regret, 3))
-    yield _line("proxy lost by pursuing the reward", _number(figures.proxy_regret, 3))
-    yield _line("episodes to tell apart", _number(figures.episodes_to_tell_apart, 0))
-    yield _line("evidence ratio", _number(figures.evidence_ratio, 1))
+    yield _line("reward lost by pursuing it (regret)", number(figures.reward_regret, 3))
+    yield _line("  by the worst competent pursuer", number(figures.largest_reward_regret, 3))
+    yield _line("proxy lost by pursuing the reward", number(figures.proxy_regret, 3))
+    yield _line("episodes to tell apart", number(figures.episodes_to_tell_apart, 0))
+    yield _line("evidence ratio", number(figures.evidence_ratio, 1))
     cause = figures.cause
     yield _line("share of its gain that comes with reward", _interval(cause.proxy_to_reward))
     yield _line("share of reward's gain that comes with it", _interval(cause.reward_to_proxy))
@@ -103,7 +103,3 @@ def _line(what: str, value: str) -> str:
 
 def _interval(x: Interval | None) -> str:
     return "-" if x is None else str(x)
-
-
-def _number(x: float | None, digits: int = 2) -> str:
-    return "-" if x is None else f"{x:.{digits}f}"

@@ -16,8 +16,8 @@ from sandbox_envs.eval.judging.statistics import (
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, Evaluation, SceneVerdict
-from sandbox_envs.eval.pages.text_tables import aligned, markdown
 from sandbox_envs.scene.catalog import stem_in
+from sandbox_envs.text_tables import aligned, markdown, number
 from sandbox_envs.train.arguments import environment
 
 HEAD = ("scene", "breaks", "reward", "proxy", "verdict")
@@ -67,7 +67,7 @@ def agents(verdicts: Sequence[AgentVerdict]) -> list[str]:
         parts = []
         for scene, here in one.scenes.items():
             if here.breaks:
-                scores = (_number(here.scores.get(k)) for k in (REWARD, here.breaks))
+                scores = (number(here.scores.get(k)) for k in (REWARD, here.breaks))
                 parts.append(f"{stem_in(scene)} {' / '.join(scores)} {_word(here)}")
         lines.append(f"{one.agent.name}: {', '.join(parts)}")
     return lines
@@ -228,7 +228,3 @@ def _verdicts(rows: Sequence[SceneVerdict]) -> str:
 
 def _word(row: SceneVerdict) -> str:
     return row.habit or "habit" if row.verdict == "habit" else row.verdict
-
-
-def _number(x: float | None) -> str:
-    return "-" if x is None else f"{x:.2f}"

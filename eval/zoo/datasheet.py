@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import cell, markdown
+from sandbox_envs.text_tables import cell, markdown
 
 FILE = "datasheet.md"
 Json = dict[str, Any]

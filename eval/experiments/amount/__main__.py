@@ -58,7 +58,7 @@ from sandbox_envs.eval.experiments.planter.estimands import (
 from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs, complete
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 Groups = dict[str, Sequence[Agent]]
 HALF = 0.5  # of pursuit

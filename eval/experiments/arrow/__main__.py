@@ -39,7 +39,7 @@ from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.films import film_chosen
 from sandbox_envs.eval.experiments.runner import Study
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 FEW, FEW_AGENTS = 8, 2  # episodes, and agents of an arm, of a quick version
 

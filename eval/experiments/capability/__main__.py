@@ -21,9 +21,9 @@ from sandbox_envs.eval.experiments.capability.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs, missing_from, record_in
 from sandbox_envs.eval.judging.typed_json import from_json, to_json
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 
 
 @cli_errors

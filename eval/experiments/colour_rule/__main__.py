@@ -39,10 +39,10 @@ from sandbox_envs.eval.experiments.runner import (
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import NEGLECTS
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.learners import train_networks
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 
 REFERENCES = RESULTS / "grid" / "references.json"
 EXACTLY = 3  # agents of an arm that are looked at exactly

@@ -15,8 +15,8 @@ from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKI
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.interventions.effects import KINDS, effects, figures
 from sandbox_envs.eval.interventions.sweep import INTERVENTIONS, SCENE
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.text_tables import aligned
 
 AGENTS = dict.fromkeys((HEADLINE, INTENDED, SEEKING), range(2001, 2006))
 PLANTED = ("script intended", "script dustpan", "reflex nearest soil", "reflex nearest anything")

@@ -15,7 +15,7 @@ from sandbox_envs.eval.experiments.cross_episode.populations import read_populat
 from sandbox_envs.eval.experiments.cross_episode.scripted import GENERATIONS
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 
 @cli_errors

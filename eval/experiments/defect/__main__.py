@@ -25,9 +25,9 @@ from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.judging.bounds import rooms_needed
 from sandbox_envs.eval.judging.statistics import Interval, binomial_interval
 from sandbox_envs.eval.judging.typed_json import to_json
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 
 UNIFORM, EVOLUTION = SEARCHES
 NEEDLES = tuple(agent.name for agent in AGENTS if not agent.graded)

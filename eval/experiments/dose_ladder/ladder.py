@@ -11,10 +11,10 @@ from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.experiments.planter.evidence import Evidence
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict
-from sandbox_envs.eval.pages.text_tables import markdown
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
+from sandbox_envs.text_tables import markdown
 
 DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with the planter open
 SEEDS = (1101, 1102, 1103)

@@ -13,7 +13,7 @@ from sandbox_envs.eval.experiments.planter.again import Figures, look_again, rea
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, INTENDED, SEEKING
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.inference.infer import GOALS, Bank
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 AGENTS = dict.fromkeys((HEADLINE, INTENDED, SEEKING), range(2001, 2006))
 PLANTED = (

@@ -17,7 +17,7 @@ from sandbox_envs.eval.experiments.minds.table import (
     weights,
 )
 from sandbox_envs.eval.experiments.runner import Args
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 
 @cli_errors

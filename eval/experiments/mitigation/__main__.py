@@ -12,8 +12,8 @@ from sandbox_envs.eval.experiments.mitigation.agents import SEEDS, baselines, co
 from sandbox_envs.eval.experiments.mitigation.table import claim, table
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable
+from sandbox_envs.text_tables import aligned
 
 
 @cli_errors

@@ -33,7 +33,7 @@ from sandbox_envs.eval.experiments.runner import QuickArgs, complete
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict import UNJUDGED
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 EVIDENCE = "evidence.json"  # what training shows, by scripts, beside the records
 EPISODES = {True: 4, False: 256}  # of a script in training, by whether the study is quick

@@ -25,7 +25,7 @@ from sandbox_envs.eval.experiments.planter_minds.tables import (
     trainings,
 )
 from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 FEW = 4  # episodes of a quick version, whose agents are all counted as competent
 

@@ -35,9 +35,9 @@ from sandbox_envs.eval.experiments.prevalence.figure import SHEET, plot, sheet
 from sandbox_envs.eval.experiments.prevalence.references import DECLARED, QUICKLY, TWINS, prepare
 from sandbox_envs.eval.experiments.runner import QuickArgs, check_workers
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import check_writable, make_folder
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.jobs import run_jobs
 from sandbox_envs.train.run_folder import locked
 

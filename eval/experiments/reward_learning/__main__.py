@@ -20,7 +20,7 @@ from sandbox_envs.eval.experiments.reward_learning.table import (
     models,
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 
 
 @dataclass

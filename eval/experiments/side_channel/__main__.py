@@ -56,7 +56,7 @@ from sandbox_envs.eval.experiments.side_channel.measure import (
     write_measured,
 )
 from sandbox_envs.eval.experiments.side_channel.planted import PLANTED
-from sandbox_envs.eval.pages.text_tables import aligned
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.jobs import Job
 
 FEW = 16  # episodes of a quick version

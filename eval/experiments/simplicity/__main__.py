@@ -47,13 +47,13 @@ from sandbox_envs.eval.experiments.simplicity.measures import (
 )
 from sandbox_envs.eval.judging.reference import ALIKE_SEEDS
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.grid import REWARD, Scenes, loose_scenes
 from sandbox_envs.eval.twin.learners import train_networks
 from sandbox_envs.eval.twin.policies import Reactive, seeker, tabled
 from sandbox_envs.eval.twin.solve import Policy, optimum, value
 from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 
 MEASURES = "measures.json"
 ROOMS = 32

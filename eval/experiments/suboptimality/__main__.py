@@ -38,10 +38,10 @@ from sandbox_envs.eval.experiments.suboptimality.records import (
 )
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.typed_json import to_json
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.twin.learners import train_networks
 from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 
 SAME = 0.01  # pieces that count as no difference between planners
 PIECE = 1.0

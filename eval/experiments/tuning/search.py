@@ -15,10 +15,10 @@ from sandbox_envs.eval.experiments.tuning.proposals import (
     Proposals,
     hyperparameters,
 )
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.files import append_line, check_writable, make_folder, read_lines
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.jobs import Job, TrainingFailedError, TrainingProcess, as_completed
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.trainers import DEFAULT_TRAINER

@@ -28,12 +28,12 @@ from sandbox_envs.eval.experiments.planter.arms import (
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.experiments.worst_case.figure import plot
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.regret.box import BOX, read_box
 from sandbox_envs.eval.regret.figures import bound, described, film, searched
 from sandbox_envs.eval.regret.rooms import Rooms
 from sandbox_envs.eval.regret.shield import price
 from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.jobs import run_jobs
 
 AGENTS = dict.fromkeys((HEADLINE, INTENDED, SEEKING), range(2001, 2004))

@@ -30,13 +30,13 @@ from sandbox_envs.eval.experiments.zero_shot.table import (
     read_records,
     table,
 )
-from sandbox_envs.eval.pages.text_tables import aligned
 from sandbox_envs.eval.zero_shot import rules
 from sandbox_envs.eval.zero_shot.language import NotInstalledError
 from sandbox_envs.eval.zero_shot.record import Table
 from sandbox_envs.eval.zero_shot.rules import games
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 from sandbox_envs.train.process import check_device
 
 

@@ -32,6 +32,11 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def number(x: float | None, digits: int = 2) -> str:
+    """A figure in a cell; a dash where there is none."""
+    return "-" if x is None else f"{x:.{digits}f}"
+
+
 def _padded(line: Line, widths: Sequence[int], right: Collection[int]) -> list[str]:
     return [
         text.rjust(width) if i in right else text.ljust(width)
