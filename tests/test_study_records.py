@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import TINY
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments import runner
@@ -16,6 +17,8 @@ from sandbox_envs.eval.experiments.planter.agents import read_agents
 from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, QuickArgs, Study
 from sandbox_envs.eval.experiments.side_channel.measure import read_measured
 from sandbox_envs.eval.experiments.simplicity.__main__ import read_cells
+from sandbox_envs.train.jobs import Job, is_finished
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"agents": [{"seed": 1}]}'])
@@ -64,6 +67,21 @@ def test_quick_agents_never_come_among_declared_records(tmp_path: Path) -> None:
 def test_no_workers_are_refused_by_every_study() -> None:
     with pytest.raises(UserError, match="--workers 0: it must be 1 or more"):
         runner.run_experiment({}, [], RESULTS, Args(workers=0))
+
+
+@pytest.mark.usefixtures("forked_trainers")
+def test_training_that_fails_stops_no_other_and_is_told_at_the_end(tmp_path: Path) -> None:
+    given = [("a", TINY), ("bad", {**TINY, "learning_rate": 1e30}), ("b", {**TINY, "seed": 2})]
+    jobs = {tmp_path / name: Job(name, DEFAULT_TRAINER, args) for name, args in given}
+    recorded = dict[str, Path]()
+    args = Args(run_dir=tmp_path / "runs", workers=2)
+    with pytest.raises(UserError) as error:
+        runner.train_and_record(jobs, args, lambda _, job, run: recorded.update({job.name: run}))
+    assert str(error.value).startswith("1 of 3 trainings failed, the others are recorded: training")
+    assert "training bad failed: " in str(error.value)
+    assert "bad.log" in str(error.value)
+    assert recorded.keys() == {"a", "b"}
+    assert all(is_finished(run) for run in recorded.values())
 
 
 def test_committed_record_is_read_and_a_missing_field_is_not_made_up(tmp_path: Path) -> None:

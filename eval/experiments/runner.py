@@ -5,7 +5,7 @@ run and kept. Existing trainings and verdicts are not repeated.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.jobs import Job, run_jobs
+from sandbox_envs.train.jobs import Job, TrainingFailedError, run_jobs
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
@@ -208,16 +208,30 @@ def train_and_record(
         jobs: folder of an agent's records -> its training.
         args: of the command.
         record: is given this folder, the training, and the run's folder.
+
+    Raises:
+        UserError: trainings failed; all others are recorded.
     """
     check_workers(args)
     if jobs:
         check_writable(next(iter(jobs)).parent)
-    pairs = list(jobs.items())
+    pairs, failed = list(jobs.items()), list[str]()
     for first in range(0, len(pairs), args.workers):
         few = pairs[first : first + args.workers]
-        runs = run_jobs([job for _, job in few], args.run_dir, args.workers)
-        for (folder, job), run in zip(few, runs, strict=True):
-            record(folder, job, run)
+        with suppress(TrainingFailedError):  # it has stopped the others, which go on below
+            run_jobs([job for _, job in few], args.run_dir, args.workers)
+        for folder, job in few:
+            try:
+                (run,) = run_jobs([job], args.run_dir, args.workers)
+            except TrainingFailedError as error:
+                failed.append(str(error))
+            else:
+                record(folder, job, run)
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {len(pairs)} trainings failed, the others are recorded: "
+            + "; ".join(failed)
+        )
 
 
 def check_workers(args: Args) -> None:
