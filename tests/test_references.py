@@ -44,6 +44,8 @@ from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
+pytestmark = pytest.mark.usefixtures("forked_trainers")
+
 TINY = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_size": 16}
 MEASURES = ("intended", "dustpan", "sweeps", "strokes", "looks_clean")
 SCRIPTS = ["idle", "random", *(f"script {name}" for name in MEASURES)]

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from commands import run_command
 from conftest import TINY
 from safetensors.torch import load_file, save_file
 from trainings import change
@@ -22,6 +21,8 @@ from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.run_files import progress, read_args
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, ON_MENUS, trainer, trainer_args
+
+pytestmark = pytest.mark.usefixtures("forked_trainers")
 
 
 def job(name: str, **arguments: Any) -> Job:
@@ -68,14 +69,12 @@ def test_step_of_a_policy_without_one_is_that_of_the_log(run: Path) -> None:
 
 def test_run_on_a_file_is_read_and_resumed_from_any_folder(tmp_path: Path) -> None:
     family(tmp_path / "mine")
-    trainer = [sys.executable, ppo_lstm.__file__]
     sizes = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items()]
-    begin = [*trainer, *sizes, "--scene=mine/train.xml", "--run-dir=runs"]
-    subprocess.run(begin, cwd=tmp_path, check=True, capture_output=True, timeout=100)
+    begin = [*sizes, "--scene=mine/train.xml", "--run-dir=runs"]
+    run_command(ppo_lstm.__file__, *begin, cwd=tmp_path)
     (run,) = (tmp_path / "runs").iterdir()
     assert read_trained_agents([run])[0].family == (tmp_path / "mine").resolve()
-    longer = [*trainer, f"--resume={run}", "--total-timesteps=192"]
-    subprocess.run(longer, check=True, capture_output=True, timeout=100)
+    run_command(ppo_lstm.__file__, f"--resume={run}", "--total-timesteps=192")
     assert progress(run) == (192, 192)
     shutil.rmtree(tmp_path / "mine")
     with pytest.raises(UserError, match=r"runs/mine-train.*: .*mine/train\.xml: there is no such"):
