@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 from conftest import TINY
 
 from sandbox_envs.errors import UserError
@@ -100,9 +100,10 @@ def test_empty_folder_is_not_the_working_folder(tmp_path: Path, given: list[str]
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("forked_trainers")
 def test_failed_trial_stops_no_other_and_is_tried_again_alone(tmp_path: Path) -> None:
     flags = [*FLAGS, "--seeds=1", "--vary=learning_rate=1e-3 | 1e30", f"--run-dir={tmp_path}"]
-    done = run_command(sweep.__file__, *flags, "--local", status=1)
+    done = run_here(sweep, *flags, "--local", status=1)
     assert "Traceback" not in done.stderr
     first, *rows = done.stdout.splitlines()
     assert first == "2 trials, 0 of them finished"
@@ -118,13 +119,14 @@ def test_failed_trial_stops_no_other_and_is_tried_again_alone(tmp_path: Path) ->
     assert rows[-1].startswith("ppo_lstm-learning_rate-1e30-s1: training ")
     assert "--learning-rate" in rows[-1]
     before = times(tmp_path)
-    again = run_command(sweep.__file__, *flags, "--local", status=1)
+    again = run_here(sweep, *flags, "--local", status=1)
     assert again.stdout.startswith("2 trials, 1 of them finished")
     finished = [file for file in before if "1e-3" in str(file)]
     assert [times(tmp_path)[file] for file in finished] == [before[file] for file in finished]
     assert len(runs(tmp_path)["ppo_lstm-learning_rate-1e-3-s1"]) == 1
 
 
+@pytest.mark.usefixtures("forked_trainers")
 @pytest.mark.parametrize(
     "where",
     ["--local", pytest.param("--no-local", marks=pytest.mark.slow, id="ray")],
@@ -148,7 +150,7 @@ def test_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, where: str) ->
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     kept = times(tmp_path)[run / "policy.safetensors"]
-    done = run_command(sweep.__file__, *longer)
+    done = run_here(sweep, *longer)
     assert done.stdout.startswith("2 trials, 1 of them finished")
     assert "2 of 2" in done.stdout
     assert times(tmp_path)[run / "policy.safetensors"] == kept

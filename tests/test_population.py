@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import run_command
+from commands import run_command, run_here
 from conftest import WriteScene
 from safetensors.torch import load_file
 
@@ -103,7 +103,7 @@ def test_grid_of_populations_is_trained_by_one_command(path: Path, tmp_path: Pat
     varied = [*values, *SMALL["argument"], "copy=both | none"]
     flags = ["--population", "--trainer=ppo_mlp", f"--scene={path}", "--seeds=1", "--workers=1"]
     flags += [f"--vary={text}" for text in varied]
-    done = run_command(sweep.__file__, *flags, "--local", f"--run-dir={tmp_path / 'runs'}")
+    done = run_here(sweep, *flags, "--local", f"--run-dir={tmp_path / 'runs'}")
     assert done.stdout.startswith("2 trials, 0 of them finished")
     for copied in ("both", "none"):
         assert re.search(rf"^population of ppo_mlp, copy={copied} +1 of 1 ", done.stdout, re.M)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run_command
+from forked import fork_trainers
 from PIL import Image
 
 from sandbox_envs import UserError, load_scene
@@ -49,14 +50,14 @@ def trials(searched: Search) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Search:
-    """A finished search of two trials, by the command."""
+    """A finished search of two trials."""
     folder = tmp_path_factory.mktemp("tuning")
     args = Search(
         trials=2, total_timesteps=STEPS, workers=2, out=folder / "out", run_dir=folder / "runs"
     )
-    flags = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k[0] in "twor"]
-    done = run_command(tuning.__file__, "search", *flags)
-    assert "2 trials, 0 failed" in done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        fork_trainers(patch)
+        main(args)
     return args
 
 
@@ -113,6 +114,8 @@ def test_finished_search_trains_nothing_again(
     main(replace(searched, trials=50, total_timesteps=1, show=True))
     assert capsys.readouterr().out == again
     assert "2 trials, 0 failed" in again
+    flags = [f"--{k.replace('_', '-')}={v}" for k, v in vars(searched).items() if k[0] in "twor"]
+    assert run_command(tuning.__file__, "search", *flags).stdout == again
     assert (searched.out / "trials.jsonl").read_text() == before
 
 
