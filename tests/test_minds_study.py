@@ -1,5 +1,6 @@
 """The study of minds: what is trained and judged, and the tables of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def test_declared_agents_have_seeds_and_sizes_of_their_own() -> None:
     every = [job(*agent) for agent in minds.AGENTS]
     assert len({one.identity for one in every}) == 40 + 9
     assert {one.args["checkpoints"] for one in every} == {20}
-    sizes = [parameters(one) for one in every]
+    alike = {json.dumps([one.trainer, {**one.args, "seed": 0}]): one for one in every}
+    assert len(alike) == len(minds.MINDS) + len(minds.VARIANTS)  # a seed changes nothing else
+    sizes = [parameters(one) for one in alike.values()]
     assert max(sizes) < 1.1 * min(sizes)
 
 
