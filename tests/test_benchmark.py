@@ -8,6 +8,7 @@ import math
 import subprocess
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from mujoco.batch import Batch
 from sandbox_envs import load_scene
 from sandbox_envs.eval import benchmark
 from sandbox_envs.eval.benchmark import as_json, measure, table
-from sandbox_envs.eval.speed import environment
+from sandbox_envs.eval.speed import environment, timing
 from sandbox_envs.eval.speed.environment import physics, scenes_with_dirt, started, stepping
 from sandbox_envs.eval.speed.peers import StaggeredEnv
 from sandbox_envs.eval.speed.timing import Contender, Figure, Setting, by_turns, ratio
@@ -50,10 +51,13 @@ def test_contenders_alternate_and_ratios_are_within_a_turn():
     assert (figure.median, figure.reached) == (6, False)
 
 
-def test_preparation_is_not_timed():
-    work = Contender(lambda: None, 1, prepare=lambda: np.linalg.inv(np.eye(300)))
-    alone = Contender(lambda: np.linalg.inv(np.eye(300)), 1)
-    assert work.rate(0) > 10 * alone.rate(0)
+def test_preparation_is_not_timed(monkeypatch: pytest.MonkeyPatch):
+    """Three pieces of two seconds each are the fewest that take five."""
+    passed = []
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: sum(passed)))
+    contender = Contender(lambda: passed.append(2), 10, prepare=lambda: passed.append(100))
+    assert contender.rate(5) == 5
+    assert passed == [100, 2] * 3
 
 
 def test_stepwise_agent_equals_the_fused_one():

@@ -91,8 +91,8 @@ def test_signal_ends_a_training_that_hangs_in_one_step() -> None:
         "import hashlib, os, signal, threading\n"
         "from sandbox_envs.train import signals\n"
         "signals.GRACE = 0.2\n"
-        "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
         "with signals.StopRequests():\n"
+        "    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
         "    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -105,10 +105,15 @@ def test_a_job_waits_for_its_step_however_many_signals_its_parents_end_sends() -
         "import hashlib, os, signal, threading\n"
         "from sandbox_envs.train import signals\n"
         "os.environ[signals.PARENT] = str(os.getppid())\n"
-        "for seconds in (0.2, 0.3, 0.4):\n"
-        "    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "sent = []\n"
+        "def send(seconds):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    sent.append(seconds)\n"
         "with signals.StopRequests() as requests:\n"
-        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 4 * 10**6)\n"
+        "    for seconds in (0.2, 0.3, 0.4):\n"
+        "        threading.Timer(seconds, send, (seconds,)).start()\n"
+        "    while len(sent) < 3:\n"
+        "        hashlib.pbkdf2_hmac('sha256', b'', b'', 4 * 10**6)\n"
         "    print(requests.number)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
