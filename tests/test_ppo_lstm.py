@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 import torch
 from commands import run_command
 
-from sandbox_envs import SandboxVectorEnv, UserError
+from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.acting import LEAST_ROWS
 from sandbox_envs.train import ppo_lstm
 from sandbox_envs.train.policy import Policy, load_policy
@@ -329,68 +328,3 @@ def test_full_disk_ends_in_one_sentence_and_leaves_no_partial_file(tmp_path: Pat
     assert "error: File too large" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(only_run(tmp_path).glob("*.pt")) + list(only_run(tmp_path).glob(".*"))
-
-
-def damaged_copy(run: Path, folder: Path, name: str, content: str | None) -> Path:
-    """A copy of a run in which one file says something else, or is missing."""
-    copy = shutil.copytree(run, folder / "run")
-    (copy / name).unlink()
-    if content is not None:
-        (copy / name).write_text(content)
-    return copy
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        ("agent.json", None, "this is not a run folder, it has no agent.json"),
-        ("agent.json", "{", "agent.json: it is damaged"),
-        ("agent.json", '{"trainer": "os"}', "unknown trainer 'os'; valid: ppo_lstm"),
-        ("agent.json", '{"trainer": "ppo_lstm"}', "are damaged, or not of one run"),
-        ("policy.safetensors", None, "it has no policy.safetensors; train for at least one update"),
-        ("policy.safetensors", "half", "are damaged, or not of one run"),
-    ],
-)
-def test_damaged_run_folder_is_an_error_that_names_it(
-    finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
-):
-    copy = damaged_copy(finished, tmp_path, name, content)
-    with pytest.raises(UserError, match=sentence):
-        load_policy(copy)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        ("resume.pt", "half", "resume.pt: it is damaged and cannot be read"),
-        ("resume.pt", None, "it ended before its first checkpoint"),
-        ("args.json", '{"args": {"n_envs": 4}}', "args.json: it is damaged, or of another version"),
-    ],
-)
-def test_damaged_run_is_not_resumed(
-    finished: Path, tmp_path: Path, name: str, content: str | None, sentence: str
-):
-    copy = damaged_copy(finished, tmp_path, name, content)
-    done = train("--resume", copy, status=1)
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_checkpoint_of_another_version_is_not_resumed(finished: Path, tmp_path: Path):
-    copy = damaged_copy(finished, tmp_path, "resume.pt", None)
-    saved = torch.load(finished / "resume.pt", weights_only=True)
-    del saved["checksum"]
-    torch.save(saved, copy / "resume.pt")
-    done = train("--resume", copy, status=1)
-    assert "resume.pt is of another version of the trainer" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_run_of_a_changed_scene_is_not_resumed(finished: Path, tmp_path: Path):
-    copy = shutil.copytree(finished, tmp_path / "run")
-    described = json.loads((copy / "args.json").read_text())
-    described["scenes"][0]["hash"] = "0" * 16
-    described["args"]["total_timesteps"] = 12800
-    (copy / "args.json").write_text(json.dumps(described))
-    done = train("--resume", copy, status=1)
-    assert "the scene sweep/train has changed since" in done.stderr

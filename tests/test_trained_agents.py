@@ -122,6 +122,10 @@ def not_finite(run: Path) -> None:
     save_file(weights, run / "policy.safetensors")
 
 
+def lacks(name: str) -> Callable[[Path], object]:
+    return lambda run: (run / name).unlink()
+
+
 def says(name: str, content: str | bytes) -> Callable[[Path], object]:
     raw = content if isinstance(content, bytes) else content.encode()
     return lambda run: (run / name).write_bytes(raw)
@@ -135,7 +139,7 @@ ARGS, AGENT, LOG, POLICY = "args.json", "agent.json", "metrics.jsonl", "policy.s
 
 
 @pytest.mark.parametrize(
-    ("damage", "file"),
+    ("damage", "words"),
     [
         (says(ARGS, "[]"), ARGS),
         (says(ARGS, "{"), ARGS),
@@ -160,6 +164,10 @@ ARGS, AGENT, LOG, POLICY = "args.json", "agent.json", "metrics.jsonl", "policy.s
         (has("scenes", 0, "overrides", to={"reward": 1}), ARGS),
         (has("wrappers", to="ObserveReward"), ARGS),
         (has("wrappers", to=[1]), ARGS),
+        (lacks(AGENT), "this is not a run folder, it has no agent.json"),
+        (says(AGENT, "{"), "/agent.json: it is damaged"),
+        (says(AGENT, '{"trainer": "os"}'), "/agent.json: unknown trainer 'os'; valid: ppo_lstm"),
+        (says(AGENT, '{"trainer": "ppo_lstm"}'), f"{AGENT} and {POLICY} are damaged, or not of "),
         (says(AGENT, "[]"), AGENT),
         (says(AGENT, "{}"), AGENT),
         (says(AGENT, '{"trainer": "ppo_lstm", "agent": 3}'), AGENT),
@@ -169,19 +177,20 @@ ARGS, AGENT, LOG, POLICY = "args.json", "agent.json", "metrics.jsonl", "policy.s
         (says(LOG, '{"step": 0}\n'), LOG),
         (says(LOG, '{"step": "64"}\n'), LOG),
         (says(LOG, b'{"step": 64, "x": "\xff"}\n'), LOG),
-        (says(POLICY, "half"), POLICY),
+        (lacks(POLICY), "it has no policy.safetensors; train for at least one update"),
+        (says(POLICY, "half"), f"{AGENT} and {POLICY} are damaged, or not of one run"),
         (says(POLICY, ""), POLICY),
         (not_finite, POLICY),
     ],
 )
 def test_every_damage_ends_in_one_sentence_that_names_the_file(
-    run: Path, damage: Callable[[Path], object], file: str
+    run: Path, damage: Callable[[Path], object], words: str
 ) -> None:
     damage(run)
     with pytest.raises(UserError) as refusal:
         read_trained_agents([run])
     assert str(run) in str(refusal.value)
-    assert file in str(refusal.value)
+    assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
