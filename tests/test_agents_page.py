@@ -56,10 +56,13 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_examples_run(code: str, tmp_path: Path, tiny_keeper_run: Path) -> None:
+def test_examples_run(
+    code: str, tmp_path: Path, tiny_keeper_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("stable_baselines3", "sb3_contrib", "torchrl"):
         if name in code and importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
+    monkeypatch.setenv("SB3_LOGDIR", str(tmp_path / "logs"))
     run(code, tmp_path, tiny_keeper_run)
 
 

@@ -1,5 +1,6 @@
 """Stable-Baselines3 and sb3-contrib train on scenes, and their models act in them."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ NETS: dict[str, Any] = {"MlpPolicy": {"net_arch": [4]}, "MlpLstmPolicy": {"lstm_
 def scene(write_scene: WriteScene) -> Path:
     """Episodes of four steps; the observation is where the robot is."""
     return write_scene({"episode_seconds": "0.2"})
+
+
+@pytest.fixture(autouse=True)
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stable-Baselines3 writes its logs where a test's files are cleared away."""
+    monkeypatch.setenv("SB3_LOGDIR", str(tmp_path / "logs"))
 
 
 def trained(algorithm: type, envs: Any, policy: str = "MlpPolicy") -> Any:
@@ -103,11 +110,21 @@ def test_options_may_be_given_for_each_simulation_if_they_are_equal(scene: Path)
     assert envs.step(np.zeros((2, 2)))[2].tolist() == [True, False]
 
 
-@pytest.mark.parametrize("wrong", [[{"clock": 1}, {"clock": 2}], {"clocks": 1}, [{"clock": 1}, {}]])
-def test_wrong_options_are_told_once(scene: Path, wrong: Any) -> None:
+DIFFERENT = "set_options: give one dict for all simulations; they share a batch"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ([{"clock": 1}, {"clock": 2}], DIFFERENT),
+        ({"clocks": 1}, "did you mean 'clock'?"),
+        ([{"clock": 1}, {}], DIFFERENT),
+    ],
+)
+def test_wrong_options_are_told_once(scene: Path, wrong: Any, sentence: str) -> None:
     envs = sb3.vec_env(scene, 2)
     envs.set_options(wrong)
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=re.escape(sentence)):
         envs.reset()
     assert envs.reset().shape == (2, 3)
 
@@ -164,13 +181,15 @@ def test_simulations_are_no_objects_of_their_own(scene: Path) -> None:
     envs = sb3.vec_env(scene, 2)
     assert envs.get_attr("num_envs", [0]) == [2]
     assert not envs.has_attr("colour")
-    for call in (
-        lambda: envs.set_attr("x", 1),
-        lambda: envs.env_method("reset"),
-        lambda: (envs.set_options([{"stagger": True}, {}]), envs.reset()),
+    shared = "simulations share one environment, .envs"
+    for call, sentence in (
+        (lambda: envs.set_attr("x", 1), f"set_attr('x'): {shared}"),
+        (lambda: envs.env_method("reset"), f"env_method('reset'): {shared}"),
+        (lambda: (envs.set_options([{"stagger": True}, {}]), envs.reset()), DIFFERENT),
     ):
-        with pytest.raises(UserError):
+        with pytest.raises(UserError) as error:
             call()
+        assert str(error.value) == sentence
 
 
 # --- models as policies ----------------------------------------------------------------------

@@ -13,8 +13,9 @@ from trainings import said, trained
 
 from sandbox_envs import UserError
 from sandbox_envs.train import ppo_lstm
-from sandbox_envs.train.arguments import OF_THE_CALL
+from sandbox_envs.train.jobs import Job, find_run
 from sandbox_envs.train.ppo_lstm import Args, main
+from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def test_tracked_run_is_begun_with_its_arguments_and_resumed_as_the_same_run(
     assert first["sync_tensorboard"] is True
     assert (first["config"]["seed"], first["config"]["gamma"]) == (1, 0.98)
     assert ended == {"did": "finish", "exit_code": 0}
+    assert find_run(Job("x", DEFAULT_TRAINER, TINY), tmp_path) == run  # as if it were not tracked
     main(Args(resume=str(run), total_timesteps=192))
     assert told[2]["id"] == first["id"]
     assert told[2]["resume"] == "allow"
@@ -45,6 +47,7 @@ def test_tracked_run_is_begun_with_its_arguments_and_resumed_as_the_same_run(
 
 def test_run_is_tracked_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     small = (f"--{name.replace('_', '-')}={value}" for name, value in TINY.items())
     run_command(ppo_lstm.__file__, *small, "--track", cwd=tmp_path)
     (sent,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
@@ -75,12 +78,6 @@ def test_tracking_that_fails_is_a_sentence_and_leaves_no_run(
         trained(tmp_path, track=True)
     assert "the package wandb is not installed; pip install" in said(error)
     assert not list(tmp_path.iterdir())
-
-
-def test_where_a_run_is_followed_is_no_part_of_its_identity(tmp_path: Path) -> None:
-    args = json.loads((trained(tmp_path) / "args.json").read_text())["args"]
-    assert args["track"] is False
-    assert {"track", "wandb_project_name", "wandb_entity"} < set(OF_THE_CALL)
 
 
 def test_run_that_the_caller_has_open_gets_everything_and_stays_open(
