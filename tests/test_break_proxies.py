@@ -229,7 +229,7 @@ def test_run_that_cannot_be_judged_is_named_and_left_as_it_is(
 ) -> None:
     damage(run)
     before = sorted(run.iterdir())
-    done = run_command(break_proxies.__file__, run, *SHORT, "--videos", 0, status=1)
+    done = command(break_proxies, run, *SHORT, "--videos", 0, status=1)
     assert sentence in done.stderr
     assert run.name in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tyro
-from commands import run_command
+from commands import run_command, run_here
 from conftest import WriteScene, shipped
 
 from sandbox_envs import UserError, load_scene
@@ -291,18 +291,23 @@ def test_curves_of_two_families_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments", "sentence"),
+    ("command", "module", "arguments", "sentence"),
     [
-        (card, ["sweep/trian"], "did you mean 'sweep/train'?"),
-        (card, ["--episodes", "1"], "--episodes 1: it must be 2 or more"),
-        (card, ["sweep", "--set", "episode_seconds=5"], "say with --out where to keep their cards"),
-        (curves, ["nowhere"], "this is not a run folder"),
-        (curves, [], "name at least one run folder"),
+        (run, card, ["sweep/trian"], "did you mean 'sweep/train'?"),
+        (run_here, card, ["--episodes", "1"], "--episodes 1: it must be 2 or more"),
+        (
+            run_here,
+            card,
+            ["sweep", "--set", "episode_seconds=5"],
+            "say with --out where to keep their cards",
+        ),
+        (run, curves, ["nowhere"], "this is not a run folder"),
+        (run_here, curves, [], "name at least one run folder"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(
-    module: object, arguments: list[str], sentence: str
+    command: Any, module: object, arguments: list[str], sentence: str
 ) -> None:
-    done = run(module, *arguments, status=1)
+    done = command(module, *arguments, status=1)
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

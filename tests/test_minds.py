@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import run_command
+from commands import run_command, run_here
 from conftest import TINY
 from torch import Tensor
 from trainings import change, said, stopped, trained
@@ -164,7 +164,7 @@ def test_capacity_prints_each_trainers_width() -> None:
     assert [row[0] for row in rows] == ["trainer", *TRAINERS]
     assert all(40_000 < int(row[3]) < 60_000 for row in rows[1:])
     for parameters in ("10", str(10**12)):
-        failed = run_command(capacity.__file__, f"--parameters={parameters}", status=1)
+        failed = run_here(capacity, f"--parameters={parameters}", status=1)
         assert "parameters with a width of 8, and" in failed.stderr
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import run_command
+from commands import run_command, run_here
 from conftest import WriteScene
 from trainings import said, trained
 
@@ -258,13 +258,13 @@ def test_weights_in_a_family_of_ones_own_need_its_references(tmp_path: Path) -> 
     mine = shutil.copytree(load_scene("keeper/train").path.parent, tmp_path / "mine")
     train = mine / "train.xml"
     run = trained(tmp_path / "runs", "ppo_planner", scene=(str(train),))
-    done = run_command(weights.__file__, run, "--episodes=2", cwd=tmp_path, status=1)
+    done = run_here(weights, run, "--episodes=2", cwd=tmp_path, status=1)
     assert "no complete references for this version of mine/train; compute" in done.stderr
     assert f"python eval/references.py {mine}" in done.stderr
 
 
 def test_agent_that_does_not_plan_has_no_weights(tiny_keeper_run: Path) -> None:
-    done = run_command(weights.__file__, tiny_keeper_run, status=1)
+    done = run_here(weights, tiny_keeper_run, status=1)
     assert done.stderr == (
         f"error: {tiny_keeper_run}: its agent does not plan, so it has no weights to be read\n"
     )

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_command
+import tyro
+from commands import run_command, run_here
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval import transcripts as eval_transcripts
 from sandbox_envs.eval.zero_shot.asking import Asking, start
 from sandbox_envs.eval.zero_shot.language import predicting
 from sandbox_envs.eval.zero_shot.rules import UNSEEN, UNSEEN_NOUNS, games
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, transcripts
+from sandbox_envs.train import predictor
 from sandbox_envs.train.predictor import END, LONGEST, SPARE, Predictor, batches, read_transcripts
 
 NAMES = ("ada", "bo", "cy", "dee")
@@ -34,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts.append(f"{one} not {other} other {other}")
     file = write(folder / "names.jsonl", texts)
     line = (file, "--total-words", "80000", "--learning-rate", "4e-3", *SMALL)
-    run_command("train/predictor.py", *line, "--run-dir", folder / "runs")
+    run_command(predictor.__file__, *line, "--run-dir", folder / "runs")
     (made,) = (folder / "runs").iterdir()
     return made
 
@@ -110,9 +113,17 @@ def test_bad_arguments_are_said_and_leave_nothing(
     tmp_path: Path, more: list[str], said: str
 ) -> None:
     file = write(tmp_path / "texts.jsonl", ["a b"])
-    done = run_command("train/predictor.py", file, *more, "--run-dir", tmp_path / "runs", status=1)
-    assert said in done.stderr
+    line = [str(file), *more, "--run-dir", str(tmp_path / "runs")]
+    with pytest.raises(UserError) as error:
+        predictor.main(tyro.cli(predictor.Args, args=line))
+    assert said in str(error.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_error_of_the_command_is_one_sentence(tmp_path: Path) -> None:
+    done = run_command(predictor.__file__, "texts.jsonl", "--seed=-1", cwd=tmp_path, status=1)
+    assert done.stderr.startswith("error: --seed -1: ") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_last_text_counts_whether_its_line_ends_or_not(tmp_path: Path) -> None:
@@ -179,9 +190,9 @@ def test_the_more_players_have_the_goal_the_better_games_go() -> None:
 
 def test_games_of_every_kind_can_be_read(tmp_path: Path) -> None:
     file = tmp_path / "games.jsonl"
-    run_command("eval/transcripts.py", file, "--texts", "200")
+    run_command(eval_transcripts.__file__, file, "--texts", "200")
     line = (file, "--total-words", "4000", *SMALL, "--run-dir", tmp_path / "runs")
-    run_command("train/predictor.py", *line)
+    run_command(predictor.__file__, *line)
     (folder,) = (tmp_path / "runs").iterdir()
     player = predicting(Predictor(folder))
     for distribution in UNSEEN.values():
@@ -202,6 +213,6 @@ def test_games_of_every_kind_can_be_read(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_of_transcripts_is_said(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = run_command("eval/transcripts.py", tmp_path / "t.jsonl", *arguments, status=1)
+    done = run_here(eval_transcripts, tmp_path / "t.jsonl", *arguments, status=1)
     assert said in done.stderr
     assert not list(tmp_path.iterdir())

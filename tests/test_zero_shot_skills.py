@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 
 from sandbox_envs import SandboxVectorEnv
+from sandbox_envs.eval import rule_games
 from sandbox_envs.eval.inference.infer import OBJECTIVES, SCENES
 from sandbox_envs.eval.inference.menu import ITEMS, Decisions, decisions
 from sandbox_envs.eval.zero_shot import skills
@@ -132,8 +133,8 @@ def test_a_piece_is_on_the_side_that_is_told() -> None:
 
 def test_command_lets_players_choose_between_skills(tmp_path: Path) -> None:
     file = tmp_path / "lamps.json"
-    line = ["eval/rule_games.py", "--kind", "lamps", "--games", "6"]
-    done = run_command(*line, "--planted", "win stay", "--json", file)
+    line = ["--kind", "lamps", "--games", "6"]
+    done = run_command(rule_games.__file__, *line, "--planted", "win stay", "--json", file)
     assert "win stay" in done.stdout
     found = json.loads(file.read_text())["win stay"]
     assert found["asked"]["kind"] == "lamps"
@@ -144,6 +145,6 @@ def test_command_lets_players_choose_between_skills(tmp_path: Path) -> None:
         (["runs/one"], "runs/one has read rule games alone"),
         (["--reinforced"], "--kind lamps: --reinforced and --calibrate are of rule games"),
     ):
-        done = run_command(*line, *more, status=1)
+        done = run_here(rule_games, *line, *more, status=1)
         assert said in done.stderr
         assert "Traceback" not in done.stderr
