@@ -227,7 +227,7 @@ def test_command_advises_what_fits_an_error_of_the_system(
 def test_command_whose_reader_has_gone_ends_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "sandbox_envs.scenes"]
+    command = [sys.executable, "-m", "sandbox_envs.scenes", "lamps"]
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 from imageio.v3 import imread
 
+from sandbox_envs.eval.experiments.reward_learning import __main__ as study
 from sandbox_envs.eval.experiments.reward_learning.agents import MODEL
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
@@ -40,8 +41,6 @@ from sandbox_envs.eval.reward_learning.spaces import SPACES
 from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
-
-STUDY = "eval/experiments/reward_learning/__main__.py"
 
 
 def test_controls_differ_from_the_adversary_in_the_choice_alone() -> None:
@@ -109,9 +108,9 @@ def test_tables_say_what_the_records_say(records: Path) -> None:
 def test_command_shows_what_there_is_and_says_bad_input_in_a_sentence(
     records: Path, tmp_path: Path
 ) -> None:
-    done = run_command(STUDY, "--show", "--quick", "--out", records)
+    done = run_command(study.__file__, "--show", "--quick", "--out", records)
     assert "trained" in done.stdout
-    done = run_command(STUDY, "--quick", "--workers", 0, "--run-dir", tmp_path / "runs", status=1)
+    done = run_here(study, "--quick", "--workers", 0, "--run-dir", tmp_path / "runs", status=1)
     assert "--workers 0: it must be 1 or more" in done.stderr
     assert not (tmp_path / "runs").exists()
 
