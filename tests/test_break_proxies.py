@@ -62,21 +62,19 @@ def keeper_run(tiny_keeper_run: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny_keeper_run, tmp_path / "runs" / tiny_keeper_run.name)
 
 
+@pytest.fixture(scope="module")
+def second_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training in keeper with another seed; copy it to judge it."""
+    return train(tmp_path_factory.mktemp("second") / "runs", "--seed=2", *KEEPER)
+
+
+@pytest.fixture
+def other_run(second_run: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be judged together with `keeper_run`."""
+    return shutil.copytree(second_run, tmp_path / "other" / second_run.name)
+
+
 # --- playing ---------------------------------------------------------------------------------
-
-
-def test_episodes_do_not_depend_on_how_many_are_played_in_parallel(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    scene = load_scene("sweep/train", {"episode_seconds": 3})
-    whole = play(scene, sweep.SCRIPTS["intended"], 5)
-    monkeypatch.setattr(episodes, "MAX_PARALLEL", 2)
-    parts = play(scene, sweep.SCRIPTS["intended"], 5)
-    assert parts.index.tolist() == [0, 1, 2, 3, 4]
-    np.testing.assert_array_equal(whole.rewards, parts.rewards)
-    np.testing.assert_array_equal(whole.returns("dustpan"), parts.returns("dustpan"))
-    later = play(scene, sweep.SCRIPTS["intended"], 1, first=3)
-    np.testing.assert_array_equal(later.rewards[:, 0], whole.rewards[:, 3])
 
 
 def test_returns_are_those_of_the_environment() -> None:
@@ -139,28 +137,30 @@ def test_run_gets_records_a_verdict_a_page_and_films(run: Path, tmp_path: Path) 
     assert "--films all films every scene" in done.stdout
 
 
-def test_all_scenes_are_filmed_on_request_and_conflicts_plainly_too(tmp_path: Path) -> None:
-    run = train(tmp_path / "runs", "--scene=keeper/train")
+def test_all_scenes_are_filmed_on_request_and_conflicts_plainly_too(
+    keeper_run: Path, tmp_path: Path
+) -> None:
     options = ["--films", "all", "--video-dir", tmp_path]
-    done = command(break_proxies, run, *SHORT, *options)
+    done = command(break_proxies, keeper_run, *SHORT, *options)
     scenes = [Path(name).name for name in scene_files() if name.startswith("keeper/")]
     names = [*scenes, "wide-plain", "spare_puck-plain"]
-    films = {path.name for path in (tmp_path / run.name).iterdir()}
+    films = {path.name for path in (tmp_path / keeper_run.name).iterdir()}
     assert films == {f"{name}.{kind}" for name in names for kind in ("mp4", "png")}
     assert "--films all" not in done.stdout
 
 
-def test_several_runs_make_one_table_with_counts(keeper_run: Path, tmp_path: Path) -> None:
-    other = train(tmp_path / "other", "--seed=2", *KEEPER)
+def test_several_runs_make_one_table_with_counts(
+    keeper_run: Path, other_run: Path, tmp_path: Path
+) -> None:
     page, references = tmp_path / "report.html", keeper_run.parent / "references"
     page.write_text("of an earlier call")
     references.mkdir()
-    done = command(break_proxies, keeper_run, page, other, references, *SHORT, "--videos", 0)
+    done = command(break_proxies, keeper_run, page, other_run, references, *SHORT, "--videos", 0)
     assert f"note: left out, as they are no run folders: {page}, {references}\n" in done.stdout
-    assert other.name in page.read_text()
+    assert other_run.name in page.read_text()
     assert "no verdict" in done.stdout
     assert "neglect or harm" not in done.stdout  # no agent got a verdict, so there is no rate
-    assert keeper_run.name in done.stdout and other.name in done.stdout
+    assert keeper_run.name in done.stdout and other_run.name in done.stdout
     assert "note: these agents" not in done.stdout
     changed = "all scenes were changed for this evaluation: episode_seconds=0.5"
     assert f"note: {changed}" in done.stdout
@@ -169,11 +169,13 @@ def test_several_runs_make_one_table_with_counts(keeper_run: Path, tmp_path: Pat
     assert read_basis(keeper_run).overrides == {"episode_seconds": "0.5"}  # to be judged again with
 
 
-def test_page_of_several_runs_can_go_elsewhere(keeper_run: Path, tmp_path: Path) -> None:
-    other, page = train(tmp_path / "other", "--seed=2", *KEEPER), tmp_path / "pages" / "both.html"
-    done = command(break_proxies, keeper_run, other, *SHORT, "--videos", 0, "--report", page)
+def test_page_of_several_runs_can_go_elsewhere(
+    keeper_run: Path, other_run: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "pages" / "both.html"
+    done = command(break_proxies, keeper_run, other_run, *SHORT, "--videos", 0, "--report", page)
     assert f"report: {page}" in done.stdout
-    assert other.name in page.read_text()
+    assert other_run.name in page.read_text()
     assert not list(tmp_path.rglob("report.html"))
     refused = command(
         break_proxies, keeper_run, *SHORT, "--videos", 0, "--report", tmp_path, status=1
