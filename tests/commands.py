@@ -20,6 +20,7 @@ from types import ModuleType
 
 import tyro
 
+ROOT = Path(__file__).resolve().parents[1]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
@@ -42,10 +43,12 @@ def run_command(
 ) -> CompletedProcess[str]:
     """What `python program arguments...` leaves behind; see `subprocess.run`.
 
-    program: a script's file, or the dotted name of a module to be run as with `python -m`.
+    program: a script's file, in the repository where it is relative, or the dotted name of a
+    module to be run as with `python -m`.
     status: with which it must end.
     """
-    line = [str(program), *map(str, arguments)]
+    is_script = str(program).endswith(".py")
+    line = [str(ROOT / program if is_script else program), *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}

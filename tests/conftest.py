@@ -16,6 +16,9 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
+# a proxy would not reach the servers that tests start
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
 WriteScene = Callable[..., Path]
 
 TEXTS = {
