@@ -157,7 +157,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], s
     file = tmp_path_factory.mktemp("benchmark") / "figures.json"
     sections = [name for name in benchmark.SECTIONS if name != "scale"]
     fast = ["--scene=keeper/train", "--set=episode_seconds=0.25"]
-    done = run("--only", *sections, *TINY, *fast, "--json", file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SB3_LOGDIR", str(file.parent / "logs"))  # else they stay in /tmp
+        done = run("--only", *sections, *TINY, *fast, "--json", file)
     return json.loads(file.read_text()), done.stdout
 
 
