@@ -13,10 +13,12 @@ from conftest import WriteScene
 
 from sandbox_envs import Scene, UserError, load_scene
 from sandbox_envs.eval import judge, references
+from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import candidates as scripted
 from sandbox_envs.eval.baselines import build, new
 from sandbox_envs.eval.baselines.build import (
     ReferenceBudget,
+    adopt_planners,
     compute_missing,
     estimate_compute,
     hashes,
@@ -37,7 +39,7 @@ from sandbox_envs.eval.judging.reference_store import (
     write_reference,
 )
 from sandbox_envs.eval.judging.statistics import Interval
-from sandbox_envs.eval.references import main
+from sandbox_envs.eval.references import Args, main
 from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.texts import parse_overrides
@@ -216,6 +218,37 @@ def test_required_training_is_done_once(
     assert list(found.candidates) == found.required == [*SCRIPTS, *every]
     assert found == load(hashes(short), tmp_path)[TRAIN]
     assert [path.parent for path in tmp_path.glob("**/args.json")] == [run]
+
+
+def test_planner_is_adopted_where_it_earns_more_and_is_tried_once_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: dict[str, Scene]
+) -> None:
+    asked = list[str]()
+
+    def planner(objective: str) -> PolicyFactory:
+        asked.append(objective)
+        return scripted(short[TRAIN])["script strokes"]
+
+    monkeypatch.setattr(build, "planned", planner)
+    known = {TRAIN: part_of(short[TRAIN], {"idle": 0.0})}
+    found = adopt_planners(short, known, tmp_path)
+    assert asked == list(found[TRAIN].objectives)
+    assert found[TRAIN].candidates.keys() == {
+        "idle",
+        "planned on reward",
+    }  # the others earn no more
+    assert found[TRAIN].best("reward") > 0
+    assert load(hashes(short), tmp_path) == found
+    adopt_planners(short, found, tmp_path)
+    assert asked.count("reward") == 1
+    assert asked.count("dustpan") == 2
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"total_timesteps": 0}])
+def test_counts_below_one_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(Args("sweep", **wrong))
+    assert "--workers and --total-timesteps must be 1 or more" in str(ended.value.code)
 
 
 def test_parts_in_several_folders_are_merged_and_the_earlier_return_counts(
