@@ -22,6 +22,7 @@ from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.train.jobs import Job, find_run, is_finished
 
+PANEL_WIDTH, LEAST_WIDTH = 240, 360  # pixels; a caption needs more than one panel's
 FILMS = ("median", "worst", "best")
 
 
@@ -81,4 +82,5 @@ def _film(plan: Study, run: Path, scene: str, line: str, path: Path) -> None:
     reference = plan.references[scene]
     caption = [reference.about, f"{line}. Its median episode, number {shot.trajectory.episode}."]
     film = film_of(shot, reference, caption, best_in_training(plan.references))
-    write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS)
+    width = max(LEAST_WIDTH, PANEL_WIDTH * len(film.panels))
+    write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS, width)
