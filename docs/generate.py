@@ -22,6 +22,7 @@ from docstring_parser import parse_from_object
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
 from sandbox_envs.eval.experiments.arrow import estimands as arrow
+from sandbox_envs.eval.experiments.arrow import searching
 from sandbox_envs.eval.experiments.arrow.agents import read_agents as read_arrow
 from sandbox_envs.eval.experiments.arrow.agents import read_scripts as read_arrow_scripts
 from sandbox_envs.eval.experiments.arrow.arms import ARMS as ARMS_OF_ARROW
@@ -669,8 +670,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
     "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),
     "arrow_reaching": lambda: coded_table(
-        arrow.reaching(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))
+        searching.reaching(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))
     ),
+    "arrow_ways": lambda: coded_table(
+        searching.by_way(arrow_arms(), read_arrow_scripts(RESULTS / "arrow")["intended"])
+    ),
+    "arrow_after": lambda: coded_table(searching.after_arrow(arrow_arms())),
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "minds_trainings": lambda: minds_table(minds.trainings),

@@ -31,10 +31,15 @@ from sandbox_envs.eval.experiments.arrow.estimands import (
     conditions,
     corners,
     drawn,
-    reaching,
     table,
 )
 from sandbox_envs.eval.experiments.arrow.figure import plot
+from sandbox_envs.eval.experiments.arrow.searching import (
+    CONTROL_HZ,
+    after_arrow,
+    by_way,
+    reaching,
+)
 from sandbox_envs.eval.experiments.runner import RESULTS, Args, Study, complete
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.scene.texts import parse_overrides
@@ -114,6 +119,30 @@ def test_where_the_exit_is_found_and_for_how_long_it_is_kept_gives_the_seconds_a
     )
     whole = np.mean([one.returns(TWIN, "at_end").mean() for one in agents[NEVER]])
     assert share * seconds == pytest.approx(whole, rel=0.02)  # none is at it without finding it
+
+
+def test_episodes_with_longer_ways_are_rarer_in_training_and_their_exits_less_often_found() -> None:
+    agents = {NEVER: read_agents(RESULTS / "arrow", NEVER)}
+    head, rows = by_way(agents, read_scripts(RESULTS / "arrow")["intended"])
+    assert {load_scene(name).control_hz for name in (TRAINING, TWIN)} == {CONTROL_HZ}
+    for scene in ("training", "larger"):
+        share, found = (head.index(f"{scene}: {name}") for name in ("episodes", "found"))
+        assert sum(float(row[share]) for row in rows) == pytest.approx(1, abs=0.011)
+        whole = sum(float(row[share]) * float(row[found].split()[0]) for row in rows)
+        every = float(reaching(agents, {})[1][0][1 if scene == "training" else 3].split()[0])
+        assert whole == pytest.approx(every, abs=0.015)
+        assert [float(row[found].split()[0]) for row in rows] == sorted(
+            (float(row[found].split()[0]) for row in rows), reverse=True
+        )
+
+
+def test_what_follows_on_the_arrow_adds_up_to_what_is_found_where_it_is_moved() -> None:
+    agents = {HEADLINE: read_agents(RESULTS / "arrow", HEADLINE)}
+    head, (row,) = after_arrow(agents)
+    first, _, then, _, otherwise, _ = (float(cell.split()[0]) for cell in row[1:])
+    every = float(reaching(agents, {})[1][0][5].split()[0])
+    assert head[1] == "at the arrow first"
+    assert first * then + (1 - first) * otherwise == pytest.approx(every, abs=0.015)
 
 
 # --- what was declared -----------------------------------------------------------------------

@@ -108,37 +108,6 @@ _FIGURES: tuple[Callable[[Agent], float], ...] = (
 )
 
 
-def reaching(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]:
-    """In which share of episodes the exit is found, and the seconds at it where it is.
-
-    Not declared: what the rewards of training and larger mazes consist of.
-    """
-    trained = {arm: agents for arm, agents in arms.items() if ARMS[arm].scene == TRAINING}
-    played = {f"script {name}": [script] for name, script in scripts.items()}
-    figures = [figure for scene in _SAID for figure in (_found(scene), _kept(scene))]
-    rows = [
-        [name, *(shown(over(agents, figure)) for figure in figures)]
-        for name, agents in (trained | played).items()
-        if agents
-    ]
-    return ["arm", *(f"{said}: {x}" for said in _SAID.values() for x in ("found", "s at it"))], rows
-
-
-_SAID = {TRAINING: "training", TWIN: "larger", BROKEN: "arrow moved"}
-
-
-def _found(scene: str) -> Callable[[Agent], float]:
-    return lambda agent: float((agent.returns(scene, "end_reached") > 0).mean())
-
-
-def _kept(scene: str) -> Callable[[Agent], float]:
-    def seconds(agent: Agent) -> float:
-        kept = agent.returns(scene, "at_end")[agent.returns(scene, "end_reached") > 0]
-        return float(kept.mean()) if len(kept) else float("nan")
-
-    return seconds
-
-
 def _of_broken(agents: Sequence[Agent]) -> list[Interval | None]:
     return [over(agents, figure) for figure in _FIGURES]
 
