@@ -41,7 +41,7 @@ def by_way(arms: Arms, fastest: Agent) -> tuple[list[str], Rows]:
             row = [name, said]
             for scene in scenes:
                 chosen = (ways[scene] >= low) & (ways[scene] < high)
-                found = over(agents, _found(scene, lambda _, chosen=chosen: chosen))
+                found = over(agents, _found(scene, _only(chosen)))
                 row += [f"{chosen.mean():.2f}", shown(found)]
             rows.append(row)
     columns = [f"{SAID[scene]}: {x}" for scene in scenes for x in ("episodes", "found")]
@@ -81,6 +81,10 @@ def _seconds_before(agent: Agent, scene: str) -> np.ndarray:
     """(episodes,) seconds in which an agent is not at the exit: before it comes, if it stays."""
     lengths = np.array([record.length for record in agent.records[scene]])
     return lengths / CONTROL_HZ - agent.returns(scene, "at_end")
+
+
+def _only(episodes: np.ndarray) -> Chosen:
+    return lambda _: episodes
 
 
 def _finds(scene: str) -> Chosen:
