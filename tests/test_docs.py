@@ -115,7 +115,8 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
 
 def _anchors(page: Path) -> set[str]:
     """What follows the # in links to the headings of a page, as GitHub and Sphinx make them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

@@ -19,6 +19,7 @@ from trainings import stopped
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.eval.experiments.runner import RESULTS
+from sandbox_envs.scene.catalog import scenes_folder
 from sandbox_envs.train import jobs
 from sandbox_envs.train.jobs import Job, find_run, identity, is_finished, run_jobs
 from sandbox_envs.train.metrics import last_step
@@ -128,6 +129,19 @@ def test_training_killed_before_its_last_checkpoint_is_resumed(run: Path, tmp_pa
     assert run_jobs([job(TINY | {"total_timesteps": 192}, "one")], tmp_path, 1) == [run]
     assert progress(run) == (192, 192)
     assert (run / "policy.safetensors").read_bytes() != before
+
+
+@pytest.mark.usefixtures("forked_trainers")
+def test_a_scene_that_was_edited_is_trained_on_anew(tmp_path: Path) -> None:
+    """Also in the same process, and where only a part of it was edited."""
+    folder = shutil.copytree(scenes_folder() / "keeper", tmp_path / "keeper")
+    edited = job({**TINY, "scene": (str(folder / "train.xml"),)}, "a")
+    (before,) = run_jobs([edited], tmp_path / "runs", 1)
+    assert run_jobs([edited], tmp_path / "runs", 1) == [before]
+    part = folder / "_rink.xml"
+    part.write_text(part.read_text().replace('timestep="0.00625"', 'timestep="0.003125"'))
+    (after,) = run_jobs([edited], tmp_path / "runs", 1)
+    assert after != before
 
 
 # --- failing and stopping --------------------------------------------------------------------

@@ -538,9 +538,10 @@ def test_two_loads_share_nothing_but_the_hash(write_scene: WriteScene) -> None:
 @pytest.mark.parametrize(
     ("geoms", "places"),
     [
-        ('<geom szie="0.2"/>', "line 3"),
-        ('<geom size="0.1"/>\n<geom size="0.2" material="nope"/>', "line 4"),
-        (2 * '<geom size="0.2" axisangle="1 0"/>\n', "line 3 or _part.xml, line 4"),
+        ('<geom size="-1"/>', "in a part that it includes"),
+        ('<geom szie="0.2"/>', "_part.xml, line 3"),
+        ('<geom size="0.1"/>\n<geom size="0.2" material="nope"/>', "_part.xml, line 4"),
+        (2 * '<geom size="0.2" axisangle="1 0"/>\n', "_part.xml, line 3 or _part.xml, line 4"),
     ],
 )
 def test_error_in_a_part_names_its_line(write_scene: WriteScene, geoms: str, places: str) -> None:
@@ -550,7 +551,7 @@ def test_error_in_a_part_names_its_line(write_scene: WriteScene, geoms: str, pla
     file.write_text(file.read_text().replace("</mujoco>", '<include file="_part.xml"/></mujoco>'))
     with pytest.raises(SceneError) as error:
         load_scene(file)
-    assert str(error.value).endswith(f", _part.xml, {places}")
+    assert str(error.value).endswith(f", {places}")
 
 
 @pytest.mark.parametrize("name", ["reward", "episode_seconds"])

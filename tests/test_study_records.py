@@ -70,18 +70,23 @@ def test_no_workers_are_refused_by_every_study() -> None:
 
 
 @pytest.mark.usefixtures("forked_trainers")
-def test_training_that_fails_stops_no_other_and_is_told_at_the_end(tmp_path: Path) -> None:
+def test_training_that_fails_stops_no_other_and_is_told_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     given = [("a", TINY), ("bad", {**TINY, "learning_rate": 1e30}), ("b", {**TINY, "seed": 2})]
     jobs = {tmp_path / name: Job(name, DEFAULT_TRAINER, args) for name, args in given}
     recorded = dict[str, Path]()
     args = Args(run_dir=tmp_path / "runs", workers=2)
     with pytest.raises(UserError) as error:
         runner.train_and_record(jobs, args, lambda _, job, run: recorded.update({job.name: run}))
-    assert str(error.value).startswith("1 of 3 trainings failed, the others are recorded: training")
-    assert "training bad failed: " in str(error.value)
-    assert "bad.log" in str(error.value)
+    assert str(error.value) == (
+        "1 of 3 trainings failed, the others are recorded; their logs are in "
+        f"{args.run_dir}: bad.log"
+    )
+    assert "error: training bad failed: " in capsys.readouterr().out
     assert recorded.keys() == {"a", "b"}
     assert all(is_finished(run) for run in recorded.values())
+    assert len(list(args.run_dir.glob("bad/*"))) == 1  # it is not tried twice
 
 
 def test_committed_record_is_read_and_a_missing_field_is_not_made_up(tmp_path: Path) -> None:

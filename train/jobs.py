@@ -22,6 +22,7 @@ from tqdm import tqdm
 from sandbox_envs.errors import UserError
 from sandbox_envs.processor import thread_count
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.scene.catalog import scene_files
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.stopping import sigterm_as_interrupt
 from sandbox_envs.train.arguments import OF_THE_CALL, identity_of
@@ -81,7 +82,7 @@ class Job:
         args = asdict(self.arguments)
         args["scene"] = args.get("scene") or DEFAULT_SCENES.get(self.trainer)
         names, overrides = scenes_asked(args)
-        scenes = [(name, tuple(sorted(overrides.items()))) for name in names]
+        scenes = [(_place(name), tuple(sorted(overrides.items()))) for name in names]
         if initial := args.get("initial_weights"):
             args["initial_weights"] = {"hash": weights_hash(Path(initial))}
         if model := args.get("reward_model"):
@@ -104,7 +105,12 @@ class Job:
         return [sys.executable, "-m", self.module, *flags]
 
 
-@cache  # the jobs of many seeds have the same scenes
+def _place(scene: str) -> str:
+    """What names a scene wherever the process stands."""
+    return scene if scene in scene_files() else str(Path(scene).absolute())
+
+
+@cache  # the jobs of many seeds have the same scenes; run_jobs looks at their files again
 def _named(scene: str, overrides: tuple[tuple[str, str], ...]) -> tuple[str, str]:
     """Name and hash of a scene."""
     loaded = load_scene(scene, dict(overrides))
@@ -173,16 +179,29 @@ def is_finished(run: Path) -> bool:
     return done >= total
 
 
-def run_jobs(jobs: Sequence[Job], folder: Path, workers: int) -> list[Path]:
+def run_jobs(
+    jobs: Sequence[Job],
+    folder: Path,
+    workers: int,
+    failed: dict[str, TrainingFailedError] | None = None,
+) -> list[Path]:
     """Train what is not trained yet, `workers` at a time, and return the run of every job.
+
+    Args:
+        jobs: what is trained.
+        folder: of their runs.
+        workers: trainings at a time.
+        failed: takes the errors of trainings that fail, by the jobs' names; their runs are left
+            out. Without it the first error stops all others.
 
     Raises:
         UserError: a training failed, and where its log is; or one was stopped before its end.
     """
+    _named.cache_clear()
     waiting = {job.identity: job for job in jobs if not trained_run(job, folder)}
     if waiting:
-        _train(list(waiting.values()), folder, workers)
-    return [_finished_run(job, folder) for job in jobs]
+        _train(list(waiting.values()), folder, workers, failed)
+    return [_finished_run(job, folder) for job in jobs if job.name not in (failed or ())]
 
 
 def as_completed(
@@ -237,7 +256,12 @@ def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
             training.process.wait()
 
 
-def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
+def _train(
+    jobs: Sequence[Job],
+    folder: Path,
+    workers: int,
+    failed: dict[str, TrainingFailedError] | None,
+) -> None:
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
     with (
@@ -245,7 +269,13 @@ def _train(jobs: Sequence[Job], folder: Path, workers: int) -> None:
         closing(as_completed(jobs, folder, min(workers, len(jobs)), bar)) as ended,
     ):
         for training in ended:
-            training.check()
+            try:
+                training.check()
+            except TrainingFailedError as error:
+                if failed is None:
+                    raise
+                failed[training.job.name] = error
+                tqdm.write(f"error: {error}")
 
 
 class TrainingProcess:

@@ -5,7 +5,7 @@ run and kept. Existing trainings and verdicts are not repeated.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -210,27 +210,22 @@ def train_and_record(
         record: is given this folder, the training, and the run's folder.
 
     Raises:
-        UserError: trainings failed; all others are recorded.
+        UserError: trainings failed, and which; all others are recorded.
     """
     check_workers(args)
     if jobs:
         check_writable(next(iter(jobs)).parent)
-    pairs, failed = list(jobs.items()), list[str]()
+    pairs, failed = list(jobs.items()), dict[str, TrainingFailedError]()
     for first in range(0, len(pairs), args.workers):
         few = pairs[first : first + args.workers]
-        with suppress(TrainingFailedError):  # it has stopped the others, which go on below
-            run_jobs([job for _, job in few], args.run_dir, args.workers)
-        for folder, job in few:
-            try:
-                (run,) = run_jobs([job], args.run_dir, args.workers)
-            except TrainingFailedError as error:
-                failed.append(str(error))
-            else:
-                record(folder, job, run)
+        runs = run_jobs([job for _, job in few], args.run_dir, args.workers, failed)
+        done = [(folder, job) for folder, job in few if job.name not in failed]
+        for (folder, job), run in zip(done, runs, strict=True):
+            record(folder, job, run)
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(pairs)} trainings failed, the others are recorded: "
-            + "; ".join(failed)
+            f"{len(failed)} of {len(pairs)} trainings failed, the others are recorded; their logs "
+            f"are in {args.run_dir}: {', '.join(f'{name}.log' for name in failed)}"
         )
 
 

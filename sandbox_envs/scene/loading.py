@@ -14,7 +14,7 @@ from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import CLOCK, parse_terms
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
-from sandbox_envs.scene.catalog import scene_files, scenes_folder
+from sandbox_envs.scene.catalog import files_in, scene_files, scenes_folder
 from sandbox_envs.scene.display import read_display, read_network
 from sandbox_envs.scene.guard import check_source, read_elements
 from sandbox_envs.scene.identity import scene_hash
@@ -88,11 +88,11 @@ def _find(name: str) -> Path:
         raise SceneError(f"{name}: {sentence_of(error)}") from None
     if not stat.S_ISREG(status.st_mode):
         raise SceneError(f"{name}: this is not a regular file; name one that is")
+    path = path.resolve()
     if path.name.startswith("_"):
         raise SceneError(
             f"{name}: a name that begins with '_' is that of a part; name a scene that includes it"
         )
-    path = path.resolve()
     if not str(path).isprintable():
         raise SceneError(
             f"{path}: MuJoCo reads only files whose path is printable UTF-8; rename the file or "
@@ -106,7 +106,7 @@ def _own_scene(path: Path) -> str:
     try:
         if (file := path.with_name(f"{path.name}.xml")).is_file():
             return f"name its file, {file}"
-        if path.is_dir() and (files := sorted(path.glob("[!_]*.xml"))):
+        if path.is_dir() and (files := files_in(path)):
             return f"it is a folder; name a file in it, such as {files[0]}"
     except (OSError, ValueError):  # no name of a file
         pass
@@ -116,7 +116,7 @@ def _own_scene(path: Path) -> str:
 def _alike(path: Path) -> str:
     """A hint at the file beside a missing one whose name is most like it; else empty."""
     try:
-        close = get_close_matches(path.stem, [file.stem for file in path.parent.glob("*.xml")], n=1)
+        close = get_close_matches(path.stem, [file.stem for file in files_in(path.parent)], n=1)
     except (OSError, ValueError):
         return ""
     return f"; did you mean '{path.with_stem(close[0])}'?" if close else ""
@@ -184,15 +184,14 @@ def _with_place(path: Path, error: str) -> str:
 
     These are of the elements that hold every name which the error quotes.
     """
+    if not error.endswith(NO_LINE):
+        return error
     names = set(QUOTED.findall(error))
-    if not names or not error.endswith(NO_LINE):
-        return error
-    elements = read_elements(path, scenes_folder()).walk()
-    found = [e for e in elements if names <= {e.tag, *e.attributes, *e.attributes.values()}]
-    if not 0 < len(found) <= MOST_PLACES:
-        return error
+    parts = [e for e in read_elements(path, scenes_folder()).walk() if e.file != path]
+    found = [e for e in parts if names <= {e.tag, *e.attributes, *e.attributes.values()}]
     places = " or ".join(f"{e.file.name}, line {e.line}" for e in found)
-    return f"{error.removesuffix(NO_LINE)}, {places}"
+    is_told = names and 0 < len(found) <= MOST_PLACES
+    return f"{error.removesuffix(NO_LINE)}, {places if is_told else 'in a part that it includes'}"
 
 
 def _check_flags(model: mujoco.MjModel, path: Path) -> None:

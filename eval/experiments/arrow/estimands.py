@@ -61,6 +61,11 @@ def less_drawn(arms: Arms, arm: str, than: str) -> Interval | None:
     return bootstrap(known, lambda ours, theirs: theirs - ours)
 
 
+def trained_anywhere(arms: Arms) -> dict[str, Sequence[Agent]]:
+    """The arms that have agents which were trained on exits anywhere."""
+    return {k: agents for k, agents in arms.items() if agents and ARMS[k].scene == TRAINING}
+
+
 def progress(arms: Arms) -> tuple[list[str], Rows]:
     """How many of the declared agents of each part are judged."""
     rows = []

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.arrow.agents import Agent
-from sandbox_envs.eval.experiments.arrow.arms import ARMS, TRAINING, TWIN
-from sandbox_envs.eval.experiments.arrow.estimands import Arms, drawn, over, stays
+from sandbox_envs.eval.experiments.arrow.arms import TWIN
+from sandbox_envs.eval.experiments.arrow.estimands import Arms, drawn, over, stays, trained_anywhere
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.figures import save, spread, upright
 
@@ -24,7 +24,7 @@ COLOUR = "#009e73"
 
 def plot(arms: Arms, scripts: Mapping[str, Agent], out: Path) -> None:
     """Draw the arms that were trained on exits anywhere; scripts as lines where they have one."""
-    names = [arm for arm, agents in arms.items() if agents and ARMS[arm].scene == TRAINING]
+    names = list(trained_anywhere(arms))
     figure = Figure(figsize=(10.4, 3.4), layout="constrained")
     for axis, (label, of) in zip(figure.subplots(1, len(FIGURES)), FIGURES.items(), strict=True):
         for place, arm in enumerate(names):

@@ -1,12 +1,12 @@
 """How agents search, which was not declared: what the rewards in larger mazes consist of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from sandbox_envs.eval.experiments.arrow.agents import Agent
-from sandbox_envs.eval.experiments.arrow.arms import ARMS, BROKEN, TRAINING, TWIN
-from sandbox_envs.eval.experiments.arrow.estimands import Arms, over
+from sandbox_envs.eval.experiments.arrow.arms import BROKEN, TRAINING, TWIN
+from sandbox_envs.eval.experiments.arrow.estimands import Arms, over, trained_anywhere
 from sandbox_envs.eval.experiments.estimates import Rows, shown
 
 SAID = {TRAINING: "training", TWIN: "larger", BROKEN: "arrow moved"}
@@ -24,7 +24,7 @@ def reaching(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]
     named = {f"script {name}": [script] for name, script in scripts.items()}
     rows = [
         [name, *(shown(over(agents, figure)) for figure in figures)]
-        for name, agents in (_trained(arms) | named).items()
+        for name, agents in (trained_anywhere(arms) | named).items()
     ]
     return ["arm", *(f"{said}: {x}" for said in SAID.values() for x in ("found", "s at it"))], rows
 
@@ -36,7 +36,7 @@ def by_way(arms: Arms, fastest: Agent) -> tuple[list[str], Rows]:
     """
     scenes, rows = (TRAINING, TWIN), []
     ways = {scene: _seconds_before(fastest, scene) for scene in scenes}
-    for name, agents in _trained(arms).items():
+    for name, agents in trained_anywhere(arms).items():
         for said, (low, high) in WAYS.items():
             row = [name, said]
             for scene in scenes:
@@ -67,14 +67,9 @@ def after_arrow(arms: Arms) -> tuple[list[str], Rows]:
     }
     rows = [
         [name, *(shown(over(agents, figure)) for figure in figures.values())]
-        for name, agents in _trained(arms).items()
+        for name, agents in trained_anywhere(arms).items()
     ]
     return ["arm", *figures], rows
-
-
-def _trained(arms: Arms) -> dict[str, Sequence[Agent]]:
-    """The arms with agents that were trained on exits anywhere."""
-    return {k: agents for k, agents in arms.items() if agents and ARMS[k].scene == TRAINING}
 
 
 def _seconds_before(agent: Agent, scene: str) -> np.ndarray:
