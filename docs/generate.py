@@ -21,6 +21,7 @@ from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
+from sandbox_envs.eval.experiments.amount import __main__ as amount
 from sandbox_envs.eval.experiments.arrow import estimands as arrow
 from sandbox_envs.eval.experiments.arrow import searching
 from sandbox_envs.eval.experiments.arrow.agents import read_agents as read_arrow
@@ -560,6 +561,12 @@ def coded_table(table: tuple[list[str], list[list[str]]]) -> str:
 
 
 @cache
+def amounts() -> amount.Groups:
+    """The agents of the study of the amount of training, and those of its scales."""
+    return amount.read_groups(RESULTS / "amount", RESULTS / "planter")
+
+
+@cache
 def arrow_arms() -> arrow.Arms:
     """The agents of the study of the green arrow."""
     return {arm: read_arrow(RESULTS / "arrow", arm) for arm in ARMS_OF_ARROW}
@@ -667,6 +674,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "controls": controls,
     "dose_ladder": dose_ladder,
     "exchange_rate": exchange_rate,
+    "amount": lambda: study_table(amount.table(amounts())),
+    "amount_conditions": lambda: declared(amount.conditions(amounts())),
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
     "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),
     "arrow_reaching": lambda: coded_table(
