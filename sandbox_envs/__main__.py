@@ -35,10 +35,11 @@ def main(arguments: list[str]) -> None:
     found = dict(commands())
     if arguments and arguments[0] not in ("--help", "-h"):
         names = [name.removeprefix("sandbox_envs.") for name in found]
-        hint = suggest(arguments[0], names)
+        if (name := arguments[0]) in names:
+            sys.exit(f"error: '{name}' is a module of its own: python -m sandbox_envs.{name}")
         sys.exit(
-            f"error: unknown argument '{arguments[0]}'; write a command as python -m "
-            f"sandbox_envs.NAME; {hint}"
+            f"error: unknown argument '{name}'; write a command as python -m "
+            f"sandbox_envs.NAME; {suggest(name, names)}"
         )
     print(f"sandbox_envs {__version__}\n\nCommands, each with --help:")
     width = max(map(len, found))

@@ -33,6 +33,8 @@ def test_an_unknown_argument_ends_in_a_sentence() -> None:
         "error: unknown argument 'chek'; write a command as python -m sandbox_envs.NAME; did you "
         "mean 'check'?\n"
     )
+    done = run_command("sandbox_envs", "check", cwd=ROOT, status=1)
+    assert done.stderr == "error: 'check' is a module of its own: python -m sandbox_envs.check\n"
 
 
 def test_the_version_is_that_of_the_clone() -> None:
