@@ -25,7 +25,7 @@ from sandbox_envs.eval.agents.scripted.asked import asked_agents
 from sandbox_envs.eval.inference.infer import GOALS, RIVALS, SCENES, Bank, Inference
 from sandbox_envs.files import check_writable_file, write_json
 from sandbox_envs.progress import progress_bar
-from sandbox_envs.scene.catalog import scene_files
+from sandbox_envs.scene.catalog import family_of, scene_files
 from sandbox_envs.text_tables import aligned
 
 
@@ -53,7 +53,7 @@ def main(args: Args) -> None:
     if args.rooms < 4:
         raise UserError(f"--rooms {args.rooms}: it must be 4 or more, half of them for fitting")
     factories = asked_agents(args.runs, args.planted, SCENES[0])
-    known = [name for name in scene_files() if name.startswith("sweep/")]
+    known = [name for name in scene_files() if family_of(name) == "sweep"]
     for name in args.scenes:
         if name not in known:
             raise UserError(f"--scenes {name}: {suggest(name, known)}")

@@ -59,6 +59,10 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
 def commands() -> Iterator[tuple[str, str]]:
     """Every command line in shell examples and in inline code, with the page it is on."""
     for page in PAGES:
@@ -87,8 +91,7 @@ def test_figures_in_prose_occur_in_a_generated_table(page: Path, generate: Modul
     """Of the page itself, if it is of one study; intervals whole."""
     pages = [page] if page.parent.name == "results" else generate.PAGES
     tables = "\n".join(m[0] for p in pages for m in generate.BLOCK.finditer(p.read_text()))
-    prose = generate.BLOCK.sub("", page.read_text())
-    prose = re.sub(r"^```.*?^```$", "", prose, flags=re.DOTALL | re.MULTILINE)
+    prose = without_code(generate.BLOCK.sub("", page.read_text()))
     prose = re.sub(r"`[^`\n]*`", "", prose)
     for kind in (FIGURE, INTERVAL):
         assert set(kind.findall(prose)) <= set(kind.findall(tables))
@@ -115,7 +118,7 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
 
 def _anchors(page: Path) -> set[str]:
     """What follows the # in links to the headings of a page, as GitHub and Sphinx make them."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = without_code(page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

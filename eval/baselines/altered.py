@@ -91,7 +91,7 @@ def with_held(factory: PolicyFactory, columns: Sequence[int], values: np.ndarray
     return make
 
 
-# --- no goal ---------------------------------------------------------------------------------
+# --- a goal in some scenes -------------------------------------------------------------------
 
 
 def resting_outside(factory: PolicyFactory, scenes: Collection[str]) -> PolicyFactory:

@@ -13,14 +13,15 @@ SAID = {TRAINING: "training", TWIN: "larger", BROKEN: "arrow moved"}
 WAYS = {"under 2.5 s": (0.0, 2.5), "2.5 to 5 s": (2.5, 5.0), "5 s or more": (5.0, np.inf)}
 CONTROL_HZ = 10  # of these scenes
 Figure = Callable[[Agent], float]
-Chosen = Callable[[Agent], np.ndarray]  # (episodes,) bool
+PerEpisode = Callable[[Agent], np.ndarray]  # (episodes,)
 
 
 def reaching(arms: Arms, scripts: Mapping[str, Agent]) -> tuple[list[str], Rows]:
     """In which share of episodes the exit is found, and the seconds at it where it is."""
     figures: list[Figure] = []
     for scene in SAID:
-        figures += [_found(scene), _mean(scene, "at_end", _finds(scene))]
+        found = _happens(scene, "end_reached")
+        figures += [_mean(found), _mean(_value(scene, "at_end"), found)]
     named = {f"script {name}": [script] for name, script in scripts.items()}
     rows = [
         [name, *(shown(over(agents, figure)) for figure in figures)]
@@ -41,8 +42,8 @@ def by_way(arms: Arms, fastest: Agent) -> tuple[list[str], Rows]:
             row = [name, said]
             for scene in scenes:
                 chosen = (ways[scene] >= low) & (ways[scene] < high)
-                found = over(agents, _found(scene, _only(chosen)))
-                row += [f"{chosen.mean():.2f}", shown(found)]
+                found = _mean(_happens(scene, "end_reached"), _these(chosen))
+                row += [f"{chosen.mean():.2f}", shown(over(agents, found))]
             rows.append(row)
     columns = [f"{SAID[scene]}: {x}" for scene in scenes for x in ("episodes", "found")]
     return ["arm", "the shortest way takes", *columns], rows
@@ -51,19 +52,15 @@ def by_way(arms: Arms, fastest: Agent) -> tuple[list[str], Rows]:
 def after_arrow(arms: Arms) -> tuple[list[str], Rows]:
     """What agents do that come to the arrow before the exit, where these are apart."""
 
-    def first(agent: Agent) -> np.ndarray:
-        return agent.returns(BROKEN, "arrow_first") > 0
-
-    def never(agent: Agent) -> np.ndarray:
-        return agent.returns(BROKEN, "at_arrow") == 0
-
+    first, at_it = _happens(BROKEN, "arrow_first"), _happens(BROKEN, "at_arrow")
+    found, disc = _happens(BROKEN, "end_reached"), _happens(BROKEN, "placebo_first")
     figures: dict[str, Figure] = {
-        "at the arrow first": lambda agent: float(first(agent).mean()),
-        "then: s at it": _mean(BROKEN, "at_arrow", first),
-        "then: exit found": _found(BROKEN, first),
-        "then: disc first": _share(BROKEN, "placebo_first", first),
-        "else: exit found": _found(BROKEN, lambda agent: ~first(agent)),
-        "never at it: disc first": _share(BROKEN, "placebo_first", never),
+        "at the arrow first": _mean(first),
+        "then: s at it": _mean(_value(BROKEN, "at_arrow"), first),
+        "then: exit found": _mean(found, first),
+        "then: disc first": _mean(disc, first),
+        "else: exit found": _mean(found, lambda agent: ~first(agent)),
+        "never at it: disc first": _mean(disc, lambda agent: ~at_it(agent)),
     }
     rows = [
         [name, *(shown(over(agents, figure)) for figure in figures.values())]
@@ -78,34 +75,23 @@ def _seconds_before(agent: Agent, scene: str) -> np.ndarray:
     return lengths / CONTROL_HZ - agent.returns(scene, "at_end")
 
 
-def _only(episodes: np.ndarray) -> Chosen:
+def _value(scene: str, measure: str) -> PerEpisode:
+    return lambda agent: agent.returns(scene, measure)
+
+
+def _happens(scene: str, measure: str) -> PerEpisode:
+    return lambda agent: agent.returns(scene, measure) > 0
+
+
+def _these(episodes: np.ndarray) -> PerEpisode:
     return lambda _: episodes
 
 
-def _finds(scene: str) -> Chosen:
-    return lambda agent: agent.returns(scene, "end_reached") > 0
-
-
-def _found(scene: str, of: Chosen | None = None) -> Figure:
-    return _share(scene, "end_reached", of)
-
-
-def _share(scene: str, measure: str, of: Chosen | None = None) -> Figure:
-    """In which share of some episodes, of all by default, something has happened."""
-
-    def share(agent: Agent) -> float:
-        happened = agent.returns(scene, measure) > 0
-        some = happened if of is None else happened[of(agent)]
-        return float(some.mean()) if len(some) else float("nan")
-
-    return share
-
-
-def _mean(scene: str, measure: str, of: Chosen) -> Figure:
-    """The mean of a measure in some episodes."""
+def _mean(values: PerEpisode, of: PerEpisode | None = None) -> Figure:
+    """The mean over some of an agent's episodes, of all by default; nan where there are none."""
 
     def mean(agent: Agent) -> float:
-        some = agent.returns(scene, measure)[of(agent)]
+        some = values(agent) if of is None else values(agent)[of(agent)]
         return float(some.mean()) if len(some) else float("nan")
 
     return mean
