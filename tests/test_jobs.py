@@ -153,6 +153,18 @@ def test_failed_training_is_an_error_that_names_its_log(tmp_path: Path) -> None:
         run_jobs([job(TINY | {"num_minibatches": 9}, "bad")], tmp_path, workers=1)
 
 
+@pytest.mark.usefixtures("forked_trainers")
+def test_failed_training_is_raised_when_the_others_have_ended(tmp_path: Path) -> None:
+    many = [job(TINY | {"num_minibatches": 9}, "bad"), job(TINY, "good")]
+    with pytest.raises(UserError) as error:
+        run_jobs(many, tmp_path, workers=1)
+    assert str(error.value) == (
+        f"1 of 2 trainings failed, the others are kept; their logs are in {tmp_path}: bad.log"
+    )
+    (good,) = run_jobs(many[1:], tmp_path, workers=1)
+    assert is_finished(good)
+
+
 def test_stopped_training_is_an_error_not_a_finished_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Records of studies that are damaged: one sentence, with the file's name."""
+"""Records of studies: kept where they are whole, one sentence with the file's name if damaged."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run_command
 from conftest import TINY
 
 from sandbox_envs.errors import UserError
@@ -62,6 +63,21 @@ def test_quick_agents_never_come_among_declared_records(tmp_path: Path) -> None:
     assert QuickArgs(quick=True, out=tmp_path).home("planter") == tmp_path
     with pytest.raises(UserError, match="these are the declared records; name another folder"):
         QuickArgs(quick=True, out=RESULTS / "planter").home("planter")
+
+
+@pytest.mark.parametrize(
+    ("study", "options"),
+    [("default_agent", ("sweep",)), ("exchange_rate", ()), ("counterfactuals", ())],
+)
+def test_finished_study_trains_nothing_and_keeps_its_records(
+    tmp_path: Path, study: str, options: tuple[str, ...]
+) -> None:
+    out = shutil.copytree(RESULTS / study, tmp_path / study)
+    before = {file: file.read_bytes() for file in out.rglob("*.json*")}
+    line = (f"sandbox_envs.eval.experiments.{study}", *options, "--out", out)
+    assert run_command(*line, cwd=tmp_path).stdout
+    assert {file: file.read_bytes() for file in out.rglob("*.json*")} == before
+    assert [path.name for path in tmp_path.iterdir()] == [study]  # no folder of trainings
 
 
 def test_no_workers_are_refused_by_every_study() -> None:

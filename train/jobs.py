@@ -192,16 +192,39 @@ def run_jobs(
         folder: of their runs.
         workers: trainings at a time.
         failed: takes the errors of trainings that fail, by the jobs' names; their runs are left
-            out. Without it the first error stops all others.
+            out. Without it they are raised, when all others have ended.
 
     Raises:
-        UserError: a training failed, and where its log is; or one was stopped before its end.
+        UserError: trainings failed, and where their logs are; or one was stopped before its end.
     """
     _named.cache_clear()
     waiting = {job.identity: job for job in jobs if not trained_run(job, folder)}
+    errors = {} if failed is None else failed
     if waiting:
-        _train(list(waiting.values()), folder, workers, failed)
-    return [_finished_run(job, folder) for job in jobs if job.name not in (failed or ())]
+        _train(list(waiting.values()), folder, workers, errors)
+    if errors and failed is None:
+        raise failure(errors, len(waiting), folder, "kept")
+    return [_finished_run(job, folder) for job in jobs if job.name not in errors]
+
+
+def failure(
+    failed: Mapping[str, TrainingFailedError], tried: int, folder: Path, others: str
+) -> TrainingFailedError:
+    """What is raised for those of a list of trainings that failed.
+
+    Args:
+        failed: the errors, by the jobs' names.
+        tried: how many trainings there were.
+        folder: of their logs.
+        others: what became of the others, "kept".
+    """
+    if tried == 1:
+        (only,) = failed.values()
+        return only
+    return TrainingFailedError(
+        f"{len(failed)} of {tried} trainings failed, the others are {others}; their logs are in "
+        f"{folder}: {', '.join(f'{name}.log' for name in failed)}"
+    )
 
 
 def as_completed(
@@ -257,10 +280,7 @@ def _ended_with_us(running: Sequence["TrainingProcess"]) -> Iterator[None]:
 
 
 def _train(
-    jobs: Sequence[Job],
-    folder: Path,
-    workers: int,
-    failed: dict[str, TrainingFailedError] | None,
+    jobs: Sequence[Job], folder: Path, workers: int, failed: dict[str, TrainingFailedError]
 ) -> None:
     total = sum(job.total_steps for job in jobs)
     about = f"training {len(jobs)} agents"
@@ -272,8 +292,6 @@ def _train(
             try:
                 training.check()
             except TrainingFailedError as error:
-                if failed is None:
-                    raise
                 failed[training.job.name] = error
                 tqdm.write(f"error: {error}")
 

@@ -14,16 +14,14 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, hashes, obtain
 from sandbox_envs.eval.evaluation import judge_agent
-from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.typed_json import from_json, to_json
-from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis
+from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis, read_verdict
 from sandbox_envs.files import check_writable, read_json, write_json
-from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
-from sandbox_envs.train.jobs import Job, TrainingFailedError, run_jobs
+from sandbox_envs.train.jobs import Job, TrainingFailedError, failure, run_jobs
 from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
@@ -123,20 +121,17 @@ def run_experiment(
         for arm, values in arms.items()
         for seed in seeds
     }
-    missing = [folder for folder, job in jobs.items() if not is_judged(folder, job, scenes)]
+    missing = {folder: job for folder, job in jobs.items() if not is_judged(folder, job, scenes)}
     if missing:
-        check_writable(out)
-    runs = run_jobs([jobs[folder] for folder in missing], args.run_dir, args.workers)
-    budget = ReferenceBudget(args.run_dir / "references")
-    known = obtain(every, "compute", budget)
-    references = {name: known[name] for name in scenes}
-    pairs = list(zip(missing, runs, strict=True))
-    for folder, run in progress_bar(pairs, desc="judging", unit="agent", disable=not pairs):
-        judge_agent(read_trained_agents([run])[0], scenes, references, THRESHOLDS.episodes, folder)
-    return {
-        arm: [judge_again(folder_of(out, arm, seed), budget.run_dir) for seed in seeds]
-        for arm in arms
-    }
+        budget = ReferenceBudget(args.run_dir / "references")
+        plan = Study(out, scenes, obtain(every, "compute", budget))
+
+        def record(own: Path, _: Job, run: Path) -> None:
+            (agent,) = read_trained_agents([run])
+            plan.judge(agent, own)
+
+        train_and_record(missing, args, record)
+    return {arm: [read_verdict(folder_of(out, arm, seed)) for seed in seeds] for arm in arms}
 
 
 def folder_of(out: Path, arm: str, seed: int) -> Path:
@@ -223,10 +218,7 @@ def train_and_record(
         for (folder, job), run in zip(done, runs, strict=True):
             record(folder, job, run)
     if failed:
-        raise UserError(
-            f"{len(failed)} of {len(pairs)} trainings failed, the others are recorded; their logs "
-            f"are in {args.run_dir}: {', '.join(f'{name}.log' for name in failed)}"
-        )
+        raise failure(failed, len(pairs), args.run_dir, "recorded")
 
 
 def check_workers(args: Args) -> None:

@@ -3,6 +3,7 @@
 `declaration.md` has the declaration. The records are in eval/results/exchange_rate.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import tyro
@@ -13,8 +14,13 @@ from sandbox_envs.eval.agents.reflexes import reflexes
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.baselines.build import trained
 from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
-from sandbox_envs.eval.experiments.exchange_rate.choices import SCENE, choices, exchange_rate
-from sandbox_envs.eval.experiments.runner import Args, check_workers
+from sandbox_envs.eval.experiments.exchange_rate.choices import (
+    SCENE,
+    WIDEST,
+    choices,
+    exchange_rate,
+)
+from sandbox_envs.eval.experiments.runner import Args, check_workers, is_record_of, record_in
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.progress import progress_bar
@@ -22,36 +28,54 @@ from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import Job, run_jobs
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
+COMPARED = ("intended", "dustpan")  # scripts
+REFLEX = "nearest soil"
+NAMES = (
+    *(f"script {name}" for name in COMPARED),
+    f"reflex {REFLEX}",
+    *(f"s{seed}" for seed in SEEDS["sweep"]),
+)
+# rates that are no number
+WORDS = {"more": f"above {WIDEST} m", "less": f"below -{WIDEST} m", None: "no rate"}
 
-def policies(args: Args) -> dict[str, PolicyFactory]:
-    """The agents of the study by name, and what they are compared with."""
+
+def policies(names: Sequence[str], args: Args) -> dict[str, PolicyFactory]:
+    """Agents of the study, and what they are compared with, by their names."""
     scene = load_scene(SCENE)
-    known = {name: scripts(scene)[name] for name in ("intended", "dustpan")}
-    found = {f"script {name}": script for name, script in known.items()}
-    found["reflex nearest soil"] = reflexes(scene, None)["nearest soil"]
-    jobs = [
-        Job(f"sweep-s{seed}", DEFAULT_TRAINER, {"scene": ("sweep/train",), "seed": seed})
+    known = {f"script {name}": scripts(scene)[name] for name in COMPARED}
+    known[f"reflex {REFLEX}"] = reflexes(scene, None)[REFLEX]
+    jobs = {
+        name: Job(f"sweep-{name}", DEFAULT_TRAINER, {"scene": ("sweep/train",), "seed": seed})
         for seed in SEEDS["sweep"]
-    ]
-    runs = run_jobs(jobs, args.run_dir, args.workers)
-    return found | {
-        f"s{seed}": trained(run) for seed, run in zip(SEEDS["sweep"], runs, strict=True)
+        if (name := f"s{seed}") in names
     }
+    runs = run_jobs(list(jobs.values()), args.run_dir, args.workers)
+    known |= {name: trained(run) for name, run in zip(jobs, runs, strict=True)}
+    return {name: known[name] for name in names}
 
 
 @cli_errors
 def main(args: Args) -> None:
-    """Train what is missing, play all agents, and print the rate of each."""
+    """Train and play what is missing, and print the rate of each agent."""
     out = args.home("exchange_rate")
     check_workers(args)
-    check_writable(out)
-    rows = {}
-    for name, factory in progress_bar(policies(args).items(), desc="choosing", unit="agent"):
-        found = choices(factory, THRESHOLDS.episodes)
-        rate = exchange_rate(found)
-        rows[name] = {"choices": [asdict(c) for c in found], "rate": _json(rate)}
-        print(f"{name:20}  {'no rate' if rate is None else f'{rate:+.2f} m'}")
-    write_json(out / "exchange_rate.json", {"hash": load_scene(SCENE).hash, "agents": rows})
+    file, about = out / "exchange_rate.json", {"hash": load_scene(SCENE).hash}
+    agents = {}
+    if is_record_of(file, about):
+        with record_in(file) as content:
+            agents = dict(content["agents"])
+    if missing := [name for name in NAMES if name not in agents]:
+        check_writable(out)
+        of_each = progress_bar(policies(missing, args).items(), desc="choosing", unit="agent")
+        for name, factory in of_each:
+            found = choices(factory, THRESHOLDS.episodes)
+            rate = _json(exchange_rate(found))
+            agents[name] = {"choices": [asdict(c) for c in found], "rate": rate}
+            write_json(file, {**about, "agents": agents})
+    with record_in(file) as content:
+        for name in NAMES:
+            rate = content["agents"][name]["rate"]
+            print(f"{name:20}  {f'{rate:+.2f} m' if isinstance(rate, float) else WORDS[rate]}")
 
 
 def _json(rate: float | None) -> float | str | None:
