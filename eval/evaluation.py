@@ -198,7 +198,7 @@ def judge_agent(
 
 def judge_policy(
     factory: PolicyFactory,
-    name: str,
+    metadata: AgentMetadata,
     scenes: Mapping[str, Scene],
     references: Mapping[str, Reference],
     episodes: int,
@@ -206,11 +206,11 @@ def judge_policy(
 ) -> AgentVerdict:
     """Judge what a factory makes in some scenes, and write records and verdict to a folder.
 
-    name: what it is called in the records.
+    metadata: which agent it is, or what it is called in the records.
     """
     with _one_thread():
         played = play_all(dict.fromkeys(scenes, factory), scenes, episodes, (), lambda: None)
-    return _judge(played, references, AgentMetadata(name), folder)
+    return _judge(played, references, metadata, folder)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from sandbox_envs.eval.experiments.runner import (
 )
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
-from sandbox_envs.eval.judging.verdict_file import read_basis
+from sandbox_envs.eval.judging.verdict_file import AgentMetadata, read_basis
 from sandbox_envs.eval.reward_learning.bank import Bank, build_bank
 from sandbox_envs.eval.reward_learning.comparison import compare
 from sandbox_envs.eval.reward_learning.learning import (
@@ -167,7 +167,7 @@ def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> Non
     (own / NOTES).unlink(missing_ok=True)  # of an earlier version; they say that all is there
     scenes, episodes = _played(plan, kind)
     known = {name: plan.study.references[name] for name in scenes}
-    judge_policy(_made(plan, kind, model, seed), kind, scenes, known, episodes, own)
+    judge_policy(_made(plan, kind, model, seed), AgentMetadata(kind), scenes, known, episodes, own)
     about = {"model": ensemble_hash(model), "seed": seed, **_machine()}
     write_json(own / NOTES, about)  # last: it says that all is there
 
