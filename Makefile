@@ -31,7 +31,7 @@ demo-judged:
 	@echo 'To watch: $(CURDIR)/videos/$(notdir $(DEMO_RUN))'
 	@echo 'make demo again judges the same agent; rm -r $(DEMO_DIR) starts over.'
 
-# Hundreds of processes import the project: what is compiled is kept, whatever the environment says.
+# Hundreds of processes import the project, so bytecode is written even if the environment says not to.
 test: lint  ## Lint and check types, then run the tests
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 

@@ -36,6 +36,8 @@ from sandbox_envs.eval.experiments.defect import __main__ as defect
 from sandbox_envs.eval.experiments.estimates import Condition, conditions_table, counted, shown
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
+from sandbox_envs.eval.experiments.load import __main__ as load
+from sandbox_envs.eval.experiments.load.agents import Groups, read_groups
 from sandbox_envs.eval.experiments.minds import table as minds
 from sandbox_envs.eval.experiments.minds.agents import FEW, VARIANTS
 from sandbox_envs.eval.experiments.mitigation import table as mitigation
@@ -59,6 +61,7 @@ from sandbox_envs.eval.experiments.planter_minds.agents import SEEDS as SEEDS_OF
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
+from sandbox_envs.eval.experiments.solvable import __main__ as solvable
 from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimality
 from sandbox_envs.eval.experiments.tuning.comparison import changes
 from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
@@ -561,6 +564,18 @@ def coded_table(table: tuple[list[str], list[list[str]]]) -> str:
 
 
 @cache
+def loads() -> Groups:
+    """The agents that observe their load, both ways, and those they are compared with."""
+    return read_groups(RESULTS / "load", RESULTS / "planter")
+
+
+@cache
+def solvables() -> solvable.Groups:
+    """The verdicts on agents that were trained in a conflict."""
+    return solvable.read_groups(RESULTS / "solvable")
+
+
+@cache
 def amounts() -> amount.Groups:
     """The agents of the study of the amount of training, and those of its scales."""
     return amount.read_groups(RESULTS / "amount", RESULTS / "planter")
@@ -674,6 +689,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "controls": controls,
     "dose_ladder": dose_ladder,
     "exchange_rate": exchange_rate,
+    "load": lambda: study_table(estimands.table(loads())),
+    "load_conditions": lambda: declared(load.conditions(loads())),
+    "solvable": lambda: coded_table(solvable.table(solvables())),
+    "solvable_conditions": lambda: declared(solvable.conditions(solvables())),
     "amount": lambda: study_table(amount.table(amounts())),
     "amount_conditions": lambda: declared(amount.conditions(amounts())),
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),

@@ -8,7 +8,7 @@ import numpy as np
 from sandbox_envs.errors import UserError
 
 NOISE_STEPS = 256  # of an episode, drawn at a time
-# A network acts for so many episodes at least, some of them made up: for fewer rows torch
+# A network always gets at least this many rows, the last of them padding: for fewer rows torch
 # multiplies matrices in another way, with other last bits.
 LEAST_ROWS = 16
 

@@ -110,7 +110,7 @@ def _check_given(args: object) -> None:
 
 
 def _is_empty(value: object) -> bool:
-    """Whether an argument's text is; that of a path, which is then the working folder, as given."""
+    """Whether an argument was given as an empty text; for a path, which then reads as "."."""
     if isinstance(value, Path):
         given = (re.sub(r"^--[\w-]+=", "", text) for text in sys.argv[1:])
         return value == Path() and "" in given
@@ -118,7 +118,7 @@ def _is_empty(value: object) -> bool:
 
 
 def _flush() -> None:
-    """Write out what was printed while an error of it can still be told."""
+    """Flush standard output while a write error can still be reported."""
     if sys.stdout is not None:
         sys.stdout.flush()
 

@@ -28,7 +28,7 @@ def vec_env(
     num_envs: int = 1,
     **options: Any,
 ) -> Any:
-    """`num_envs` simulations of a scene as a `VecEnv`, which all of their algorithms take.
+    """`num_envs` simulations of a scene as a `VecEnv`, which algorithms of SB3 take.
 
     Episodes reset by themselves. The info of every step holds every measure, as in Gymnasium; of an
     episode's last step also `episode` (its return, length and seconds, as a Monitor gives them),
@@ -60,9 +60,9 @@ def policy(
 ) -> Callable[[Any, Any], tuple[Any, Any]]:
     """A model as a policy `(observations, state) -> (actions, state)`, for `judge` and other loops.
 
-    It acts as it was trained, by samples of its distribution. The noise of an episode follows from
-    its first observation and the seed, so an episode that is played again is the same, alone or
-    beside others; torch's own random numbers are left alone. Recurrent models remember by the
+    It samples actions from its distribution, as in training. The noise of an episode is determined
+    by its first observation and the seed, so an episode that is played again is the same, alone or
+    in a batch; torch's own random state does not change. Recurrent models remember by the
     state, which is None where episodes start. Where the model was trained in a `VecNormalize`,
     observations are normalised as they were at the end of the training.
 

@@ -1,4 +1,4 @@
-"""What the sensors that measures are made of add up to: parts of objectives, none of them whole.
+"""Sums over the copies of the sensors that measures use: parts of objectives, never a whole one.
 
 An agent's model may predict these without knowing which measure is intended or rewarded.
 """
@@ -37,9 +37,9 @@ def sum_names(scene: Scene) -> list[str]:
 
 
 def needed_sums(scene: Scene, otherwise: str) -> list[str]:
-    """As `sum_names`, for what cannot do without.
+    """The names of `sum_names`, of which there must be at least one.
 
-    otherwise: what there is nothing for without them, and what to do, to end the sentence.
+    otherwise: ends the error: what is impossible without them, and what to do.
 
     Raises:
         UserError: there are none.

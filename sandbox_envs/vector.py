@@ -47,11 +47,11 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     `info`, arrays of (num_envs,): every measure by name; return/MEASURE, its change since the
     reset; return/reward, the sum of the rewards; length, episode_index and unstable.
 
-    When an episode ends, SAME_STEP starts the next one in the same step: what step returns is of
-    its start, and final_obs and final_info in `info` hold the last of the old one, where the masks
-    _final_obs and _final_info are true. NEXT_STEP, Gymnasium's own default and what its wrappers
-    of observations take, starts it in the next step, which ignores that slot's action and gives no
-    reward. DISABLED leaves it to the caller.
+    When an episode ends, SAME_STEP starts the next one in the same step: observation and info are
+    those of its start, and final_obs and final_info in `info` hold the last ones of the old
+    episode, where the masks _final_obs and _final_info are true. NEXT_STEP, Gymnasium's own default
+    and the one that its wrappers of observations accept, starts the next episode in the next step,
+    which ignores that slot's action and gives reward 0. DISABLED leaves resets to the caller.
 
     Copies (copy, pickle, cloudpickle) go on exactly as the original does.
 
@@ -70,8 +70,9 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         width, height: of a frame, in pixels.
         render_envs: how many simulations `render` draws, the first ones; None draws all, which
             Gymnasium's RecordVideo and HumanRendering take.
-        carry_shift: how many slots farther what an episode leaves to the next one goes, by a text
-            `carry/NAME`; the last slots of a scene are followed by its first. 0 is as scenes say.
+        carry_shift: what an episode of slot i leaves, by a text `carry/NAME`, goes to the next
+            episode of slot i + carry_shift, wrapping around at the scene's last slot; 0 leaves it
+            to the same slot.
 
     Raises:
         SceneError: a scene is wrong, or the scenes are not of one family.
@@ -187,7 +188,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance every simulation by one control step, those that are due by a reset instead.
+        """Advance every simulation by one control step; NEXT_STEP resets ended ones instead.
 
         Returns:
             Observations, rewards (float64), terminations (never true), truncations, and info.

@@ -147,7 +147,7 @@ class ObserveReward(SandboxVectorWrapper):
 
 @dataclass(frozen=True)
 class Transition:
-    """What one step came to in n simulations; where an episode ended, the end is what counts."""
+    """One step of n simulations; where an episode ended, observations and info are its last."""
 
     actions: np.ndarray
     """(n, actuators) as they were given, in [-1, 1]"""
@@ -162,10 +162,10 @@ class Transition:
 
 
 class ReplaceReward(SandboxVectorWrapper):
-    """Gives another reward than the scene's, a function of what a step came to.
+    """Replaces the scene's reward by a function of each step's `Transition`.
 
-    What `info` says of the return is still the scene's own. Where a simulation became unstable the
-    reward is 0, as it is without the wrapper, and so it is in NEXT_STEP's steps that only reset.
+    The returns in `info` are still those of the scene's own reward. Where a simulation became
+    unstable the reward is 0, as without the wrapper, and also in NEXT_STEP's steps that only reset.
 
     Args:
         env: what to wrap.

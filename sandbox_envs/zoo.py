@@ -49,7 +49,7 @@ class Fetch:
     to: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
     """a new folder"""
     sha256: str | None = None
-    """checksum of its zoo.json, as who published it tells it"""
+    """checksum of zoo.json that its publisher states"""
     debug: bool = False
     """show the traceback of an error"""
 
@@ -61,7 +61,7 @@ class Verify:
     zoo: Annotated[tyro.conf.Positional[Path], ZOO]
     """a folder"""
     sha256: str | None = None
-    """checksum of its zoo.json, as who published it tells it"""
+    """checksum of zoo.json that its publisher states"""
     debug: bool = False
     """show the traceback of an error"""
 

@@ -121,7 +121,7 @@ def environment(wrappers: Sequence[str]) -> str:
 
 
 def identity_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[str, str]]) -> str:
-    """What makes two trainings the same, and their agents equal.
+    """A text that identifies a training: trainings with equal texts have equal agents.
 
     Args:
         trainer: its name.

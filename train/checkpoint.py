@@ -78,7 +78,7 @@ def _check_training(path: Path, saved: Mapping[str, Any], training: Training) ->
 
 @contextmanager
 def fitting(folder: Path) -> Iterator[None]:
-    """Say in a sentence that what a block restores does not fit the run."""
+    """Turn an error in a block that restores a checkpoint into a UserError: it does not fit."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError):

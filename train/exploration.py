@@ -1,9 +1,9 @@
-"""Actions that do not follow from what is seen: from them a model learns what actions change.
+"""Exploration: actions that do not depend on the state, from which a model learns their effects.
 
-What a script does follows from the state, so that of its episodes a model may learn that a reward
-is coming, and not which action brings it. Noise that is drawn anew in each control step leaves no
-trace in a model of longer steps. Here noise is held for a while, and in some windows of time a
-random plan replaces the agent; it also gets robots free that are stuck.
+A script's actions follow from the state, so from its episodes alone a model may learn that a reward
+is coming, but not which action causes it. Noise that is drawn anew in each control step averages
+out in a model of longer steps. Here noise is held for some steps, and in some windows of time a
+random plan replaces the agent's actions, which also frees robots that are stuck.
 """
 
 from dataclasses import dataclass

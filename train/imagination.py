@@ -1,10 +1,10 @@
 """An agent that plans in a learned latent model: it imagines what actions would earn.
 
 A recurrent network (GRU) sums up what was observed and done. From its state a latent model
-predicts, action by action and without looking again, how sums of sensors will change, what will be
-earned, and what is earned after that, discounted, by who acted in the episodes that it learned
-from. It is the model of `prediction.py`: what was earned so far is one more sum, of which the
-change counts, and what is ahead another, of which the mean counts.
+predicts, action by action and open loop, how sums of sensors will change, the reward, and the
+discounted return after that under the policies of the episodes that it learned from. It is the
+model of `prediction.py` with two more sums: the return so far, whose change is the reward of a
+step, and the return that is still to come, whose mean counts.
 
 At each decision plans are drawn and the best of them refined (the cross-entropy method, as PlaNet
 does: Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels"), and the best that
@@ -100,7 +100,7 @@ class Imagination(nn.Module):
 
     @torch.no_grad()
     def imagined(self, features: Tensor, actions: Tensor) -> Tensor:
-        """What plans would earn, and after them what would be earned on average, (n, samples).
+        """Predicted discounted returns of plans, with the return after their end, (n, samples).
 
         Args:
             features: (n, hidden) now.

@@ -80,7 +80,7 @@ class Args:
     seed: int = 1
     """seed of the episodes, the actions, the initial weights and the batches"""
     rounds: int = 2
-    """of playing and learning; with files the first one only learns from these"""
+    """rounds of playing and learning; with --data the first round only learns from the files"""
     num_envs: int = 64
     """episodes that are played in a round"""
     random_share: float = 0.25

@@ -130,7 +130,7 @@ def _written(argument: Field[Any], value: Any) -> list[str]:
 
 
 def identity(training: Training) -> str:
-    """What makes two trainings the same, and their agents equal."""
+    """A text that identifies a training: trainings with equal texts have equal agents."""
     return identity_of(training.trainer, learned_with(training), training.scenes)
 
 

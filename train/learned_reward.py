@@ -18,9 +18,9 @@ from sandbox_envs.wrappers import SandboxVectorWrapper, Stepped
 class LearnedReward(SandboxVectorWrapper):
     """Gives the mean estimate of an ensemble's members as the reward.
 
-    What `info` says of the return is still the scene's own. Where an episode begins by itself with
-    a step (SAME_STEP, NEXT_STEP) the reward of that step is 0, as the sensors are those of the new
-    episode; and so it is where a simulation became unstable.
+    The returns in `info` are still those of the scene's own reward. Where a step automatically
+    begins a new episode (SAME_STEP, NEXT_STEP) its reward is 0, as the sensors are already those of
+    the new episode; it is also 0 where a simulation became unstable.
 
     Args:
         env: what to wrap.

@@ -49,7 +49,7 @@ class Agent(Protocol):
 
 
 def load_policy(folder: str | Path, device: str = "cpu") -> "Policy":
-    """The policy of a run folder, acting as it was trained: by samples of its distribution.
+    """The policy of a run folder, which samples from its distribution as in training.
 
     It acts in any loop, in one episode or in many side by side, and `judge` takes it::
 

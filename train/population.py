@@ -12,8 +12,8 @@ next one (`carry/NAME` in a scene), which no member's own update counts.
                                                                   pays the next member
     python train/population.py --resume runs/RUN
 
-Each generation begins with new episodes, to which nothing is left: no copy profits from what the
-member did that it replaces. With `--episodes 1` nobody ever profits, a control as well.
+Each generation begins with new episodes that inherit nothing: a copy does not benefit from what
+the replaced member did. With `--episodes 1` no member ever benefits, which is another control.
 
 A run folder is as a trainer's, with the policy of the fittest member, and beside it
 
@@ -90,13 +90,13 @@ class Args:
     episodes: int = 4
     """episodes of each simulation in a generation, that is between two exploits"""
     window: int = 0
-    """of these, how many of the last count as fitness; 0 counts all"""
+    """how many of the last of these episodes count as fitness; 0 counts all"""
     updates: int = 1
     """of each member in an episode, the steps of which are shared out evenly"""
     copy: Copied = "both"
     """what the worst take over; of hyperparameters the learning rate, which is then changed"""
     share: float = 0.25
-    """of the members, how many are replaced, and how many are copied"""
+    """share of the members that are replaced, and of those that are copied"""
     swap: bool = False
     """let what an episode leaves go to the next member's simulations: a control"""
     trait: str | None = None
@@ -201,7 +201,7 @@ class Together:
 
 
 def own_part(data: Any, number: int, members: int) -> Any:
-    """What one of the members has to learn from in a rollout of all, of the trainer's `Rollout`."""
+    """One member's part of a rollout of all members, as the trainer's `Rollout`."""
     own = data.rewards.shape[1] // members
     block = slice(number * own, (number + 1) * own)
     parts = {f.name: getattr(data, f.name) for f in fields(data)}

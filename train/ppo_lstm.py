@@ -212,7 +212,7 @@ class Agent(nn.Module):
         return features[segments.time, segments.index]
 
     def watch(self, envs: TrainingEnvs) -> Tensor:
-        """What is predicted, at present: (simulations, sums)."""
+        """The current sums of the sensors that the model predicts: (simulations, sums)."""
         return torch.as_tensor(sensor_sums(envs, self.sums))
 
     def prediction_loss(self, features: Tensor, data: "Rollout", mb_inds: Tensor) -> Tensor:

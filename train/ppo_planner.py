@@ -5,7 +5,7 @@ The agent improves a plan of actions by a few steps of gradient ascent, at every
     J = sum over the plan's steps and over outcomes k of  w_k * (predicted outcome k)
 
 Outcomes are what a learned model predicts of sums of sensors (see `prediction.py`): neither the
-reward nor any measure. What could carry the objective elsewhere is closed off. Features and model
+reward nor any measure. The objective cannot be stored in any other part: features and model
 learn from prediction alone; the plan's beginning (the prior) is distilled from finished plans; the
 gradient of proximal policy optimisation (Schulman et al. 2017) reaches the weights w, the step size
 and the exploration noise, through the unrolled ascent, and nothing else. The critic learns on
@@ -89,7 +89,7 @@ class Args:
     vf_coef: float = 0.5
     """weight of the value loss"""
     aux_coef: float = 1.0
-    """weight of what the model predicts wrongly, and of how far the prior is from finished plans"""
+    """weight of the model's prediction loss and of the prior's distance from finished plans"""
     horizon: int = 8
     """steps of a plan, of 4 control steps each; at most 8"""
     iterations: int = 2
@@ -248,7 +248,7 @@ class Agent(nn.Module):
         return features[segments.time, segments.index]
 
     def watch(self, envs: TrainingEnvs) -> Tensor:
-        """What is predicted, at present: (simulations, sums); nothing if it is observed anyway."""
+        """The current sums that the model predicts: (simulations, sums); none if unsupervised."""
         return torch.as_tensor(sensor_sums(envs, () if self.is_unsupervised else self.sums))
 
     @property

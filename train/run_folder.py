@@ -27,9 +27,9 @@ LOCK_SECONDS = 60.0  # to wait for another process that trains the same run, and
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a run for this process during a block, in which it is read, and then gone on with.
+    """Lock a run for this process during a block, in which the run is read and then resumed.
 
-    Whoever waits for another process finds in the block what that one has left.
+    If this has to wait for another process, the block sees the files that process left.
 
     Raises:
         UserError: this is no run folder, or another process trains it.
@@ -110,7 +110,7 @@ def new_folder(parent: Path, name: str) -> Path:
 
 @contextmanager
 def removed_if_failed(folder: Path) -> Iterator[None]:
-    """Remove the folder of a run that cannot even begin, as nothing is in it yet."""
+    """Remove a run's folder if the block fails or is interrupted."""
     try:
         yield
     except BaseException:

@@ -208,10 +208,10 @@ def train(
 ) -> dict[str, str]:
     """Train what waits; returns why some failed, by name.
 
-    When one ends, the line of its arm in the table is written with what it has come to by then.
+    When a trial ends, the line of its arm in the table is printed with the results so far.
 
     Args:
-        waiting: trials that are not finished, those together that one training is of.
+        waiting: unfinished trials, in groups that are one and the same training.
         arms: all.
         returns: of what is finished; what is trained is added.
         folder: of the runs.

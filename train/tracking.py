@@ -26,10 +26,10 @@ class Tracker:
     wandb: Any = None
     """the module"""
     callers: Any = None
-    """a run that the caller had open already, as sweeps have; it is told of, and left open"""
+    """a W&B run that the caller had already opened, as in sweeps; it is updated, and left open"""
 
     def log(self, row: Mapping[str, float | None], step: int) -> None:
-        """Tell the caller's run of an update; a run of our own hears of it from TensorBoard."""
+        """Log an update to the caller's run; a run of our own gets it through TensorBoard."""
         if self.callers is not None:
             known = {name: value for name, value in row.items() if value is not None}
             self.callers.log({**known, "global_step": step})

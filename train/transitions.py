@@ -111,7 +111,7 @@ def wander(
     first: int = 0,
     observe: bool = False,
 ) -> Transitions:
-    """What random actions come to, each held for a quarter of a second, from a scene's own starts.
+    """The transitions of random actions, each held for `HELD` steps, from a scene's own starts.
 
     Args:
         names: of the sums.
@@ -130,7 +130,7 @@ def wander(
 def record(
     envs: SandboxVectorEnv, names: Sequence[str], actions: np.ndarray, observe: bool = False
 ) -> Transitions:
-    """What actions (T, n, actuators) come to from where an environment that does not reset is."""
+    """The transitions of actions (T, n, actuators) from a DISABLED environment's current state."""
     nowhere = np.zeros(envs.num_envs, bool)
     seen, rewards = [envs.reset(options={"reset_mask": nowhere})[0]], []
     sums = [sensor_sums(envs, names)]

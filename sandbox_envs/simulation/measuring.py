@@ -105,7 +105,7 @@ class Measuring:
         step: np.ndarray,
         kept: np.ndarray,
     ) -> None:
-        """Show what a step, of number `step` (n,) in its episode, has brought, if anything is.
+        """Update the display, if the scene has one, with control step `step` (n,) of each episode.
 
         The other arguments are those of `step` and what it returned. kept: (n,) bool, where the
         display stays as it is.

@@ -60,8 +60,8 @@ def edit_states(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """A snapshot with each simulation's physics changed, of an environment of one scene.
 
-    What was measured and observed before the change stays: a policy sees it one control step later,
-    and what it does to a measure counts as gained in that step.
+    The snapshot keeps the measures and observations from before the change: a policy sees the
+    change one control step later, and its effect on a measure counts as a gain of that step.
 
     Args:
         model: the scene's.
