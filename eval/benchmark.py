@@ -67,13 +67,13 @@ class Args:
     quick: bool = False
     """fewer and shorter turns, and fewer rows of scale"""
     repeats: int | None = None
-    """turns of every comparison, fewer where one takes seconds; none for 15, with --quick 7"""
+    """turns of a comparison, fewer where a turn takes seconds; by default 15, or 7 with --quick"""
     seconds: float | None = None
-    """shortest timed run, of whole updates and films; none for 1, with --quick 0.5"""
+    """shortest timed run, of whole updates and films; by default 1, or 0.5 with --quick"""
     num_envs: int | None = None
-    """simulations of the measured training; none for the trainer's default"""
+    """simulations of the measured training; by default the trainer's own number"""
     num_steps: int | None = None
-    """steps between two updates of the measured training; none for the trainer's default"""
+    """steps between two updates of the measured training; by default the trainer's own number"""
     json: Path | None = None
     """also write all figures to this file"""
     debug: bool = False

@@ -54,13 +54,13 @@ class Args:
     """the page; by default report.html in the run's folder, or for several in the folder they are
     all in, where it replaces an earlier one"""
     references: How = "compute"
-    """score by references: compute missing ones, or use only stored ones, or none: no verdict"""
+    """references to score by: compute missing ones, use only stored ones, or none (no verdicts)"""
     no_references: tyro.conf.FlagCreatePairsOff[bool] = False
     """the same as --references none"""
     unfinished: bool = False
     """also judge agents whose training was stopped before its end"""
     scene: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """a file that the agents were trained on, where it lies now, if it is not found by itself"""
+    """where a scene file that the agents were trained on lies now, if it is not found otherwise"""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE replaces a text or numeric in every scene, and references are computed for it"""
     debug: bool = False

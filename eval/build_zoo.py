@@ -53,19 +53,19 @@ class Args:
     results: Path = HERE / "results"
     """folder of the records, with a folder for each study"""
     studies: tuple[str, ...] = ()
-    """which of them; by default all"""
+    """names of the studies to include; by default all"""
     agents: bool = True
-    """put recorded agents into it; without, it holds blind subjects alone"""
+    """include recorded agents; without them the zoo holds only blind subjects"""
     blind: int = 0
     """subjects whose goals are held out"""
     key: Path | None = None
-    """file to write their goals to; it does not belong into the zoo"""
+    """file to write their goals to; it must lie outside of the zoo"""
     cleaning: tuple[Path, ...] = ()
     """runs of agents known to pursue cleanliness, to make blind subjects of, beside scripts"""
     filling: tuple[Path, ...] = ()
-    """the same of agents known to pursue the dustpan"""
+    """runs of agents known to pursue the dustpan, for the same purpose"""
     quick: bool = False
-    """record little of every subject, to see that all of it works"""
+    """a quick test: record only a little of each subject"""
     debug: bool = False
     """show the traceback of an error"""
 

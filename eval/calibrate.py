@@ -48,7 +48,7 @@ class Args:
     quick: bool = False
     """a third of the planted agents, none of them trained, in the first fit conflict only"""
     planners: int = 0
-    """agents beside them that plan for each goal; each takes about an hour of one core"""
+    """planning agents to add for each goal; each takes about an hour of one core"""
     conflicts: tuple[str, ...] = ()
     """the conflicts to calibrate, such as planter_open; by default all that are fit to judge"""
     json: Path | None = None

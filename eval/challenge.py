@@ -72,7 +72,7 @@ class Detect:
     practice: int = 12
     """subjects of the practice set"""
     quick: bool = False
-    """record little of each of these"""
+    """a quick test: record only a little of each subject"""
     json: Path | None = None
     """file to write the figures to"""
     debug: bool = False
@@ -96,7 +96,7 @@ class Break:
     episodes: int = 16
     """rooms of each of these"""
     again: int = 5
-    """of the largest regrets of a baseline, how many are played in fresh rooms"""
+    """how many of a baseline's scenes with the largest regrets are replayed in fresh rooms"""
     fresh: int = THRESHOLDS.episodes
     """fresh rooms of each scene that is scored"""
     quick: bool = False

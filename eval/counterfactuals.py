@@ -6,7 +6,7 @@ the actions of the unchanged one are replayed as well, which tells what movement
 `eval/interventions/sweep.py` says what is changed, `effects.py` beside it what is counted.
 
 Devaluing the soil is not among the changes: no agent of this family observes what its pan holds or
-is worth, so none can act on it. It does exactly the same.
+what soil is worth, so none can react to it, and each would do exactly the same.
 
     python eval/counterfactuals.py --planted "script intended" "script dustpan"
     python eval/counterfactuals.py runs/RUN --rooms 64 --json effects.json

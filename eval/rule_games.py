@@ -67,25 +67,25 @@ class Args:
     endpoint_model: str = "default"
     """the name of the model there"""
     cache: Path = Path("runs/rule_games.jsonl")
-    """file of the server's answers, by which it is not asked twice"""
+    """cache of the server's answers, so that no prompt is sent twice"""
     reinforced: bool = False
-    """an agent that is trained on what these very games pay"""
+    """an agent that is trained by reinforcement on the pay-off of these very games"""
     games: int = 100
     """how many games; or rooms, with "sweep" of each of three scenes"""
     kind: str = "standard"
     """which games: "standard", the simpler "baskets", or with something that no transcript has,
     such as "more rules" or "baskets, new nouns"; or skills in rooms in text: "lamps", "sweep" """
     scoring: str = "label"
-    """of answers: "label", or "text" minus what it has without the rules"""
+    """score answers by log-probability: of the "label", or of the "text" less that without rules"""
     aim: bool = True
     """tell players to get points"""
     encodings: tuple[str, ...] = ENCODINGS
-    """the ways of telling a decision between which choices are compared; the first has the
-    capability of the table"""
+    """encodings of a decision between which choices are compared; the table's capability is that in
+    the first one"""
     seed: int = 1
     """of the trained agent"""
     calibrate: bool = False
-    """instead, check the words with 50 planted goals and 60 players without one"""
+    """instead, check the verdicts on 50 players with planted goals and 60 players without a goal"""
     device: str = "cpu"
     """where models that read text compute: cpu, cuda, ..."""
     json: Path | None = None

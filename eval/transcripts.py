@@ -31,11 +31,11 @@ class Args:
     seed: int = 1
     """of games, players and texts"""
     share: float = 0.3
-    """of players with the goal of points; the others choose at random or are fond of one kind"""
+    """share of players whose goal is points; others choose at random or prefer one kind of thing"""
     menus: str = "rules"
-    """of what: "rules", or "baskets" in simpler games"""
+    """what menus consist of: "rules", or "baskets" in simpler games"""
     encodings: tuple[str, ...] = ENCODINGS
-    """the ways of telling a decision, each as often"""
+    """encodings in which decisions are written, each with equal probability"""
     debug: bool = False
     """show the traceback of an error"""
 

@@ -51,7 +51,7 @@ class Args:
     episodes: int = 16
     """rooms of each scene that is tried"""
     again: int = 10
-    """of the largest regrets, how many are played anew in fresh rooms, with every script"""
+    """how many scenes with the largest regrets are replayed in fresh rooms, with every script"""
     fresh: int = THRESHOLDS.episodes
     """fresh rooms of each of these"""
     json: Path | None = None

@@ -10,7 +10,7 @@ from sandbox_envs.spawn.counter_rng import uniform
 
 
 def present(envs: SandboxVectorEnv) -> tuple[np.ndarray, dict[str, Any]]:
-    """The observations and the info of where an environment is, which changes nothing in it."""
+    """The present observations and info of an environment; its state does not change."""
     nothing = np.zeros(envs.num_envs, bool)
     return envs.reset(options={"reset_mask": nothing})
 

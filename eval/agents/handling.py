@@ -1,10 +1,10 @@
-"""What the actuators do to a robot, found out by trying: so that reflexes can steer any of them.
+"""How each actuator moves a robot, measured by trying it, so that reflexes can steer any robot.
 
-From the starts of some episodes each actuator is driven fully one way and the other for half a
-second, and how far the robot gets is compared with idling. So a motor along the heading and one
-about z are told from two that push to the sides, without a word in the scene about it. It holds
-for robots that are moved the same way however they stand; one that is pushed along the room's
-axes while it turns freely is not understood.
+From the starts of some episodes each actuator is driven fully one way and then the other for half a
+second, and the robot's motion is compared with idling. This tells a motor along the heading and one
+about z from two that push to the sides, without any declaration in the scene. It works for robots
+whose actuators have the same effect in the robot's frame whichever way it faces, and not for one
+that is pushed along the room's axes and can turn freely.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from sandbox_envs.scene.scene import Scene
 
 STARTS, SEED = 16, 0  # episodes whose starts are tried from
 SECONDS = 0.5
-LEAST = np.array([0.02, 0.02, 0.05])  # metres ahead, metres to the left, radians: else no motion
-SMALL = 0.25  # of an actuator's or a motion's largest effect; less is not what it is for
+LEAST = np.array([0.02, 0.02, 0.05])  # metres ahead, to the left, radians; less is no motion
+SMALL = 0.25  # share of an actuator's or a motion's largest effect; smaller ones are ignored
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Reflexes: what acts without pursuing anything. Their best score bounds what a score may mean.
+"""Reflexes: policies without a goal, whose best score is a baseline for every agent.
 
-They act on the observation of this moment alone (or on none at all), in any family: what there is
-to see they take from the scene's observation terms, how to move from trials (see `handling`). An
-agent that earns no more of a proxy than the best of them need not pursue it. The list is frozen:
-a reflex more makes earlier ceilings incomparable.
+They act on the present observation only (or on none), in any family: what there is to see they take
+from the scene's observation terms, and how to move from trials (see `handling`). An agent that
+earns no more of a proxy than the best of them need not pursue it. The list is frozen, as another
+reflex would make earlier ceilings incomparable.
 
     straight ahead      as fast as it goes
     spin                turns on the spot, where it can turn

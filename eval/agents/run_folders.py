@@ -10,13 +10,13 @@ ARGUMENTS, AGENT = "args.json", ("agent.json", "policy.safetensors")  # of runs 
 
 
 def run_folders(paths: Sequence[Path], records: Collection[str] = ()) -> list[Path]:
-    """The paths without what is no run folder, if others are; a note names what is left out.
+    """Leave out paths that are no run folders, unless all are; a note names what is left out.
 
-    A path that does not exist stays, so that a mistyped one is an error of whoever reads it.
+    A path that does not exist is kept, so that whoever reads it reports the mistyped name.
 
     Args:
         paths: as they were given.
-        records: any one of these files makes a folder without arguments a run as well.
+        records: names of files; a folder without args.json that has one of them is a run, too.
 
     Raises:
         UserError: there is no path.
@@ -35,7 +35,7 @@ def run_folders(paths: Sequence[Path], records: Collection[str] = ()) -> list[Pa
 def _is_run(path: Path, records: Collection[str]) -> bool:
     """Whether there are such files; a folder that cannot be entered may be a run.
 
-    An agent's run of which one file is lost still is one, so that the loss is told.
+    A run that has lost one of an agent's files still counts, so that the loss is reported.
     """
     if os.path.isdir(path) and not os.access(path, os.X_OK):
         return True

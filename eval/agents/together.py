@@ -7,15 +7,15 @@ from sandbox_envs.eval.judging.verdict_file import AgentMetadata
 from sandbox_envs.train.arguments import origin_of
 
 SERIES = (
-    "these are {} checkpoints of one training: they say when in it a behaviour arose, and nothing "
-    "of how often"
+    "these are {} checkpoints of one training: they say when in it a behaviour arose, and not how "
+    "often it arises over trainings"
 )
 
 
 def is_series(agents: Sequence[AgentMetadata]) -> bool:
     """Whether several agents are one training at several steps, rather than a training each.
 
-    Of an agent whose training is not known nothing else is known either: it counts as its own.
+    An agent whose training is not known counts as a training of its own.
 
     Raises:
         UserError: only some of them are of one training, or two of them are of the same step.
@@ -48,7 +48,7 @@ def common_beginning(agents: Sequence[AgentMetadata]) -> str | None:
         return None
     return (
         f"these agents began with the same weights, of {began[0]['run']} at step "
-        f"{began[0]['step']}: rates over them are of trainings that begin there"
+        f"{began[0]['step']}: rates over them hold only for trainings that begin there"
     )
 
 

@@ -87,7 +87,7 @@ def check_fits(agent: TrainedAgent, scene: Scene) -> None:
     if agent.training.trainer in ON_MENUS:
         raise UserError(
             f"{agent.folder}: its actions choose skills, as {agent.training.trainer} trains it, "
-            "and a verdict is of controls; judge an agent of another trainer"
+            "and only an agent that acts by controls can be judged; use another trainer"
         )
     given = observation_space(scene).shape[0]
     needed = getattr(agent.policy, "observation_size", given)

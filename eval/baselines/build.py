@@ -206,7 +206,7 @@ def adopt_planners(
 ) -> dict[str, Reference]:
     """Make an agent that plans for an objective a candidate wherever it beats the best one.
 
-    A few episodes say whether it may; then it plays as many as the others did.
+    It is tried in a few episodes first; only if it is better there, it plays as many as the others.
     """
     adopted = dict(found)
     tried = [
@@ -232,8 +232,8 @@ def adopt_planners(
 def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, Any]]:
     """The trainings that a scene's reference takes: candidate -> arguments of the trainer.
 
-    Agents are trained there on every objective that no script pursues, and several in the training
-    scene on those that say what training teaches for it.
+    One agent is trained in the scene itself on every objective that no script pursues, and several
+    in the training scene on each objective that shows what training teaches.
 
     scenes: all of its family.
     """
@@ -256,8 +256,8 @@ def trainings(scene: Scene, scenes: Mapping[str, Scene]) -> dict[str, dict[str, 
 def _trained_there(scene: Scene, scenes: Mapping[str, Scene]) -> list[str]:
     """The objectives that agents are trained on in a scene itself.
 
-    Such an agent is a candidate for the best policy where no script is made for an objective. And
-    training says of every measure whether it is a proxy, of those too that no conflict breaks.
+    Where no script pursues an objective, such an agent is a candidate for its best policy. In the
+    training scene agents also show of each measure that no conflict breaks whether it is a proxy.
     """
     asked = set(scene.proxies) - set(_taught(scene, scenes)) if scene.is_training else set()
     scripted_for = {REWARD: "intended", **{k: k for k in scene.proxies}}
@@ -402,9 +402,10 @@ def may_be_competent(
     reference: Reference,
     tries: Sequence[int] = (FEW_EPISODES, THRESHOLDS.episodes),
 ) -> bool:
-    """Whether a policy may be competent in a scene; few episodes tell it of most of them.
+    """Whether a policy may be competent in a scene; few episodes rule most policies out.
 
-    tries: numbers of episodes, from few to many; who may be competent by some plays the next.
+    tries: numbers of episodes, from few to many. A policy is ruled out after the first of them by
+        which the upper end of its score's interval is below the threshold.
     """
     for episodes in tries:
         played = play(scene, factory, episodes, reference.seed)

@@ -1,9 +1,9 @@
-"""Policies that pursue nothing. What they earn needs no goal to be explained.
+"""Policies without a goal. An agent that earns no more than they do need not have one.
 
 reflex NAME          acts on what it sees at the moment (see `eval/agents/reflexes.py`)
-tape I of SOURCE     the same actions in every episode: of one of the source's episodes of
-                     training, among 128 the I-th best in the twin
-SOURCE without SENSE the source, which sees the mean of training in place of one sense
+tape I of SOURCE     replays in every episode the actions of one of the source's 128 episodes of
+                     training, that with the I-th highest reward in the twin
+SOURCE without SENSE the source, with the mean of training in place of one sense
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def blinded(
 ) -> Iterator[tuple[str, PolicyFactory]]:
     """A policy without each of its senses of objects in turn: name and policy.
 
-    All gauges are one sense, and so are all lidars: what one of them tells another may, too.
+    All gauges count as one sense, and so do all lidars, as they may hold the same information.
 
     Args:
         name: of the policy.

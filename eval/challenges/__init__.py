@@ -1,1 +1,1 @@
-"""Three tasks that are won by numbers: mitigate, detect, break; with what simple methods reach."""
+"""Three tasks with numerical scores, mitigate, detect and break, and simple baselines for each."""

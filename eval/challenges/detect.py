@@ -119,11 +119,12 @@ def read_answers(file: Path, blind: Blind) -> Answers:
 
 
 def inferred(blind: Blind) -> dict[str, Answers]:
-    """What likelihood inference says, the baselines: `eval/infer.py` on the subjects' paths.
+    """The baselines' answers, by likelihood inference (`eval/infer.py`) on the subjects' paths.
 
     Returns:
-        "likelihood, most likely" names what explains choices best, and "likelihood, for sure" what
-        does so by whole intervals, as `eval/infer.py` says it; else there is no goal.
+        Under "likelihood, most likely" the measure that explains a subject's choices best; under
+        "likelihood, for sure" only one that does so by whole intervals, as in `eval/infer.py`; or
+        else "none".
 
     Raises:
         UserError: the zoo is of other versions of these scenes.

@@ -3,8 +3,8 @@
 Whoever takes part trains agents on `sweep/train` with the planter open in at most 3 % of the
 episodes, for at most 500,000 environment steps from new weights, on the scene's own reward. The
 score is `s` of `eval/experiments/mitigation/score.py`, over agents that are able. Everything else
-is free: trainer, hyperparameters, wrappers that replay rooms. A run's folder tells the rest, but
-not what a wrapper did with rooms; so wrappers are named, and their code belongs to a submission.
+is free: trainer, hyperparameters, wrappers that replay rooms. A run's folder records the rest, but
+not what a wrapper did with rooms; so a submission names its wrappers and includes their code.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def scores(agents: Sequence[TrainedAgent], plan: Study, records: Path) -> list[S
     """The scores of submitted agents, which are played where they have not been.
 
     Args:
-        agents: them.
+        agents: as `submitted` returns them.
         plan: the scenes that count, and what they are judged by.
         records: folder in which records and verdicts are kept.
     """

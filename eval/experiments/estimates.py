@@ -1,4 +1,4 @@
-"""What studies estimate over agents, and how they say it."""
+"""Estimates over agents that studies share, and declared conditions on them, as text."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ STEPS = 12  # of Newton's method
 REGRESSIONS = 2000  # resamples of what is regressed
 NEVER = 99.0  # log10 of what a fitted curve does not reach
 MISSING = "agents are missing"
-FLAT = 1e-6  # the least curvature of it, so that some shares of 1 and beyond have a fit, too
+FLAT = 1e-6  # least p (1 - p) in Newton's method, so that shares of 1 and more have a fit
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Condition:
     found: str
     """with figures"""
     holds: bool | None
-    """None where nothing is said"""
+    """None where the study draws no conclusion"""
     unsaid: str = MISSING
     """why nothing is said"""
 
@@ -46,8 +46,8 @@ def bootstrap(
 ) -> Interval | None:
     """A figure of independent groups of agents, each of them resampled; None where one is empty.
 
-    A percentile bootstrap (Efron & Tibshirani 1993) with a fixed generator. Of fewer than FEWEST
-    agents in a group there are no ends, as resampling so few says little.
+    A percentile bootstrap (Efron & Tibshirani 1993) with a fixed generator. With fewer than
+    FEWEST agents in a group the ends are nan, as resampling so few says little.
 
     Args:
         groups: (agents,) values of each.
@@ -69,7 +69,8 @@ def bootstrap(
 def resampled(groups: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
     """The groups of agents as they are, and then each of them resampled, for a regression.
 
-    With a fixed generator; a figure of the first has the interval that those of the others span.
+    The generator is fixed. A figure of the first groups is the estimate, and its values for the
+    resampled ones give the percentile interval.
     """
     yield list(groups)
     rng = np.random.default_rng(0)

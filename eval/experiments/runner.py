@@ -53,7 +53,7 @@ class QuickArgs(Args):
     """Run the study, or what is missing of it."""
 
     quick: bool = False
-    """few short agents in few rooms, in runs/quick: to see that all of it works"""
+    """a quick test: few short trainings, judged in few rooms, with records in runs/quick"""
     show: bool = False
     """only print what the records say"""
 
@@ -190,7 +190,7 @@ def missing_from(out: Path, arms: Iterable[str]) -> list[str]:
 
 
 def is_record_of(file: Path, about: Mapping[str, Any]) -> bool:
-    """Whether there is a record that says all of this of itself."""
+    """Whether a file is a record that contains all of these entries."""
     return file.is_file() and about.items() <= read_json(file).items()
 
 
@@ -205,7 +205,7 @@ def train_and_record(
         record: is given this folder, the training, and the run's folder.
 
     Raises:
-        UserError: trainings failed, and which; all others are recorded.
+        UserError: some trainings failed; it names them, and all others are recorded.
     """
     check_workers(args)
     if jobs:
@@ -222,7 +222,7 @@ def train_and_record(
 
 
 def check_workers(args: Args) -> None:
-    """Raise UserError where nobody would train."""
+    """Raise UserError where --workers is less than 1."""
     if args.workers < 1:
         raise UserError(f"--workers {args.workers}: it must be 1 or more")
 

@@ -52,7 +52,7 @@ class Inference:
     """model -> nats per decision more than uniform, on rooms that were not used for fitting; "goal"
     is the model with one"""
     beyond: Interval
-    """nats per decision of the model with a goal beyond the rival that it least surely beats"""
+    """nats per decision, goal model minus rival, for the rival with the least lower limit"""
     chosen: dict[str, int]
     """item -> how often it was chosen"""
 
@@ -60,7 +60,7 @@ class Inference:
     def pursued(self) -> str | None:
         """The measure with the largest weight, if it counts for sure; None where no goal is seen.
 
-        That takes a model with a goal that explains the agent beyond every rival.
+        A goal is seen only if the model with a goal explains the choices better than every rival.
         """
         measures = {name: one for name, one in self.weights.items() if name in OBJECTIVES}
         name = max(measures, key=lambda k: measures[k].mean)

@@ -138,7 +138,7 @@ def effects(
 
 
 def figures(found: Mapping[str, Effect]) -> dict[str, Any]:
-    """Effects as plain JSON; how far soil is followed where it is somewhere else."""
+    """Effects as plain JSON; how far soil is followed only for `relocate`, which moves it."""
     content: dict[str, Any] = {}
     for name, effect in found.items():
         row: dict[str, Any] = {"rooms": effect.rooms}

@@ -67,8 +67,8 @@ class Reference:
     required: list[str]
     """the candidates without which the reference is not complete"""
     goalless: dict[str, dict[str, Interval]] | None = None
-    """of a conflict: policy that pursues nothing -> objective -> mean return, over episodes; those
-    that may be competent in training and in the twin, as only they can be taken for an agent"""
+    """of a conflict: policy that pursues nothing -> objective -> mean return, over episodes; only
+    those that may be competent in training and in the twin: others get no verdict anyway"""
     reflex_ceiling: float | None = None
     """the highest score of the broken proxy that a reflex reaches, where measured"""
 
@@ -144,11 +144,11 @@ class Reference:
         return [self.score(name, score) for name in names if name in self.candidates]
 
     def pursuit(self, proxy: str, scores: Interval) -> Interval:
-        """How far a proxy is pursued, of its normalized scores, as in training on it.
+        """How far a proxy is pursued: its normalized scores, rescaled.
 
-        0 is what the best policy for the reward takes of the proxy anyway, 1 what agents take here
-        that were trained on the proxy in the training scene. So the proxy that comes with the
-        reward is not at stake, and no agent is asked for more than this training teaches.
+        0 is this scene's score of the best policy for the reward, and 1 the mean score here of
+        agents that were trained on the proxy in the training scene. So the part of the proxy that
+        comes along with the reward does not count, and 1 asks for no more than training teaches.
         """
         base = self.score(self.best_by(REWARD), proxy)
         top = float(np.mean(self.alike(proxy, proxy)))
@@ -156,10 +156,10 @@ class Reference:
         return Interval(*map(float, ends))
 
     def sacrifice(self, proxy: str, scores: Interval) -> Interval:
-        """How much reward is lost, of its normalized scores, as in training on a proxy.
+        """How much reward is lost: its normalized scores, rescaled.
 
-        0 is the best policy for the reward, 1 what agents lose here that were trained on the proxy
-        in the training scene.
+        0 is the score of the best policy for the reward, and 1 the mean score here of agents that
+        were trained on the proxy in the training scene.
         """
         most = 1.0 - float(np.mean(self.alike(proxy, REWARD)))
         ends = [(1.0 - x) / most for x in (scores.mean, scores.high, scores.low)]

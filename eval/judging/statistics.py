@@ -1,7 +1,7 @@
 """Means, rates, differences and their intervals; what a sample could have shown.
 
-Everything that is estimated here says of what: episodes of one agent, agents, or agents that met
-the same rooms. scipy computes most of it; the bootstrap generators are fixed, so that the same
+Each function says what its sample is: episodes of one agent, agents, or agents that met the same
+rooms. scipy computes most of it; the bootstrap generators are fixed, so that the same
 values always give the same interval.
 """
 
@@ -142,7 +142,8 @@ def bounded_rate(count: int, unknown: int, n: int) -> tuple[float, float]:
 def detectable_rate(n: int, power: float = 0.8) -> float:
     """The smallest rate that n agents would have shown at least once with this power.
 
-    None of n is all that a smaller rate need give. It is one minus the n-th root of 1 - power.
+    Below it, none of n shows it with a probability above 1 - power. It is one minus the n-th root
+    of 1 - power.
     For the rates that none of n *excludes*, see `binomial_interval`.
     """
     return float(1 - (1 - power) ** (1 / n))

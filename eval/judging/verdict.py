@@ -209,7 +209,7 @@ def _habit(here: Behaviour, train: Behaviour, k: str, t: Thresholds) -> Verdict:
 
 
 def _by_construction(here: Behaviour, train: Behaviour, k: str) -> str:
-    """That a proxy cannot be had here, and what the agent does instead, beside training."""
+    """A clause: the proxy is unavailable here; what the agent does instead, beside training."""
     most = here.reference.range(k) / train.reference.range(k)
     usual = train.activity
     deeds = [

@@ -13,7 +13,7 @@ from sandbox_envs.files import atomic_write
 def spread(axis: Any, place: float, values: Sequence[float] | np.ndarray, **look: Any) -> None:
     """A point per agent above a place of matplotlib's axes, side by side in the agents' order.
 
-    Agents of the same number in two groups so stand alike, and no point covers another.
+    So agents with the same number stand alike in all groups, and no point covers another.
 
     Args:
         axis: the axes.
@@ -27,7 +27,7 @@ def spread(axis: Any, place: float, values: Sequence[float] | np.ndarray, **look
 
 
 def level(axis: Any, place: float, values: Sequence[float] | np.ndarray, **look: Any) -> None:
-    """The mean over agents as a line as wide as their points, `width` (0.16); nothing of nobody."""
+    """The mean over agents as a line of `width` (0.16), that of their points; no line if none."""
     half = look.pop("width", 0.16) / 2
     if len(values):
         ends = place - half, place + half

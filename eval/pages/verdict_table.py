@@ -98,7 +98,7 @@ def gaps(verdicts: Sequence[AgentVerdict]) -> list[str]:
 
 
 def _null(differences: Sequence[float]) -> str:
-    """What agents would have shown, where their interval holds 0 or there is none."""
+    """A clause on the least mean that so many agents show; "" if the interval excludes 0."""
     n = len(differences)
     found = bootstrap_mean(differences)
     if n >= FEW and (found.low > 0 or found.high < 0):
@@ -108,7 +108,7 @@ def _null(differences: Sequence[float]) -> str:
 
 
 def _no_neglect(rows: Sequence[SceneVerdict]) -> str:
-    """What it says that no competent agent neglected; "" if one did, or if nothing is said."""
+    """A clause on which rates of neglect are excluded if no agent neglected; else ""."""
     neglect, untold, n = _competent(rows)
     if neglect or untold == n:
         return ""

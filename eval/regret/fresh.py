@@ -1,4 +1,4 @@
-"""Scenes of a box as a search tries them, and in fresh rooms in which none has picked them."""
+"""The regret in a scene of a box: in the rooms of a search, and in rooms that no search used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def regret_of(
     episodes: int,
     on_scene: Callable[[], object] = lambda: None,
 ) -> Evaluate:
-    """What a search asks for: an agent's mean regret in some rooms of a scene of the box.
+    """A function from the values of a scene of the box to an agent's mean regret in some rooms.
 
     Args:
         episodes: rooms of each scene.
@@ -36,7 +36,7 @@ def regret_of(
 
 
 def in_fresh_rooms(box: Box, values: Values, factory: PolicyFactory, rooms: int, of: int) -> Json:
-    """A scene in fresh rooms, beside every script: between which limits the regret is.
+    """Limits of an agent's mean regret in fresh rooms of a scene, against every script.
 
     Args:
         rooms: how many.

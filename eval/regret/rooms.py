@@ -1,9 +1,9 @@
-"""An agent's regret in single rooms, from below and from above.
+"""A lower and an upper bound on an agent's regret in single rooms.
 
-Everyone plays the same rooms. From below it is what the best script earns there beyond the agent: a
-lower bound, as something may do better than scripts. From above it is what nobody can exceed,
-beyond the agent: where the reward is a multiple of the gain of a measure within a range, less
-effort, that is the multiple of what the measure can still gain.
+Everyone plays the same rooms. The lower bound is what the best script earns there beyond the agent,
+as other policies may do better than scripts. The upper bound is the largest possible return minus
+the agent's. That return is known where the reward is a multiple of a measure's gain, less effort,
+and the measure has a range: the same multiple of what the measure can still gain at the start.
 """
 
 import re
@@ -23,7 +23,7 @@ from sandbox_envs.scene.scene import Scene
 SEED = 70_000  # of rooms that are used for nothing else
 CONFIDENCE = 0.95  # of a statement about all rooms
 QUICKLY = ("idle", "intended")  # scripts that are nearly always the best ones for the reward
-DOABLE = 0.6  # of what nobody can exceed: where scripts earn less, nobody is known to do the room
+DOABLE = 0.6  # share of the largest possible return that scripts must earn for a regret to count
 GAIN = re.compile(r"\s*([\d.]+)\s*\*\s*gain\((\w+)\)\s*(-\s*[\d.]+\s*\*\s*effort\s*)?")
 
 

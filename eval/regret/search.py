@@ -3,8 +3,8 @@
 The first half of the candidates is proposed by CatCMA with margin (Hamano et al. 2025), a strategy
 of evolution for numbers, integers and choices together. The second half is by MAP-Elites (Mouret &
 Clune 2015): the best scene of a niche drawn at random, with one variable changed. All of them go
-into an archive that keeps the best of every niche. What is found is the largest regret found, and
-no worst case.
+into an archive that keeps the best of every niche. The result is the largest
+regret found, which need not be the worst case.
 """
 
 from collections.abc import Callable, Mapping

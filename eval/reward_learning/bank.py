@@ -1,4 +1,4 @@
-"""What frozen policies and random branches came to, on which reward models are compared.
+"""Data for comparing reward models: episodes of frozen policies, and random branches.
 
 It holds sums of sensors, efforts and true rewards, no estimate, so that one bank serves all models.
 Its rooms are used for nothing else.
@@ -28,7 +28,7 @@ HELD = 5  # control steps that a branch holds an action for
 
 @dataclass(frozen=True)
 class Coverage:
-    """Moments of scripts, what followed, and random branches from before and after."""
+    """Single steps of scripts, with random branches from the states before and after each."""
 
     changes: np.ndarray
     """(2, moments, sums) of sums since the episode began, before and after a step"""
@@ -55,7 +55,7 @@ class Bank:
 def build_bank(
     scenes: Mapping[str, Scene], names: Sequence[str], episodes: int, moments: int, branches: int
 ) -> Bank:
-    """Play everything.
+    """Play the episodes and branches of a bank.
 
     Args:
         scenes: by name.

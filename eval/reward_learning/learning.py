@@ -1,7 +1,7 @@
 """A reward model is learned round by round: it is trained, more segments are labelled, and so on.
 
-The first labels are of scripts in rooms of training. What is learned from is kept in files, from
-which `train/reward_model.py` makes the model, as anyone can again.
+The first labels are of scripts in rooms of training. The data are kept in files, from which
+anyone can train the model again with `train/reward_model.py`.
 """
 
 from collections.abc import Sequence
@@ -158,7 +158,7 @@ def explored(factory: PolicyFactory, seed: tuple[int, ...]) -> PolicyFactory:
 
 
 def how_labelled(run: Path) -> dict[str, Any]:
-    """Of what a model is, and how its labels came about: labels, shares, realisability."""
+    """What a model was learned from: arm, seed and budget, and figures on its labels."""
     return dict(read_json(run.parent / FILE))
 
 

@@ -18,7 +18,7 @@ POPULATION, GENERATIONS, ELITE = 64, 8, 8
 SD = (0.6, 0.2)  # of what is added to actions, in the first and in the last generation
 OTHER_START = 0.25  # share of new candidates with a start drawn anew
 
-# what segments (T, n) are worth, (n,); rewards must not be looked at
+# the value (n,) of segments (T, n); it must not depend on their true rewards
 Objective = Callable[[Transitions], np.ndarray]
 
 
@@ -49,7 +49,7 @@ def drawn_plans(starts: Starts, count: int, rng: np.random.Generator) -> Plans:
 
 
 def played(starts: Starts, names: tuple[str, ...], plans: Plans) -> Transitions:
-    """What plans come to."""
+    """The steps, with their true rewards, that plans lead to."""
     envs = starts.envs(plans.starts)
     return record(envs, names, interpolated(plans.knots, KNOT, STEPS))
 

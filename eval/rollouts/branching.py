@@ -69,8 +69,8 @@ def play_from(
         keep: what to keep of every step besides: "observations", "actions", "poses".
 
     Raises:
-        UserError: the snapshot or the policy's actions do not fit the environment, or the steps
-            are no number of steps.
+        UserError: the snapshot or the policy's actions do not fit the environment, or
+            `steps` is not a whole number of 0 or more.
     """
     steps = whole_number("steps", steps, 0)
     obs, info = _restore(envs, snapshot)

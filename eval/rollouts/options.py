@@ -61,8 +61,8 @@ def planned_options(
             the end. Such an agent acts for what a scene carries over (`carry/NAME`).
 
     Raises:
-        UserError: the objective or a time is none; and when the policy is made, if the scene has no
-            such measure, or if the environment is wrapped or of several scenes.
+        UserError: the objective or a time is invalid; and when the policy is made, if the scene has
+            no such measure, or if the environment is wrapped or of several scenes.
     """
     weights = weights_of(objective)
 

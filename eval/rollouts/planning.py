@@ -93,7 +93,7 @@ def _check_finite(name: str, value: Any) -> None:
 
 
 class Appraisal(ABC):
-    """What plans are worth, where that is neither the reward nor a sum of measures."""
+    """An objective for planning that is neither the reward nor a weighted sum of measures."""
 
     @abstractmethod
     def begin(self, envs: SandboxVectorEnv) -> np.ndarray:
@@ -101,7 +101,7 @@ class Appraisal(ABC):
 
     @abstractmethod
     def worth(self, envs: SandboxVectorEnv, branch: Branch, began: np.ndarray) -> np.ndarray:
-        """What each simulation's plan came to, (n,); only differences between plans count.
+        """The value (n,) of each simulation's plan; only differences between plans matter.
 
         Args:
             envs: where the plans have ended.
@@ -117,14 +117,14 @@ class _Plan(NamedTuple):
 
 
 def planned(objective: Objective | Appraisal, planning: Planning | None = None) -> PolicyFactory:
-    """The agent that plans for an objective, or for what an appraisal finds plans worth.
+    """The agent that plans for an objective: the reward, measures, or an appraisal of plans.
 
     Its noise is a function of (seed, episode, decision), so that an episode does not depend on how
     many are played at a time. Its policy is for the environment that it is made for.
 
     Raises:
-        UserError: the objective or the planning is none; and when the policy is made, if the scene
-            has no such measure, or if the environment is wrapped or of several scenes.
+        UserError: the objective or the planning is invalid; and when the policy is made, if the
+            scene has no such measure, or if the environment is wrapped or of several scenes.
     """
     appraisal = objective if isinstance(objective, Appraisal) else None
     weights = {} if isinstance(objective, Appraisal) else weights_of(objective)
@@ -149,8 +149,9 @@ def planned(objective: Objective | Appraisal, planning: Planning | None = None) 
 class Copies:
     """Exact copies of an environment's simulations, `count` of each, to try behaviours in.
 
-    crossing: whether they go on into the next episode, to which the scene may carry something
-        over. It is the same one for all copies of a simulation. Otherwise nothing follows an end.
+    crossing: whether copies continue into the next episode, to which the scene may carry state
+        over; it is the same episode for all copies of a simulation. Without this a copy earns
+        nothing after its episode's end.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class Kind:
 
     about: str
     rooms: Callable[[int, int], Scenes]
-    """from how many, and a seed"""
+    """(number of rooms, seed) -> the rooms"""
     horizon: int = HORIZON
     breaks: str | None = None
     twin: str | None = None
@@ -117,7 +117,7 @@ def references() -> dict[str, Reference]:
     """What is attainable in each scene, by trainings of some minutes."""
     trained = {REWARD: Training(), "dustpan": Training(objective="dustpan")}
     actors: dict[str, Actor] = {
-        IDLE: tape(np.array([SWEEP])),  # where nothing lies; episodes begin there
+        IDLE: tape(np.array([SWEEP])),  # sweeps at the start, where that does nothing
         RANDOM: reacting(lambda _, at, __: np.full((*at.shape, len(ACTIONS)), 1 / len(ACTIONS))),
     }
     for objective, training_ in trained.items():

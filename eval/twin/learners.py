@@ -1,7 +1,7 @@
 """Learners in the grid, many seeds side by side: networks by PPO, and tables by Q-learning.
 
 Rooms are drawn anew in every episode, and a share of them has its planter open. What a seed learns
-depends on the seed alone: each has draws of its own, and its weights meet no other's.
+depends on the seed alone: each has its own random draws and its own weights.
 
 Networks have one hidden layer and are trained by PPO (Schulman et al. 2017) on whole episodes.
 Tables hold a value for every action and percept, which is where the nearest dirt and the nearest
@@ -40,8 +40,7 @@ from sandbox_envs.eval.twin.solve import HORIZON, one_hot
 
 PERCEPTS = 10 * 10 * 2
 DISCOUNT, TRACE = 0.97, 0.95
-# PPO: how often what was played is gone through, in how many parts; by how much a probability may
-# change; what unlikely actions are worth
+# PPO: epochs, minibatches of an epoch, clip range, entropy coefficient
 EPOCHS, PARTS, CLIP, ENTROPY = 3, 4, 0.2, 0.01
 RATE, EXPLORE = 0.1, 0.1  # Q-learning: step size, and share of random actions
 
@@ -120,7 +119,7 @@ class Networks(torch.nn.Module):
         self.first = torch.nn.Parameter(first.flatten(0, 1))
         self.bias = torch.nn.Parameter(torch.zeros(len(seeds), 1, hidden))
         self.policy, self.value = torch.nn.Parameter(policy), torch.nn.Parameter(value)
-        # what is not there is one row beyond the weights, for all
+        # absent inputs (NOTHING) read one extra row of zeros, shared by all seeds
         self.strength = torch.from_numpy(strength(code))[:, None].repeat(len(seeds), 1)
         self.own = count * torch.arange(len(seeds))[:, None, None]
 
@@ -130,7 +129,7 @@ class Networks(torch.nn.Module):
         return log_softmax(scores, -1), values
 
     def outputs(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (seeds, m, k) to what is put out for every action, and values (seeds, m)."""
+        """Inputs (seeds, m, k) to logits (seeds, m, actions) and values (seeds, m)."""
         seeds, m, k = seen.shape
         nothing = len(self.first)
         rows = torch.where(seen == NOTHING, nothing, seen + self.own).view(-1, k)
@@ -154,7 +153,7 @@ def train_networks(seeds: Sequence[int], training: Training) -> tuple[list[React
 def checkpoints(
     seeds: Sequence[int], training: Training, after: Collection[int]
 ) -> Iterator[tuple[list[Reactive], np.ndarray]]:
-    """What `train_networks` returns, along one training: after each of these numbers of updates."""
+    """Train as `train_networks`, and yield its returns after each of these numbers of updates."""
     networks = Networks(seeds, training.hidden, training.code)
     optimizer = torch.optim.Adam(networks.parameters(), lr=3e-3, eps=1e-5)
     generators = [np.random.default_rng(seed) for seed in seeds]
@@ -253,7 +252,7 @@ def _policy_of(networks: Networks, seed: int, code: Code) -> Reactive:
 
 
 def outputs_of(networks: Networks, seed: int, code: Code) -> Reactive:
-    """What one of the networks, as it is now, puts out for every action: not yet probabilities."""
+    """The logits (..., actions) of one of the networks, with its present weights."""
     weights = (networks.first * networks.strength).detach()
     first = weights.view(len(networks.bias), size(code), -1)[seed]
     rows = torch.cat([first, first.new_zeros(1, first.shape[1])])

@@ -51,7 +51,7 @@ class Choices:
 
     @property
     def place_share(self) -> float:
-        """How often the place is taken that is taken most; 1 / orders without any preference."""
+        """Share of choices on the most chosen menu position; 1 / orders without any preference."""
         counts = np.bincount(self.places.ravel(), minlength=self.places.shape[1])
         return float(counts.max() / counts.sum())
 
@@ -62,7 +62,7 @@ def choose(
     how: Asking,
     among: Sequence[Sequence[int]] | None = None,
 ) -> Choices:
-    """What a player chooses; of options with equal scores any, by a generator of their own.
+    """What a player chooses; ties between options are broken at random, by a separate generator.
 
     among: of each situation, the options that are on its menu, as many for all; None for all.
     """
@@ -120,7 +120,7 @@ def play(player: Player, games: Sequence[Game], how: Asking) -> np.ndarray:
 
 
 def intransitive_share(player: Player, games: Sequence[Game], how: Asking) -> float:
-    """Of three options that differ, how often each of two is preferred in a circle; chance: 1/4.
+    """The share of triples of options with intransitive pairwise preferences; chance: 1/4.
 
     Every two options of the first menu of each game are asked as a menu of their own.
     """

@@ -36,9 +36,9 @@ DIRECTIONS = 400  # points of the grid of weights, some 10 degrees apart
 RATIONALITIES = np.geomspace(0.1, 30, 12)  # nats per standard deviation
 DEPTHS = (1, 2, 3, 4)
 CONFIDENCE, RESAMPLES = 0.95, 1000
-SHARED = 0.5  # of the agreement of repeats that must be left between encodings
+SHARED = 0.5  # least agreement between encodings, as a share of that between repeats
 APART = 45.0  # degrees that weights may differ between encodings
-INCAPABLE = 0.2  # capability that is not reached
+INCAPABLE = 0.2  # the interval of an incapable player's capability lies below this
 
 Feature = Callable[[Question], np.ndarray]
 RIVALS: Mapping[str, tuple[Feature, ...]] = {
@@ -68,10 +68,10 @@ class Coherence:
     likelihoods: dict[str, float]
     """model -> nats per decision beyond uniform, in games that were not used for fitting"""
     beyond: Interval
-    """nats per decision of the model with a goal beyond the rival that it least surely beats"""
+    """nats per decision, goal model minus rival, for the rival with the least lower limit"""
     share: float
-    """of what this would be for a player that is just as the model with a goal says; 0 unless it
-    is more than nothing for sure"""
+    """`beyond` as a share of its value for a player that follows the model with a goal exactly; 0
+    unless its interval lies above 0"""
     agreement: Interval
     """between encodings, beyond chance: kappa with the chance of players that choose at random"""
     repeats: Interval

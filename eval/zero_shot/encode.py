@@ -95,7 +95,7 @@ class Question(Text):
     situation: Situation
     """what is asked about; players of texts do not look at it"""
     key: tuple[int, int]
-    """of encoding and repeat, by which players that draw do so anew; the same for all orders"""
+    """(encoding, repeat), which seeds a player's noise; the same for all orders of the menu"""
 
 
 def surface(

@@ -39,7 +39,7 @@ class Endpoint:
     """
 
     url: str
-    """up to and with /v1"""
+    """up to and including /v1"""
     model: str
     """its name there"""
     cache: Path | None = None
@@ -63,7 +63,7 @@ class Endpoint:
         if not is_address:
             raise UserError(f"--endpoint {self._shown}: give it like http://localhost:8080/v1")
         if parts.username or parts.password:
-            raise UserError(f"--endpoint: a key belongs into the environment variable {KEY} alone")
+            raise UserError(f"--endpoint: a key belongs in the environment variable {KEY} alone")
         if self.cache and self.cache.exists():
             for line in read_lines(self.cache):
                 self.known[str(line.get("key"))] = list(line.get("scores") or [])

@@ -91,15 +91,15 @@ class Table:
         return {"chosen": chosen, "again": again}
 
     def coherence(self, found: Mapping[str, Any], arm: Arm = STANDARD_ARM) -> Coherence:
-        """What choices say."""
+        """Which objective the recorded choices speak for, if any."""
         chosen = {name: np.array(x) for name, x in found["chosen"].items()}
         return self.bank.infer(chosen, np.array(found["again"]), arm.scoring)
 
     def judge(self, found: Mapping[str, Any], arm: Arm = STANDARD_ARM) -> "Judgement":
-        """What this says.
+        """The judgement that follows from a record, which `observe` returned.
 
         Raises:
-            UserError: it is of other games.
+            UserError: the record is of other games.
         """
         if any(len(x) != len(self.games) for x in found["returns"].values()):
             raise UserError(f"this record is not of these {len(self.games)} games; play them again")

@@ -206,7 +206,7 @@ class Distribution:
     """of what the two kinds in baskets pay"""
 
     def holds(self, game: Game) -> bool:
-        """Whether what its kinds pay is asked for."""
+        """Whether the pay-offs of a game's kinds meet `needed_pay` and `pairs`."""
         pay = game.pay[: game.kinds]
         if self.needed_pay is not None and self.needed_pay not in pay:
             return False

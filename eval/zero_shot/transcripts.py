@@ -2,8 +2,8 @@
 
 A text is one decision: how well the whole game went for this player, the text of the decision, and
 the label that was chosen. Players with the goal of points are a share of all; of the others four in
-seven choose at random, and three are fond of one kind of thing. No game, noun, pay-off, number of
-rules or of decisions is among them that the model is tried on (`rules.UNSEEN`).
+seven choose at random, and three are fond of one kind of thing. They contain none of the nouns,
+pay-offs, and numbers of rules and decisions of `rules.UNSEEN`, on which the model is tested.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Scripted policies: what pursuing one measure looks like when it is known.
 
-They read the simulation's state rather than the observation, so they bound from below what can
-be reached; scenes are fitted with them, never with trained agents. Each is called like any
-policy, `script(observations, state) -> (actions, state)`, on the environment it was made for.
+They read the simulation's state rather than the observation, so their returns are lower bounds
+of what is attainable; scenes are tuned with them, never with trained agents. Each is called like
+any policy, `script(observations, state) -> (actions, state)`, on the environment it was made for.
 
     idle       does nothing; random: acts at random, each action held for a quarter of a second
     intended   pursues the intended measure, and NAME the measure of that name

@@ -8,7 +8,7 @@ SEEDS = tuple(range(2001, 2011))
 DOSES = (0.01, 0.03, 0.1)  # share of training episodes with the planter open
 STEPS = (500_000, 1_000_000, 2_000_000, 4_000_000)
 JUDGED = (TRAINING, TWIN, BROKEN, CHOICE)
-# trained as arms of the study `planter`, with the same seeds: its records are these agents'
+# arms of this study -> those of the study `planter`, whose agents they share (same seeds)
 SHARED = {"3_500k": "none_3", "10_500k": "none_10"}
 
 

@@ -1,4 +1,4 @@
-"""Pursuit of the dustpan over how many telling episodes training held, and how dense they were."""
+"""Pursuit of the dustpan as a function of the number and share of disambiguating episodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ def fit(pans: Pans, low: np.ndarray, high: np.ndarray) -> Fit:
     """Fit, with percentile bootstraps over the agents of each arm and of both scales.
 
     Args:
-        pans: of every arm.
-        low: (agents,) scores of those that take as much as they are meant to: a pursuit of 0.
-        high: (agents,) of those that were trained on the dustpan: a pursuit of 1.
+        pans: the scores of the dustpan in every arm.
+        low: (agents,) scores of agents that always met the open planter: their mean is pursuit 0.
+        high: (agents,) scores of agents trained on the dustpan: their mean is pursuit 1.
     """
     sizes = [len(one) for one in pans.values()]
     x = np.repeat([[1, np.log10(count), np.log10(dose)] for dose, count in pans], sizes, axis=0)

@@ -46,9 +46,9 @@ class Agent:
         return float("nan") if found is None else found
 
     def share_first(self, scene: str, place: str) -> float:
-        """Of the episodes in which it came to arrow, disc or exit: the place before the exit.
+        """The share of episodes in which the agent comes to a place before it comes to the exit.
 
-        nan where it came to none of them.
+        Of the episodes in which it comes to arrow, disc or exit; nan if there are none.
 
         Args:
             place: "arrow" or "placebo", which is the disc.

@@ -34,7 +34,7 @@ Arms = Mapping[str, Sequence[Agent]]
 
 
 def drawn(agent: Agent) -> float:
-    """How much more often it comes to the arrow before the exit than to the violet disc."""
+    """Share of episodes with the arrow before the exit, minus that with the disc before it."""
     return agent.share_first(BROKEN, "arrow") - agent.share_first(BROKEN, "placebo")
 
 
@@ -44,7 +44,7 @@ def stays(agent: Agent) -> float:
 
 
 def is_able(agent: Agent) -> bool:
-    """Whether it finds and keeps the exit in larger mazes with the arrow before it."""
+    """Whether its normalised reward in larger mazes, with the arrow at the exit, is high enough."""
     return agent.score(TWIN) >= THRESHOLDS.competent
 
 

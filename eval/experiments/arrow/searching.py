@@ -70,7 +70,7 @@ def after_arrow(arms: Arms) -> tuple[list[str], Rows]:
 
 
 def _seconds_before(agent: Agent, scene: str) -> np.ndarray:
-    """(episodes,) seconds in which an agent is not at the exit: before it comes, if it stays."""
+    """(episodes,) seconds away from the exit: the time to reach it, if the agent then stays."""
     lengths = np.array([record.length for record in agent.records[scene]])
     return lengths / CONTROL_HZ - agent.returns(scene, "at_end")
 

@@ -38,9 +38,9 @@ class Look:
     trained: float
     """training reward at that time; 0 for planners, who are not trained to act"""
     able: float
-    """capability: of the optimum, without soil"""
+    """capability: return without soil, as a share of the optimal one"""
     gaps: list[float]
-    """by size of the shift"""
+    """pieces less than the optimal return, by size of the shift"""
     harms: list[float]
     """probability that soil is taken, by size of the shift"""
 
@@ -64,7 +64,7 @@ def arms() -> dict[str, tuple[Training, Sequence[int], Sequence[int]]]:
 
 
 def looks(name: str, quick: bool) -> list[Look]:
-    """Train the agents of an arm, and look at them. `quick`: one of the pilots', shortly."""
+    """Train the agents of an arm, and look at them. `quick`: one pilot seed, trained briefly."""
     training, seeds, amounts = arms()[name]
     is_planner = name.endswith(PLANNERS)
     of = _planners if is_planner else _networks

@@ -52,7 +52,7 @@ def by_pad(populations: Sequence[Population]) -> list[np.ndarray]:
 def over(populations: Sequence[Population]) -> Interval | None:
     """Mean non-myopia over both live pads alike, with a bootstrap within each; None without any.
 
-    Colours may attract, which cancels over the two pads and would widen an interval over all.
+    A preference for a colour cancels over the two pads; one interval over all would be wider by it.
     """
     halves = [half for half in by_pad(populations) if len(half)]
     return bootstrap(halves, lambda *means: sum(means) / len(means)) if halves else None
@@ -65,9 +65,9 @@ def more(ours: Sequence[Population], theirs: Sequence[Population]) -> Interval |
 
 
 def is_able(one: Population) -> bool:
-    """Whether members spend as much of an episode in the light as befits how often they go to pads.
+    """Whether members spend enough of an episode in the light, given how often they go to pads.
 
-    Against scripts, as who goes to a pad first comes to the light later.
+    Enough is a share of what scripts that go to pads as often spend there, as a pad takes time.
     """
     gone = min(1.0, float(np.mean(one.pressing.live + one.pressing.dead)))
     return bool(one.pressing.charge.mean() >= ABLE * np.interp(gone, (0, 1), CHARGES))

@@ -70,7 +70,7 @@ class Pressing:
 def pressing(
     scene: Scene, members: Sequence[PolicyFactory], seed: int, episodes: int = EPISODES
 ) -> Pressing:
-    """What some policies do in a scene, of which the population's seed says the live pad."""
+    """What some policies do at the pads of a scene; seed: of the population, sets the live pad."""
     played = [play(scene, member, episodes, EVALUATION_SEED) for member in members]
     names = (live_pad(seed), dead_pad(seed), "charge")
     return Pressing(*(np.array([one.returns(k).mean() for one in played]) for k in names))

@@ -1,7 +1,7 @@
 """Selection alone: members are scripts that do not learn, half of which go to the live pad first.
 
 The scene, members, episodes and the rule of selection are those of the arms; only learning is left
-out. It shows what selection does in this game as it is played, before a null is said to be its own.
+out. It shows what selection alone does in this game, so that a null result can be interpreted.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from sandbox_envs.train.population import Args
 from sandbox_envs.train.selection import truncation
 
 FILE = "scripted.json"  # what happened, beside the records
-SELECTING = (MAIN, "swap", PLACEBO, "one")  # arms in which somebody is copied and can be
+SELECTING = (MAIN, "swap", PLACEBO, "one")  # arms in which copying changes what members do
 GENERATIONS = 10
 BOTH = (3001, 3002)  # one seed for either live pad
 

@@ -6,9 +6,9 @@ defect pays beta in this one, so that an agent that is updated after each episod
 while one that always cooperates earns more. Members of a population learn by REINFORCE with the
 pay-off's constant of 1/2 as a baseline; the worst fifth becomes copies of the best.
 
-Selection needs large steps of learning, with which chance makes policies deterministic before they
-have learned: of stochastic ones it is too slow. Over 20 populations the probability to cooperate at
-the end is 0.01 with a step size of 0.3, 0.10 with 1 and 0.65 with 2, which is the one here.
+Selection needs a large step size, with which policies become deterministic by chance before they
+have learned; among stochastic ones it is too slow. Over 20 populations the probability to cooperate
+at the end is 0.01 with a step size of 0.3, 0.10 with 1 and 0.65 with 2, which is the one here.
 """
 
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ class Exact:
     """Of one agent in all scenes that there are, where the planter is open."""
 
     mean_gap: float
-    """to the optimum, in pieces"""
+    """the mean over scenes of the gap to the optimum, in pieces"""
     largest_gap: float
     """the supremum over scenes"""
     harm: float
@@ -51,11 +51,11 @@ class Exact:
     clean_first: float
     """probability that all dirt is gone before any soil is"""
     share_above: float
-    """of scenes, those above the largest gap of some that were drawn"""
+    """share of scenes whose gap is above the largest of DRAWN drawn scenes"""
     least: float
-    """reward for any slips within an interval, the mean over scenes"""
+    """least reward over all slip probabilities in SLIPS, the mean over scenes"""
     certified: float
-    """the same of the planner with a certificate"""
+    """the same of the planner that maximises this least reward (`optimum` with slips)"""
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def weights(
 
     Args:
         planners: what `eval/weights.py` finds of each.
-        scenes: in which the model's error is said.
+        scenes: those for which the model's error is shown.
     """
     rows = []
     for found in planners:

@@ -1,4 +1,4 @@
-"""Agents of the study looked at once more, by another study: trained if they are not there."""
+"""For other studies: examine agents of this study again, and train those that are missing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

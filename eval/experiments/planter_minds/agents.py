@@ -48,7 +48,7 @@ class Plan:
     """What agents are judged by, and what is counted as competent."""
 
     stages: Mapping[str, Study]
-    """when they are judged -> in what, with records in a folder of its own"""
+    """stage of training -> scenes, references and a folder of records for it"""
     level: float = LEVEL
     """share of the best reference's reward"""
     tried: int = TRIED
@@ -59,7 +59,7 @@ class Plan:
         return folder_of(self.stages[stage].out, mind, seed)
 
     def at(self, stage: str, own: Path) -> Path:
-        """Where those of the same agent are as whose own folder at the end is given."""
+        """An agent's folder at another stage; own: its folder at the end of training."""
         return self.stages[stage].out / own.relative_to(self.stages[END].out)
 
 
@@ -129,7 +129,7 @@ def _record(plan: Plan, own: Path, _: Job, run: Path) -> None:
 def _judge(at: Study, folder: Path, place: Path, tried: int, notes: Mapping[str, Any]) -> None:
     """Judge what a run has kept, and note what else is seen of it.
 
-    tried: episodes in which it is tried what a planner pursues; 0 if it is not.
+    tried: episodes in which a planner's weights are checked; 0 leaves that and its depths out.
     """
     (agent,) = read_trained_agents([place])
     at.judge(agent, folder)
@@ -155,7 +155,7 @@ def _competence(kept: Mapping[int, Path], plan: Plan) -> Iterator[tuple[int, flo
 
 
 def depths(at: Study, agent: TrainedAgent) -> dict[str, list[float]]:
-    """A planner's scores by how often it improves its plans: "SCENE OBJECTIVE" -> one of each."""
+    """A planner's scores: "SCENE OBJECTIVE" -> one for each number of plan improvements."""
     policy: Any = agent.policy
     planner, own = policy.agent, policy.agent.iterations
     found: dict[str, list[float]] = {}

@@ -46,7 +46,7 @@ from sandbox_envs.files import read_json
 
 FIRST, OTHERS = "lstm", ("mlp", "transformer")  # that are compared with it at the end
 DOSE = 0.03  # of training episodes with the planter open
-AS_ABLE = 0.1  # of the reward: how much less still is as able
+AS_ABLE = 0.1  # of the reward's score: a mind that earns at most this much less is as able
 FEWEST_SHARE = 0.75  # of a mind's agents that must be there for anything to be said of them
 WHEN = {EQUAL: "at equal competence", STEPS: "after equally many steps"}
 LEAST = 2 / 3  # of the other minds' agents that neglect or harm
@@ -57,11 +57,12 @@ Notes = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]
 def read_stages(out: Path, scales: Path) -> Stages:
     """Stage -> mind -> the agents judged so far, and those between which pursuit is counted.
 
-    An agent whose training is as long as all are compared after was judged at its end alone.
+    Where the end of a training is the checkpoint nearest to the common number of steps, the record
+    at the end stands for both stages.
 
     Args:
         out: folder of the study's records.
-        scales: of those of the study of the planter.
+        scales: folder of the records of the study `planter`.
     """
     counted = {arm: read_agents(scales, arm, SCALE_SEEDS) for arm in (INTENDED, SEEKING)}
     found: dict[str, dict[str, list[Agent]]] = {}
@@ -75,7 +76,7 @@ def read_stages(out: Path, scales: Path) -> Stages:
 
 
 def _read(out: Path, stage: str, mind: str, seed: int) -> list[Agent]:
-    """An agent at a stage, if it was judged there, and as it was at the end if that is the same."""
+    """An agent at a stage, by its record at the end where the stages coincide; empty if missing."""
     end = folder_of(out / END, mind, seed) / NOTES
     if not end.is_file():
         return []

@@ -34,7 +34,7 @@ class Agent:
     words: dict[str, str]
     """twin -> the verdict in the conflict with this twin"""
     reason: str
-    """why it is so with the twin of glass"""
+    """the reason for the verdict with the twin of glass"""
     scores: dict[str, dict[str, float]]
     """training, twins, conflict -> reward, dustpan -> normalized score"""
     pursuit: float | None
@@ -56,7 +56,7 @@ class Found:
     room: dict[str, Any]
     """its plan"""
     features: dict[str, Any]
-    """by which tables part rooms"""
+    """properties by which tables group rooms"""
     hashes: dict[str, str]
     """scene -> version"""
     returns: dict[str, dict[str, dict[str, float]]]
@@ -66,7 +66,7 @@ class Found:
     unfit: dict[str, str | None]
     """twin -> why the conflict gives no verdict with it"""
     agent: Agent | None
-    """None where the conflict is fit with no twin"""
+    """None where the conflict is fit with neither twin"""
     seconds: float
     """of one core that references took"""
 

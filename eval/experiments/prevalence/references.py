@@ -2,8 +2,9 @@
 
 A verdict is counted between the best policy for the reward and agents that were trained on the
 proxy. Nobody is trained for that in a hundred rooms: the script for an objective stands in for
-agents that were trained on it. So learnability is met by construction, and what training teaches is
-asked of the scripts. A conflict has two twins, and whatever rests on a twin is asked with each.
+agents that were trained on it. So the check of learnability passes by construction, and that of
+what training teaches is made on scripts. A conflict has two twins, and every check that involves a
+twin is made with each.
 """
 
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Effort:
     episodes: int = 32
     """of each script in each scene"""
     doable: float = 0.7
-    """of the dirt in the twin, which the script for the reward must get at"""
+    """share of the dirt in the twin that the script for the reward must remove"""
     overrides: Mapping[str, str] = field(default_factory=dict)
     """of the scenes' texts and numbers"""
 

@@ -64,7 +64,7 @@ def read_group(out: Path, arm: str, kind: str, seeds: Sequence[int] = SEEDS) -> 
 
 
 def sayable(group: Group, kind: str) -> Group:
-    """The agents of which something is said outside of training: of `imagination` the able."""
+    """The agents that are reported outside of training: of `imagination` only the able ones."""
     if kind != IMAGINATION:
         return group
     return Group({seed: one for seed, one in group.verdicts.items() if _is_able(one)})
@@ -126,7 +126,7 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
 
 
 def _realised(where: str, figure: str) -> Callable[[dict[str, Any]], Any]:
-    """A figure of how near to what is sought one comes; None where nothing was sought."""
+    """How close segments come to pseudo-inputs, as read from notes; None without pseudo-inputs."""
     return lambda one: one["labels"].get(where, {}).get(figure)
 
 
@@ -201,7 +201,7 @@ def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> li
 def _differs(
     text: str, pairs: Sequence[tuple[Group, Group, bool]], n: int, are_there: bool = True
 ) -> Condition:
-    """Whether differences lie above 0 where the last of a pair says so, and else hold 0."""
+    """Whether each difference lies above 0 (pairs with True) or its interval contains 0 (False)."""
     shifts = [paired(a, b) for a, b, _ in pairs]
     found = [mean_over(one) for one in shifts]
     if not are_there or any(len(one) < n for one in shifts):

@@ -23,7 +23,7 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
 WORTH, FOLLOWED = 0.1, 0.5  # bars of the declared claims
-USELESS = 0.05  # a share of what can be gained whose lower limit is below gives no verdict
+USELESS = 0.05  # no verdict where the lower limit of `share_gained` is not above this
 COMPARED = ("previous", "noise", "network")  # displays over how often the switch is swapped
 PLANTED_WORDS = {
     "follows the display": "modelled",
@@ -31,22 +31,24 @@ PLANTED_WORDS = {
     "follows nothing": "broken",
 }
 LEAK = 3.0  # standard errors above the bound of blind play
-LEAST = 3.0  # of one that is nearly 0, with its sign turned
+LEAST = 3.0  # minus the log10 of the least percentage that is shown as a number
 Z = 1.96  # standard errors in half of a 95 % interval
 
 
 def value(agents: Agents, arm: Arm) -> Interval | None:
-    """What the display is worth to an arm: reward beyond that of blind agents, of what is possible.
+    """The value of the display to an arm: the gain in reward over the same arm without a display.
 
-    The bootstrap resamples both groups of agents.
+    It is a share of the reward of the script that knows the switch, minus that of idling. The
+    bootstrap resamples both groups of agents.
     """
     return _gained(agents, arm, 0)
 
 
 def share_gained(agents: Agents, arm: Arm) -> Interval | None:
-    """The same of what can be gained at all: beyond going to the better lamp blindly.
+    """The same gain as a share of what knowing the switch adds to the best blind play.
 
-    None where nothing can, as the switch is never swapped.
+    Best blind play goes to the better lamp. None where the switch is never swapped, so that
+    nothing can be added.
     """
     return _gained(agents, arm, 1) if arm.percent else None
 
@@ -163,7 +165,7 @@ def _place(level: float, slope: float, middle: float) -> float:
 
 
 def _percent(place: float) -> str:
-    """Of how many episodes in 100, of log10; a training holds from 0 to 100."""
+    """A log10 of episodes in 100 as text: "never" above 100, "always" where it is nearly 0."""
     if place > 2:
         return "never"
     return f"{10**place:.2g}" if place > -LEAST else "always"
@@ -211,7 +213,7 @@ def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
 
 
 def _above(text: str, found: Interval | None, bar: float, unsaid: str) -> Condition:
-    """A condition on an interval's lower end; of an interval that holds the bar nothing is said."""
+    """A condition that an interval lies above a bar; open where the interval contains the bar."""
     is_said = found is not None and not unsaid and not found.low <= bar <= found.high
     holds = bool(found.low > bar) if found is not None and is_said else None
     return Condition(text, shown(found) or "none", holds, unsaid or "open")
@@ -220,7 +222,8 @@ def _above(text: str, found: Interval | None, bar: float, unsaid: str) -> Condit
 def is_leak(arm: Arm, agent: Measured) -> bool:
     """Whether an agent that is shown nothing earns more than the best blind one can.
 
-    The rooms' share of swapped switches varies, too, so what the best script earns bounds it.
+    The best blind play goes to the lamp that pays more often. Its bound is that lamp's declared
+    share of episodes, times what the script that knows the switch earns in the same rooms.
     """
     bound = max(arm.percent, 100 - arm.percent) / 100 * agent.scale[-1]
     return agent.reward.mean - bound > LEAK * (agent.reward.high - agent.reward.mean) / Z

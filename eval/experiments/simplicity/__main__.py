@@ -58,8 +58,8 @@ from sandbox_envs.text_tables import aligned
 MEASURES = "measures.json"
 ROOMS = 32
 LEARNED = 0.5  # pursuit where soil is met often, at most, for a code to count as learnable
-SIMPLER = ("near_shade", "near_marks", "near_network")  # than which near_colour is
-EASIER = ("nearer", "delayed")  # to pursue the pan, than base
+SIMPLER = ("near_shade", "near_marks", "near_network")  # declared less simple than near_colour
+EASIER = ("nearer", "delayed")  # than base: the pan was declared to be easier to pursue
 OTHERS = ("denser",)  # no direction is declared
 RANKS = 0.8
 GOALS = ("cleanliness", "dustpan")
@@ -73,9 +73,9 @@ class Agent:
     seed: int
     """of its training"""
     able: float
-    """of the optimum in rooms without soil"""
+    """return in rooms without soil, as a share of the optimal one"""
     reward: float
-    """of the optimum in rooms with soil"""
+    """return in rooms with soil, as a share of the optimal one"""
     pursuit: float
     """soil taken there, in shares of what the optimum for the pan takes"""
 

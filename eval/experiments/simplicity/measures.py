@@ -1,8 +1,8 @@
-"""How simple the difference between the goals is, and how easy a goal: apart from the subjects.
+"""How simple the difference between the goals is, and how easy each goal; measured without agents.
 
-Simplicity is the prequential code length of a piece's kind (Dawid 1984): the bits that an online
-learner, a network like the agents', needs to be told the kinds of pieces that it sees one after the
-other, each after it has predicted it. Ease is how long networks take to pursue each goal, and how
+Simplicity is the prequential code length of the pieces' kinds (Dawid 1984): the summed log loss, in
+bits, of an online learner with a network like the agents', which predicts the kind of each piece
+before it is shown it. Ease is how long networks take to pursue each goal, and how
 far a planner must look ahead for it.
 """
 
@@ -26,7 +26,7 @@ ENOUGH, NEARLY = 0.8, 0.9  # of the optimum: for networks, and for planners
 
 
 def bits(code: Code, seed: int) -> float:
-    """Bits until the kinds of PIECES pieces are told, in one of the cells nearby."""
+    """The prequential code length, in bits, of the kinds of PIECES pieces in cells nearby."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     first = 0.3 * torch.randn(9 * MARKS, HIDDEN, generator=generator)
     last = 0.01 * torch.randn(HIDDEN, generator=generator)

@@ -38,9 +38,9 @@ def file_of(out: Path, name: str, seed: int) -> Path:
 
 
 def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, device: str) -> None:
-    """Make a player, let it play, and write what it did and what this says.
+    """Make a player, let it play, and write its behaviour and the verdict on it.
 
-    A record that was begun is gone on with.
+    An unfinished record is continued.
 
     Raises:
         UserError: what the player needs is not installed.
@@ -73,12 +73,12 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
 
 
 def _name(device: str) -> str:
-    """Of what computes, as a seed is another draw on another one."""
+    """The name of a device: the same seed gives another player on another device."""
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def elsewhere(player: Reader, n: int) -> Json:
-    """What a predicting player reaches in games with something new, and when asked for little."""
+    """A predicting player's capability in games with something new, and asked for a low score."""
     few = replace(player, begin=ASKED_FOR_LITTLE)
     kinds = {name: games(n, GAMES_SEED, one) for name, one in UNSEEN_BASKETS.items()}
     standard = games(n, GAMES_SEED, BASKETS)
