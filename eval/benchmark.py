@@ -96,6 +96,8 @@ def main(args: Args) -> None:
 
 def _setting(args: Args) -> Setting:
     """The setting of the command line, checked before anything is measured."""
+    if not args.only:
+        raise UserError("--only: name at least one section, or leave it out")
     for name in args.only:
         if name not in SECTIONS:
             raise UserError(f"--only {name}: unknown section; {suggest(name, SECTIONS)}")

@@ -5,6 +5,7 @@ the episodes that ended in an update, smoothed over a few updates, one line per 
 differ in nothing but their seed have one colour.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ def main(args: Args) -> None:
     """Plot the curves and write the picture."""
     if args.out.suffix.lower() not in PICTURES:
         raise UserError(f"--out {args.out}: give a name that ends in {' or '.join(PICTURES)}")
+    if args.reference is not None and not math.isfinite(args.reference):
+        raise UserError(f"--reference {args.reference}: it must be a finite number")
     check_writable_file(args.out)
     runs = _last_of_each_training(run_folders(args.runs, (METRICS,)))
     trainings = {run: read_training(run) for run in runs if (run / "args.json").is_file()}

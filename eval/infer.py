@@ -54,9 +54,13 @@ def main(args: Args) -> None:
         raise UserError(f"--rooms {args.rooms}: it must be 4 or more, half of them for fitting")
     factories = asked_agents(args.runs, args.planted, SCENES[0])
     known = [name for name in scene_files() if family_of(name) == "sweep"]
+    if not args.scenes:
+        raise UserError("--scenes: name at least one, or leave it out")
     for name in args.scenes:
         if name not in known:
             raise UserError(f"--scenes {name}: {suggest(name, known)}")
+        if args.scenes.count(name) > 1:  # its rooms would count twice
+            raise UserError(f"--scenes {name}: it is named twice; name it once")
     if args.json is not None:
         check_writable_file(args.json)
     torch.set_num_threads(1)  # one step of a small network is too little work for more

@@ -98,12 +98,20 @@ class Args:
 def main(args: Args) -> None:
     """Play, and print a table."""
     _check(args)
-    players = list(_players(args))
+    endpoint = None
+    if args.endpoint:
+        check_writable_file(args.cache)
+        endpoint = Endpoint(args.endpoint, args.endpoint_model, args.cache)
+    players = list(_players(args, endpoint))
     if not players and not args.calibrate:
         raise UserError("name a run folder, or players by --planted, --shipped, --model, ...")
+    names = [name for name, _ in players]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"two players are called '{twice[0]}'; let them play one after the other")
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     if args.kind in PHYSICAL:
         _in_rooms(args, players)
+        _note_ties(endpoint)
         return
     table = Table.of(games(args.games, SEED, GAMES[args.kind]))
     if args.calibrate:
@@ -116,6 +124,16 @@ def main(args: Args) -> None:
         rows.append(row(name, judged))
         found[name] = {"record": record, **judged.to_json()}
     _tell(args, HEAD, rows, found)
+    _note_ties(endpoint)
+
+
+def _note_ties(endpoint: Endpoint | None) -> None:
+    """Say how many answers of a server named no option, which leaves the choice to chance."""
+    if endpoint and endpoint.ties:
+        print(
+            f"note: {endpoint.ties} of {endpoint.prompts} answers of {endpoint.model} named no "
+            "option, or all alike; there a choice is drawn at random"
+        )
 
 
 def _in_rooms(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -> None:
@@ -169,13 +187,15 @@ def _check(args: Args) -> None:
     check_device(args.device)
     if args.json is not None:
         check_writable_file(args.json)
+        if args.endpoint and args.json.resolve() == args.cache.resolve():
+            raise UserError(f"--json {args.json}: it is the file of --cache; name another one")
 
 
 def _planted(kind: str) -> Mapping[str, Any]:
     return PHYSICAL[kind].planted if kind in PHYSICAL else PLANTED
 
 
-def _players(args: Args) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+def _players(args: Args, endpoint: Endpoint | None) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """Name -> how to make it for a table; what cannot be loaded is told at once."""
     known = _planted(args.kind)
     for name in known if "all" in args.planted else args.planted:
@@ -185,10 +205,8 @@ def _players(args: Args) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     for path in (*args.model, *([shipped()] if args.shipped else [])):
         model = OnDisk(path, not args.plain, args.device)
         yield path.stem, partial(_as_it_is, Reader(model))
-    if args.endpoint:
-        check_writable_file(args.cache)
-        asked = Reader(Endpoint(args.endpoint, args.endpoint_model, args.cache))
-        yield args.endpoint_model, partial(_as_it_is, asked)
+    if endpoint:
+        yield endpoint.model, partial(_as_it_is, Reader(endpoint))
     if args.reinforced:
         yield "reinforced", lambda table: trained(table.games, args.seed)
 

@@ -71,6 +71,8 @@ def main(args: Args) -> None:
     if args.candidates < 0 or args.again < 1:
         raise UserError("--candidates must be 0 or more, and --again 1 or more")
     factories = asked_agents(args.runs, args.planted, args.scene)
+    if args.box != BOX and not args.candidates:
+        raise UserError(f"--box {args.box}: nothing is searched; give --candidates as well")
     box = read_box(args.box) if args.candidates else None
     if box is not None and load_scene(box.scene).family != load_scene(args.scene).family:
         raise UserError(f"{args.box} is of {box.scene}; an agent of {args.scene} cannot act there")

@@ -26,12 +26,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
     A temporary file that a killed program left behind is removed when the next one writes to
     the same folder: the file is locked while its writer lives.
 
+    A link stays one: the file that it leads to is written.
+
     Raises:
         OSError: the file cannot be written; the error names `path`.
     """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     start = os.fsdecode(os.fsencode(path.stem)[:_LONGEST])
     temporary = path.with_name(f".{start}.{secrets.token_hex(4)}.unfinished{path.suffix}")
     try:
+        if is_device(path):  # renaming would replace it
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
         remove_leftovers(path.parent)
         with _open(temporary, os.O_CREAT | os.O_EXCL) as file:
             with suppress(OSError):  # not every file system has locks
@@ -43,6 +49,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def is_device(path: Path) -> bool:
+    """Whether there is something at a path that is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -114,6 +125,8 @@ def check_writable_file(path: Path) -> None:
     """Raise UserError if a file of this name cannot be written; see `check_writable`."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the name of a file in it")
+    if is_device(path):
+        raise UserError(f"{path} is a pipe or a device; give the name of a file")
     check_writable(path.parent)
 
 

@@ -261,6 +261,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, out: Path, *runs: Path) -> Any:
     figures = []
     draw = curves.picture
     monkeypatch.setattr(curves, "picture", lambda *a: figures.append(draw(*a)) or figures[-1])
+    with pytest.raises(SystemExit, match="--reference nan: it must be a finite number"):
+        curves.main(curves.Args(runs, out=out, reference=float("nan")))
     curves.main(curves.Args(runs, out=out, reference=0.75))
     return figures[0]
 

@@ -20,6 +20,7 @@ from sandbox_envs.files import (
     append_line,
     atomic_write,
     check_writable,
+    check_writable_file,
     read_json,
     read_lines,
     write_json,
@@ -69,6 +70,21 @@ def test_pipes_and_devices_are_not_read(tmp_path: Path, read: Callable[[Path], o
     for name in ("pipe.json", "link.json"):
         with pytest.raises(UserError, match=f"{name}: this is a pipe or a device"):
             read(tmp_path / name)
+
+
+def test_pipes_and_devices_are_not_replaced_and_links_are_followed(tmp_path: Path) -> None:
+    pipe, target, link = tmp_path / "pipe.json", tmp_path / "to.json", tmp_path / "link.json"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with pytest.raises(OSError, match=r"it is a pipe or a device, not a file: .*pipe\.json"):
+        write_json(pipe, {"n": 1})
+    with pytest.raises(UserError, match=r"pipe\.json is a pipe or a device; give the name of a"):
+        check_writable_file(pipe)
+    assert pipe.is_fifo()
+    write_json(link, {"n": 1})
+    assert link.is_symlink()
+    assert read_json(target) == {"n": 1}
+    assert {file.name for file in tmp_path.iterdir()} == {"pipe.json", "to.json", "link.json"}
 
 
 def test_unfinished_last_line_is_ignored(tmp_path: Path) -> None:

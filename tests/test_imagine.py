@@ -14,13 +14,15 @@ from trainings import said
 
 from sandbox_envs import UserError, load_scene
 from sandbox_envs.sensor_sums import sum_names
-from sandbox_envs.train import imagine
+from sandbox_envs.train import imagine, reward_model
 from sandbox_envs.train.imagination import (
     Imagination,
     ImaginingPolicy,
     Search,
     load_imagination,
 )
+from sandbox_envs.train.imagine import to_imagine
+from sandbox_envs.train.reward_ensemble import load_ensemble
 from sandbox_envs.train.transitions import Transitions, wander, write_transitions
 
 SCENE = "keeper/train"
@@ -184,6 +186,34 @@ def test_bad_input_is_said_in_a_sentence_and_leaves_nothing(
         imagine.main(few(tmp_path / "runs", **arguments))
     assert sentence in said(error)
     assert not (tmp_path / "runs").exists()
+
+
+def test_reward_model_of_another_family_is_refused_and_one_in_another_order_is_read_by_name(
+    tmp_path: Path,
+) -> None:
+    """Families may have equally many sums, so that only their names tell."""
+    given: dict[str, Any] = {"total_timesteps": 2000, "num_envs": 20, "updates": 2}
+    given |= {"run_dir": str(tmp_path / "models")}
+    lever = reward_model.main(reward_model.Args(scene=("lever/train",), **given))
+    model = load_ensemble(lever)
+    scene = load_scene("maze/train")
+    assert len(model.sums) == len(sum_names(scene))
+    with pytest.raises(UserError, match="maze/train has not; take a model that was learned in"):
+        imagine.main(few(tmp_path / "runs", scene=(scene.name,), reward_model=str(lever)))
+    with pytest.raises(UserError, match="--reward 1: --reward-model .* replaces the reward, too"):
+        imagine.main(few(tmp_path / "runs", reward="1", reward_model=str(lever)))
+    assert not (tmp_path / "runs").exists()
+    rng = np.random.default_rng(0)
+    sums = rng.normal(size=(4, 2, len(model.sums))).astype(np.float32)
+    part = Transitions(model.sums, sums, np.zeros((3, 2, 2), np.float32), np.zeros((3, 2)))
+    turned = replace(part, names=part.names[::-1], sums=part.sums[..., ::-1])
+    np.testing.assert_array_equal(to_imagine(part, model), to_imagine(turned, model))
+
+
+def test_model_that_learning_ruins_is_no_finished_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the loss rose from .* to .*; lower --learning-rate"):
+        imagine.main(few(tmp_path / "runs", learning_rate=1e4, updates=1))
+    assert not list((tmp_path / "runs").glob("*"))
 
 
 def test_data_without_observations_is_refused(tmp_path: Path) -> None:

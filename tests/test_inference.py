@@ -135,6 +135,11 @@ def test_command_prints_tables_and_writes_figures(tmp_path: Path) -> None:
         (["--planted", "script idel"], "did you mean 'script idle'?"),
         (["--planted", "script idle", "--scenes", "planter"], "--scenes planter: "),
         (["--planted", "script idle", "--scenes", "sweep/choice"], "must last 13 seconds"),
+        (["--planted", "script idle", "--scenes"], "--scenes: name at least one"),
+        (
+            ["--planted", "script idle", "--scenes", SCENES[0], SCENES[0]],
+            f"--scenes {SCENES[0]}: it is named twice",
+        ),
         (
             [
                 "--planted",

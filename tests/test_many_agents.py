@@ -78,6 +78,7 @@ def test_values_that_look_alike_in_a_folders_name_are_trials_of_their_own() -> N
         ({"vary": ("carry/boost=0", "carry/boost=1")}, "--vary carry/boost: it is given twice"),
         ({"vary": ("track=true",)}, "--vary track: it belongs to one call of a trainer"),
         ({"trainer": ()}, "--trainer: name at least one"),
+        ({"trainer": ("ppo_mlp", "ppo_mlp")}, "--trainer ppo_mlp: it is named twice"),
         (
             {"scene": ("keeper/train",), "vary": ("scene=sweep/train",)},
             "--vary scene: --scene is given, too",

@@ -147,9 +147,9 @@ def test_runs_of_trainers_and_of_populations_are_not_taken_for_each_other(
     path: Path, tmp_path: Path, tiny_keeper_run: Path
 ) -> None:
     run = trained(tmp_path, path, 1, trainer="ppo_lstm")
-    with pytest.raises(UserError, match="of another version"):
+    with pytest.raises(UserError, match="it is a run of population; resume it with that"):
         trainer("ppo_lstm").main(trainer("ppo_lstm").Args(resume=str(run)))
-    with pytest.raises(UserError, match="of another version"):
+    with pytest.raises(UserError, match="it is a run of ppo_lstm; resume it with that"):
         population.main(Args(resume=str(tiny_keeper_run)))
 
 
@@ -297,6 +297,14 @@ def test_swapped_benefit_goes_to_the_next_member(
         (["--argument", "gamma"], '--argument "gamma": write NAME=VALUE, as in "gamma=0.99"'),
         (["--argument", "gama=1"], "--argument gama: did you mean 'gamma'?"),
         (["--argument", "num_steps=4"], "--argument num_steps: the population decides it"),
+        (
+            ["--trainer", "ppo_lstm", "--argument", "reward_model=runs/x"],
+            "--argument reward_model: m",
+        ),
+        (
+            ["--argument", "gamma=0.9", "--argument", "gamma=0.8"],
+            "--argument gamma: it is given tw",
+        ),
         (["--argument", "gamma=high"], "--argument gamma: high must be like 0.98"),
         (["--updates", "7"], "--updates 7: an episode of keeper/train has"),
         (["--share", "0.1"], "--share 0.1: of 8 members that is nobody"),

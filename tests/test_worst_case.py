@@ -92,6 +92,10 @@ def test_every_scene_of_the_box_can_be_loaded(box: Box) -> None:
             "does not declare a box",
         ),
         ({"variables": {}, "niches": []}, "no variables"),
+        (
+            {"variables": {"a": {"number": [1, 2], "set": "x={:d}"}}, "niches": []},
+            "Unknown format code 'd'",
+        ),
         ({"scene": "sweep/nowhere"}, "sweep/nowhere"),
     ],
 )
@@ -175,6 +179,7 @@ def test_command_bounds_searches_and_writes_figures(tmp_path: Path) -> None:
             ["--planted", "script idle", "--candidates", "2", "--box", "nowhere.json"],
             "nowhere.json",
         ),
+        (["--planted", "script idle", "--box", "nowhere.json"], "give --candidates as well"),
         (["--planted", "script idle", "--video-dir", "films"], "a film is of a search"),
         (
             ["--planted", "script idle", "--candidates", "2", "--scene", "keeper/train"],

@@ -15,6 +15,7 @@ import pytest
 from commands import run_command
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.zero_shot import endpoint as zero_shot_endpoint
 from sandbox_envs.eval.zero_shot.asking import Asking, start
 from sandbox_envs.eval.zero_shot.endpoint import KEY, Endpoint
 from sandbox_envs.eval.zero_shot.language import Asked, OnDisk, Reader, shipped
@@ -32,6 +33,7 @@ class Server:
         self.asked: list[Json] = []
         self.keys: list[str | None] = []
         self.answer: Answer = lambda body, number: (500, b"")
+        self.headers: dict[str, str] = {}
         own = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,6 +45,8 @@ class Server:
                 try:
                     self.send_response(status)
                     self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                    for header in own.headers.items():
+                        self.send_header(*header)
                     self.end_headers()
                     self.wfile.write(content)
                 except OSError:
@@ -117,14 +121,82 @@ def test_without_log_probabilities_answers_are_sampled(server: Server, at_once: 
 
 @pytest.mark.parametrize(
     "bad",
-    [(429, b"slow down"), (503, b""), (200, b"{broken"), (200, b"[]"), (200, b'{"choices": []}')],
-    ids=["429", "503", "broken JSON", "another JSON", "no choice"],
+    [
+        (429, b"slow down"),
+        (503, b""),
+        (200, b"{broken"),
+        (200, b"[]"),
+        (200, b'{"choices": []}'),
+        (200, b"[" * 100_000),
+        (200, json.dumps({"choices": [{"message": {"content": "A"}}, {}]}).encode()),
+        (200, completion(["A"], {"A": float("nan")})),
+        (200, completion(["A"], {"A": 1e9})),
+        (200, completion(["A"], {"A": "high"})),  # type: ignore[dict-item]
+    ],
+    ids=[
+        "429",
+        "503",
+        "broken JSON",
+        "another JSON",
+        "no choice",
+        "deep JSON",
+        "a choice without a message",
+        "nan",
+        "no log-probability",
+        "a word",
+    ],
 )
 def test_what_may_pass_is_tried_again(server: Server, bad: tuple[int, bytes]) -> None:
     good = (200, completion(["A"], {"A": -0.1, "B": -3.0}))
     server.answer = lambda body, number: bad if number < 3 else good
     assert endpoint(server).score("Which?", ["A", "B"]).argmax() == 0
     assert len(server.asked) == 3
+
+
+def test_server_says_how_long_to_wait(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = list[float]()
+    monkeypatch.setattr(zero_shot_endpoint.time, "sleep", waits.append)
+    server.headers = {"Retry-After": "7"}
+    good = (200, completion(["A"], {"A": -0.1, "B": -3.0}))
+    server.answer = lambda body, number: (429, b"") if number < 2 else good
+    endpoint(server).score("Which?", ["A", "B"])
+    server.headers = {"Retry-After": "Fri, 27 Nov 2026 10:00:00 GMT"}
+    server.answer = lambda body, number: (429, b"") if number < 4 else good
+    endpoint(server).score("Which?", ["A", "B"])
+    assert waits == [7.0, 0.01]
+
+
+@pytest.mark.parametrize("tops", [{"<think>": -0.1}, None])
+def test_model_that_names_no_option_is_given_up_and_one_that_mostly_does_is_noted(
+    server: Server, tops: dict[str, float] | None
+) -> None:
+    """Such as one that thinks aloud, whose first words are of its thoughts, or are kept back."""
+    odd, good = completion([""] * 16, tops), completion(["A"], {"A": -0.1, "B": -3.0})
+    server.answer = lambda body, number: (200, odd)
+    with pytest.raises(UserError, match="m named no option in its first 8 answers; take a model"):
+        endpoint(server).scores([(f"Which {i}?", ["A", "B"]) for i in range(9)])
+    asked = endpoint(server)
+    server.answer = lambda body, number: (200, odd if "odd" in str(body) else good)
+    asked.scores([(text, ["A", "B"]) for text in ("Which?", "odd?", "Which else?")])
+    assert (asked.ties, asked.prompts) == (1, 3)
+
+
+@pytest.mark.parametrize("key", ["sk-x\r", "sk-\u0436"])
+def test_key_that_is_none_is_refused_without_being_shown(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv(KEY, key)
+    with pytest.raises(UserError, match="OPENAI_API_KEY: the key has a character") as error:
+        endpoint(server)
+    assert "sk-" not in str(error.value)
+
+
+@pytest.mark.parametrize("scores", ["5", '["A"]', "[NaN]", "null"])
+def test_damaged_file_of_answers_is_refused(server: Server, tmp_path: Path, scores: str) -> None:
+    cache = tmp_path / "cache.jsonl"
+    cache.write_text(f'{{"key": "k", "scores": {scores}}}\n')
+    with pytest.raises(UserError, match=r"cache\.jsonl: (a line in it|it) is damaged"):
+        endpoint(server, cache=cache)
 
 
 def test_server_that_is_too_slow_is_given_up_in_a_sentence(server: Server) -> None:
@@ -156,7 +228,9 @@ def test_nobody_listens(server: Server) -> None:
         gone.score("Which?", ["A", "B"])
 
 
-@pytest.mark.parametrize("url", ["localhost", "ftp://x/v1", "http://:k@x/v1", "http://u:k@x/v1"])
+@pytest.mark.parametrize(
+    "url", ["localhost", "ftp://x/v1", "http://:k@x/v1", "http://u:k@x/v1", "http://x:port/v1"]
+)
 def test_address_that_is_none_or_holds_a_key_is_refused(url: str) -> None:
     with pytest.raises(UserError) as error:
         Endpoint(url, "m")

@@ -14,6 +14,7 @@ from sandbox_envs.errors import UserError
 
 HUGE = 1e6  # rewards beyond it are the likely reason
 ENOUGH = 64  # episodes from which a share of unstable ones is told
+RUINED = 1e3  # times the loss of an untrained model, at least 1: what no training mends
 NOTABLE, HOPELESS = 0.1, 0.95  # shares of unstable episodes: worth a note, and the end
 
 
@@ -74,6 +75,12 @@ def check_stable(episodes: Sequence[Mapping[str, float]]) -> None:
             f"{share:.0%} of the last {len(episodes)} episodes were unstable, so there is nothing "
             "to learn from; make the scene's timestep shorter, or its actuators weaker"
         )
+
+
+def check_loss(first: float, last: float) -> None:
+    """Raise DivergedError if a loss of supervised training rose far above what it was at first."""
+    if not last <= RUINED * max(first, 1):
+        raise DivergedError(f"the loss rose from {first:.3g} to {last:.3g}; lower --learning-rate")
 
 
 def finite_loss(loss: float) -> float:

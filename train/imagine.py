@@ -32,7 +32,7 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import needed_sums, sensor_sums
 from sandbox_envs.train.arguments import check_ranges, flag
-from sandbox_envs.train.divergence import finite_loss
+from sandbox_envs.train.divergence import check_loss, finite_loss
 from sandbox_envs.train.exploration import exploration
 from sandbox_envs.train.imagination import (
     DESCRIPTION,
@@ -41,10 +41,11 @@ from sandbox_envs.train.imagination import (
     Imagination,
     ImaginingPolicy,
 )
+from sandbox_envs.train.learned_reward import asked_model, check_sums
 from sandbox_envs.train.prediction import STRIDE
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash, load_ensemble
+from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash
 from sandbox_envs.train.run_folder import new_run, removed_if_failed
 from sandbox_envs.train.run_scenes import asked_scenes
 from sandbox_envs.train.transitions import (
@@ -154,18 +155,23 @@ def learn(
     batches = [_tensors(part, rewards) for part, rewards in zip(parts, earned, strict=True)]
     _standardise(imagination, batches)
     optimizer = torch.optim.Adam(imagination.parameters(), args.learning_rate)
+    losses = list[float]()
     # roots, so that few episodes of the agent itself count beside many of others
     weights = torch.tensor([one[0].shape[1] for one in batches]).sqrt()
     for done in range(args.updates):
         passed = (number + done / args.updates) / args.rounds
         optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - passed)
         chosen = batches[int(torch.multinomial(weights, 1, generator=generator))]
-        loss = _loss(imagination, *_windows(chosen, args.batch_size, generator))
+        windows = _windows(chosen, args.batch_size, generator)
+        loss = _loss(imagination, *windows)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(imagination.parameters(), args.max_grad_norm)
         optimizer.step()
-        log(done + 1, finite_loss(float(loss.detach())))
+        found = finite_loss(float(loss.detach()))
+        log(done + 1, found)
+        losses.append(found)
+    check_loss(losses[0], float(_loss(imagination, *windows).detach()))
 
 
 def _windows(part: Batch, count: int, generator: torch.Generator) -> Batch:
@@ -234,7 +240,8 @@ def to_imagine(part: Transitions, ensemble: RewardEnsemble | None) -> np.ndarray
     """The rewards (T, n) that are learned: true ones, or a reward model's mean estimate."""
     if ensemble is None:
         return part.rewards
-    changes = part.sums - part.sums[0]
+    known = part.sums[..., [part.names.index(name) for name in ensemble.sums]]
+    changes = known - known[0]
     found: np.ndarray = ensemble.estimate(changes[:-1], changes[1:], effort(part.actions)).mean(0)
     return found
 
@@ -252,7 +259,8 @@ def main(args: Args) -> Path:
     _check(args)
     (scene,) = asked_scenes(vars(args))
     names = needed_sums(scene, "imagine; name one in a measure")
-    ensemble = load_ensemble(Path(args.reward_model)) if args.reward_model else None
+    if ensemble := asked_model(vars(args)):
+        check_sums(ensemble, scene)
     parts = [_read(Path(file), scene, names) for file in args.data]
     folder = new_run(Path(args.run_dir), [scene], Path(__file__).stem, args.seed)
     with removed_if_failed(folder):

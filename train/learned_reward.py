@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums, sum_names
 from sandbox_envs.train.reward_ensemble import RewardEnsemble, ensemble_hash, load_ensemble
 from sandbox_envs.train.run_files import read_training
@@ -36,11 +37,7 @@ class LearnedReward(SandboxVectorWrapper):
         super().__init__(env)
         self._ensemble, self._cost = ensemble, float(ensemble.costs.mean())
         for scene in env.scenes:
-            if missing := set(ensemble.sums) - set(sum_names(scene)):
-                raise UserError(
-                    f"the reward model needs the sensor '{min(missing)}', which {scene.name} has "
-                    "not; take a model that was learned in a scene of this family"
-                )
+            check_sums(ensemble, scene)
         self._start = np.zeros((env.num_envs, len(ensemble.sums)), np.float32)
         self._potential = np.zeros(env.num_envs)
 
@@ -87,6 +84,15 @@ class LearnedReward(SandboxVectorWrapper):
         return found
 
 
+def check_sums(ensemble: RewardEnsemble, scene: Scene) -> None:
+    """Raise UserError if a scene has no sensor that a reward model needs."""
+    if missing := set(ensemble.sums) - set(sum_names(scene)):
+        raise UserError(
+            f"the reward model needs the sensor '{min(missing)}', which {scene.name} has not; take "
+            "a model that was learned in a scene of this family"
+        )
+
+
 def check_reward_model(folder: Path) -> None:
     """Raise UserError where a run's reward model is not as it was when the run was started.
 
@@ -100,19 +106,29 @@ def check_reward_model(folder: Path) -> None:
         )
 
 
-def rewarded(envs: SandboxVectorEnv, args: Mapping[str, Any]) -> Any:
-    """The environment with the reward that a trainer's arguments ask for.
+def asked_model(args: Mapping[str, Any]) -> RewardEnsemble | None:
+    """The reward model that a command's arguments ask for; None without.
 
     Raises:
-        UserError: `reward_model` is no run of `train/reward_model.py`, does not fit the scenes, or
-            `reward` is given as well.
+        UserError: `reward_model` is no run of `train/reward_model.py`, or `reward` is given as
+            well.
     """
     run = args.get("reward_model")
     if not run:
-        return envs
+        return None
     if args.get("reward"):
         raise UserError(
             f"--reward {args['reward']}: --reward-model {run} replaces the reward, too; give one "
             "of the two"
         )
-    return LearnedReward(envs, load_ensemble(Path(run)))
+    return load_ensemble(Path(run))
+
+
+def rewarded(envs: SandboxVectorEnv, args: Mapping[str, Any]) -> Any:
+    """The environment with the reward that a trainer's arguments ask for.
+
+    Raises:
+        UserError: see `asked_model`; or the reward model does not fit the scenes.
+    """
+    ensemble = asked_model(args)
+    return LearnedReward(envs, ensemble) if ensemble else envs

@@ -49,7 +49,6 @@ from sandbox_envs.train.policy import State
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.resuming import command_line, resumed_args
 from sandbox_envs.train.run import Run
-from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.run_folder import held
 from sandbox_envs.train.run_scenes import asked_scenes, trained_scenes
 from sandbox_envs.train.selection import price_split, truncation
@@ -63,6 +62,7 @@ CHANGES = (0.8, 1.25)  # of a learning rate that was copied, either with the sam
 NEEDED = ("rollout", "update", "RolloutState", "_check")  # of a trainer, as those for PPO share
 # arguments of a trainer that are decided here
 DECIDED = ("num_steps", "initial_weights", *OF_THE_MACHINE)  # beside those that are here, too
+REWARD_MODEL = "reward_model"  # an argument of some trainers, which members cannot have
 
 
 @dataclass
@@ -469,14 +469,21 @@ def member_args(args: Args, scene: Scene) -> Any:
         UserError: one is unknown or wrong, or steps of an episode cannot be shared out.
     """
     defaults, values = trainer_args(args.trainer), dict[str, Any]()
-    known = [f.name for f in fields(defaults) if f.name not in {*DECIDED, *vars(args)}]
+    decided = {*DECIDED, *vars(args)}
+    known = [f.name for f in fields(defaults) if f.name not in {*decided, REWARD_MODEL}]
     for text in args.argument:
         name, equals, value = text.partition("=")
         key = name.strip().replace("-", "_")
         if not equals:
             raise UserError(f'--argument "{text}": write NAME=VALUE, as in "gamma=0.99"')
-        if key in {*DECIDED, *vars(args)}:
+        if key in decided:
             raise UserError(f"--argument {name}: the population decides it; leave this one out")
+        if key == REWARD_MODEL:
+            raise UserError(
+                f"--argument {name}: members learn the scene's own reward; leave this one out"
+            )
+        if key in values:
+            raise UserError(f"--argument {name}: it is given twice; give it once")
         if key not in known:
             raise UserError(f"--argument {name}: {suggest(key, known)}")
         values[key] = typed(f"--argument {name}", value.strip(), getattr(defaults, key))
@@ -515,7 +522,7 @@ def main(args: Args, given: Collection[str] | None = None) -> Path:
         return train(args, scene, None)
     folder, places = Path(args.resume), args.scene or ()
     with held(folder):
-        args = resumed_args(args, read_training(folder).trainer, given)
+        args = resumed_args(args, Path(__file__).stem, given)
         _check(args)
         (scene,) = trained_scenes(folder, places)
         return train(args, scene, folder)

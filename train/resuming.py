@@ -14,7 +14,7 @@ import tyro
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.train.arguments import OF_THE_MACHINE, check_ranges, flag
-from sandbox_envs.train.run_files import read_args, read_training, whole_updates
+from sandbox_envs.train.run_files import command_of, read_args, read_training, whole_updates
 
 
 def command_line(kind: Any) -> tuple[Any, Collection[str] | None]:
@@ -35,22 +35,22 @@ def command_line(kind: Any) -> tuple[Any, Collection[str] | None]:
     return args, _differing(tyro.cli(kind, default=own), own)
 
 
-def resumed_args(args: Any, trainer: str, given: Collection[str] | None) -> Any:
+def resumed_args(args: Any, command: str, given: Collection[str] | None) -> Any:
     """The arguments with which a run goes on.
 
     Args:
         args: those of the call; its `resume` is the run's folder.
-        trainer: the name of the trainer that is called.
+        command: the name of the trainer that is called, or "population".
         given: names of the arguments in `args` that count; None takes those that differ from
             their defaults.
 
     Raises:
-        UserError: one of them contradicts the run, or this is no run of this trainer.
+        UserError: one of them contradicts the run, or this is no run of this command.
     """
     folder = Path(args.resume)
     training = read_training(folder)
-    if training.trainer != trainer:
-        raise UserError(f"{folder}: it is a run of {training.trainer}; resume it with that")
+    if (its := command_of(training)) != command:
+        raise UserError(f"{folder}: it is a run of {its}; resume it with that")
     own = read_args(folder, type(args))
     try:
         check_ranges(own)

@@ -221,6 +221,8 @@ def _read_agree(args: Args, names: Sequence[str]) -> np.ndarray | None:
         return None
     try:
         found = np.load(args.agree, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"--agree {args.agree}: there is no such file") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         raise UserError(f"--agree {args.agree}: this is no file of numpy.save") from None
     fits = isinstance(found, np.ndarray) and found.ndim == 2 and found.shape[1] == len(names)

@@ -221,6 +221,11 @@ def scenes_asked(args: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, st
     return names, overrides | ({"reward": reward} if reward else {})
 
 
+def command_of(training: Training) -> str:
+    """The command that a training is of: its trainer's name, or "population"."""
+    return "population" if "argument" in training.args else training.trainer
+
+
 def read_args(folder: Path, kind: Any = None) -> Any:
     """The arguments that a run was started with, as its trainer's `Args`.
 

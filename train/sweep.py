@@ -127,6 +127,8 @@ def arms_of(args: Args) -> list[Arm]:
     given = {"scene": scenes[0] if args.population else scenes} if scenes else {}
     if not args.trainer:
         raise UserError("--trainer: name at least one")
+    if twice := [name for name in args.trainer if args.trainer.count(name) > 1]:
+        raise UserError(f"--trainer {twice[0]}: it is named twice; name it once")
     choices = [_choices(text) for text in args.vary]
     varied = [pairs[0][0].replace("-", "_") for pairs in choices]
     if repeated := {name for name in varied if varied.count(name) > 1}:

@@ -107,7 +107,8 @@ def read_box(file: Path) -> Box:
         ends = [{name: one.range[end] for name, one in variables.items()} for end in (0, -1)]
         if not variables:
             raise ValueError("no variables")
-        for values in ends:
+        rng = np.random.default_rng(0)
+        for values in (*ends, box.drawn(rng)):  # numbers within a range are never whole
             box.niche(values), box.overrides(values)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UserError(

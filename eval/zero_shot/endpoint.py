@@ -20,6 +20,18 @@ from sandbox_envs.errors import UserError, one_line
 from sandbox_envs.files import append_line, read_lines
 
 KEY = "OPENAI_API_KEY"  # the environment variable
+LONGEST_WAIT = 120.0  # seconds that a server may ask for before the next try
+ENOUGH = 8  # prompts after which a model that never named an option is given up
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a server answered."""
+
+    said: list[str]
+    """the text of each choice"""
+    tops: dict[str, float]
+    """the likeliest first words of the first one and their log-probabilities; may be empty"""
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -53,20 +65,27 @@ class Endpoint:
     pause: float = 1.0
     """seconds before the second try; twice as many before each further one"""
     known: dict[str, list[float]] = field(default_factory=dict, init=False, repr=False)
+    ties: int = field(default=0, init=False)
+    """prompts, of those asked so far, whose options all have the same score: none was named"""
+    prompts: int = field(default=0, init=False)
+    """prompts asked so far"""
 
     def __post_init__(self) -> None:
         try:
             parts = urlsplit(self.url)
-            is_address = parts.scheme in ("http", "https") and parts.hostname
-        except ValueError:  # such as half of an IPv6 address
+            is_web = parts.scheme in ("http", "https")
+            is_address = is_web and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # such as half of an IPv6 address, or a port that is no number
             raise UserError("--endpoint: give it like http://localhost:8080/v1") from None
         if not is_address:
             raise UserError(f"--endpoint {self._shown}: give it like http://localhost:8080/v1")
         if parts.username or parts.password:
             raise UserError(f"--endpoint: a key belongs in the environment variable {KEY} alone")
+        if not os.environ.get(KEY, "").isprintable() or not os.environ.get(KEY, "").isascii():
+            raise UserError(f"{KEY}: the key has a character that no key has; set it anew")
         if self.cache and self.cache.exists():
             for line in read_lines(self.cache):
-                self.known[str(line.get("key"))] = list(line.get("scores") or [])
+                self.known[str(line.get("key"))] = _checked(self.cache, line.get("scores"))
 
     @property
     def _shown(self) -> str:
@@ -89,54 +108,67 @@ class Endpoint:
             self.known[key] = scores.tolist()
             if self.cache:
                 append_line(self.cache, {"key": key, "scores": self.known[key]})
-        return np.array(self.known[key])
+        scores = np.array(self.known[key])
+        self.prompts += 1
+        self.ties += int(np.ptp(scores) == 0)
+        if self.ties == self.prompts == ENOUGH:
+            raise UserError(
+                f"{self._shown}: {self.model} named no option in its first {ENOUGH} answers; take "
+                "a model that answers at once, without thinking aloud"
+            )
+        return scores
 
     def _asked(self, prompt: str, answers: Sequence[str]) -> np.ndarray:
         wanted = f"{prompt}\n\nReply with one of these and nothing else: {', '.join(answers)}"
         body = {"model": self.model, "messages": [{"role": "user", "content": wanted}], "seed": 1}
         first = self._post({**body, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
-        tops = _top_words(first)
-        if tops:
-            return _by_words(tops, answers)
+        if first.tops:
+            return _by_words(first.tops, answers)
         said: list[str] = []
         while len(said) < self.samples:
             more = {"n": self.samples - len(said), "seed": 1 + len(said), "temperature": 1.0}
-            answer = self._post({**body, "max_tokens": 8, **more})
-            said += [str(one["message"]["content"]) for one in answer["choices"]]
+            said += self._post({**body, "max_tokens": 8, **more}).said
         return _by_shares(said, answers)
 
     @cached_property
     def _opener(self) -> Any:
         return build_opener(_NoRedirects)
 
-    def _post(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _post(self, body: Mapping[str, Any]) -> _Answer:
         """One answer of the server, tried again while it may come."""
-        reason = ""
+        reason, asked_for = "", 0.0
         for number in range(self.tries):
             if number:
-                time.sleep(self.pause * 2 ** (number - 1))
+                time.sleep(max(self.pause * 2 ** (number - 1), asked_for))
             try:
                 return self._once(body)
             except HTTPError as error:
                 reason = f"status {error.code}"
                 if error.code != 429 and error.code < 500:
                     raise UserError(f"{self._shown}: {reason}: {self._said(error)}") from None
+                asked_for = _retry_after(error)
             except (URLError, TimeoutError, OSError, HTTPException) as error:
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
-            except (ValueError, KeyError, IndexError, TypeError):
+            except (ValueError, KeyError, IndexError, TypeError, RecursionError):
                 reason = "its answer is no chat completion"
         raise UserError(f"{self._shown}: {reason}, {self.tries} times in a row; try again later")
 
-    def _once(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _once(self, body: Mapping[str, Any]) -> _Answer:
         headers = {"Content-Type": "application/json"}
         if key := os.environ.get(KEY):
             headers["Authorization"] = f"Bearer {key}"
         address = f"{self.url.rstrip('/')}/chat/completions"
         request = Request(address, json.dumps(body).encode(), headers)
+        end = time.monotonic() + self.timeout
         with self._opener.open(request, timeout=self.timeout) as answer:
-            found = json.loads(answer.read())
-        found["choices"][0]["message"]["content"]  # or it is tried again
-        return dict(found)
+            parts = []
+            while part := answer.read1():  # one that comes in drops never times out by itself
+                parts.append(part)
+                if time.monotonic() > end:
+                    raise TimeoutError("timed out")
+        found = json.loads(b"".join(parts))
+        said = [str(one["message"]["content"] or "") for one in found["choices"]]
+        return _Answer(said, _top_words(found["choices"][0]))
 
     def _said(self, error: HTTPError) -> str:
         """What the server says of an error, without the key."""
@@ -148,13 +180,37 @@ class Endpoint:
         return one_line(text.replace(key, "***") if key else text)[:200]
 
 
-def _top_words(answer: Mapping[str, Any]) -> dict[str, float]:
-    """The likeliest first words of an answer and their log-probabilities; none if not told."""
+def _checked(cache: Path, scores: Any) -> list[float]:
+    """The scores in a line of the cache; raises UserError if these are none."""
+    is_list = isinstance(scores, list) and all(isinstance(one, float | int) for one in scores)
+    if not is_list or not np.isfinite(scores).all():
+        raise UserError(f"--cache {cache}: a line in it is damaged; delete the file, or the line")
+    return list(scores)
+
+
+def _retry_after(error: HTTPError) -> float:
+    """The seconds that a server asks to wait before the next try; 0 if it does not say."""
     try:
-        tops = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        return {str(one["token"]): float(one["logprob"]) for one in tops}
+        seconds = float(error.headers.get("Retry-After") or 0)
+    except ValueError:  # a date
+        return 0.0
+    return min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def _top_words(choice: Mapping[str, Any]) -> dict[str, float]:
+    """The likeliest first words of an answer and their log-probabilities; empty if not given.
+
+    Raises:
+        ValueError: one of them is no log-probability.
+    """
+    try:
+        tops = choice["logprobs"]["content"][0]["top_logprobs"]
+        found = {str(one["token"]): float(one["logprob"]) for one in tops}
     except (KeyError, IndexError, TypeError):
         return {}
+    if not all(log_p < 1e-3 for log_p in found.values()):  # also nan; rounding may exceed 0
+        raise ValueError("no log-probability")
+    return found
 
 
 def _by_words(tops: Mapping[str, float], answers: Sequence[str]) -> np.ndarray:
