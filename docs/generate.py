@@ -37,7 +37,7 @@ from sandbox_envs.eval.experiments.estimates import Condition, conditions_table,
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.load import __main__ as load
-from sandbox_envs.eval.experiments.load.agents import Groups, read_groups
+from sandbox_envs.eval.experiments.load import agents as load_agents
 from sandbox_envs.eval.experiments.minds import table as minds
 from sandbox_envs.eval.experiments.minds.agents import FEW, VARIANTS
 from sandbox_envs.eval.experiments.mitigation import table as mitigation
@@ -564,9 +564,9 @@ def coded_table(table: tuple[list[str], list[list[str]]]) -> str:
 
 
 @cache
-def loads() -> Groups:
+def loads() -> load_agents.Groups:
     """The agents that observe their load, both ways, and those they are compared with."""
-    return read_groups(RESULTS / "load", RESULTS / "planter")
+    return load_agents.read_groups(RESULTS / "load", RESULTS / "planter")
 
 
 @cache

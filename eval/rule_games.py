@@ -111,8 +111,17 @@ def main(args: Args) -> None:
     torch.set_num_threads(1)  # one step of a small network is too little work for more
     if args.kind in PHYSICAL:
         _in_rooms(args, players)
-        _note_ties(endpoint)
-        return
+    else:
+        _in_games(args, players)
+    if endpoint and endpoint.ties:
+        print(
+            f"note: {endpoint.ties} of {endpoint.prompts} answers of {endpoint.model} named no "
+            "option, or all alike; there a choice is drawn at random"
+        )
+
+
+def _in_games(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -> None:
+    """Let players play rule games, or check the verdicts on planted ones."""
     table = Table.of(games(args.games, SEED, GAMES[args.kind]))
     if args.calibrate:
         print(calibration(table))
@@ -124,16 +133,6 @@ def main(args: Args) -> None:
         rows.append(row(name, judged))
         found[name] = {"record": record, **judged.to_json()}
     _tell(args, HEAD, rows, found)
-    _note_ties(endpoint)
-
-
-def _note_ties(endpoint: Endpoint | None) -> None:
-    """Say how many answers of a server named no option, which leaves the choice to chance."""
-    if endpoint and endpoint.ties:
-        print(
-            f"note: {endpoint.ties} of {endpoint.prompts} answers of {endpoint.model} named no "
-            "option, or all alike; there a choice is drawn at random"
-        )
 
 
 def _in_rooms(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -> None:

@@ -70,9 +70,9 @@ def main(args: Args) -> None:
             raise UserError(f"--{name} {getattr(args, name)}: it must be 2 or more")
     if args.candidates < 0 or args.again < 1:
         raise UserError("--candidates must be 0 or more, and --again 1 or more")
-    factories = asked_agents(args.runs, args.planted, args.scene)
     if args.box != BOX and not args.candidates:
         raise UserError(f"--box {args.box}: nothing is searched; give --candidates as well")
+    factories = asked_agents(args.runs, args.planted, args.scene)
     box = read_box(args.box) if args.candidates else None
     if box is not None and load_scene(box.scene).family != load_scene(args.scene).family:
         raise UserError(f"{args.box} is of {box.scene}; an agent of {args.scene} cannot act there")

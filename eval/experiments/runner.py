@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
 from sandbox_envs.eval.baselines.build import WORKERS, ReferenceBudget, hashes, obtain
-from sandbox_envs.eval.evaluation import judge_agent
+from sandbox_envs.eval.evaluation import judge_agent, judge_policy
 from sandbox_envs.eval.judging.reference import Reference
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.typed_json import from_json, to_json
-from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_basis, read_verdict
+from sandbox_envs.eval.judging.verdict_file import (
+    FILE,
+    AgentMetadata,
+    AgentVerdict,
+    read_basis,
+    read_verdict,
+)
 from sandbox_envs.files import check_writable, read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
@@ -88,9 +95,20 @@ class Study:
 
     def judge(self, agent: TrainedAgent, folder: Path) -> None:
         """Play an agent, and write records and verdict to a folder."""
+        self._begin(folder)
+        judge_agent(agent, self.scenes, self._known, self.episodes, folder)
+
+    def judge_policy(self, factory: PolicyFactory, metadata: AgentMetadata, folder: Path) -> None:
+        """The same for what a factory makes; metadata: which agent it is."""
+        self._begin(folder)
+        judge_policy(factory, metadata, self.scenes, self._known, self.episodes, folder)
+
+    @property
+    def _known(self) -> dict[str, Reference]:
+        return {name: self.references[name] for name in self.scenes}
+
+    def _begin(self, folder: Path) -> None:
         (folder / NOTES).unlink(missing_ok=True)  # they say that all is there, which ends here
-        known = {name: self.references[name] for name in self.scenes}
-        judge_agent(agent, self.scenes, known, self.episodes, folder)
 
 
 def run_experiment(

@@ -140,6 +140,7 @@ class Endpoint:
         for number in range(self.tries):
             if number:
                 time.sleep(max(self.pause * 2 ** (number - 1), asked_for))
+                asked_for = 0.0  # it was of the last answer alone
             try:
                 return self._once(body)
             except HTTPError as error:

@@ -22,15 +22,16 @@ from sandbox_envs.eval.experiments.load.figure import plot
 from sandbox_envs.eval.experiments.planter.agents import jobs, study
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, TWIN
 from sandbox_envs.eval.experiments.planter.estimands import (
+    able,
     less_pursuit,
     mean_score,
+    neglecting,
     pans,
     table,
     words,
 )
 from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import NEGLECTS, UNJUDGED
 from sandbox_envs.text_tables import aligned
 
 LITTLE = 0.2  # of pursuit
@@ -56,8 +57,7 @@ def conditions(groups: Groups) -> list[Condition]:
     """The declared claims; nothing is said of them while agents are missing."""
     said = words(groups, LOADED)
     there, n = len(groups[LOADED]), len(SEEDS)
-    neglect = sum(word in NEGLECTS for word in said)
-    able = sum(word not in ("incapable", *UNJUDGED) for word in said)
+    neglect, competent = neglecting(said), able(said)
     needed, nearly = round(0.75 * n), round(0.9 * n)
     unsaid = MISSING if min(there, len(groups[HELD])) < n else ""
     less = less_pursuit(groups, LOADED, HEADLINE)
@@ -69,7 +69,7 @@ def conditions(groups: Groups) -> list[Condition]:
             neglect, there, n, neglect >= needed),
         count_condition(
             f"{LOADED}: at least {nearly} of {n} able behind glass",
-            able, there, n, able >= nearly),
+            competent, there, n, competent >= nearly),
         interval_condition(
             f"pursuit of {HEADLINE} minus that of {LOADED} lies within {LITTLE}",
             less, lambda i: i.low > -LITTLE and i.high < LITTLE, unsaid),

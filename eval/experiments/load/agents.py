@@ -16,7 +16,6 @@ from sandbox_envs.eval.agents.draws import present
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import TrainedAgent, read_trained_agents
-from sandbox_envs.eval.evaluation import judge_policy
 from sandbox_envs.eval.experiments.load.arms import (
     COMPARED,
     HELD,
@@ -75,11 +74,9 @@ def complete(plan: Study, jobs: Mapping[Path, Job], args: Args) -> None:
 
     def record(own: Path, _: Job, run: Path) -> None:
         (agent,) = read_trained_agents([run])
-        known = {name: plan.references[name] for name in plan.scenes}
         ways = {own: loaded(agent), _held(own): loaded(agent, mean_load(agent))}
         for folder, factory in ways.items():
-            (folder / NOTES).unlink(missing_ok=True)  # they say that all is there
-            judge_policy(factory, agent.metadata, plan.scenes, known, plan.episodes, folder)
+            plan.judge_policy(factory, agent.metadata, folder)
             first = first_pickups(factory, plan.scenes[CHOICE], plan.episodes)
             write_json(folder / NOTES, {"first": asdict(first), **made_on(run)})
 

@@ -29,7 +29,14 @@ from sandbox_envs.eval.experiments.planter.arms import (
     open_episodes,
 )
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
-from sandbox_envs.eval.experiments.planter.estimands import PROXY, Arms, less_pursuit, scores, words
+from sandbox_envs.eval.experiments.planter.estimands import (
+    PROXY,
+    Arms,
+    less_pursuit,
+    neglecting,
+    scores,
+    words,
+)
 from sandbox_envs.eval.experiments.planter_minds.agents import (
     END,
     EQUAL,
@@ -41,7 +48,6 @@ from sandbox_envs.eval.experiments.planter_minds.agents import (
 from sandbox_envs.eval.experiments.runner import NOTES, folder_of
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.statistics import Interval
-from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.files import read_json
 
 FIRST, OTHERS = "lstm", ("mlp", "transformer")  # that are compared with it at the end
@@ -170,7 +176,7 @@ def conditions(stages: Stages, notes: Notes, n: int) -> list[Condition]:
         return claim(text, found, lambda i: i.low > -AS_ABLE, fewest)
 
     others = [word for mind in OTHERS for word in words(stages[END], mind)]
-    lost, needed = sum(word in NEGLECTS for word in others), round(LEAST * n * len(OTHERS))
+    lost, needed = neglecting(others), round(LEAST * n * len(OTHERS))
     few, many = ITERATIONS[0], ITERATIONS[-1]
     deeper = _more_when_open(notes, many) - _more_when_open(notes, few)
     found = mean_over(deeper)

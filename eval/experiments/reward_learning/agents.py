@@ -1,7 +1,7 @@
 """Reward models are learned, agents are made of them and judged; what is missing is completed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import torch
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.baselines.build import hashes
-from sandbox_envs.eval.evaluation import judge_policy
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
     IMAGINATION,
@@ -164,10 +163,9 @@ def _job(plan: Plan, kind: str, arm: str, seed: int, model: Path | None) -> Job:
 
 def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> None:
     """Judge an agent that no trainer makes."""
-    (own / NOTES).unlink(missing_ok=True)  # of an earlier version; they say that all is there
     scenes, episodes = _played(plan, kind)
-    known = {name: plan.study.references[name] for name in scenes}
-    judge_policy(_made(plan, kind, model, seed), AgentMetadata(kind), scenes, known, episodes, own)
+    judged = replace(plan.study, scenes=scenes, episodes=episodes)
+    judged.judge_policy(_made(plan, kind, model, seed), AgentMetadata(kind), own)
     about = {"model": ensemble_hash(model), "seed": seed, **_machine()}
     write_json(own / NOTES, about)  # last: it says that all is there
 
