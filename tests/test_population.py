@@ -129,6 +129,25 @@ def test_stopped_population_goes_on_exactly(
     assert all(map(equal, members(run), members(whole)))
 
 
+def test_note_says_which_generations_a_damaged_history_has_lost(
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    updates = iter(range(100))
+    with monkeypatch.context() as stopping, pytest.raises(SystemExit):
+        stopping.setattr(Run, "interrupted", property(lambda _: next(updates) >= 9))
+        trained(tmp_path / "runs", path, 4, updates=2)
+    (run,) = (tmp_path / "runs").iterdir()
+    rows = (run / EXPLOITS).read_bytes().splitlines(keepends=True)
+    (run / EXPLOITS).write_bytes(rows[0] + rows[1][:9] + b"\0" + rows[1][10:])
+    population.main(Args(resume=str(run)))
+    assert [row["generation"] for row in exploits(run)] == [0, 2, 3]
+    note = f"note: exploits.jsonl has lost its lines after step {GENERATION}; it goes on"
+    assert note in capsys.readouterr().out
+
+
 def test_line_that_cannot_be_written_for_a_while_is_written_later(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,6 +150,10 @@ def test_folder_that_is_no_finished_run_is_told(run: Path, tmp_path: Path) -> No
         Predictor(tmp_path)
     for name in ("predictor.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
+    about = json.loads((run / "predictor.json").read_text())
+    (tmp_path / "predictor.json").write_text(json.dumps({**about, "num_layers": 10**9}))
+    with pytest.raises(UserError, match="it is damaged"):  # at once
+        Predictor(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="it is damaged"):
         Predictor(tmp_path)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
 
 from sandbox_envs.files import append, read_regular
 from sandbox_envs.train.metrics import FILE
@@ -87,14 +88,24 @@ def _writer(folder: Path, done: int | None) -> SummaryWriter:
     return SummaryWriter(str(folder), purge_step=None if done is None else done + 1)
 
 
-def cut(file: Path, step: int) -> int:
-    """Cut metrics.jsonl back to the whole lines up to a step; returns the last one's step.
+def cut(file: Path, step: int, last: int) -> None:
+    """Cut a log back to its whole lines up to a step, and print a note if lines are lost.
+
+    file: a JSON object with "step" on each line, in the order of steps; none is an empty log.
+    last: the step of the last line that it must have.
 
     Raises:
         UserError: it is no regular file. OSError: it cannot be read or written.
     """
-    if not file.exists():
-        return 0
+    kept = _cut(file, step) if file.exists() else 0
+    if kept < last:
+        tqdm.write(
+            f"note: {file.name} has lost its lines after step {kept}; it goes on after step {step}"
+        )
+
+
+def _cut(file: Path, step: int) -> int:
+    """Cut it; returns the step of the last line that is left."""
     content = read_regular(file)
     kept = last = 0
     for line in content.split(b"\n")[:-1]:
@@ -108,7 +119,7 @@ def cut(file: Path, step: int) -> int:
 
 
 def _step(line: bytes) -> int | None:
-    """The step that a line of metrics.jsonl is of; None where it is damaged."""
+    """The step that a line of a log is of; None where it is damaged."""
     try:
         step = json.loads(line)["step"]
     except (KeyError, TypeError, ValueError, RecursionError):

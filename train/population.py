@@ -417,10 +417,10 @@ def train(args: Args, scene: Scene, folder: Path | None) -> Path:
             print(f"{folder} is finished: {saved['step']} steps; nothing to do")
             return folder
         run = Run.resume(folder, envs, args, saved)
-        cut(folder / EXPLOITS, saved["step"])
         with fitting(folder):
             first = int(saved["update"])
             population.restore(saved)
+        cut(folder / EXPLOITS, saved["step"], (first - population.updated) * steps)
     else:
         first = 0
         population.begin_generation()

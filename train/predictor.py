@@ -273,8 +273,11 @@ class Predictor:
             about = read_json(folder / FILES[0])
             sizes = {name: about[name] for name in ("hidden_size", "num_layers")}
             self.vocabulary = Vocabulary(tuple(about["words"]))
+            weights = load((folder / FILES[1]).read_bytes())
+            if sizes["num_layers"] > len(weights):  # before so many are built
+                raise ValueError("there are fewer weights than layers")
             self.model = Model(self.vocabulary.size, **sizes).to(device)
-            self.model.load_state_dict(load((folder / FILES[1]).read_bytes()))
+            self.model.load_state_dict(weights)
         except FileNotFoundError as error:
             raise UserError(
                 f"{folder}: it has no {Path(error.filename).name}, so it is no finished run of "

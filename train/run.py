@@ -166,12 +166,7 @@ class Run:
             # first: args.json says that the run was made longer, and that all this is done
             remove_later_checkpoints(self.folder, self._done)
             extend(self.folder, self.args.total_timesteps, self._done)
-        logged = cut(self.folder / "metrics.jsonl", self._done)
-        if logged < self._done:
-            tqdm.write(
-                f"note: metrics.jsonl has lost its lines after step {logged}; it goes on after "
-                f"step {self._done}"
-            )
+        cut(self.folder / "metrics.jsonl", self._done, self._done)
 
     def _start_tracking(self) -> None:
         config = {**self.training.args, "scenes": dict(self.training.scenes)}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.cross_episode.arms import (
@@ -122,6 +123,11 @@ def run(out: Path, args: QuickArgs) -> None:
         members = [lambda _envs, policy=policy: policy for policy in policies]
         seed = int(one.args["seed"])
         rows = read_lines(trained / EXPLOITS)
+        if [row["generation"] for row in rows] != list(range(len(rows))):
+            raise UserError(
+                f"{trained / EXPLOITS}: generations are missing; delete the run's folder, and the "
+                "study trains it again"
+            )
         splits = [PriceSplit(row["selected"], row["learned"]) for row in rows]
         content = {
             "seed": seed,
