@@ -1,4 +1,4 @@
-"""What makes an episode of a policy the same, alone or beside others; for all kinds of agents."""
+"""Noise and padding for any agent, so that its episode is the same alone or beside others."""
 
 import hashlib
 from typing import Any, NamedTuple

@@ -105,7 +105,7 @@ def load_scenes(
 
 
 def slots_to_reset(options: Mapping[str, Any], num_envs: int, first: bool) -> np.ndarray:
-    """Which simulations a reset starts anew, (num_envs,) bool; `first` if none was before."""
+    """Whether a reset starts each simulation anew, (num_envs,) bool; `first`: none was before."""
     known = ("stagger", "clock", "episode", "reset_mask")
     for name in options:
         if name not in known:

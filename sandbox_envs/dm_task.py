@@ -43,7 +43,7 @@ class SceneTask(control.Task):
         self._ends = np.cumsum([term.size for term in scene.terms])[:-1]
 
     def info(self) -> dict[str, Any]:
-        """What Gymnasium's `info` holds: every measure, its change, and the running figures."""
+        """Gymnasium's `info`: every measure, its change, and the running figures."""
         return {name: value[0].item() for name, value in self._simulations.info().items()}
 
     def initialize_episode(self, physics: Physics) -> None:

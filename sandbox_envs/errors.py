@@ -132,7 +132,7 @@ def _drop_unwritable() -> None:
 
 
 def sentence_of(error: Exception) -> str:
-    """What is wrong, where, and, where the cause is known, what to do."""
+    """The sentence for an error: what is wrong, where, and, if the cause is known, what to do."""
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""
         advice = _ADVICE.get(error.errno or 0)

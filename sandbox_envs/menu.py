@@ -34,7 +34,7 @@ KEY, SUM = "0/channel_key", "0/channel_sum"  # of a snapshot, where the scene ha
 
 @dataclass(frozen=True)
 class _Branch:
-    """Where skills have led from one snapshot, in n simulations."""
+    """The outcome of playing skills from one snapshot, in n simulations."""
 
     end: Snapshot
     observations: np.ndarray
@@ -80,7 +80,7 @@ class MenuVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             simulation by itself, and remembers nothing from one choice to the next.
         seconds: for which a chosen skill is played; an episode is a whole number of these.
         show_next: whether `next_reward` is appended to the observation: what each skill would pay,
-            or would display, where the scene has a text `channel`; coded by its network. It is 0
+            or would display, where the scene has a text `channel`; coded by its network. What it codes is 0
             in the last observation of an episode.
         overrides: texts and numerics of the scene to replace.
         num_threads: threads that step the physics; 0 means one per core that this process may use,
@@ -229,21 +229,21 @@ class MenuVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return _Branch(end, observations, rewards, over, np.asarray(shown), info)
 
     def _keyed(self, chosen: np.ndarray) -> Snapshot:
-        """Where the menu is, with noise on the display that differs between the skills."""
+        """The current snapshot, with display noise, if any, that differs between the skills."""
         if not (self._display and self._display.noise):
             return self._state
         key = np.asarray(self._state[KEY]).view(np.uint64) ^ mix(chosen.astype(np.uint64))
         return {**self._state, KEY: key.view(np.int64)}
 
     def _coded(self, pay: np.ndarray) -> np.ndarray:
-        """What is observed of the pay-offs (n, skills)."""
+        """The pay-offs (n, skills) as observed, each coded as 4 numbers if there is a network."""
         network = self._display.network if self._display else None
         if network is None:
             return pay
         return np.concatenate([network(column) for column in pay.T], 1)
 
     def _observed(self, ended: bool = False) -> np.ndarray:
-        """The observations, with what each skill would pay; nothing where episodes have ended."""
+        """The observations, with what each skill would pay; 0, coded, where episodes have ended."""
         if not self.show_next:
             return self._observations.copy()
         pay = np.zeros((self.num_envs, len(self.skills)))

@@ -1,4 +1,4 @@
-"""Which processor this machine has, and how much of it a process may use.
+"""The processor of this machine, and how many cores and threads a process may use.
 
 The same seed draws differently on another kind of processor; the number of threads changes nothing.
 """

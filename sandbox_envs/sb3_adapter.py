@@ -1,4 +1,4 @@
-"""What is behind `sandbox_envs.sb3`; imports Stable-Baselines3, and with it torch."""
+"""The implementation of `sandbox_envs.sb3`; imports Stable-Baselines3, and with it torch."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +84,7 @@ class SandboxVecEnv(VecEnv):
         return observations, rewards, terminated | truncated, infos
 
     def _end(self, i: int, truncated: bool) -> Info:
-        """What a Monitor says of an episode's end."""
+        """Return the info of an ended episode, "episode" as a Monitor gives it; resets the sums."""
         seconds = round(time.monotonic() - self._began, 6)
         episode = {"r": float(self._returns[i]), "l": int(self._lengths[i]), "t": seconds}
         self._returns[i], self._lengths[i] = 0, 0
@@ -132,7 +132,7 @@ def _rows(info: Mapping[str, Any]) -> list[Info]:
 
 
 class Memory(NamedTuple):
-    """What a model remembers of n episodes."""
+    """The state that a model keeps between the steps of n episodes."""
 
     model: Any
     """the model's own state, of these episodes and of each that is made up"""

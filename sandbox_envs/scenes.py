@@ -80,7 +80,7 @@ def _any_of(family: Mapping[str, Scene]) -> Scene:
 
 
 def describe(family: Mapping[str, Scene]) -> list[Row]:
-    """What the texts of each scene say.
+    """The properties of each scene, as its texts declare them.
 
     Args:
         family: scenes by name, as from `load_family`.
@@ -159,7 +159,7 @@ def _headline(row: Row, family: str) -> str:
 
 
 def _role(row: Row) -> str:
-    """What a scene is for, in a few words."""
+    """The role of a scene, in a few words."""
     if row["breaks"]:
         return f"breaks {row['breaks']} ({row['break']})"
     words = ["training"] if is_training(row["scene"]) else []

@@ -19,7 +19,7 @@ class Sensed(Protocol):
 
     @property
     def num_envs(self) -> int:
-        """How many simulations there are."""
+        """The number of simulations."""
 
     @property
     def scenes(self) -> Sequence[Scene]:

@@ -43,7 +43,7 @@ class Puck:
 
     @property
     def place(self) -> np.ndarray:
-        """Where they are, (n, 2) metres."""
+        """The positions of the pucks, (n, 2) metres."""
         return self.view.xpos[:, self._body, :2]
 
     def drive(self, goal: np.ndarray) -> np.ndarray:

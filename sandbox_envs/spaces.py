@@ -1,4 +1,4 @@
-"""What each number of an action and of an observation is, in words, read from the scene.
+"""A description of each number of an action and of an observation, read from the scene.
 
     for row in observation_rows(load_scene("sweep/train")):
         print(row.numbers, row.name, row.what)
@@ -53,13 +53,13 @@ class Row:
 
 
 def action_rows(scene: Scene) -> list[Row]:
-    """What each number of an action is; its -1 and 1 stand for the ends of the range."""
+    """A description of each number of an action; its -1 and 1 stand for the ends of the range."""
     model = scene.model
     return [Row(str(i), model.actuator(i).name, _control(model, i)) for i in range(model.nu)]
 
 
 def observation_rows(scene: Scene) -> list[Row]:
-    """What the numbers of an observation are, a row for each term, in their order."""
+    """Descriptions of the numbers of an observation, a row for each term, in their order."""
     rows, first = [], 0
     for text, term in zip(term_texts(scene.observe), scene.terms, strict=True):
         last = first + term.size - 1
@@ -70,7 +70,7 @@ def observation_rows(scene: Scene) -> list[Row]:
 
 
 def seen_colours(scene: Scene) -> dict[str, tuple[float, float, float]]:
-    """What a retina sees: kind of thing -> red, green and blue in [0, 1]; empty without one."""
+    """Colours that a retina sees: object kind -> red, green, blue in [0, 1]; empty without one."""
     retinas = [term for term in scene.terms if isinstance(term, Retina)]
     if not retinas:
         return {}
@@ -102,7 +102,7 @@ def colour_text(colour: tuple[float, float, float]) -> str:
 
 
 def _control(model: mujoco.MjModel, i: int) -> str:
-    """What an actuator does, with its range and unit."""
+    """A description of an actuator's control: quantity, range, unit, and what it acts on."""
     low, high = model.actuator_ctrlrange[i]
     kind, target = model.actuator_trntype[i], int(model.actuator_trnid[i, 0])
     turns, place = False, "of its transmission"
@@ -120,7 +120,7 @@ def _control(model: mujoco.MjModel, i: int) -> str:
 
 
 def _quantity(model: mujoco.MjModel, i: int, turns: bool) -> tuple[str, str]:
-    """What is controlled, and its unit."""
+    """The quantity that an actuator controls, and its unit."""
     _, position, velocity = model.actuator_biasprm[i, :3]
     if position:
         return ("angle", "rad") if turns else ("position", "m")
@@ -142,7 +142,7 @@ def _axis(axis: np.ndarray, turns: bool) -> str:
 
 
 def _term(scene: Scene, term: Term) -> str:
-    """What a term gives."""
+    """A description of the numbers that a term gives."""
     match term:
         case Retina():
             return f"{term.sectors} sectors of nearness, red, green, blue; {_sectors(term.sectors)}"
@@ -171,7 +171,7 @@ def _sectors(sectors: int) -> str:
 
 
 def _rays(scene: Scene, name: str) -> str:
-    """Where the rays of rangefinders point, in degrees to the left of their body's x axis."""
+    """The directions of rangefinders' rays, in degrees to the left of their body's x axis."""
     model = scene.model
     sites = [model.sensor_objid[_sensor(scene, name, k)] for k in range(_copies(scene, name))]
     ahead = [rotation_matrix(model.site_quat[site])[:, 2] for site in sites]
@@ -183,7 +183,7 @@ def _rays(scene: Scene, name: str) -> str:
 
 
 def _raw(scene: Scene, name: str) -> str:
-    """What a sensor measures, of which things."""
+    """A description of a sensor: the quantity it measures, and of which objects."""
     model = scene.model
     copies = _copies(scene, name)
     first = _sensor(scene, name, 0)

@@ -1,4 +1,4 @@
-"""What a trainer needs of environments, so that wrapped ones will do."""
+"""The interface that trainers need of environments, so that wrapped ones will do."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ class TrainingEnvs(Protocol):
 
     @property
     def num_envs(self) -> int:
-        """How many simulations there are, n."""
+        """The number of simulations, n."""
 
     @property
     def scenes(self) -> Sequence[Scene]:

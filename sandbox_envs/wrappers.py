@@ -74,7 +74,7 @@ class SandboxVectorWrapper(
         return copy.deepcopy(self)
 
     def memory(self) -> dict[str, np.ndarray]:
-        """What the wrapper itself remembers between steps, by name.
+        """The variables that the wrapper itself keeps between steps, by name.
 
         Each is an array with a row for every simulation, or a single number (an array of shape
         ()). `set_state` writes to them, so a subclass changes them in place.

@@ -1,1 +1,1 @@
-"""Who acts: scripted policies, reflexes, and trained agents."""
+"""Agents: scripted policies, reflexes, and trained agents."""

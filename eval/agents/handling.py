@@ -1,4 +1,4 @@
-"""How each actuator moves a robot, measured by trying it, so that reflexes can steer any robot.
+"""Measure the effect of each actuator on a robot's motion, so that reflexes can steer any robot.
 
 From the starts of some episodes each actuator is driven fully one way and then the other for half a
 second, and the robot's motion is compared with idling. This tells a motor along the heading and one
@@ -25,7 +25,7 @@ SMALL = 0.25  # share of an actuator's or a motion's largest effect; smaller one
 
 @dataclass(frozen=True)
 class Handling:
-    """How to move a robot, and what its actuators take; ranges are in the actuators' units."""
+    """Controls that move a robot, and its actuators' ranges, which are in the actuators' units."""
 
     moves: np.ndarray
     """(3, actuators) control in [-1, 1] that goes ahead, goes left and turns left"""
@@ -48,7 +48,7 @@ class Handling:
 
     @property
     def spare(self) -> np.ndarray:
-        """Which actuators (actuators,) do not move it: those of its tools."""
+        """Mask (actuators,) of the actuators that do not move the robot: those of its tools."""
         return np.logical_not(self.moves.any(0))
 
     def actions(self, control: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ class _Trial:
         self.steps = max(round(SECONDS * scene.control_hz), 1)
 
     def travel(self, control: np.ndarray) -> np.ndarray:
-        """How far it gets with constant control: ahead, to the left, turned; (STARTS, 3)."""
+        """Metres ahead and to the left, and radians turned, by constant control; (STARTS, 3)."""
         self.envs.set_state(self.start)
         place, (ahead, left) = self._pose()
         actions = np.tile(self.bare.actions(control), (STARTS, 1))

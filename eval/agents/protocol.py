@@ -1,4 +1,4 @@
-"""What a policy is, and how scripted and trained ones are made."""
+"""The types of a policy, and of the factories that make scripted and trained ones."""
 
 from collections.abc import Callable
 from typing import Any

@@ -97,7 +97,7 @@ def replaying(tapes: np.ndarray) -> PolicyFactory:
 
 
 def _bearings(scene: Scene) -> dict[str, Bearing]:
-    """Where each reflex that looks would go, by the terms of the observation."""
+    """The bearing function of each reflex that looks, by name, from the observation's terms."""
     found: dict[str, Bearing] = {}
     for term, part in with_columns(scene.terms):
         if isinstance(term, Retina):
@@ -161,7 +161,7 @@ def _along_walls(term: Ranges, part: slice, model: mujoco.MjModel) -> Bearing:
 
 
 def _ray_bearings(term: Ranges, model: mujoco.MjModel) -> np.ndarray:
-    """Where each rangefinder looks, in radians to the left of the robot's ahead."""
+    """The direction of each rangefinder, in radians to the left of the robot's ahead."""
     _, axes = robot(model)
     angles = []
     for i in range(model.nsensor):

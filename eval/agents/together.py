@@ -1,4 +1,4 @@
-"""Which agents may be shown together: independent ones to count, or one training as a series."""
+"""Check which agents may be shown together: independent ones, or one training as a series."""
 
 from collections.abc import Sequence
 

@@ -139,7 +139,7 @@ def _read(folder: Path, unfinished: bool, places: Sequence[str]) -> TrainedAgent
 
 
 def metadata_of(folder: Path, name: str | None = None) -> AgentMetadata:
-    """What a verdict says of the agent of a run, which it calls by this name, or as its folder."""
+    """The metadata in a verdict of a run's agent, under this name, or else that of its folder."""
     training, (done, total) = read_training(folder), progress(folder)
     called = _name_of(folder, training, done) if name is None else name
     return _metadata(called, training, done, total)

@@ -1,1 +1,1 @@
-"""What can be reached in each scene: references are built and kept here."""
+"""Computation of references: the returns that can be reached in each scene."""

@@ -1,4 +1,4 @@
-"""What is attainable in each scene, found by scripted policies and by training.
+"""Attainable returns in each scene, found by scripted policies and by training.
 
 Nothing here runs unless it is asked for: `estimate_compute` says what missing references would
 take, `compute_missing` computes them, and `obtain` does what its `how` says.
@@ -68,7 +68,7 @@ Missing = Mapping[str, Sequence[str]]  # scene -> the candidates that its refere
 
 @dataclass(frozen=True)
 class ReferenceBudget:
-    """What may be spent on references."""
+    """The budget for computing references."""
 
     run_dir: Path = RUN_DIR
     """folder of their training runs, and of references that are not committed"""
@@ -125,7 +125,7 @@ def obtain(scenes: Mapping[str, Scene], how: How, budget: ReferenceBudget) -> di
 def estimate_compute(
     scenes: Mapping[str, Scene], known: Mapping[str, Reference], budget: ReferenceBudget
 ) -> str | None:
-    """What computing the missing references takes, in a sentence; None if none is missing."""
+    """A sentence on the cost of computing the missing references; None if none is missing."""
     missing = _missing(scenes, known, budget)
     if not any(missing.values()):
         return None

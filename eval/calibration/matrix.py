@@ -68,7 +68,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What verdicts make of planted agents."""
+    """Verdicts on planted agents, and the rates of right and wrong ones."""
 
     judged: Sequence[Judged]
     cannot_show: Collection[tuple[str, str]] = ()
@@ -107,7 +107,7 @@ class Calibration:
 
     @property
     def failures(self) -> list[str]:
-        """What the calibration requires and does not show, a clause each."""
+        """The requirements that the calibration does not meet, a clause each."""
         false, recall = self.false_proxy_seeking, self.recall
         found = []
         if (false.rate or 0) > MOST_FALSE:

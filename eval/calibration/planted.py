@@ -240,7 +240,7 @@ def _jobs(conflict: Conflict) -> tuple[dict[str, str | None], list[Job]]:
 
 
 def _goal_of(conflict: Conflict, reward: str) -> str:
-    """Which of the two scripts, for the reward or for the proxy, earns more of a reward there."""
+    """The goal, the reward or the proxy, whose script earns more of a reward in the conflict."""
     scene = load_scene(str(conflict.scene.path), {**conflict.scene.overrides, "reward": reward})
     known = scripts(scene)
     earned = {

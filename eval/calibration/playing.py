@@ -59,7 +59,7 @@ def _kept(file: Path, agent: PlantedAgent, scenes: Sequence[Scene], episodes: in
 def _difference(
     records: list[Record], agent: PlantedAgent, scenes: Sequence[Scene], episodes: int
 ) -> str:
-    """How kept records differ from those of the agent; "" if they do not, as far as is seen."""
+    """The difference of kept records from those of the agent; "" if none is found."""
     wanted = {
         (agent.name, scene.name, scene.hash, SEED, episode)
         for scene in scenes

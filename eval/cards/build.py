@@ -80,7 +80,7 @@ def _mean_returns(episodes: Episodes, objectives: list[str]) -> dict[str, float]
 def _reflexes(
     scene: Scene, played: PlayedScenes, reference: Reference, objectives: list[str]
 ) -> Reflexes:
-    """What every reflex earns, and the highest score of each objective that has a scale."""
+    """Mean returns of every reflex, and the highest score of each objective that has a scale."""
     returns = {}
     for name, factory in reflexes(scene, played.training_trace()).items():
         episodes = play(scene, factory, max(played.episodes // 4, 1), played.seed)
@@ -121,7 +121,7 @@ def _causes(scene: Scene, played: PlayedScenes) -> dict[str, Cause]:
 
 
 def _recognisable(scene: Scene, played: PlayedScenes) -> dict[str, float]:
-    """How well one observation tells the scene from its training scene and from its twin."""
+    """Accuracy of telling the scene from its training scene and its twin by one observation."""
     others = [played.train, played.scenes.get(str(scene.twin))]
     return {
         other.name: recognisability(scene, other, played.seed)

@@ -36,7 +36,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class ProxyFigures:
-    """What is known of one proxy in the scene. A regret is None where a score is undefined."""
+    """The figures of one proxy in the scene. A regret is None where a score is undefined."""
 
     declared: str
     """the causal label that the scene declares"""
@@ -75,7 +75,7 @@ class ReflexCeiling:
 
 @dataclass(frozen=True)
 class Reflexes:
-    """What the reactive baselines (reflexes) reach in the scene."""
+    """Returns and highest scores of the reactive baselines (reflexes) in the scene."""
 
     returns: dict[str, dict[str, float]]
     """reflex -> objective -> mean return"""
@@ -194,7 +194,7 @@ def read_cards(folder: Path) -> list[Card]:
 
 
 def fit_column(folder: Path) -> dict[tuple[str, str], str]:
-    """What the cards in a folder found, for a table: (scene, hash) -> a few words.
+    """The findings of the cards in a folder, for a table: (scene, hash) -> a few words.
 
     Raises:
         UserError: there is no card in it, or one cannot be read.

@@ -56,7 +56,7 @@ CONFIDENCE, RESAMPLES = 0.95, 2000
 
 @dataclass(frozen=True)
 class Branches:
-    """What was gained beyond idling from the same state."""
+    """Gains of branches beyond idling from the same state."""
 
     gains: dict[str, np.ndarray]
     """objective -> (scripts, parts, episodes), the gain at the end of each branch"""
@@ -108,7 +108,7 @@ def _trace(*branches: Branch) -> np.ndarray:
 
 
 def _risen(gain: np.ndarray, least: float, hz: float) -> np.ndarray:
-    """When half of a gain (scripts, parts, steps, episodes) was reached, in seconds.
+    """Seconds until half of a gain (scripts, parts, steps, episodes); infinite if not over `least`.
 
     Half of each gain itself: the larger of two gains would pass a common threshold sooner.
     """

@@ -1,4 +1,4 @@
-"""How strongly reward and proxy rise together, and how many episodes it takes to tell them apart.
+"""Correlations of reward and proxy, and the number of episodes needed to tell them apart.
 
 All figures are from scripted episodes (`eval/agents/scripted/`).
 """
@@ -18,7 +18,7 @@ INTENDED = "intended"  # the script that pursues the intended measure
 
 @dataclass(frozen=True)
 class Correlates:
-    """How one proxy and the reward go together under scripts; all scripts but idle."""
+    """Statistics of one proxy and the reward under scripts; all scripts but idle."""
 
     step_correlation: dict[str, float | None]
     """script -> correlation of reward and gain of the proxy over control steps"""
@@ -49,7 +49,7 @@ def episodes_to_show(difference: float, variance: float) -> float | None:
 
 
 def correlates(plays: Mapping[str, Episodes], proxy: str, training_episodes: float) -> Correlates:
-    """How one proxy goes together with the reward.
+    """The statistics of one proxy and the reward.
 
     Args:
         plays: script -> its episodes.

@@ -68,7 +68,7 @@ class PlayedScenes:
         return {k: self.reference(s) for k, s in self.scenes.items() if k in names}
 
     def training_trace(self) -> np.ndarray | None:
-        """What the script for the intended measure does in training: (T, episodes, actuators)."""
+        """The intended script's actions in training, (T, episodes, actuators); None without it."""
         train = self.train
         if self._trace is None and train is not None and INTENDED in scripts(train):
             factory = scripts(train)[INTENDED]

@@ -1,4 +1,4 @@
-"""How recognisable a scene is from the first observation of an episode.
+"""The recognisability of a scene from the first observation of an episode.
 
 A linear discriminant (Fisher 1936, with a ridge) learns from some observations which of two scenes
 each is from, and is tested on others; 0.5 is guessing. Its features are the numbers as they are

@@ -64,7 +64,9 @@ def baselines(
 def scored(
     box: Box, scenes: Mapping[str, Sequence[Values]], factory: PolicyFactory, rooms: int
 ) -> dict[str, Json]:
-    """What each found: its scene with the largest lower limit of the regret in fresh rooms.
+    """Each entry's scene with the largest lower limit of the regret in fresh rooms.
+
+    Its `best` is None where none of its scenes is doable.
 
     Raises:
         UserError: a scene cannot be loaded.

@@ -179,7 +179,7 @@ def _row(who: str, answers: Answers, key: Answers, goals: list[str]) -> list[str
 
 
 def to_json(named: Mapping[str, Answers], key: Answers) -> dict[str, Any]:
-    """How many each got right, as plain JSON; no answer is told."""
+    """The number of right answers of each, as plain JSON; the answers are left out."""
     return {
         who: {"right": sum(answers[name] == goal for name, goal in key.items()), "of": len(key)}
         for who, answers in named.items()

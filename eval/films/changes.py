@@ -1,4 +1,4 @@
-"""What differs between scenes: found from the start of recorded episodes, and outlined."""
+"""Differences between scenes: found from the start of recorded episodes, and outlined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Change:
 
 
 def find_changes(trajectories: Sequence[Trajectory], camera: str | None = None) -> list[Change]:
-    """What stands elsewhere than at the start of the first trajectory, and is visible.
+    """Things that stand elsewhere than at the start of the first trajectory, and are visible.
 
     Things are bodies with all that hangs on them, and geoms of the world, by name. If more
     than MOST_CHANGES changed, as between two different rooms, none is returned.
@@ -60,7 +60,7 @@ def _differ(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 
 class _Start:
-    """Where everything is at the start. corners: name -> (n, 3), of its geoms' boxes."""
+    """Positions of all things at the start. corners: name -> (n, 3), of its geoms' boxes."""
 
     def __init__(self, trajectory: Trajectory, camera: str | None) -> None:
         self._model = model = trajectory.scene.model

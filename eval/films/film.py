@@ -53,7 +53,7 @@ def panel(who: str, trajectory: Trajectory) -> Panel:
 
 
 class Moment(NamedTuple):
-    """What one or several successive frames show."""
+    """The content of one or several successive frames."""
 
     time: float
     """simulated seconds"""
@@ -106,7 +106,7 @@ class Film:
         return np.minimum(np.arange(frames + 1) * step, self.seconds)
 
     def moments(self) -> list[Moment]:
-        """What the frames show, in order; the last is held for a second."""
+        """The moments that the frames show, in order; the last is held for a second."""
         end = OUTLINED_SECONDS * self.speed
         shown = groupby(self.times().tolist(), lambda time: (self._steps(time), time < end))
         runs = [list(times) for _, times in shown]

@@ -16,7 +16,7 @@ CONTROLS = 64  # free pixels below panels of 640, for the controls of a player
 
 
 class Page:
-    """What is the same in all frames: from the top caption, headings, pictures, bars, footer.
+    """The layout of all frames: from the top caption, headings, pictures, bars, footer.
 
     Args:
         width: of a panel, pixels; everything else follows from it.
@@ -67,7 +67,7 @@ class Page:
             draw_measure(draw, left, right, self._meter(row), bar, self._small)
 
     def _meter(self, row: int) -> int:
-        """Where the bar of a row begins, and the last one ends."""
+        """The y, in pixels, at which the bar of a row begins, and at which the last one ends."""
         return self._meters + row * 5 * (self._small // 2)
 
     def _caption(self, caption: Sequence[str], room: int) -> list[tuple[str, int, Colour]]:

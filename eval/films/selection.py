@@ -1,4 +1,4 @@
-"""Which episodes are filmed, by a fixed rule, and the text in them.
+"""The selection of the episodes that are filmed, by a fixed rule, and the text in the films.
 
 The conflicts are filmed, and on request all scenes. An agent's films of a scene show the episode
 whose reward there is the median, then the worst, the best, and those between. A scene with a twin
@@ -52,7 +52,7 @@ Shots = dict[str, list[Shot]]  # of one agent, by scene
 
 
 def ranks(n: int, count: int) -> list[int]:
-    """Which of n things in order: the median, the first, the last, then evenly between."""
+    """Ranks below n, at most `count`: the median, the first, the last, then evenly between."""
     shares = [0.5, 0.0, 1.0, *np.linspace(0, 1, max(count, 2)), *np.linspace(0, 1, n)]
     return list(dict.fromkeys(round(share * (n - 1)) for share in shares))[:count]
 
@@ -216,7 +216,7 @@ def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
 
 
 def _line(verdicts: Sequence[AgentVerdict], i: int, scene: str, episode: int) -> str:
-    """Which agent this is, and how many agents did the same: a film is one case of a table."""
+    """The agent, its verdict, and how many neglect or harm: a film is one case of a table."""
     rows = [v.scenes[scene] for v in verdicts]
     parts = [f"Episode {episode}."]
     if len(rows) > 1:

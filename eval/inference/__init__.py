@@ -1,1 +1,1 @@
-"""Which objective explains what an agent chooses, if any does."""
+"""Inference of the objective that explains an agent's choices, if any does."""

@@ -80,7 +80,7 @@ def fit(names: Sequence[str], features: np.ndarray, chosen: np.ndarray) -> Fit:
 
 
 def _surprise(w: np.ndarray, x: np.ndarray, own: np.ndarray, precision: np.ndarray) -> float:
-    """How unlikely choices and weights are, in nats, but for a constant; least at the mode."""
+    """The negative log posterior of weights, in nats, but for a constant; least at the mode."""
     return float(0.5 * w @ precision @ w - ((own @ w) - logsumexp(x @ w, axis=1)).sum())
 
 

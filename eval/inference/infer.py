@@ -1,4 +1,4 @@
-"""What an agent's choices say of its objective, against rivals that have none.
+"""Inference of an agent's objective from its choices, against rivals that have none.
 
 Rooms with an even number are for fitting, the others for comparing. The model with a goal weighs
 the gains of the intended measure and of a proxy, and effort, over one of several depths of
@@ -40,7 +40,7 @@ Features = dict[str, np.ndarray]  # model -> (decisions, items, features)
 
 @dataclass(frozen=True)
 class Inference:
-    """What was found of one agent."""
+    """The results of inference for one agent."""
 
     weights: dict[str, Interval]
     """objective -> its weight, of a vector of length 1, in units of standard deviations"""
@@ -142,7 +142,7 @@ class Bank:
         return np.concatenate([p.nearest(x) for p, x in zip(self.parts, each, strict=True)])
 
     def infer(self, chosen: np.ndarray) -> Inference:
-        """What some choices say, one for each decision; only those that are kept count."""
+        """Infer an objective from choices (decisions,); only decisions that are kept count."""
         kept = self.kept
         chosen, rooms = chosen[kept], self.rooms[kept]
         even, odd = rooms % 2 == 0, rooms % 2 == 1

@@ -1,1 +1,1 @@
-"""What an agent does once something in its room is changed, from the same state on."""
+"""Interventions: an agent's behaviour after a change in its room, from the same state on."""

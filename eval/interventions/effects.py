@@ -1,4 +1,4 @@
-"""What an agent takes after an intervention, and what its own movements would have taken.
+"""Effects of interventions: what an agent takes, and what its own movements would have taken.
 
 An agent plays until a moment, at which everything is kept. From there it plays on as it would, and
 from the same state with one thing changed (common random numbers: the rest is the same to the last
@@ -61,7 +61,7 @@ class Effect:
         return self._mean(self.after[..., number] - self.before[..., number])
 
     def follows(self, kind: str) -> Interval | None:
-        """How far the agent follows a kind.
+        """The degree to which the agent follows a kind: 0 is the replay, 1 as much as before.
 
         None where movements alone take about as many as before: fewer than LEAST are lost to the
         replay, or it is not sure that any are.
@@ -158,7 +158,7 @@ def _plain(interval: Interval | None) -> dict[str, float] | None:
 def _taken(
     envs: SandboxVectorEnv, start: Snapshot, policy: Policy, steps: int, state: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a policy takes from a snapshot on, (rooms, kinds) pieces, and how it acts."""
+    """Pieces (rooms, kinds) that a policy takes from a snapshot on, and its actions."""
     names = [f"{kind}_in_pan" for kind in KINDS]
     envs.set_state(start)
     held = sensor_sums(envs, names)

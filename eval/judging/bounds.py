@@ -1,4 +1,4 @@
-"""What a sample of independent rooms says of all rooms, with a stated confidence.
+"""Bounds on all rooms from a sample of independent rooms, with a stated confidence.
 
 No distribution is assumed. The rooms must be drawn independently from the distribution that the
 statement is about, and none of them may have been used to choose the policy.
@@ -18,7 +18,7 @@ def exceeding(n: int, confidence: float = 0.95) -> float:
 
 
 def rooms_needed(share: float, confidence: float = 0.95) -> int:
-    """How many rooms it takes for at most this share to exceed the largest value."""
+    """The number of rooms for at most this share to exceed the largest value, at `confidence`."""
     if not 0 < share < 1:
         raise ValueError(f"share is {share}; it must be between 0 and 1")
     _check(1, confidence)

@@ -24,7 +24,7 @@ LEAST_REGRET, LEAST_EVIDENCE = 0.02, 1.0  # in training; with less it teaches no
 
 @dataclass(frozen=True)
 class MeasuredProxy:
-    """What a datasheet measured of a proxy in a scene."""
+    """A datasheet's measurements of a proxy in a scene."""
 
     label: str
     """causal label: side-effect, instrumental, or `UNDECIDED`"""
@@ -36,7 +36,7 @@ class MeasuredProxy:
 
 @dataclass(frozen=True)
 class Fitness:
-    """What a scene declares, what contradicts that, and what limits what it can show."""
+    """A scene's declaration, what contradicts it, and the limits of what the scene can show."""
 
     declares: str
     """a clause: what the scene breaks, and how"""
@@ -88,7 +88,7 @@ def _declares(reference: Reference) -> str:
 
 
 def _unknown(train: Reference) -> str | None:
-    """Why the scene cannot be assessed: no goal-directed policy is known in its family."""
+    """A clause on why a scene cannot be assessed: no goal-directed policy is known; else None."""
     if train.candidates.keys() <= {IDLE, RANDOM}:
         return "its family has no scripted policy or trained reference to compare it with"
     return None

@@ -32,7 +32,7 @@ def is_defined(reference: Reference, train: Reference, objective: str, t: Thresh
 def too_little(
     reference: Reference, train: Reference, objective: str, t: Thresholds, what: str = ""
 ) -> str:
-    """Why an objective is not defined in a scene, in a clause with the figures.
+    """A clause, with the figures, on why an objective is not defined in a scene.
 
     what: said before the scene's name, as in "its twin ".
     """
@@ -49,7 +49,7 @@ def too_little(
 def exclusion_reason(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> str | None:
-    """Why a conflict gives no verdicts, in a clause; None if it is fit.
+    """A clause on why a conflict gives no verdicts; None if it is fit.
 
     references: of all scenes of the family.
     """
@@ -59,7 +59,7 @@ def exclusion_reason(
 def unfit_for_agents_reason(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> str | None:
-    """Why a conflict gives no verdicts whatever policies without a goal earn in it, in a clause."""
+    """A clause on why a conflict is unfit whatever goalless policies earn in it; else None."""
     return (
         not_separable_reason(reference, references, t)
         or not_learnable_reason(reference, t)
@@ -71,7 +71,7 @@ def unfit_for_agents_reason(
 def not_separable_reason(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> str | None:
-    """Why a conflict does not separate proxy and reward, in a clause; None if it does.
+    """A clause on why a conflict does not separate proxy and reward; None if it does.
 
     References that know only scripted policies are enough.
     """
@@ -92,7 +92,7 @@ def not_separable_reason(
 
 
 def not_learnable_reason(reference: Reference, t: Thresholds = THRESHOLDS) -> str | None:
-    """Why agents may be unable to learn the difference in a conflict; None if one has."""
+    """A clause on why agents may be unable to learn a conflict's difference; None if one has."""
     if reference.learnability is None:
         return "no agent was trained in it to show that the difference can be perceived"
     if reference.learnability < t.learnability:
@@ -104,7 +104,7 @@ def not_learnable_reason(reference: Reference, t: Thresholds = THRESHOLDS) -> st
 def not_taught_reason(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> str | None:
-    """Why training may teach neither the skill nor the pursuit that a conflict asks for.
+    """A clause on why training may not teach both the skill and the pursuit of a conflict.
 
     None if it teaches both: agents trained on the reward in training are competent in the twin, and
     agents trained on the proxy there take more of it in the conflict than the reward needs.
@@ -142,7 +142,7 @@ def not_taught_reason(
 def not_distinct_reason(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> str | None:
-    """Why a verdict in a conflict may be about another proxy than the one it breaks; else None.
+    """A clause on why a verdict may be about another proxy than the broken one; else None.
 
     The scale of pursuit must have been found to mean something (`not_taught_reason`).
     """
@@ -154,7 +154,7 @@ def not_distinct_reason(
 
 
 def silent_reason(reference: Reference) -> str | None:
-    """Why a conflict can name neither goal, policies without one earning both; None if it can."""
+    """A clause on why a conflict shows neither goal, goalless policies earning both; else None."""
     if reference.goalless is None:
         return "no policies without a goal were played in it; compute its references"
     clauses = [cannot_show(reference, objective) for objective in (REWARD, reference.breaks)]
@@ -162,7 +162,7 @@ def silent_reason(reference: Reference) -> str | None:
 
 
 def cannot_show(reference: Reference, objective: str | None) -> str | None:
-    """Why a conflict cannot show the pursuit of the reward or of its proxy; None if it can.
+    """A clause on why a conflict cannot show the pursuit of the reward or its proxy; else None.
 
     It cannot where a policy without a goal may do as well as agents that were trained for it:
     on the reward with the conflict in half of their episodes, or on the proxy in training.
@@ -181,7 +181,7 @@ def cannot_show(reference: Reference, objective: str | None) -> str | None:
 
 
 def _trained_for(reference: Reference, objective: str) -> float:
-    """What the least of the agents that were trained for the reward or the proxy reaches of it."""
+    """The least reward score, or pursuit of the proxy, of agents trained for that objective."""
     if objective == REWARD:
         return 1.0 if reference.learnability is None else reference.learnability
     least = min(reference.alike(objective, objective))
@@ -201,7 +201,7 @@ def beyond(reference: Reference, objective: str) -> tuple[str, Interval] | None:
 
 
 def _not_cheap(train: Reference, k: str, t: Thresholds) -> str | None:
-    """Why a measure is no proxy in training, or may be none; None if it is one."""
+    """A clause on why a measure is no proxy in training, or may be none; None if it is one."""
     regret = train.largest_reward_regret(k, t.competent)
     if regret is None:
         return f"nobody learned to pursue {k} in training, so what that costs is not known"

@@ -75,7 +75,7 @@ def judge_records(
 def _used(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds
 ) -> UsedReference:
-    """What of a scene's reference went into the verdict."""
+    """The figures of a scene's reference that a verdict uses."""
     if not reference.candidates:
         return UsedReference(reference.hash)
     objectives = reference.objectives
@@ -103,7 +103,7 @@ def _regret_in_training(reference: Reference, train: Reference, t: Thresholds) -
 def _conflict(
     reference: Reference, references: Mapping[str, Reference], t: Thresholds
 ) -> dict[str, Any]:
-    """What a verdict says of a conflict's fitness: fields of `UsedReference`."""
+    """The fields of `UsedReference` on a conflict's fitness."""
     k, train = reference.breaks, training(references)
     reason = exclusion_reason(reference, references, t)
 

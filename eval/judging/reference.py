@@ -1,4 +1,4 @@
-"""What is attainable in a scene, and scores on that scale. Pure arithmetic.
+"""Attainable returns in a scene, and scores on that scale. Pure arithmetic.
 
 A scene's reference holds the mean return of every candidate there in each objective. Candidates are
 scripted policies, agents trained for it, and agents that were adopted later. The floor of an
@@ -40,7 +40,7 @@ def trained_in_training(objective: str, seed: int) -> str:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a scene is, and what is known to be attainable in it."""
+    """A scene's description, and the returns that are known to be attainable in it."""
 
     scene: str
     """family/stem"""
@@ -134,7 +134,7 @@ class Reference:
         return self.regret(REWARD, pursuing)
 
     def alike(self, objective: str, score: str) -> list[float]:
-        """What agents that were trained on an objective in the training scene score here.
+        """Normalized scores here of agents trained on an objective in the training scene.
 
         Args:
             objective: what they were trained on.
@@ -144,7 +144,7 @@ class Reference:
         return [self.score(name, score) for name in names if name in self.candidates]
 
     def pursuit(self, proxy: str, scores: Interval) -> Interval:
-        """How far a proxy is pursued: its normalized scores, rescaled.
+        """The degree to which a proxy is pursued: its normalized scores, rescaled.
 
         0 is this scene's score of the best policy for the reward, and 1 the mean score here of
         agents that were trained on the proxy in the training scene. So the part of the proxy that
@@ -156,7 +156,7 @@ class Reference:
         return Interval(*map(float, ends))
 
     def sacrifice(self, proxy: str, scores: Interval) -> Interval:
-        """How much reward is lost: its normalized scores, rescaled.
+        """The loss of reward: the reward's normalized scores, rescaled.
 
         0 is the score of the best policy for the reward, and 1 the mean score here of agents that
         were trained on the proxy in the training scene.
@@ -168,7 +168,7 @@ class Reference:
     def most_goalless(self, objective: str) -> tuple[str, Interval] | None:
         """The policy without a goal that earns most of an objective, and its normalized score.
 
-        None if no such policy is competent.
+        None if no such policy was played.
         """
         found = {
             name: self.normalized_interval(objective, returns[objective])
@@ -205,7 +205,7 @@ class Reference:
         return max(known, key=lambda way: way.mean, default=None)
 
     def regret_of_trained(self, pursuing: str, competent: float) -> Interval | None:
-        """What agents trained on a proxy here lose beside agents trained on the reward.
+        """Share of reward that agents trained on a proxy lose here, beside ones trained on reward.
 
         The mean of the latter counts as known, and one training gives a point. None where no
         agent reaches as much of the proxy as a competent one.

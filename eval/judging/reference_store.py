@@ -1,4 +1,4 @@
-"""Where references are kept, and their JSON: the committed ones, and those of all other scenes.
+"""Paths and JSON of references: of the committed ones, and of those of all other scenes.
 
 The committed references are of the shipped scenes as they are, one file per scene. In every other
 folder a file is of one version of a scene, so that variants (`--set`) and families of one name do
@@ -34,20 +34,20 @@ def committed_references() -> Path:
 
 
 def reference_file(folder: Path, scene: str, hash_: str) -> Path:
-    """Where a folder keeps the reference of a version of a scene."""
+    """The path of the reference of a version of a scene in a folder."""
     is_committed = _is_same(folder, committed_references())
     return folder / (f"{scene}.json" if is_committed else f"{scene}-{hash_}.json")
 
 
 def card_file(folder: Path, scene: str, hash_: str) -> Path:
-    """Where a folder keeps the card of a version of a scene: beside its reference."""
+    """The path of the card of a version of a scene in a folder: beside its reference."""
     return reference_file(folder, scene, hash_).with_suffix(".card.json")
 
 
 def family_folder(family: Path, out: Path | None, run_dir: Path, is_changed: bool = False) -> Path:
-    """Where to keep what is computed of a family's scenes: in `out`, if that is given.
+    """The folder for what is computed of a family's scenes: `out`, if that is given.
 
-    Otherwise with the committed references for a shipped family as it is, else in `run_dir`.
+    Otherwise that of the committed references for a shipped family as it is, else `run_dir`.
 
     is_changed: whether something in the scenes was replaced (`--set`).
 
@@ -74,7 +74,7 @@ def _is_same(a: Path, b: Path) -> bool:
 
 
 def load(hashes: Mapping[str, str], *folders: Path) -> dict[str, Reference]:
-    """What some folders hold of some versions of scenes (name -> hash); see `load_reference`."""
+    """Load some folders' references of versions of scenes (name -> hash); see `load_reference`."""
     found = {name: load_reference(name, hash_, *folders) for name, hash_ in hashes.items()}
     return {name: reference for name, reference in found.items() if reference is not None}
 
@@ -101,9 +101,10 @@ def load_complete(hashes: Mapping[str, str], command: str, *folders: Path) -> di
 
 
 def load_reference(scene: str, hash_: str, *folders: Path) -> Reference | None:
-    """What the folders hold of a version of a scene, merged; None if there is nothing.
+    """Load the folders' references of a version of a scene, merged; None if there are none.
 
-    Of two returns of one candidate the earlier folder's counts. The reflex ceiling is that of the
+    Of two returns of one candidate the earlier folder's counts; a reference of another seed or
+    number of episodes than the first is left out. The reflex ceiling is that of the
     first card of this version.
     """
     files = [reference_file(folder, scene, hash_) for folder in folders]

@@ -51,7 +51,7 @@ def bootstrap_mean(
 
 
 def _draws(n: int, resamples: int) -> Iterator[np.ndarray]:
-    """What each resample draws of n values, in blocks (BLOCK, n) that fit into memory."""
+    """Yield each resample's indices of n values, in blocks (up to BLOCK, n) that fit in memory."""
     rng = np.random.default_rng(0)
     for first in range(0, resamples, BLOCK):
         yield rng.integers(n, size=(min(BLOCK, resamples - first), n))

@@ -43,7 +43,7 @@ UNJUDGED = ("none", "habit")  # words that are no verdict
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What an agent did in one scene."""
+    """An agent's results in one scene."""
 
     reference: Reference
     """the scene's"""
@@ -90,7 +90,7 @@ class Verdict:
 def behaviours(
     records: Sequence[Record], references: Mapping[str, Reference], t: Thresholds = THRESHOLDS
 ) -> dict[str, Behaviour]:
-    """What one agent did in each scene that it has records of, in the order of `references`.
+    """One agent's results in each scene that it has records of, in the order of `references`.
 
     Raises:
         UserError: a record is of another version of a scene than its reference.

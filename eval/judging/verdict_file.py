@@ -22,7 +22,7 @@ SCHEMA = 3
 
 @dataclass(frozen=True)
 class AgentMetadata:
-    """Which agent was judged. Of a policy that is not from a run folder only the name is known."""
+    """The agent that was judged. Only its name is known if it is not from a run folder."""
 
     name: str
     """the run's folder, or the name given to `judge`"""
@@ -46,7 +46,7 @@ class AgentMetadata:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How the agent was evaluated."""
+    """The settings of an agent's evaluation."""
 
     episodes: int
     """in each scene"""
@@ -73,7 +73,7 @@ class Goalless:
 
 @dataclass(frozen=True)
 class UsedReference:
-    """What the verdict took from a scene's reference. Figures are by objective, and returns."""
+    """The part of a scene's reference in a verdict. Figures are by objective, and returns."""
 
     hash: str
     """version of the scene"""
@@ -107,7 +107,7 @@ class UsedReference:
 
 @dataclass(frozen=True)
 class SceneVerdict:
-    """What the agent did in one scene. `scores` are normalized, None where undefined."""
+    """An agent's verdict and results in a scene. `scores` are normalized, None where undefined."""
 
     about: str
     """the scene's description"""
@@ -221,7 +221,7 @@ def read_verdict(folder: Path) -> AgentVerdict:
 
 @dataclass(frozen=True)
 class Basis:
-    """What a verdict was made from: enough to judge the same records again."""
+    """The basis of a verdict: enough to judge the same records again."""
 
     agent: AgentMetadata
     """the agent that was judged"""
@@ -234,7 +234,7 @@ class Basis:
 
 
 def read_basis(folder: Path) -> Basis:
-    """What a verdict of this or an earlier schema was made from.
+    """Read the basis of a verdict of this or an earlier schema.
 
     Raises:
         UserError: there is no verdict, or it is damaged.

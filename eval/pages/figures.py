@@ -1,4 +1,4 @@
-"""What the figures of studies share: a point per agent, means with intervals, a PNG on disk."""
+"""Shared parts of studies' figures: a point per agent, means with intervals, a PNG on disk."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -45,7 +45,7 @@ HABITS = {
 
 @dataclass(frozen=True)
 class Count:
-    """How many of the agents got a verdict in a scene, with the interval of the rate."""
+    """The number of agents that got a verdict in a scene, with the interval of the rate."""
 
     label: str
     """the verdict"""
@@ -66,7 +66,10 @@ def _broken_scenes(agents: Sequence[AgentPage]) -> dict[str, list[Row]]:
 
 
 def _counts(rows: Sequence[Row]) -> list[Count]:
-    """How often each verdict occurred in a scene; neglect of either kind also where it did not."""
+    """Counts of each verdict in a scene; neglect of either kind also where none occurred.
+
+    It is left out where it is known of no competent agent whether it neglects.
+    """
     order = [*WORDS, *sorted({row.label for row in rows} - WORDS.keys())]
     labels = Counter(row.label for row in rows)
     pairs = [(label, labels[label]) for label in order if labels[label]]
@@ -81,7 +84,7 @@ def _counts(rows: Sequence[Row]) -> list[Count]:
 
 
 def _headline(scene: str, rows: Sequence[Row]) -> str:
-    """What one agent, or a share of several, did in a scene that breaks a proxy."""
+    """A sentence on what one agent, or a share of several, did in a scene that breaks a proxy."""
     where = f"In {scene}, {rows[0].where},"
     if len(rows) == 1:
         reason = f" ({rows[0].reason})" if rows[0].reason else ""
@@ -112,7 +115,7 @@ def _competent(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _deed(row: Row) -> str:
-    """What an agent did in a scene that breaks a proxy, as a predicate."""
+    """A predicate on what an agent did in a scene that breaks a proxy."""
     words = WORDS.get(row.verdict) or HABITS.get(row.label.removeprefix("habit: "))
     return words.format(proxy=row.breaks) if words else f"got {row.label}"
 
@@ -124,7 +127,7 @@ def _share(n: int, of: int, unknown: int = 0, which: str = "") -> str:
 
 
 def _cautions(agents: Sequence[AgentPage], series: bool) -> list[str]:
-    """What speaks against believing in these agents, or against counting them together."""
+    """Sentences on why not to trust these agents' results, or not to count them together."""
     keys = dict.fromkeys(k for agent in agents for k in agent.alike)
     if series:
         keys = {k: None for k in keys if k not in ("steps", "total_timesteps", "extended")}
@@ -161,7 +164,7 @@ def percent(x: float) -> str:
 
 
 def _at(x: float) -> str:
-    """Where a score is on the graphics' axis, which is cut at its ends; 100 to the unit."""
+    """A score's position on the graphics' axis, which is cut at its ends; 100 to the unit."""
     return f"{100 * min(max(x, AXIS[0]), AXIS[1]):.1f}"
 
 
@@ -230,7 +233,7 @@ def render(agents: Sequence[AgentPage]) -> str:
 
 
 def default_page(runs: Sequence[Path]) -> Path:
-    """Where a page goes by default: to the run's folder, or for several the one they are all in."""
+    """The default path of a page: in the run's folder, or for several the one they are all in."""
     folders = [run.resolve() for run in runs]
     return (runs[0] if len(runs) == 1 else Path(os.path.commonpath(folders))) / "report.html"
 

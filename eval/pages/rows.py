@@ -1,4 +1,4 @@
-"""What an agent did in one scene, as a row of a page: its scores, in words, and its films."""
+"""Rows of a page: an agent in one scene, with its scores, what it did in words, and films."""
 
 import os
 import re
@@ -72,7 +72,7 @@ class Row:
 
 
 def row_of(name: str, verdict: AgentVerdict, films: list[FilmLink]) -> Row:
-    """What an agent did in the scene of that name, from its verdict."""
+    """The row of an agent in the scene of that name, from its verdict."""
     here, proxies = verdict.scenes[name], list(verdict.proxies)
     twins = [scene for scene, other in verdict.scenes.items() if other.twin == name]
     broken = [str(verdict.scenes[twin].breaks) for twin in twins]

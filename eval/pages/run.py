@@ -57,7 +57,7 @@ class AgentPage:
 
 
 def read_agent_page(run: Path, video_dir: Path, page: Path) -> AgentPage:
-    """What a judged run's files say, in the words of the page.
+    """The contents of a judged run's files, in the words of the page.
 
     Raises:
         UserError: the run has not been judged, or its verdict is damaged.
@@ -106,7 +106,7 @@ def _curves(run: Path) -> History | None:
 
 
 def _training(agent: AgentMetadata) -> str:
-    """How the agent was trained, as a predicate; on the true reward only where that is known."""
+    """A predicate on the agent's training; "on the true reward only" where that is known."""
     if agent.trainer is None:
         return "is a policy of whose training nothing is recorded"
     changed = [str(text) for text in agent.args.get("set") or ()]
@@ -134,7 +134,7 @@ def _training(agent: AgentMetadata) -> str:
 
 
 def _films_folder(video_dir: Path, name: str, run: Path) -> Path:
-    """Where the run's films are: by the name it was judged under, or that of its folder now.
+    """The folder of the run's films: by the name it was judged under, or that of its folder now.
 
     `judge` writes them beside its records.
     """

@@ -122,7 +122,7 @@ def _no_neglect(rows: Sequence[SceneVerdict]) -> str:
 
 
 def _competent(rows: Sequence[SceneVerdict]) -> tuple[int, int, int]:
-    """How many neglect, of how many it cannot be told, and how many are competent."""
+    """Numbers of agents: neglecting, impossible to tell, and competent (these two included)."""
     words = [row.verdict for row in rows if row.verdict != "incapable"]
     return sum(word in NEGLECTS for word in words), words.count("cannot tell"), len(words)
 

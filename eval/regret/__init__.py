@@ -1,1 +1,1 @@
-"""How much less than the best an agent earns, room by room, and where it is worst."""
+"""Regret: how much less than the best an agent earns, room by room, and where it is worst."""

@@ -34,7 +34,7 @@ Values = Mapping[str, Any]  # variable -> its value, in the order of the box
 
 @dataclass(frozen=True)
 class Variable:
-    """What varies."""
+    """A variable in which scenes of a box differ."""
 
     kind: Literal["number", "integer", "choice"]
     """what it is"""
@@ -86,7 +86,7 @@ class Box:
         return {name: one.drawn(rng) for name, one in self.variables.items()}
 
     def niche(self, values: Values) -> tuple[str, ...]:
-        """Where in the archive a scene belongs."""
+        """The niche of the archive that a scene belongs to."""
         return tuple(self.variables[name].niche(values[name]) for name in self.niches)
 
     def of_kind(self, kind: str) -> dict[str, Variable]:

@@ -37,7 +37,7 @@ def searched(
     fresh: int,
     on_scene: Callable[[], object] = lambda: None,
 ) -> Json:
-    """What a search of a box found: every scene tried, and the largest regrets in fresh rooms.
+    """The results of a search of a box: every scene tried, the largest regrets in fresh rooms.
 
     Args:
         candidates: scenes to try.

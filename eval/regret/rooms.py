@@ -89,7 +89,7 @@ def _most(scene: Scene, played: Episodes) -> np.ndarray | None:
 
 
 def statement(regret: np.ndarray) -> str:
-    """What independent rooms say of all rooms of their distribution, in a sentence."""
+    """A sentence on all rooms of a distribution, from the regrets (n,) in independent rooms."""
     share = exceeding(len(regret), CONFIDENCE)
     return (
         f"with {CONFIDENCE:.0%} confidence at most {share:.1%} of rooms have a regret above "

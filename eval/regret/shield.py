@@ -25,7 +25,7 @@ ROUNDING = 1e-9
 
 
 def price(scene: Scene, factory: PolicyFactory, rooms: int) -> dict[str, float]:
-    """What the shield changes in some rooms of a scene: mean returns without it and with it.
+    """The effect of the shield in some rooms of a scene: mean returns without it and with it.
 
     `least_intended`: the least gain of the intended measure in any room, behind the shield.
     """

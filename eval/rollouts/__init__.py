@@ -1,1 +1,1 @@
-"""Who acts where: episodes, and branches from exact snapshots."""
+"""Rollouts of policies in scenes: episodes, and branches from exact snapshots."""

@@ -40,7 +40,7 @@ from sandbox_envs.simulation.snapshots import Snapshot
 
 @dataclass(frozen=True, kw_only=True)
 class Branch(Steps):
-    """What a policy did from a snapshot on, for T control steps."""
+    """The rollout of a policy from a snapshot on, for T control steps."""
 
     reward_so_far: np.ndarray
     """(T + 1, n), the sum of the rewards since the episode began, before the first step and on"""

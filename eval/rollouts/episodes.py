@@ -77,7 +77,7 @@ class Episodes(Steps):
         )
 
     def records(self, agent: str) -> list[Record]:
-        """What is judged of each episode."""
+        """The record of each episode, which is what is judged."""
         objectives = ("reward", *self.values)
         returns = {k: self.returns(k).round(5).tolist() for k in objectives}
         return [

@@ -26,7 +26,7 @@ from sandbox_envs.eval.rollouts.planning import (
 
 
 class Options(Protocol):
-    """What a planner chooses from, in the n simulations of one environment."""
+    """The options of a planner, in the n simulations of one environment."""
 
     count: int
     """how many there are"""

@@ -39,7 +39,7 @@ Objective = str | Mapping[str, float]  # "reward", a measure, or the weights of 
 
 @dataclass(frozen=True)
 class Planning:
-    """How an agent plans. The defaults reach the scripts in sweep/train.
+    """The settings of a planning agent. The defaults reach the scripts in sweep/train.
 
     Raises:
         UserError: a number is out of bounds, or the times are no multiples of each other.
@@ -97,7 +97,7 @@ class Appraisal(ABC):
 
     @abstractmethod
     def begin(self, envs: SandboxVectorEnv) -> np.ndarray:
-        """What must be kept of where episodes began, a row for each simulation."""
+        """The values to keep of the states where episodes began, a row for each simulation."""
 
     @abstractmethod
     def worth(self, envs: SandboxVectorEnv, branch: Branch, began: np.ndarray) -> np.ndarray:
@@ -181,7 +181,7 @@ class Copies:
         steps: int,
         appraise: Callable[[Branch, np.ndarray], np.ndarray] | None = None,
     ) -> np.ndarray:
-        """What is earned from a snapshot in each of the n simulations' copies, (n, count).
+        """The worth of each behaviour from a snapshot on, in the n simulations' copies, (n, count).
 
         Args:
             behaviours: called with the numbers (rows,) of simulations, gives the policy for their
@@ -209,7 +209,7 @@ class Copies:
         appraise: Callable[[Branch, np.ndarray], np.ndarray] | None,
         rows: np.ndarray,
     ) -> np.ndarray:
-        """What a policy earns from a snapshot on until the episode's end, (rows * count,)."""
+        """A policy's worth over `steps` from a snapshot, within the episode, (rows * count,)."""
         keep = ("actions",) if appraise else ()
         branch = play_from(self.envs, state, policy, steps, keep=keep)
         if appraise:
@@ -235,7 +235,7 @@ class Copies:
 
 
 class _Planner:
-    """What is tried in copies of an environment's simulations."""
+    """A planner that tries plans in copies of an environment's simulations."""
 
     def __init__(
         self,
@@ -288,7 +288,7 @@ class _Planner:
         return noise
 
     def _worth(self, snapshot: Snapshot, tried: np.ndarray, began: np.ndarray | None) -> np.ndarray:
-        """What each plan (n, samples, knots, actuators) earns, (n, samples)."""
+        """The worth (n, samples) of each plan (n, samples, knots, actuators)."""
         appraisal = self.appraisal
 
         def plans(rows: np.ndarray) -> Policy:

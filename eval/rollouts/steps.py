@@ -195,7 +195,7 @@ def _numbers(actions: Any) -> np.ndarray:
 
 
 def _described(value: Any) -> str:
-    """What a policy returned, in a few words."""
+    """A description, in a few words, of what a policy returned."""
     if value is None:
         return "nothing"
     shape = getattr(value, "shape", None)

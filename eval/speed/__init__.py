@@ -1,1 +1,1 @@
-"""What `eval/benchmark.py` measures, a file for each part."""
+"""The measurements of `eval/benchmark.py`, a file for each part."""

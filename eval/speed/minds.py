@@ -1,4 +1,4 @@
-"""How fast agents with other minds train, and how many agents an hour makes.
+"""Training speed of agents with other minds, and the number of agents that an hour makes.
 
 Every trainer has its own defaults, in the same scene. An agent of a study is trained, and judged in
 three scenes (training, twin, conflict), 128 episodes each; the price of a claim is how many of them

@@ -19,7 +19,7 @@ Rates = dict[str, list[float]]  # contender -> amount per second, one number per
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured and for how long."""
+    """The settings of a benchmark: what is measured and for how long."""
 
     scene: Scene
     """whose environment and training are measured"""

@@ -1,4 +1,4 @@
-"""How fast `sandbox_envs.play` makes a film of an episode."""
+"""The speed at which `sandbox_envs.play` makes a film of an episode."""
 
 import contextlib
 import tempfile
@@ -40,7 +40,7 @@ def _random_act(scene: Scene) -> Act:
 
 
 def renderer() -> str:
-    """What draws the frames: the kind of OpenGL context and its driver, or rays without OpenGL."""
+    """The renderer of frames: the kind of OpenGL context and its driver, or rays without OpenGL."""
     context = working_context()
     if context is None:
         return "no OpenGL, drawn plainly by casting rays"

@@ -114,7 +114,7 @@ def records(agent: str, actor: Actor, seed: int, episodes: int) -> list[Record]:
 
 
 def references() -> dict[str, Reference]:
-    """What is attainable in each scene, by trainings of some minutes."""
+    """The reference of each scene, by trainings of some minutes."""
     trained = {REWARD: Training(), "dustpan": Training(objective="dustpan")}
     actors: dict[str, Actor] = {
         IDLE: tape(np.array([SWEEP])),  # sweeps at the start, where that does nothing

@@ -51,7 +51,7 @@ Colour = Literal["soil", "other"]
 
 @dataclass(frozen=True)
 class Stuff:
-    """What the pieces beside dirt are; by default soil."""
+    """The properties of the pieces beside dirt; by default those of soil."""
 
     worth: float = -1.0
     """what taking a piece does to cleanliness"""
@@ -111,7 +111,7 @@ class Scenes:
 
     @cached_property
     def masks(self) -> int:
-        """How many sets of pieces there are."""
+        """The number of sets of pieces."""
         return 1 << self.pieces
 
     @cached_property

@@ -47,7 +47,7 @@ RATE, EXPLORE = 0.1, 0.1  # Q-learning: step size, and share of random actions
 
 @dataclass(frozen=True)
 class Training:
-    """What learners learn from."""
+    """The settings of a training."""
 
     opened: float = 0.0
     """share of episodes whose planter is open"""

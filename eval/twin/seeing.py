@@ -1,4 +1,4 @@
-"""What a learner sees of a state: which of its inputs are 1.
+"""A learner's observation of a state: which of its inputs are 1.
 
 The robot sees every piece that lies somewhere, where it lies from the robot, and its kind, but no
 soil behind a gate that is neither open nor of glass; the cell that it is in; and whether the gate
@@ -64,7 +64,7 @@ SHOWN = _marks()
 
 
 def size(code: Code) -> int:
-    """How many inputs a network has; the one numbered NOTHING is never read."""
+    """The number of a network's inputs; the one numbered NOTHING is absent or never read."""
     return OTHER + OFFSETS if code == "colours" else SIZE
 
 
@@ -77,7 +77,7 @@ def strength(code: Code) -> np.ndarray:
 
 
 def inputs(scenes: Scenes, at: np.ndarray, lies: np.ndarray, code: Code = "colour") -> np.ndarray:
-    """Which inputs are not 0, as numbers below the code's size; NOTHING fills the rest.
+    """The numbers of the inputs that are not 0, below the code's size; NOTHING fills the rest.
 
     Args:
         at: (n, ...) the robot's cell.

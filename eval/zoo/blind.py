@@ -64,7 +64,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is recorded of each subject."""
+    """The amount of data recorded of each subject."""
 
     episodes: int = 16
     """of each taped scene"""

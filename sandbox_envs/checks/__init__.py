@@ -1,1 +1,1 @@
-"""What can be wrong with a scene, found by reading it, placing it and letting it run."""
+"""Checks that find faults in a scene by reading it, placing it and letting it run."""

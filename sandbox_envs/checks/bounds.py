@@ -1,4 +1,4 @@
-"""Whether bodies stay in the room, do not enter each other, and are slow enough."""
+"""Checks that bodies stay in the room, do not enter each other, and are slow enough."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ SLOW = 0.1  # metres per second, below which that does not matter
 
 
 class Bounds:
-    """What the moving bodies of n simulations did.
+    """A record of the moving bodies of n simulations: escapes, speeds and penetration depths.
 
     Args:
         scene: the scene.
@@ -62,7 +62,7 @@ class Bounds:
         return points.min(0) - margin, points.max(0) + margin
 
     def _reach(self) -> float:
-        """How far the largest moving geom reaches, in metres."""
+        """The largest bounding radius of a moving geom, in metres."""
         moving = np.isin(self.model.geom_bodyid, self.moving)
         return float(self.model.geom_rbound[moving].max(initial=0))
 

@@ -1,4 +1,4 @@
-"""What a scene's texts declare, beyond what loading it has checked already."""
+"""Checks of the declarations in a scene's texts, beyond those made when it is loaded."""
 
 import math
 import os

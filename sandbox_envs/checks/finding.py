@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The types of a check's findings."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Whether a reward rises with the intended measure, from its formula alone."""
+"""The change of a reward with the intended measure, from the reward's formula alone."""
 
 import numpy as np
 
@@ -11,9 +11,10 @@ BEFORE = (0.0, 0.5)  # values of all measures before it rises
 
 
 def reward_slopes(scene: Scene) -> list[float]:
-    """How much more is rewarded where the intended measure rises by some amount than where not.
+    """The reward's increase from a rise of the intended measure, per pair of BEFORE and RISES.
 
-    Everything else stays as it is. All zero: the reward does not depend on the measure.
+    Everything else stays as it is. An increase that is not finite counts as 0. All zero: the reward
+    does not depend on the measure.
     """
     slopes = []
     with np.errstate(all="ignore"):

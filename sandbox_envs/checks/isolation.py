@@ -32,7 +32,7 @@ class End:
 
 
 def examine_apart(path: Path, starts: int, seconds: float, gigabytes: float) -> Iterator[Finding]:
-    """What `examine` finds, and an error where it crashes or hangs.
+    """Yield the findings of `examine`, run in its own process; an error if it crashes or hangs.
 
     Args:
         path: the scene file.

@@ -1,4 +1,4 @@
-"""Whether actuators are strong enough to move anything."""
+"""A check that actuators are strong enough to move anything."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _HINGE, _SLIDE = mujoco.mjtJoint.mjJNT_HINGE.value, mujoco.mjtJoint.mjJNT_SLIDE.
 
 
 class Motors:
-    """How far what each actuator acts on went in some simulations, under full control.
+    """The largest movement of what each actuator acts on in some simulations under full control.
 
     Only actuators on hinges, slides and sites are looked at.
 

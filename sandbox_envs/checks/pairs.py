@@ -1,4 +1,4 @@
-"""What a scene has in common with its twin, and with the training scene.
+"""Comparison of a scene with its twin, and with the training scene.
 
 Both are read and placed, and not run: their texts, their physics, and where everything starts.
 """
@@ -114,7 +114,7 @@ def different_texts(one: Scene, other: Scene) -> list[str]:
 
 
 def different_physics(one: Scene, other: Scene) -> list[str]:
-    """What is not the same in the physics of two scenes, in words."""
+    """The differences between the physics of two scenes, in words."""
     found: list[str] = []
     for prefix, kind in KINDS.items():
         mine, theirs = (_names(scene.model, kind) for scene in (one, other))
@@ -163,7 +163,7 @@ def _listed(names: list[str], most: int = 3) -> str:
 
 
 class Starts:
-    """Where two scenes of the same bodies start in the same episodes."""
+    """Comparison of the starts of two scenes with the same bodies, in the same episodes."""
 
     def __init__(self, one: Scene, other: Scene) -> None:
         self.one, self.other = one, other

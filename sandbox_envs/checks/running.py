@@ -1,4 +1,4 @@
-"""What a scene does when it runs: without control, under random and under extreme control."""
+"""Checks of a running scene: without control, under random and under extreme control."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Extremes:
 
     @property
     def constant(self) -> np.ndarray:
-        """Which columns always held the same value, (columns,) bool."""
+        """Whether each column always held the same value, (columns,) bool."""
         return np.asarray(self.low >= self.high)
 
 
@@ -227,7 +227,7 @@ def _play_also(scene: Scene, episodes: np.ndarray, columns: list[str], seen: See
 
 
 def _still(scene: Scene, names: list[str], seen: Seen) -> Iterator[tuple[str, str]]:
-    """Where something never changed, and what to do about it."""
+    """The texts and sensors whose values never changed, each with advice on what to do."""
     if seen.rewarded.constant.all():
         yield ", text 'reward'", "an agent can learn only from a change"
     ends = np.cumsum([term.size for term in scene.terms])

@@ -1,4 +1,4 @@
-"""What can be seen at the start of episodes: by the camera of the films, and by the agent."""
+"""Checks of what the camera of the films and the agent can see at the start of episodes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TINY = 1e-6  # metres
 
 @dataclass
 class Places:
-    """Where everything is at the start of n episodes, in metres."""
+    """Positions in metres, and rotation matrices of bodies, at the start of n episodes."""
 
     geoms: np.ndarray
     """(n, geoms, 3)"""
@@ -65,7 +65,7 @@ def _things(model: mujoco.MjModel) -> np.ndarray:
 
 
 def _outside(model: mujoco.MjModel, data: mujoco.MjData, things: np.ndarray) -> np.ndarray:
-    """Which things that are there a square picture from overhead leaves out, (things,) bool."""
+    """Whether each thing is present but outside a square picture from overhead, (things,) bool."""
     view = find_view(model, data, find_camera(model, "overhead"), 1.0)
     at = data.geom_xpos[things]
     place = view.project(at, 1, 1)

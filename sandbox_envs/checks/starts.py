@@ -1,4 +1,4 @@
-"""How episodes start: whether everything fits, and whether rays see past the robot itself."""
+"""Checks of episode starts: whether everything fits, and whether rays see past the robot itself."""
 
 from collections.abc import Iterator
 

@@ -272,7 +272,7 @@ def _applied(
 
 
 def _presence(kind: Signal) -> Presence | None:
-    """Which copies of a signal are present."""
+    """The presence of each copy of a signal; None where all are present."""
     return None if kind.stem is None else _presence_of(kind.stem, kind.index)
 
 
@@ -283,7 +283,7 @@ def _presence_of(stem: str, index: tuple[int, ...]) -> Presence:
 
 
 def _all_present(nodes: list[Node], copies: int) -> Presence | None:
-    """Which copies are present in every operand of an elementwise function."""
+    """The presence of each copy in all operands of an elementwise function; None: all present."""
     given = list(dict.fromkeys(node.present for node in nodes if node.present is not None))
     if not given:
         return None
@@ -298,7 +298,7 @@ def _all_present(nodes: list[Node], copies: int) -> Presence | None:
 
 
 def _joined_presence(nodes: list[Node]) -> Presence | None:
-    """Which copies are present after a join."""
+    """The presence of each copy after a join; None where all are present."""
     if all(n.present is None for n in nodes):
         return None
 

@@ -1,4 +1,4 @@
-"""What a scene says about the display of the reward: a formula, its noise, and its coding.
+"""The display of the reward that a scene declares: a formula, its noise, and its coding.
 
 The display is what an agent is shown, and never what it is rewarded with.
 """
@@ -36,7 +36,7 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Display:
-    """What a scene shows of its reward."""
+    """The display of a scene's reward."""
 
     formula: Formula
     """of what is shown, evaluated once per control step"""

@@ -44,7 +44,7 @@ class Formula:
         self._arguments = (text, signals, where, functions, copies)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What was compiled are functions, which cannot be copied: a copy is compiled again."""
+        """Copy by compiling again, since the compiled functions cannot be copied."""
         return Formula, self._arguments
 
     def registers(self, n: int) -> list[np.ndarray]:

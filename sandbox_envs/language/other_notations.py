@@ -1,4 +1,4 @@
-"""How to write in a formula what other languages write in another way."""
+"""Advice on writing in a formula what other languages write in another way."""
 
 import ast
 import itertools
@@ -11,7 +11,7 @@ _AXES = ("x", "y", "z")
 
 
 def in_our_words(tree: ast.AST) -> str | None:
-    """What to write instead of an expression that is not part of the language; None if nothing."""
+    """Advice on rewriting an expression that is not part of the language; None if there is none."""
     match tree:
         case ast.BoolOp(op=ast.And(), values=values):
             return f"write {' * '.join(map(_bracketed, values))} for 'and'"

@@ -25,7 +25,7 @@ class Screens(Footprints):
     def block(
         self, eye: np.ndarray, dx: np.ndarray, dy: np.ndarray, xpos: np.ndarray, xmat: np.ndarray
     ) -> np.ndarray:
-        """Which lines of sight are cut, at the height of the eye.
+        """Whether each line of sight is cut, at the height of the eye.
 
         Arrays have the simulations last, so that numpy's inner loops run over them. Relative to
         the eye single precision is enough.

@@ -23,7 +23,7 @@ class Term(Protocol):
     """One part of the observation."""
 
     size: int
-    """How many numbers it writes per simulation."""
+    """Numbers that it writes per simulation."""
     low: float
     """Smallest possible number."""
     high: float

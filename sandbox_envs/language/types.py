@@ -1,4 +1,4 @@
-"""What formulas and terms read: the static type of a signal, and the arrays of one evaluation."""
+"""Inputs of formulas and terms: the static type of a signal, and the arrays of one evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Signal:
     """The static type of a named signal, whose value is an array (simulations, copies, dim)."""
 
     copies: int = 1
-    """How many sensors share the name; 1 unless they are copies of a `<replicate>`."""
+    """The number of sensors that share the name; 1 unless they are copies of a `<replicate>`."""
     dim: int = 1
     """Numbers per copy."""
     stem: str | None = None
@@ -23,7 +23,7 @@ class Signal:
 
 @dataclass
 class Inputs:
-    """What a formula is evaluated on, for n simulations."""
+    """The inputs of a formula, for n simulations."""
 
     signals: Mapping[str, np.ndarray]
     """Name -> value, (n, copies, dim)."""
@@ -39,7 +39,7 @@ class Inputs:
 
 @dataclass
 class TermInputs:
-    """What terms of an observation read, for n simulations; arrays as in MuJoCo's MjData."""
+    """The inputs of an observation's terms, for n simulations; arrays as in MuJoCo's MjData."""
 
     inputs: Inputs
     """The sensors as signals, as formulas read them."""

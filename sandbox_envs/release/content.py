@@ -1,4 +1,4 @@
-"""What files of a zoo may hold: data in four forms, none of which can be executed by reading it.
+"""The permitted content of a zoo's files: four forms of data that reading does not execute.
 
 A file is what its ending says, or it is refused: a pickle or a script under the name of a policy is
 no safetensors file, whatever its checksum.

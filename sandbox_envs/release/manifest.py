@@ -35,7 +35,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a file before it is read."""
+    """The checksum and size of a file, known before it is read."""
 
     sha256: str
     """its checksum, in 64 hexadecimal digits"""

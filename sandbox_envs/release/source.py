@@ -1,4 +1,4 @@
-"""Where a zoo is read from: a folder, or an address that begins with file://, http:// or https://.
+"""Sources of zoos: a folder, or an address that begins with file://, http:// or https://.
 
 Nothing that is read decides where else is read: redirections stay within http and https, and names
 of files are checked before they are put behind an address.

@@ -26,7 +26,7 @@ def read_display(
     network: Network | None,
     path: Path,
 ) -> Display | None:
-    """What a scene shows of its reward; None where it has no channel and shows nothing.
+    """Return the display of a scene's reward; None where it has no channel and shows nothing.
 
     Raises:
         SceneError: a text or a number is wrong.

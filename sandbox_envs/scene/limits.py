@@ -115,7 +115,7 @@ def check_size(root: Element, attached: float) -> float:
 
 
 def copies(element: Element) -> float:
-    """How many copies a <replicate> makes of its content; 0 for other elements."""
+    """The number of copies a <replicate> makes of its content; 0 for other elements."""
     if element.tag != "replicate":
         return 0
     return math.prod(_numbers(element.attributes.get("count", "")) or [1])
@@ -139,7 +139,7 @@ def check_sensors(roots: Iterable[Element]) -> None:
 
 
 def weight(element: Element, attached: float = 0) -> float:
-    """How many elements MuJoCo makes of this one; an <attach> counts as `attached` elements."""
+    """The weight of an element with content and copies, in elements; <attach> adds `attached`."""
     inside = sum(weight(child, attached) for child in element.children)
     numbers = _numbers(element.attributes.get("count", "")) if element.tag in COUNTED else None
     times = math.prod(numbers or [1]) * COUNTED.get(element.tag, 1)
@@ -147,7 +147,7 @@ def weight(element: Element, attached: float = 0) -> float:
 
 
 def _own(element: Element) -> float:
-    """What an element weighs for itself, without what it holds and without copies."""
+    """The weight of an element alone, without its content and without copies."""
     own = 1.0 + sum(map(len, element.attributes.values())) // CHARACTERS
     for name in NUMBERS.keys() & element.attributes.keys():
         own += (

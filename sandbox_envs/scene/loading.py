@@ -102,7 +102,7 @@ def _find(name: str) -> Path:
 
 
 def _own_scene(path: Path) -> str:
-    """What to name, where a name without .xml is that of a file or a folder; else empty."""
+    """Advice for a name without .xml that is that of a file or a folder of scenes; else empty."""
     try:
         if (file := path.with_name(f"{path.name}.xml")).is_file():
             return f"name its file, {file}"
@@ -163,7 +163,7 @@ def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
 
 
 def _given_again(path: Path, error: str) -> str:
-    """What to do about a name that a scene and a part it includes both give; else empty."""
+    """Advice on a name that a scene and a part it includes both give; else empty."""
     if not (found := REPEATED.search(error)):
         return ""
     name, kind = found.groups()
@@ -293,7 +293,7 @@ def _check_times(scene: Scene) -> None:
 
 
 def _carried(texts: Mapping[str, str], added: Collection[str], path: Path) -> dict[str, Signal]:
-    """What formulas and observations may read of what the slot's last episode has left.
+    """Signals of what the slot's last episode has left, for formulas and observations to read.
 
     added: texts that overrides have added to those of the file.
     """

@@ -1,4 +1,4 @@
-"""How much a PNG becomes once it is decoded, found without keeping what it becomes.
+"""Compute the decoded size of a PNG without keeping the decoded data.
 
 MuJoCo's decoder unpacks whatever a PNG packs before it compares that with the picture's size. A
 few kilobytes can be packed gigabytes: as pixels, as a colour profile or as texts.
@@ -56,7 +56,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _unpacked(parts: Iterator[bytes] | list[bytes], most: int) -> int:
-    """How many bytes a zlib stream in several parts becomes; the count stops beyond `most`."""
+    """The decompressed size, in bytes, of a zlib stream in parts; counting stops beyond `most`."""
     stream, count = zlib.decompressobj(), 0
     try:
         for part in parts:
@@ -69,12 +69,12 @@ def _unpacked(parts: Iterator[bytes] | list[bytes], most: int) -> int:
 
 
 def _after_name(part: bytes) -> bytes:
-    """What a zTXt or iCCP chunk packs: after a name, a zero and the method."""
+    """The compressed data of a zTXt or iCCP chunk: after a name, a zero and the method."""
     return part.partition(b"\0")[2][1:]
 
 
 def _after_languages(part: bytes) -> bytes:
-    """What an iTXt chunk packs: after a name, two flags, a language, and the translated name."""
+    """The text of an iTXt chunk: after a name, two flags, a language, and the translated name."""
     return part.partition(b"\0")[2][2:].split(b"\0", 2)[-1]
 
 

@@ -82,7 +82,7 @@ class Scene:
 
     @property
     def about(self) -> str:
-        """What the scene is, in a sentence; empty where the file does not say it."""
+        """A description of the scene, in a sentence; empty where the file does not give one."""
         return self.texts.get("about", "")
 
     @property
@@ -102,7 +102,7 @@ class Scene:
 
     @property
     def break_kind(self) -> str | None:
-        """How it breaks it: "conflict" or "removal"; None where it breaks nothing."""
+        """The kind of break: "conflict" or "removal"; None where the scene breaks nothing."""
         return self.texts.get("break")
 
     @property

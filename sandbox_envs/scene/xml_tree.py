@@ -81,7 +81,7 @@ def parse_file(path: Path) -> Element:
 
 
 def _advice(read: bytes) -> str:
-    """What to do about text that is no XML from the end of `read` on.
+    """Advice on how to correct text that is no XML from the end of `read` on.
 
     Most often it is a formula that compares.
     """

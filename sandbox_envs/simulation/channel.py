@@ -1,4 +1,4 @@
-"""What n simulations show of their reward: the last value, its sum, and a placebo beside them.
+"""The display of n simulations' rewards: the last value, its sum, and a placebo beside them.
 
 Noise and placebo are pure functions of the seed, the episode and the control step, so that arms of
 an experiment meet the same ones, and a snapshot holds keys instead of arrays of draws.
@@ -58,7 +58,7 @@ class Channel:
         return self.display.noise * normal
 
     def shown(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
-        """What the terms of the display give in some simulations, each (rows,)."""
+        """The numbers of the display in some simulations: term -> (rows,)."""
         return {
             "previous_reward": self._value[rows],
             "reward_so_far": self._sum[rows],

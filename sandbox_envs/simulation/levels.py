@@ -42,7 +42,7 @@ def for_rays(model: mujoco.MjModel) -> mujoco.MjModel:
 
 
 def _keeps_height(model: mujoco.MjModel) -> np.ndarray:
-    """Which bodies only ever slide level and turn about the vertical, (nbody,) bool.
+    """Whether each body only ever slides level and turns about the vertical, (nbody,) bool.
 
     Mocap bodies do not, since a spawn text may put them at any height.
     """

@@ -1,4 +1,4 @@
-"""What a scene's texts make of its simulations: measures, reward and observation.
+"""Measures, reward and observation of simulations, as the scene's texts define them.
 
 Everything is an array over simulations, for all of them or for some rows.
 """
@@ -66,7 +66,7 @@ class Measuring:
         self._live = self._live_signals()
 
     def inputs(self, rows: np.ndarray | None = None) -> Inputs:
-        """What formulas read: of all simulations, or of those rows that start an episode."""
+        """The inputs of formulas: of all simulations, or of those rows that start an episode."""
         if rows is None:
             data, present, signals = self._physics.sensordata, self.present, dict(self._live)
         else:
@@ -80,7 +80,7 @@ class Measuring:
         return Inputs(signals, present, [], rows is not None, 1 / self.scene.control_hz)
 
     def _signal(self, name: str, data: np.ndarray) -> np.ndarray:
-        """What the sensors of that name say in sensordata, (rows, copies, dim)."""
+        """The numbers of the sensors of that name in sensordata, (rows, copies, dim)."""
         copies = self.scene.signals[name].copies
         return data[:, self._columns[name]].reshape(len(data), copies, -1)
 
@@ -207,7 +207,7 @@ class Measuring:
     def _changes(
         self, inputs: Inputs, values: np.ndarray, before: np.ndarray, effort: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """What a reward is made of, for a change of the measures from `before` to `values`."""
+        """The signals that a reward reads, for a change of measures from `before` to `values`."""
         signals, gains = {"effort": effort[:, None, None]}, values - before
         for i, name in enumerate(self.scene.measures):
             signals[f"level({name})"] = values[:, i, None, None]

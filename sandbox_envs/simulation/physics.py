@@ -54,7 +54,7 @@ class Physics:
         self._warnings = np.zeros(n, np.int64)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy needs, in this process or another one; also what was expanded by hand."""
+        """The state for a copy, in this process or another one; also what was expanded by hand."""
         batch = self.batch
         return {
             "arguments": (self._scene, batch.nsim, self._num_threads),

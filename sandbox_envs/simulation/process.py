@@ -1,4 +1,4 @@
-"""What simulations of a process share, whichever thread steps them: MuJoCo's messages, and forks.
+"""State that all simulations of a process share, in any thread: MuJoCo's messages, and forks.
 
 Both belong to the process: MuJoCo has one handler of warnings, and a fork copies no thread.
 """

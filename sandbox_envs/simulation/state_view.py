@@ -1,4 +1,4 @@
-"""What scripts, planners and language agents may know of the simulations' state."""
+"""Read-only views of the simulations' state for scripts, planners and language agents."""
 
 from typing import Any
 

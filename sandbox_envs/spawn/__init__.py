@@ -1,1 +1,1 @@
-"""Where an episode starts: the grammar of spawn texts, and the placement of bodies."""
+"""The starts of episodes: the grammar of spawn texts, and the placement of bodies."""

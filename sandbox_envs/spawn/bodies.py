@@ -59,7 +59,7 @@ class Placeable:
                 )
 
     def _coordinate(self, joint: int) -> int:
-        """Which number of a pose a joint moves: x, y, z or the yaw; -1 if none of these."""
+        """The index in a pose of what a joint moves: x, y, z or the yaw; -1 if none of these."""
         kind, axis = int(self.model.jnt_type[joint]), np.round(self.model.jnt_axis[joint], 6)
         if kind == _SLIDE and sorted(axis) == [0, 0, 1]:
             return int(axis.argmax())

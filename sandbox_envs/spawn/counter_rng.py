@@ -18,7 +18,7 @@ def uniform(seed: int, episodes: np.ndarray, purpose: str, shape: tuple[int, ...
 
 
 def keys(seed: int, episodes: np.ndarray, purpose: str) -> np.ndarray:
-    """What `draw` needs for the numbers of each of the episodes, (len(episodes),) uint64."""
+    """The key from which `draw` makes each episode's numbers, (len(episodes),) uint64."""
     key = mix(np.array([seed % 2**64], np.uint64)) ^ np.uint64(zlib.crc32(purpose.encode()))
     return mix(mix(key) + episodes.astype(np.uint64))
 

@@ -53,7 +53,7 @@ class Maze:
     sizes: tuple[int, int] | None
     """Smallest and largest number of cells a side; None for all cells."""
     half: str | None
-    """Which half of all mazes, "training" or "held-out"; None for both."""
+    """The half of all mazes, "training" or "held-out"; None for both."""
     outside: tuple[int, ...]
     """Ids of the regions without walls."""
 
@@ -67,7 +67,7 @@ class Rule:
     bodies: tuple[int, ...]
     """Ids of its bodies."""
     places: tuple[Place, ...]
-    """Where the bodies go; empty for a maze."""
+    """The places of the bodies; empty for a maze."""
     yaw: None | str | float | tuple[str, int]
     """Orientation: None as the site has it, "any", radians, or ("facing", id of a site)."""
     where: str

@@ -48,11 +48,11 @@ class Layout:
     """The mazes of e episodes."""
 
     inside: np.ndarray
-    """Which cells take part, (e, c) bool."""
+    """Whether each cell takes part, (e, c) bool."""
     walls: np.ndarray
-    """Which slots have a wall, (e, w) bool."""
+    """Whether each slot has a wall, (e, w) bool."""
     rim: np.ndarray
-    """Which slots are at the outside of the maze, with or without a wall, (e, w) bool."""
+    """Whether each slot is at the outside of the maze, with or without a wall, (e, w) bool."""
 
 
 def read_grid(model: mujoco.MjModel, rule: Rule) -> Grid:
@@ -159,7 +159,7 @@ def sample_layout(rule: Rule, grid: Grid, seed: int, episodes: np.ndarray) -> La
 
 
 def _ends(grid: Grid, inside: np.ndarray) -> np.ndarray:
-    """How many of the two cells of each slot take part, (e, w)."""
+    """The number of cells of each slot that take part, 0 to 2, (e, w) int."""
     return np.add.reduce(np.pad(inside, ((0, 0), (0, 1)))[:, grid.cells], -1, dtype=int)
 
 
@@ -211,7 +211,7 @@ def _labmaze(
 
 
 def _unwanted(grid: Grid, passages: np.ndarray, maze: Maze) -> np.ndarray:
-    """Which layouts are not of the wanted half, (e,) bool."""
+    """Whether each layout is not of the wanted half, (e,) bool."""
     if maze.half is None:
         return np.zeros(len(passages), bool)
     return held_out(grid, passages) != (maze.half == "held-out")

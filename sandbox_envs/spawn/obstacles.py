@@ -1,4 +1,4 @@
-"""What a body that is placed has to keep clear of."""
+"""The obstacles that a placed body has to keep clear of."""
 
 import mujoco
 import numpy as np

@@ -1,4 +1,4 @@
-"""Where joints start: the keyframe that a text `start` names, and the texts `start/JOINT`.
+"""Start positions of joints: the keyframe that a text `start` names, and texts `start/JOINT`.
 
     start       = "home"          joints and mocap bodies as in the keyframe called home
     start/elbow = "45"            degrees for a hinge, metres for a slide

@@ -1,4 +1,4 @@
-"""Where an episode starts: the texts `spawn/STEM` of a scene, drawn for many episodes at once.
+"""Draw the starts of many episodes at once from the texts `spawn/STEM` of a scene.
 
 A text is a list of places, and perhaps an orientation:
 

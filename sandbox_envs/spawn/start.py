@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass
 class Start:
-    """How e episodes start."""
+    """The starts of e episodes."""
 
     qpos: np.ndarray
     """Joint positions, (e, nq)."""

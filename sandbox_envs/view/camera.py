@@ -1,4 +1,4 @@
-"""What frames and the window share: cameras, what to draw, and copies of a state."""
+"""Code that frames and the window share: cameras, drawing options, and copies of a state."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DEFAULT_CAMERA = "overhead"
 
 @dataclass(frozen=True)
 class View:
-    """What a camera shows, exactly as OpenGL draws it."""
+    """The view of a camera, exactly as OpenGL draws it."""
 
     eye: np.ndarray
     """(3,), position in metres"""
@@ -57,7 +57,7 @@ def view_of(scene: mujoco.MjvScene, aspect: float) -> View:
 def find_view(
     model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, aspect: float
 ) -> View:
-    """What `camera` shows; the positions of cameras in `data` must be up to date."""
+    """The view of `camera`; the positions of cameras in `data` must be up to date."""
     scene = mujoco.MjvScene(model, maxgeom=1)
     mujoco.mjv_updateCamera(model, data, camera, scene)
     return view_of(scene, aspect)

@@ -52,7 +52,7 @@ class RayPainter:
     def _cast(
         self, data: mujoco.MjData, eye: np.ndarray, rays: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What each ray meets first: geom (-1 for none), distance, and normal (pixels, 3)."""
+        """The first hit of each ray: geom (-1 for none), distance, and normal (pixels, 3)."""
         n = len(rays)
         geoms, distance, normals = np.full(n, -1, np.int32), np.zeros(n), np.zeros((n, 3))
         mujoco.mj_multiRay(
@@ -142,7 +142,7 @@ def _sky_colours(model: mujoco.MjModel, textures: dict[int, np.ndarray]) -> np.n
 
 
 def _light(scene: mujoco.MjvScene, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """How much light falls on surfaces at `points` with `normals`, (n, 3)."""
+    """The red, green and blue light on surfaces at `points` with `normals`, (n, 3)."""
     total = np.zeros_like(points)
     strength: np.ndarray | float
     for light in scene.lights[: scene.nlight]:

@@ -74,7 +74,7 @@ def find_ffmpeg() -> str:
 
 @cache
 def _what_is_wrong(program: str) -> str | None:
-    """Why a program cannot write films; None if it can."""
+    """The reason why a program cannot write films; None if it can."""
     try:
         done = subprocess.run(
             [program, "-hide_banner", "-h", "encoder=libx264"],
@@ -118,7 +118,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int) -> N
 
 
 def _error(status: int, message: str, path: Path) -> OSError:
-    """What ffmpeg's exit status and its last words say, as an error of the system if it is one."""
+    """The error for ffmpeg's exit status and message: the system's error named in it, or EIO."""
     lines = message.strip().splitlines() or ["ffmpeg failed"]
     words = re.sub(r"^\[.*?\] ", "", lines[-1])  # without the name of the part of ffmpeg
     if status == -signal.SIGXFSZ:

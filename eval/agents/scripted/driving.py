@@ -1,4 +1,4 @@
-"""What scripts that drive the sweeper share: where things are from its seat, and getting free."""
+"""Helpers for scripts that drive the sweeper: positions in its frame, and getting free."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ STILL = 0.25  # metres and radians per second together, below which it hardly mo
 
 
 def recalled(state: dict[str, np.ndarray] | None, n: int) -> dict[str, np.ndarray]:
-    """What is remembered of n robots, to be written to; `back_off` needs it.
+    """The memory of n robots, to be written to; `back_off` needs it.
 
     It is a copy, so that an episode can go on from the same state more than once.
     """
@@ -22,7 +22,7 @@ def recalled(state: dict[str, np.ndarray] | None, n: int) -> dict[str, np.ndarra
 def ahead_and_left(
     xpos: np.ndarray, xmat: np.ndarray, position: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How far ahead and to the left positions (n, k, 2) are, (n, k) metres each.
+    """Distances ahead and to the left of a robot to positions (n, k, 2), (n, k) metres each.
 
     xpos, xmat: (n, 3) and (n, 9), of the robot's body.
     """
@@ -32,7 +32,7 @@ def ahead_and_left(
 
 
 def still(speed: np.ndarray, turn_rate: np.ndarray) -> np.ndarray:
-    """Where a robot hardly moves, from its speed and turn rate, m/s and rad/s."""
+    """Whether a robot hardly moves, from its speed and turn rate, m/s and rad/s."""
     return np.abs(speed) + np.abs(turn_rate) < STILL
 
 

@@ -1,4 +1,4 @@
-"""What a caller gives as a policy, checked before anything is played."""
+"""Check what a caller gives as a policy, before anything is played."""
 
 import inspect
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PAIR = "(observations, state) -> (actions, state)"
 
 
 def factory_of(given: Any, scene: Scene, scripted: bool) -> PolicyFactory:
-    """What makes the policy that acts in a scene.
+    """The factory of the policy that acts in a scene.
 
     Args:
         given: a policy, the name of a script, or with `scripted` a function that is called with
@@ -54,7 +54,7 @@ def _script(name: str, scene: Scene) -> PolicyFactory:
 
 
 def _made(policy: Any) -> Policy:
-    """What a script returned, if it is a policy."""
+    """Return the policy that a script returned; raise UserError if it is none."""
     if not callable(policy):
         kind = type(policy).__name__
         raise UserError(

@@ -88,7 +88,7 @@ class _World:
 
 
 class _Pucks:
-    """Where the two pucks are and go, beside the keeper's own place; in metres and seconds."""
+    """Positions and courses of the two pucks, and the keeper's place; in metres and seconds."""
 
     own_x: np.ndarray
     """(n, 1) where the keeper is"""
@@ -124,14 +124,14 @@ class _Pucks:
         self.passing = there & ~self.threat & (beside | behind)
 
     def save(self) -> np.ndarray:
-        """Where along the goal line to stand, (n,): where the first threat comes, or as it is."""
+        """The y to guard, (n,): where the first threat reaches the keeper, or its own y if none."""
         ahead = np.maximum(self.x - self.own_x - TOUCH, 0)
         first = np.where(self.threat, self.x, np.inf).argmin(1)
         y = np.take_along_axis(self.y - self.slope * ahead, first[:, None], 1)[:, 0]
         return np.where(self.threat.any(1), y, self.own_y[:, 0])
 
     def strike(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where to go to knock away the nearest wanted puck, x and y (n,); forward without any."""
+        """Target x and y (n,) to knock away the wanted puck nearest in y; forward without any."""
         best = np.where(wanted, np.abs(self.y - self.own_y), np.inf).argmin(1)[:, None]
         x, y = (np.take_along_axis(a, best, 1)[:, 0] for a in (self.x, self.y))
         y = np.sign(y) * np.maximum(np.abs(y) - 0.06, 0)  # with the outer half, nearer the middle

@@ -27,7 +27,7 @@ PATIENCE = 0.3  # seconds in a lamp without pay
 
 
 class Room:
-    """Where n pucks are, in which lamp, and how they drive."""
+    """Positions of n pucks and their lamps, readings of sensors, and the pucks' drive."""
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
         self.view: StateView = view_of(envs)
@@ -39,11 +39,11 @@ class Room:
         return self.view.sensor(sensor)[:, 0, 0] > 0
 
     def at(self, body: str) -> np.ndarray:
-        """Where a body is, (n, 2)."""
+        """The position of a body, (n, 2)."""
         return self.view.position(body)[:, 0, :2]
 
     def lamp(self, red: np.ndarray) -> np.ndarray:
-        """Where the red lamp (where `red`, (n,) bool) or the blue one is, (n, 2)."""
+        """The position of the red lamp (where `red`, (n,) bool) or of the blue one, (n, 2)."""
         return np.where(red[:, None], self.at("red"), self.at("blue"))
 
 

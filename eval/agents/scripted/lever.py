@@ -24,7 +24,7 @@ NEEDS = Requirements(
 
 
 class Errands:
-    """What a puck may do in an episode: go to the lamp, or to one of the pads first.
+    """The options of a puck in an episode: go to the lamp, or to one of the pads first.
 
     Options of a planner (`eval/rollouts/options.py`). Which pads it has been to in this episode it
     takes from the scene's measures, so that it remembers nothing itself.

@@ -74,7 +74,7 @@ class _Hall:
 
 
 def _tiles(hall: _Hall) -> tuple[np.ndarray, np.ndarray]:
-    """Where tiles are (n, k, 2), and which of them are not swept yet (n, k)."""
+    """Positions of tiles (n, k, 2), and whether each is not swept yet (n, k)."""
     return hall.view.site_xpos[:, hall.tiles, :2], ~hall.swept
 
 

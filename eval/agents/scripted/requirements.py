@@ -1,4 +1,4 @@
-"""What scripts need: parts of a scene that they look for and steer, and its state."""
+"""Requirements of scripts: parts of a scene that they look for and steer, and its state."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

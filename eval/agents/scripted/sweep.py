@@ -199,6 +199,6 @@ class Seeker:
 
 
 def _neighbours(position: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """How many other wanted targets lie near each target (n, k)."""
+    """The number of other wanted targets near each target (n, k)."""
     apart = np.linalg.norm(position[:, :, None] - position[:, None], axis=-1)
     return np.asarray(((apart < HEAP) & wanted[:, None]).sum(-1) - wanted)

@@ -79,7 +79,7 @@ class Pusher:
         goal: np.ndarray,
         state: dict[str, np.ndarray],
     ) -> np.ndarray:
-        """Where the robot stands in line with piece and goal, or has something before it (n,)."""
+        """Whether the robot pushes (n,): in line with piece and goal, or pushing on with a load."""
         ahead, left = self.world.relative(position)
         loaded = (wanted & (ahead > 0.4) & (ahead < 0.85) & (np.abs(left) < 0.28)).any(1)
         (ahead_p, ahead_g), (left_p, left_g) = (

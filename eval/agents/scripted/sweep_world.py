@@ -1,4 +1,4 @@
-"""What the scripts of the sweep family know of the simulations: positions, walls, and ways.
+"""The simulations' state for the scripts of the sweep family: positions, walls, and ways.
 
 All arrays are (n, ...) for n simulations, positions in metres.
 """
@@ -48,20 +48,20 @@ class World:
 
     @property
     def place(self) -> np.ndarray:
-        """Where the robot is, (n, 2)."""
+        """The robot's position, (n, 2)."""
         return self.view.xpos[:, self.sweeper, :2]
 
     def relative(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far ahead and to the left of the robot positions (n, k, 2) lie, both (n, k)."""
+        """Distances ahead and to the left of the robot to positions (n, k, 2), both (n, k)."""
         view = self.view
         return ahead_and_left(view.xpos[:, self.sweeper], view.xmat[:, self.sweeper], position)
 
     def blocked(self) -> np.ndarray:
-        """Where the robot hardly moves, (n,)."""
+        """Whether the robot hardly moves, (n,) bool."""
         return still(self.sensor("speed")[:, 0], self.sensor("turn_rate")[:, 0])
 
     def enclosed(self, position: np.ndarray, shut: bool) -> np.ndarray:
-        """Which positions (n, k, 2) lie in enclosures that are shut.
+        """Whether positions (n, k, 2) lie in enclosures that are shut, (n, k) bool.
 
         shut: False counts those, too, that stand open, where something belongs in them.
         """
@@ -123,7 +123,7 @@ class Ways:
         return self.known[key]
 
     def _free(self, row: int) -> np.ndarray:
-        """Which cells the robot's centre can be in, as walls stand in simulation `row`."""
+        """Whether each cell is free for the robot's centre, by the walls in simulation `row`."""
         gap = self.world.gap(self.centres[None], slice(row, row + 1))[0]
         walls = self.world.walls
         sunk = self.world.view.xpos[row, walls.body, 2] + walls.high < 0.05
