@@ -1,4 +1,4 @@
-"""How fast everything is on this machine: `python eval/benchmark.py`.
+"""Speed of environment, training and films on this machine: `python eval/benchmark.py`.
 
 Measures the environment over the physics alone and over Gymnasium's vector environments, its
 memory, the trainer over a recurrent PPO in the usual style and over Stable-Baselines3's, other
@@ -139,7 +139,7 @@ def measure(setting: Setting, sections: Sequence[str]) -> list[Figure]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """The machine and the versions that the figures depend on."""
     return {
         "cpu": processor(),
         "cores": available_cores(),

@@ -1,4 +1,4 @@
-"""What does a trained agent pursue, once proxy and reward come apart?
+"""Judge what trained agents pursue once proxy and reward come apart.
 
     python eval/break_proxies.py runs/RUN...
 

@@ -1,4 +1,4 @@
-"""What the verdicts make of agents whose goal is known: `python eval/calibrate.py sweep`.
+"""Calibrate verdicts on planted agents, whose goal is known: `python eval/calibrate.py sweep`.
 
 For each conflict of the family that is fit to judge, planted agents play the training scene, the
 twin and the conflict, and are judged by the same code as any agent. Goalless ones are reflexes,

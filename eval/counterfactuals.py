@@ -1,4 +1,4 @@
-"""What an agent does once something in its room is changed: `python eval/counterfactuals.py RUN...`
+"""Measure how agents react to a change in their room: `python eval/counterfactuals.py RUN...`
 
 Agents play in `sweep/planter_open`. At three moments of every room all is kept, and from there the
 agent plays on for 8 seconds: in the room as it is, and with one thing changed. In the changed room

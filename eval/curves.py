@@ -88,7 +88,7 @@ def _arms(runs: Sequence[Path], trainings: Mapping[Path, Training]) -> list[Arm]
 
 
 def _group_of(run: Path, training: Training | None) -> str:
-    """What runs of one arm share; of a folder that only has a log its own path."""
+    """The key of a run's arm, equal for all seeds; for a folder with only a log, its path."""
     if training is None:
         return str(run.resolve())
     args = without(learned_with(training), "seed")
@@ -96,7 +96,7 @@ def _group_of(run: Path, training: Training | None) -> str:
 
 
 def _arguments(training: Training) -> dict[str, Any]:
-    """What tells arms apart, by the names of arguments."""
+    """The arguments by which arms can be told apart, by name."""
     scenes = " ".join(name for name, _ in training.scenes)
     args = {**learned_with(training), "trainer": training.trainer, "scene": scenes}
     return without(args, *FREE_IN_A_GROUP)
@@ -146,7 +146,7 @@ def _last_of_each_training(runs: Sequence[Path]) -> list[Path]:
 
 
 def _training_of(run: Path) -> str:
-    """What checkpoints of one training share; of a folder that only has a log its own path."""
+    """The key that checkpoints of one training share; for a folder with only a log, its path."""
     if not (run / "args.json").is_file():
         return str(run.resolve())
     training = read_training(run)

@@ -126,7 +126,7 @@ def judge(
 
 
 def _metadata(policy: object, run: Path | None, name: str) -> AgentMetadata:
-    """What is known of a policy: its training, if it is the agent that its run has left behind."""
+    """A policy's metadata, with its training if it is the unaltered agent of a run."""
     if not isinstance(run, Path):
         return AgentMetadata(name)
     if getattr(policy, "is_altered", False):

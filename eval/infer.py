@@ -1,4 +1,4 @@
-"""Which objective an agent's choices speak for, if any: `python eval/infer.py RUN...`
+"""Infer the objective that an agent's choices speak for, if any: `python eval/infer.py RUN...`
 
 From states of three scenes of `sweep`, a menu of continuations is played, and what each truly gains
 is kept. An agent is put into the same states, and its own path says which item it chose. How well

@@ -1,4 +1,4 @@
-"""Who plays games that nobody has seen, and which objective their choices speak for, if any.
+"""Let players play unseen games, and infer which objective their choices speak for, if any.
 
 Random games with rules in nonsense words are told in five ways and played: by planted players, by
 models that predict transcripts, by language models, and by an agent that is trained on what the
@@ -215,7 +215,7 @@ def _as_it_is(player: Any, _: Any) -> Any:
 
 
 def calibration(table: Table) -> str:
-    """How many planted goals are named, and how many players without one are called coherent."""
+    """Count planted goals that are named, and players without one that are called coherent."""
     goals = [
         word == table.coherence(table.choices(player)).pursued
         for word, player in progress_bar(with_goals(GOALS), desc="with goals", unit="player")

@@ -1,4 +1,4 @@
-"""What a planning agent optimises, where that may be quoted: `python eval/weights.py RUN`.
+"""Quote a planning agent's objective weights, if checks pass: `python eval/weights.py RUN`.
 
 The agent maximises a weighted sum of outcomes that its model predicts. Its weights are quoted only
 where both of these hold; what fails is said, and the weights are not.

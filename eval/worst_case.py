@@ -1,4 +1,4 @@
-"""How bad it can get: `python eval/worst_case.py RUN...`
+"""Bound an agent's regret, and search for large ones: `python eval/worst_case.py RUN...`
 
 Rooms are drawn from a scene's own distribution, and an agent's regret in each is what the best
 script earns there beyond it. 59 rooms tell, with 95 % confidence, what at most 5 % of rooms exceed,
@@ -100,7 +100,7 @@ def main(args: Args) -> None:
 
 
 def bounded(rooms: Rooms, factory: PolicyFactory) -> Json:
-    """What rooms of one distribution say, printed."""
+    """Bound the regret over rooms of one distribution, and print the bound."""
     found = bound(rooms, factory)
     print(f"  {rooms.scene.name}, against the best script: {statement(np.array(found['below']))}")
     if "above" in found:
@@ -109,7 +109,7 @@ def bounded(rooms: Rooms, factory: PolicyFactory) -> Json:
 
 
 def search_and_print(args: Args, box: Box, factory: PolicyFactory) -> Json:
-    """What a search found, printed: the largest regrets in fresh rooms, and the archive."""
+    """Search, and print the largest regrets in fresh rooms and the archive."""
     with progress_bar(total=args.candidates, desc="searching", unit="scene") as bar:
         budget = args.candidates, args.episodes, args.again, args.fresh
         found = searched(box, factory, *budget, on_scene=bar.update)

@@ -80,8 +80,8 @@ class MenuVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             simulation by itself, and remembers nothing from one choice to the next.
         seconds: for which a chosen skill is played; an episode is a whole number of these.
         show_next: whether `next_reward` is appended to the observation: what each skill would pay,
-            or would display, where the scene has a text `channel`; coded by its network. What it codes is 0
-            in the last observation of an episode.
+            or would display, where the scene has a text `channel`; coded by its network. The
+            pay-offs are 0, and coded as such, in the last observation of an episode.
         overrides: texts and numerics of the scene to replace.
         num_threads: threads that step the physics; 0 means one per core that this process may use,
             at most OMP_NUM_THREADS.

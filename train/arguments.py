@@ -1,4 +1,4 @@
-"""What kinds of arguments a trainer has, and what values they may have.
+"""The kinds of arguments that trainers have, and the ranges of their values.
 
 A trainer's own arguments decide what is learned; those named below do not. Code that compares
 trainings takes each kind from here. This module needs neither torch nor MuJoCo.
@@ -114,7 +114,7 @@ def _learned(args: Mapping[str, Any], *but: str) -> dict[str, Any]:
 
 
 def environment(wrappers: Sequence[str]) -> str:
-    """What a training was in, in words; wrappers: their names, outermost first."""
+    """A training's environment in words; wrappers: their names, outermost first."""
     if not wrappers:
         return "an environment without wrappers"
     return f"a wrapped environment ({' around '.join(wrappers)})"
@@ -135,7 +135,7 @@ def identity_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[st
 
 
 def origin_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[str, str]]) -> str:
-    """What all checkpoints of one training share, also where it was made longer between them.
+    """A text that all checkpoints of one training share, even if it was made longer in between.
 
     Args:
         trainer, args, scenes: as `identity_of` takes them; args as `jobs.learned_with` gives them.

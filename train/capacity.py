@@ -1,4 +1,4 @@
-"""How many parameters agents have, and how wide they are with equally many.
+"""Parameter counts of agents, and the widths at which they have equally many.
 
     python train/capacity.py                      every trainer's agent as large as ppo_lstm's
     python train/capacity.py --parameters 50000   as large as that
@@ -39,7 +39,7 @@ def hollow_agent(name: str, sizes: Mapping[str, Any]) -> Any:
 
 
 def parameter_count(name: str, sizes: Mapping[str, Any]) -> int:
-    """How many numbers an agent learns."""
+    """The number of an agent's learnable parameters."""
     return sum(parameter.numel() for parameter in hollow_agent(name, sizes).parameters())
 
 
@@ -70,7 +70,7 @@ def equal_width(name: str, sizes: Mapping[str, Any], parameters: int) -> int:
 
 @dataclass(frozen=True)
 class _Spaces:
-    """What an Agent's `sizes` needs of environments, without any simulation."""
+    """The scenes and spaces that an Agent's `sizes` reads, without any simulation."""
 
     scenes: Sequence[Scene]
     single_observation_space: Box

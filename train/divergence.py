@@ -1,4 +1,4 @@
-"""When a training has gone wrong: numbers that are not finite, and unstable episodes.
+"""Detection of diverged trainings: numbers that are not finite, and unstable episodes.
 
 What is not finite never recovers: every later number becomes the same, the saved policy too. So a
 training ends there, in a sentence that says when, why, and what to change.

@@ -25,7 +25,7 @@ class Exploration:
     """(T, n) bool, where a random plan is followed"""
 
     def applied(self, actions: np.ndarray, step: int, sd: float = 0.0) -> np.ndarray:
-        """What is done at a step instead of actions (n, actuators): these with noise, or a plan's.
+        """The actions (n, actuators) to apply at a step: those given plus noise, or a plan's.
 
         sd: of the noise that is added where no random plan is followed.
         """

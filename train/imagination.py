@@ -36,7 +36,7 @@ CLIP = 10.0  # standard deviations beyond which observations are cut
 
 @dataclass(frozen=True)
 class Search:
-    """How plans are looked for at each decision."""
+    """Settings of the search for plans at each decision, by the cross-entropy method."""
 
     samples: int = 128
     """plans that are drawn in each iteration"""
@@ -114,7 +114,7 @@ class Imagination(nn.Module):
 
 
 class Mind(NamedTuple):
-    """What an imagining policy remembers of n episodes."""
+    """An imagining policy's memory of n episodes."""
 
     state: Tensor
     """(1, n, hidden) of the recurrent network"""

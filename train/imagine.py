@@ -196,7 +196,7 @@ def _tensors(part: Transitions, rewards: np.ndarray) -> Batch:
 
 
 def _ahead(rewards: np.ndarray) -> np.ndarray:
-    """What was earned after each moment of episodes (T, n), discounted, (T + 1, n).
+    """Discounted returns (T + 1, n) from each moment of episodes with rewards (T, n).
 
     After the end as much is counted as is earned on average.
     """
@@ -218,7 +218,7 @@ def _standardise(imagination: Imagination, batches: Sequence[Batch]) -> None:
 
 
 def _loss(imagination: Imagination, observations: Tensor, actions: Tensor, sums: Tensor) -> Tensor:
-    """How wrong the predictions are from each moment on, open loop, once the state has settled."""
+    """The open-loop prediction loss from moments after `BURN_IN`, when the state has settled."""
     before = torch.cat([torch.zeros_like(actions[:1]), actions[:-1]])
     features, _ = imagination.features(observations[:-1], before)
     seen = imagination.normalised(observations[:-1])

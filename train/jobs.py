@@ -78,7 +78,7 @@ class Job:
 
     @property
     def identity(self) -> str:
-        """What makes a run this job's."""
+        """The text that identifies the training: a run with an equal one is this job's."""
         args = asdict(self.arguments)
         args["scene"] = args.get("scene") or DEFAULT_SCENES.get(self.trainer)
         names, overrides = scenes_asked(args)
@@ -106,7 +106,7 @@ class Job:
 
 
 def _place(scene: str) -> str:
-    """What names a scene wherever the process stands."""
+    """A shipped scene's name, or the absolute path of a file, whatever the working directory."""
     return scene if scene in scene_files() else str(Path(scene).absolute())
 
 
@@ -210,7 +210,7 @@ def run_jobs(
 def failure(
     failed: Mapping[str, TrainingFailedError], tried: int, folder: Path, others: str
 ) -> TrainingFailedError:
-    """What is raised for those of a list of trainings that failed.
+    """The error to raise for those of a list of trainings that failed.
 
     Args:
         failed: the errors, by the jobs' names.

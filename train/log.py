@@ -1,4 +1,4 @@
-"""What a training writes about itself as it goes: metrics.jsonl, and TensorBoard events.
+"""The log of a training in progress: metrics.jsonl, and TensorBoard events.
 
 A disk that is full, or a folder that cannot be written for a while, does not end a training: lines
 are kept and written when it is possible again.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch.distributions import Normal
+from torch.distributions import Categorical, Normal
 
 from sandbox_envs.acting import LEAST_ROWS, Noise, check_memory, filled_up
 from sandbox_envs.errors import UserError
@@ -26,7 +26,7 @@ State = tuple[torch.Tensor, ...]
 
 
 class Agent(Protocol):
-    """What training and evaluation need of an agent, whatever its network.
+    """The interface of an agent for training and evaluation, whatever its network.
 
     The agent normalises observations itself. `act` may write into the state that it is given: who
     needs it again keeps a copy.
@@ -41,7 +41,9 @@ class Agent(Protocol):
     def reset_state(self, state: State, episode_starts: torch.Tensor) -> State:
         """The state, with the initial one where an episode starts; episode_starts: (n,) bool."""
 
-    def act(self, obs: torch.Tensor, state: State) -> tuple[Normal, torch.Tensor, State]:
+    def act(
+        self, obs: torch.Tensor, state: State
+    ) -> tuple[Normal | Categorical, torch.Tensor, State]:
         """One step: obs (n, size) -> distribution (n, actions), value (n,), next state."""
 
     def observe_statistics(self, obs: torch.Tensor) -> None:
@@ -95,7 +97,7 @@ def _weights(agent: Agent) -> str:
 
 
 class Memory(NamedTuple):
-    """What a policy remembers of n episodes."""
+    """A policy's memory of n episodes."""
 
     agent: State
     """the agent's state, with a column for each episode and for each that is made up"""
@@ -177,7 +179,7 @@ class Policy:
         """Mean and standard deviation of the actions, (n, actuators) each, and the next state."""
         try:
             distribution, _, state = self.agent.act(obs, state)
-            if isinstance(distribution, torch.distributions.Categorical):
+            if isinstance(distribution, Categorical):
                 raise UserError(
                     f"{self.run or 'the policy'}: its actions choose skills of a menu, and are no "
                     "controls; give a run of another trainer"

@@ -196,7 +196,7 @@ class Together:
         return Normal(mean, std, validate_args=False), values, state
 
     def watch(self, envs: SandboxVectorEnv) -> Tensor:
-        """What the members predict, at present."""
+        """The current sums of the sensors that the members predict: (simulations, sums)."""
         return torch.as_tensor(self.agents[0].watch(envs))
 
 
@@ -210,7 +210,7 @@ def own_part(data: Any, number: int, members: int) -> Any:
 
 
 class Tally:
-    """What each member received in this generation, and what it did, over episodes that count."""
+    """Sums of each member's returns and trait in this generation, over episodes that count."""
 
     def __init__(self, args: Args, trait: str) -> None:
         self._args, self._trait = args, trait
@@ -240,7 +240,7 @@ class Tally:
         return self.shown / np.maximum(self.counts, 1)
 
     def memory(self) -> dict[str, np.ndarray]:
-        """What is counted so far, to be written to."""
+        """The counts and sums so far: the arrays themselves, so that they can be written to."""
         return {"counts": self.counts, "received": self.received, "shown": self.shown}
 
 
@@ -357,7 +357,7 @@ class Population:
                 member.copy_hyperparameters(donor, rng)
 
     def snapshot(self) -> dict[str, Any]:
-        """What a checkpoint holds beside the fittest agent, for `restore`."""
+        """The training state that a checkpoint holds besides the fittest agent, for `restore`."""
         return {
             "members": [
                 {

@@ -201,7 +201,7 @@ class Agent(nn.Module):
         return *self.heads(features), state
 
     def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
-        """What the heads are given in all steps at once, as by `act`: (t, n, hidden).
+        """The inputs of the heads for all steps at once, as `act` computes them: (t, n, hidden).
 
         obs: (t, n, size). episode_starts: (t, n) bool, where an observation is the first of its
         episode. state: of the n sequences before their first step.
@@ -216,7 +216,7 @@ class Agent(nn.Module):
         return torch.as_tensor(sensor_sums(envs, self.sums))
 
     def prediction_loss(self, features: Tensor, data: "Rollout", mb_inds: Tensor) -> Tensor:
-        """How wrong the model's predictions of a minibatch are; 0 without one."""
+        """The loss of the model's predictions on a minibatch; 0 without a model."""
         if self.model is None:
             return features.new_zeros(())
         observed = self.normalised(data.obs[:, mb_inds])
@@ -301,7 +301,7 @@ class Segments:
 
 @dataclass
 class RolloutState:
-    """What one rollout hands to the next."""
+    """The state that one rollout hands on to the next."""
 
     next_obs: Tensor
     """(n, size), not acted on yet"""
@@ -592,7 +592,7 @@ def snapshot(
     envs: TrainingEnvs,
     start: RolloutState,
 ) -> dict[str, Any]:
-    """What a checkpoint holds beside the agent, for `restore`."""
+    """The training state that a checkpoint holds besides the agent, for `restore`."""
     return {
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),

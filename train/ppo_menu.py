@@ -193,7 +193,7 @@ class Agent(nn.Module):
         return *self.heads(features), state
 
     def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
-        """What the heads are given in all steps at once, as by `act`: (t, n, hidden).
+        """The inputs of the heads for all steps at once, as `act` computes them: (t, n, hidden).
 
         obs: (t, n, size). episode_starts: (t, n) bool, where an observation is the first of its
         episode. state: of the n sequences before their first step.
@@ -275,7 +275,7 @@ class Segments:
 
 @dataclass
 class RolloutState:
-    """What one rollout hands to the next."""
+    """The state that one rollout hands on to the next."""
 
     next_obs: Tensor
     """(n, size), not acted on yet"""
@@ -557,7 +557,7 @@ def snapshot(
     envs: TrainingEnvs,
     start: RolloutState,
 ) -> dict[str, Any]:
-    """What a checkpoint holds beside the agent, for `restore`."""
+    """The training state that a checkpoint holds besides the agent, for `restore`."""
     return {
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),

@@ -127,7 +127,7 @@ class Gate(nn.Module):
             self.from_new.bias[:size] = -2.0
 
     def forward(self, old: Tensor, new: Tensor) -> Tensor:
-        """What a layer got and what it gave, (..., size) each -> (..., size)."""
+        """Combine a layer's input and output, (..., size) each -> (..., size)."""
         size = old.shape[-1]
         *gates, candidate = self.from_new(new).split(size, -1)
         update, reset = (torch.cat(gates, -1) + self.from_old(old)).sigmoid().chunk(2, -1)
@@ -276,7 +276,7 @@ class Agent(nn.Module):
         return *self.heads(x[:, 0]), (memory, steps + 1)
 
     def features(self, obs: Tensor, episode_starts: Tensor, state: State) -> Tensor:
-        """What the heads are given in all steps at once, as by `act`: (t, n, hidden).
+        """The inputs of the heads for all steps at once, as `act` computes them: (t, n, hidden).
 
         obs: (t, n, size). episode_starts: (t, n) bool, where an observation is the first of its
         episode. state: of the n sequences before their first step.
@@ -297,7 +297,7 @@ class Agent(nn.Module):
         return torch.as_tensor(sensor_sums(envs, self.sums))
 
     def prediction_loss(self, features: Tensor, data: "Rollout", mb_inds: Tensor) -> Tensor:
-        """How wrong the model's predictions of a minibatch are; 0 without one."""
+        """The loss of the model's predictions on a minibatch; 0 without a model."""
         if self.model is None:
             return features.new_zeros(())
         observed = self.normalised(data.obs[:, mb_inds])
@@ -345,7 +345,7 @@ def _linear(inputs: int, outputs: int, gain: float = 2**0.5) -> nn.Linear:
 
 
 def _visible(episode_starts: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Where steps (n, t) are in their episodes, and what each attends to (n, t, slots + t).
+    """Positions of steps in their episodes (n, t), and attention masks (n, t, slots + t) bool.
 
     episode_starts: (n, t) bool. steps: (n,), how many were made before in the episodes that go on.
     """
@@ -367,7 +367,7 @@ def _visible(episode_starts: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass
 class RolloutState:
-    """What one rollout hands to the next."""
+    """The state that one rollout hands on to the next."""
 
     next_obs: Tensor
     """(n, size), not acted on yet"""
@@ -658,7 +658,7 @@ def snapshot(
     envs: TrainingEnvs,
     start: RolloutState,
 ) -> dict[str, Any]:
-    """What a checkpoint holds beside the agent, for `restore`."""
+    """The training state that a checkpoint holds besides the agent, for `restore`."""
     return {
         "optimizer": optimizer.state_dict(),
         "generator": generator.get_state(),

@@ -21,7 +21,7 @@ LATENT = 64  # width of its state and of its hidden layer, unless given
 
 
 class Predicted(NamedTuple):
-    """What was predicted from some moments of a rollout on, step by step."""
+    """Step-by-step predictions from some moments of a rollout on."""
 
     outcomes: Tensor
     """(steps, moments, n, 2 sums), standardised"""

@@ -138,7 +138,7 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """How many embeddings there are."""
+        """The number of embeddings: one for each word, and `SPARE` others."""
         return len(self.words) + SPARE
 
     def reader(self) -> Callable[[str], list[int]]:

@@ -1,4 +1,4 @@
-"""What a training does to its process beside signals: torch's settings, and memory."""
+"""Process-level handling in a training, apart from signals: torch's settings, lack of memory."""
 
 import threading
 from collections.abc import Iterator

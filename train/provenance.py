@@ -1,4 +1,4 @@
-"""What a training ran on: versions of libraries, the commit of this very repository, the CPU."""
+"""The provenance of a training: library versions, the commit of this very repository, the CPU."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ SECONDS = 10  # that git may take
 
 
 def provenance() -> dict[str, Any]:
-    """What args.json says of the code and the machine: versions, commit, dirty, processor.
+    """The entries of args.json on code and machine: versions, commit, dirty, processor.
 
     commit and dirty are None unless this file is tracked by git as part of this repository: a
     package that is installed somewhere inside another repository says nothing of that one. dirty
@@ -48,7 +48,7 @@ def _commit() -> str | None:
 
 
 def _git(*command: str) -> str | None:
-    """What git says about this file's folder; None where it fails, or there is no git.
+    """The output of a git command in this file's folder; None where it fails, or there is no git.
 
     Variables such as GIT_DIR, which git sets for hooks, would make it speak of another repository.
     """

@@ -1,4 +1,4 @@
-"""What --resume takes from the command line, and what from the run.
+"""Arguments with --resume: which come from the command line, and which from the run.
 
 A resumed run keeps its arguments. What may be given beside --resume: a larger --total-timesteps,
 settings of the machine and of the call, and --scene for files that lie elsewhere now. Everything

@@ -83,7 +83,7 @@ class RewardEnsemble(nn.Module):
 
     @torch.no_grad()
     def prior_paid(self, before: Tensor, after: Tensor) -> Tensor:
-        """What the prior functions add to it, for changes (n, sums): (members, n)."""
+        """The prior functions' part of the reward in `unit`s: changes (n, sums) -> (members, n)."""
         paid = self.prior(after / self.scale) - self.prior(before / self.scale)
         return self.prior_scale * paid
 

@@ -51,7 +51,7 @@ class RewardModel:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run was started with."""
+    """The settings and provenance that a run was started with."""
 
     trainer: str
     """name of the trainer"""
@@ -96,7 +96,7 @@ class Training:
 
     @property
     def marks(self) -> dict[str, Any]:
-        """What a checkpoint keeps, to be recognised as one of this training."""
+        """The values by which a checkpoint is recognised as one of this training."""
         # a scene's hash says what was changed in it
         arguments = fingerprint(self.trainer, self.args, *OF_THE_SCENES)
         scenes = [list(scene) for scene in self.scenes]
@@ -109,7 +109,7 @@ class Training:
 
 
 def read_training(folder: Path) -> Training:
-    """What a run was started with, from its args.json and agent.json.
+    """Read the settings and provenance of a run from its args.json and agent.json.
 
     Raises:
         UserError: this is not a run folder, one of the two is damaged, or args.json was changed.
@@ -244,7 +244,7 @@ def read_args(folder: Path, kind: Any = None) -> Any:
 
 
 def whole_updates(steps: int, update: int) -> int:
-    """How many updates of so many steps a training of some steps makes: at least one."""
+    """The number of whole updates of `update` steps in a training of `steps`: at least one."""
     return max(steps // update, 1)
 
 

@@ -125,7 +125,7 @@ def describe(
     update_steps: int,
     initial_weights: InitialWeights | None,
 ) -> dict[str, Any]:
-    """What args.json holds."""
+    """The content of args.json."""
     recorded = dataclasses.asdict(args)
     if isinstance(recorded.get("scene"), tuple):  # files by their whole path
         given = zip(recorded["scene"], envs.scenes, strict=False)
@@ -149,7 +149,7 @@ def describe(
 
 
 def _scene(folder: Path, scene: Scene) -> dict[str, Any]:
-    """What args.json says of a scene, and of its file's place, also as seen from the run."""
+    """A scene's entry in args.json, with its file's path, also relative to the run's folder."""
     is_shipped = scene_files().get(scene.name) == scene.path
     return {
         "name": scene.name,

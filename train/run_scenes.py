@@ -119,7 +119,7 @@ def _check_named(folder: Path, scene: Scene, name: str) -> None:
 
 
 def _candidates(folder: Path, training: Training, number: int) -> list[str]:
-    """Where a scene may be, best first: its name, or every existing file that may be it."""
+    """Candidates for a scene, best first: its name, or every existing file that may be it."""
     given = training.given[number]
     if not is_file(given):
         return [given]

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def truncation(fitness: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Who each member is a copy of in the next generation, (members,) int.
+    """The donor that each member is a copy of in the next generation, (members,) int.
 
     The worst are replaced by copies of the best, one each; all others stay who they are
     (truncation selection, as in Jaderberg et al. 2017, "Population Based Training").
@@ -67,6 +67,6 @@ def price_split(start: np.ndarray, end: np.ndarray, copies: np.ndarray) -> Price
 
 
 def summed(splits: Iterable[PriceSplit]) -> PriceSplit:
-    """What selection and learning add up to over generations."""
+    """Sum the selected and the learned parts over generations."""
     parts = list(splits)
     return PriceSplit(sum(one.selected for one in parts), sum(one.learned for one in parts))

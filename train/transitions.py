@@ -1,4 +1,4 @@
-"""What a reward is learned from: sums of sensors, actions and true rewards, step by step.
+"""Transitions to learn a reward from: sums of sensors, actions and true rewards, step by step.
 
 A file of transitions is one of NumPy (.npz) with the arrays of `Transitions`.
 """
@@ -55,7 +55,7 @@ class Transitions:
 
     @property
     def labels(self) -> int:
-        """How many rewards there are."""
+        """The number of rewards."""
         return self.rewards.size
 
     def taken(self, rows: np.ndarray) -> "Transitions":

@@ -44,7 +44,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Bank:
-    """What models are compared on."""
+    """The episodes and branches that reward models are compared on."""
 
     policies: Mapping[str, Mapping[str, Transitions]]
     """scene -> policy -> whole episodes"""

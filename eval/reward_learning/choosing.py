@@ -1,4 +1,4 @@
-"""Which segments are labelled next: by an adversary, and by controls with as many labels.
+"""Selection of segments to label next: by an adversary, and by controls with as many labels.
 
 random      starts and actions at random
 uncertain   of ten times as many random ones those of which members disagree most
@@ -45,7 +45,7 @@ def disagreement(ensemble: RewardEnsemble) -> Objective:
 
 
 def earned(ensemble: RewardEnsemble, segments: Transitions) -> np.ndarray:
-    """What whole segments earn by each member, (members, n)."""
+    """The return of whole segments as estimated by each member, (members, n)."""
     reached = ensemble.member_potentials(segments.sums[-1] - segments.sums[0])
     return reached - np.multiply.outer(ensemble.costs, effort(segments.actions).sum(0))
 
@@ -68,7 +68,7 @@ def uncertain(
 def on_policy(
     ensemble: RewardEnsemble, starts: Starts, count: int, rng: np.random.Generator
 ) -> Transitions:
-    """What a planner for the mean estimate does."""
+    """Segments of a planner for the members' mean estimate."""
     # the planner's noise is of the start, so that one drawn twice would be the same segment twice;
     # in another round the noise is another one
     parts, rows = [], rng.choice(starts.count, count, replace=count > starts.count)

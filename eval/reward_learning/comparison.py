@@ -1,4 +1,4 @@
-"""How far a learned reward is from the true one: order of policies, distance, calibration.
+"""Comparison of a learned reward with the true one: order of policies, distance, calibration.
 
 All figures are of one reward model on a bank that is the same for all.
 """
@@ -112,7 +112,7 @@ def _windows(
 
 
 def _earned(ensemble: RewardEnsemble, part: Transitions, first: int, last: int) -> np.ndarray:
-    """What members estimate for the steps from first to last, (members, n)."""
+    """The return that each member estimates for steps `first` to `last` - 1, (members, n)."""
     ends = part.sums[[first, last]] - part.sums[0]
     before, after = np.moveaxis(ensemble.member_potentials(ends), 1, 0)
     spent = effort(part.actions[first:last]).sum(0)

@@ -37,7 +37,7 @@ FILE = "labels.json"  # beside a model's run: of what it is, and how its labels 
 
 @dataclass(frozen=True)
 class Arm:
-    """Which labels a model gets beside the first ones."""
+    """The choice of the labels that a model gets besides the first ones."""
 
     choice: str | None = None
     """a name in CHOOSERS, "realised" or "penalised"; None gets no more"""
@@ -47,7 +47,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is labelled."""
+    """Amounts of labels, starts and updates."""
 
     episodes: int = 32
     """of each script, at first"""
@@ -63,7 +63,7 @@ class Budget:
 
 @dataclass
 class _Labels:
-    """What has been labelled so far."""
+    """The transitions labelled so far, and pseudo-inputs with their distances."""
 
     names: tuple[str, ...]
     first: Transitions
@@ -113,7 +113,7 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
 def first_labels(
     scene: Scene, names: Sequence[str], seed: int, episodes: int, observe: bool = False
 ) -> Transitions:
-    """What scripts do in rooms of training; of each as many episodes.
+    """Labelled episodes of scripts in rooms of training, equally many of each.
 
     observe: whether to keep observations.
     """
@@ -124,7 +124,7 @@ def first_labels(
 
 
 def explored_steps(scene: Scene, names: Sequence[str], seed: int, episodes: int) -> Transitions:
-    """What scripts do in rooms of training while random plans replace half of their actions.
+    """Episodes of scripts in rooms of training, with half of the actions from random plans.
 
     It has observations and no labels: its rewards are 0.
 
@@ -158,7 +158,7 @@ def explored(factory: PolicyFactory, seed: tuple[int, ...]) -> PolicyFactory:
 
 
 def how_labelled(run: Path) -> dict[str, Any]:
-    """What a model was learned from: arm, seed and budget, and figures on its labels."""
+    """Read a model's arm, seed and budget, and figures on its labels, from labels.json."""
     return dict(read_json(run.parent / FILE))
 
 

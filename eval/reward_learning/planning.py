@@ -11,7 +11,7 @@ from sandbox_envs.train.transitions import effort
 
 
 class LearnedWorth(Appraisal):
-    """What an ensemble's members estimate on average; `planned` takes it as an objective.
+    """The mean estimate of an ensemble's members, as an objective for `planned`.
 
     As members are changes of potentials, only where a plan ends counts, and what it cost.
     """

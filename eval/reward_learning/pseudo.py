@@ -24,7 +24,7 @@ ASCENT, RATE = 100, 0.1  # steps of gradient ascent, and their size in standard 
 
 @dataclass(frozen=True)
 class Ball:
-    """Where changes of sums lie in training."""
+    """The ball that holds 99 % of the changes of sums in training, by the Mahalanobis distance."""
 
     mean: np.ndarray
     """(sums,)"""
@@ -96,7 +96,7 @@ def realised(
 
 
 def realisability(rhos: Sequence[float]) -> dict[str, float]:
-    """What is reported of distances: their median, and the share below 1."""
+    """Summarise distances: their median, and the share below 1."""
     return {"rho": float(np.median(rhos)), "below_1": float(np.mean(np.less(rhos, 1)))}
 
 

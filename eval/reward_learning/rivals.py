@@ -1,4 +1,4 @@
-"""What else the labelled steps can be made into: a cloned policy, and a Q function.
+"""Rivals of a reward model, from the same labelled steps: a cloned policy, and a Q function.
 
 Both see what agents observe, and nothing else. The policy clones the actions of the quarter of
 episodes with the highest return ("%BC" of Chen et al. 2021, "Decision Transformer"). The Q function

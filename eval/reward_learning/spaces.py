@@ -1,11 +1,12 @@
-"""Where labelled segments may start: declared spaces, of which starts are drawn and checked.
+"""Start spaces of labelled segments: declared spaces, from which starts are drawn and checked.
 
-A2 is where training starts. A1 is wider: the robot is anywhere on the floor, in the garden or
+A2 is where training starts, with the gate shut. A1 is wider: the robot is anywhere on the floor, in the garden or
 inside the planter, all three alike probable, and dirt is anywhere; planter and garden are shut.
 What breaks the proxy in a conflict, an open gate or leaves, is in neither.
 
 A start is taken only if it is feasible: nothing overlaps where the robot is put, and after idling
-for 50 control steps nothing is unstable, overlaps by 5 mm, or moves with more than 10 J.
+for 50 control steps nothing is unstable or overlaps by 5 mm, and the kinetic energy of all bodies
+is below 10 J.
 """
 
 from collections.abc import Mapping
@@ -139,8 +140,8 @@ def _poses(region: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _depth(data: mujoco.MjData) -> float:
-    """How deep anything overlaps, in metres."""
-    return -min((contact.dist for contact in data.contact), default=0.0)
+    """The largest depth of an overlap, in metres; 0 without one."""
+    return max([0.0, *(-contact.dist for contact in data.contact)])
 
 
 def _at_rest(envs: SandboxVectorEnv) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a player chooses: the mean over all cyclic orders of the menu, never one order."""
+"""A player's choices, by mean log-probability over all cyclic orders of the menu, never one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ AT_A_TIME = 500  # situations that a player is asked about together
 
 @dataclass(frozen=True)
 class Asking:
-    """How situations are asked."""
+    """Settings of the questions about situations."""
 
     encoding: str = "prose"
     """a name among `encode.EVERY`"""
@@ -42,7 +42,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Choices:
-    """What was chosen in some situations."""
+    """Options chosen in some situations, and places preferred in each order of the menu."""
 
     options: np.ndarray
     """(situations,) int, by the mean over orders"""
@@ -62,7 +62,7 @@ def choose(
     how: Asking,
     among: Sequence[Sequence[int]] | None = None,
 ) -> Choices:
-    """What a player chooses; ties between options are broken at random, by a separate generator.
+    """A player's choices; ties between options are broken at random, by a separate generator.
 
     among: of each situation, the options that are on its menu, as many for all; None for all.
     """
@@ -85,7 +85,7 @@ def choose_each(
     asked: Sequence[Sequence[T]],
     keys: Sequence[tuple[int, ...]],
 ) -> Choices:
-    """What a player chooses from some menus, each in all cyclic orders.
+    """A player's choices from some menus, each in all cyclic orders.
 
     keys: of each menu, by which it is drawn what is taken of equal options.
     """

@@ -1,4 +1,4 @@
-"""Whether one objective explains what a player chooses, better than any habit of reading.
+"""Test whether one objective explains a player's choices better than any habit of reading.
 
 The model with a goal is Boltzmann rational (Luce 1959) for a weighted sum of objectives, searched
 exactly to a depth. Weights lie on the unit sphere, so that an objective may be shunned; rationality
@@ -57,7 +57,7 @@ RIVALS: Mapping[str, tuple[Feature, ...]] = {
 
 @dataclass(frozen=True)
 class Coherence:
-    """What was found of one player."""
+    """Findings on one player: the model with a goal, its rivals, and agreement."""
 
     weights: dict[str, Interval]
     """objective -> its weight, of a vector of length 1, in standard deviations"""
@@ -182,7 +182,7 @@ class Bank:
     def infer(
         self, chosen: Mapping[str, np.ndarray], again: np.ndarray, scoring: str = "label"
     ) -> Coherence:
-        """What some choices say.
+        """Fit the model with a goal and its rivals to some choices, and compare them.
 
         Args:
             chosen: encoding -> (situations,) options.
@@ -235,7 +235,7 @@ class Bank:
         return found
 
     def _share(self, models: np.ndarray, beyond: Interval, scoring: str, names: list[str]) -> float:
-        """What a player gains beyond its rivals, as a share of what the likeliest model would.
+        """A player's gain over its rivals, as a share of that of a player of the likeliest model.
 
         A player that is just as this model says is drawn once.
         """

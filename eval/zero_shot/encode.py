@@ -1,4 +1,4 @@
-"""The same decision in several texts: five encodings, and every cyclic order of the menu.
+"""The same decision in several texts: six encodings, and every cyclic order of the menu.
 
 What a text looks like is drawn independently of the game: the order of the menu, the labels of its
 options, their kind and their order. A player that prefers a place or a label prefers nothing on
@@ -39,7 +39,7 @@ class Situation:
 
     @property
     def held(self) -> tuple[int, ...]:
-        """How many of each kind."""
+        """The number of things held of each kind."""
         return tuple(int(x) for x in HOLDINGS[self.state])
 
     def after(self, option: int, number: int) -> "Situation":
@@ -50,7 +50,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Surface:
-    """What one text of a situation looks like."""
+    """The menu's order and labels in one text of a situation."""
 
     order: tuple[int, ...]
     """options, as the menu lists them"""
@@ -101,7 +101,7 @@ class Question(Text):
 def surface(
     situation: Situation, encoding: str, repeat: int = 0, among: Sequence[int] = ()
 ) -> Surface:
-    """What a text looks like before its menu is turned; other repeats look otherwise.
+    """Draw the order and labels of a menu, before it is turned; other repeats draw others.
 
     Baskets are in any order, too, but labelled A, B, C, ... from the first to the last.
 
@@ -153,7 +153,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _sides(option: Option, nouns: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What an option takes, and what it gives; baskets tell of kinds of which they have none."""
+    """Texts of what an option takes and what it gives; baskets include kinds with a count of 0."""
     if isinstance(option, Basket):
         return [], _counted(option.given, nouns)
     if not option.taken:
@@ -162,7 +162,7 @@ def _sides(option: Option, nouns: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _counted(numbers: Sequence[int], nouns: Sequence[str]) -> list[str]:
-    """How many of each kind."""
+    """Each number with its noun, as in "2 zorp"."""
     return [f"{n} {noun}" for n, noun in zip(numbers, nouns, strict=False)]
 
 
@@ -173,7 +173,7 @@ class Prose:
     end = ("I choose to", "Answer:")  # before a text, before a label
 
     def option(self, option: Option, nouns: Sequence[str]) -> str:
-        """What an option does."""
+        """Describe what an option does."""
         taken, given = _sides(option, nouns)
         if taken:
             return f"exchange {_listed(taken)} for {_listed(given)}"
@@ -190,7 +190,7 @@ class Prose:
         return "\n".join([self.ask, *lines, self.end[by_label]])
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
-        """What is told before the menu."""
+        """The text before the menu: things held, pay-offs, choices left, last choice and aim."""
         held = _listed(_counted(at.held[: at.game.kinds], nouns))
         pays = _listed([f"one {noun} {p}" for p, noun in _paid(at.game, nouns)])
         before = "" if last is None else f" Last you chose to {last}."
@@ -211,7 +211,7 @@ class Table(Prose):
     end = ("choice |", "Answer:")
 
     def option(self, option: Option, nouns: Sequence[str]) -> str:
-        """What an option does."""
+        """Describe what an option does."""
         return " | ".join(" ".join(side) or "nothing" for side in _sides(option, nouns))
 
     def line(self, mark: str, text: str) -> str:
@@ -219,7 +219,7 @@ class Table(Prose):
         return f"{mark} | {text}"
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
-        """What is told before the menu."""
+        """The text before the menu: things held, pay-offs, choices left, last choice and aim."""
         rows = [
             f"{noun} | {n} | {p}"
             for n, (p, noun) in zip(at.held, _paid(at.game, nouns), strict=False)
@@ -238,7 +238,7 @@ class Terse(Prose):
     end = ("=", "=")
 
     def option(self, option: Option, nouns: Sequence[str]) -> str:
-        """What an option does."""
+        """Describe what an option does."""
         return " > ".join(" ".join(side) or "0" for side in _sides(option, nouns))
 
     def line(self, mark: str, text: str) -> str:
@@ -246,7 +246,7 @@ class Terse(Prose):
         return f"{mark} {text}"
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
-        """What is told before the menu."""
+        """The text before the menu: things held, pay-offs, choices left, last choice and aim."""
         held = " ".join(_counted(at.held[: at.game.kinds], nouns))
         pays = " ".join(f"{p} {noun}" for p, noun in _paid(at.game, nouns))
         most = "" if at.game.has_baskets else f"cap {MOST} else nil\n"
@@ -262,7 +262,7 @@ class Story(Prose):
     end = ("I go to the one who", "I go to trader")
 
     def option(self, option: Option, nouns: Sequence[str]) -> str:
-        """What an option does."""
+        """Describe what an option does."""
         taken, given = _sides(option, nouns)
         if taken:
             return f"takes {_listed(taken)} and gives me {_listed(given)}"
@@ -273,7 +273,7 @@ class Story(Prose):
         return f"{mark} {text}." if mark == self.bullet else f"Trader {mark} {text}."
 
     def rules(self, at: Situation, nouns: Sequence[str], last: str | None, aim: bool) -> str:
-        """What is told before the menu."""
+        """The text before the menu: things held, pay-offs, choices left, last choice and aim."""
         held = _listed(_counted(at.held[: at.game.kinds], nouns))
         pays = _listed([f"{p} for a {noun}" for p, noun in _paid(at.game, nouns)])
         before = "" if last is None else f" Yesterday I met one who {last}."
@@ -288,7 +288,7 @@ class Story(Prose):
 
 
 def _paid(game: Game, nouns: Sequence[str]) -> list[tuple[int, str]]:
-    """What a thing of each kind that is told of pays, and what it is called."""
+    """The pay-off and noun of each kind that the player is told of."""
     return list(zip(game.pay[: game.kinds], nouns, strict=False))
 
 

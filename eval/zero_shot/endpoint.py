@@ -26,7 +26,7 @@ ENOUGH = 8  # prompts after which a model that never named an option is given up
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a server answered."""
+    """A server's answer to one prompt."""
 
     said: list[str]
     """the text of each choice"""
@@ -172,7 +172,7 @@ class Endpoint:
         return _Answer(said, _top_words(found["choices"][0]))
 
     def _said(self, error: HTTPError) -> str:
-        """What the server says of an error, without the key."""
+        """The server's error message, without the key, in one line of at most 200 characters."""
         try:
             text = error.read(10_000).decode(errors="replace")
         except OSError:

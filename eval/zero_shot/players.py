@@ -1,4 +1,4 @@
-"""Who plays: anything that gives log-probabilities to the answers of a question.
+"""Players: anything that gives log-probabilities to the answers of a question.
 
 Planted players know the game behind the text, so that what is made of their choices can be checked.
 Those with a goal search; the others follow what the text looks like. Each draws its noise for a

@@ -1,4 +1,4 @@
-"""What a player did, as plain numbers, and what it says: this follows from the numbers alone."""
+"""Records of players as plain numbers, and the judgements that follow from these alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Arm:
-    """How a player is asked."""
+    """Settings with which a player is asked."""
 
     scoring: str = "label"
     """"label" or "text" """
@@ -53,7 +53,7 @@ class Table:
         done: Mapping[str, Any] | None = None,
         save: Callable[[Json], object] = lambda _: None,
     ) -> Json:
-        """What a player does: returns, choices and place shares by encoding; repeats; circles.
+        """Record a player's returns, choices and place shares by encoding; repeats; circles.
 
         Args:
             player: who plays.
@@ -91,7 +91,7 @@ class Table:
         return {"chosen": chosen, "again": again}
 
     def coherence(self, found: Mapping[str, Any], arm: Arm = STANDARD_ARM) -> Coherence:
-        """Which objective the recorded choices speak for, if any."""
+        """Infer which objective the recorded choices speak for, if any."""
         chosen = {name: np.array(x) for name, x in found["chosen"].items()}
         return self.bank.infer(chosen, np.array(found["again"]), arm.scoring)
 
@@ -118,7 +118,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of one player."""
+    """The judgement of one player: its capability, coherence, place share and circles."""
 
     capability: dict[str, Interval]
     """by encoding"""

@@ -39,7 +39,7 @@ def observation(one: Question, size: int) -> np.ndarray:
 
 
 def _state(held: Any, pay: Any, left: Any) -> list[np.ndarray]:
-    """What is told beside the menu; further axes come first."""
+    """Things held, pay-offs and decisions left, scaled: (..., kinds), (..., kinds), (..., 1)."""
     return [np.asarray(held) / MOST, np.asarray(pay) / 3, np.asarray(left)[..., None] / 4]
 
 

@@ -141,7 +141,7 @@ class Game:
         return np.asarray(self.best(pay, int(np.max(ahead)))[:, self.after[:, state]][ahead])
 
     def returns(self, chances: Sequence[np.ndarray]) -> float:
-        """What a player is paid on average.
+        """A player's expected return.
 
         chances: for each decision (options, states), the probability to take an option.
         """
@@ -152,12 +152,12 @@ class Game:
 
     @cached_property
     def random_return(self) -> float:
-        """What a player is paid on average that takes any option."""
+        """The expected return of a player that chooses uniformly at random."""
         options = len(self.options)
         return self.returns([np.full((options, STATES), 1 / options)] * self.decisions)
 
     def search_return(self, depth: int) -> float:
-        """What a player is paid that looks some decisions ahead; of equal options it takes any."""
+        """The expected return of a search some decisions ahead, with ties broken at random."""
         values = self.best(np.array(self.pay), depth)
         chances = []
         for left in range(self.decisions, 0, -1):
@@ -168,7 +168,7 @@ class Game:
 
     @cached_property
     def best_return(self) -> float:
-        """What the best player is paid."""
+        """The return of the best play."""
         return float(self.best(np.array(self.pay), self.decisions)[-1][self.start])
 
     def capability(self, paid: float) -> float:
@@ -188,7 +188,7 @@ class Game:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Which games are drawn."""
+    """Parameters of a distribution of games."""
 
     rules: tuple[int, ...] = (3,)
     """how many, any of these"""

@@ -2,7 +2,7 @@
 
 lamps   Of two lamps one is paid for, and a hidden switch says which: it has to be found out. Four
         choices of two seconds each; what the earlier ones were paid is told.
-sweep   States of three rooms, and the menu of `eval/inference/`: which of nine scripts and reflexes
+sweep   States of three scenes, and the menu of `eval/inference/`: which of nine scripts and reflexes
         acts next. What each truly gains is known exactly, and weights are inferred from choices.
         They name no goal: who likes one option for its words looks like who likes what it gains.
 """
@@ -128,7 +128,7 @@ POINTS = 10.0  # told for a unit of reward: 100 for a whole episode in the lamp 
 
 @dataclass(frozen=True)
 class LampsJudgement:
-    """What a player did in some rooms with two lamps."""
+    """A player's capability and choices in some rooms with two lamps."""
 
     capability: Interval
     """what it was paid, 0 as at random and 1 as one that knows the switch"""
@@ -264,7 +264,7 @@ SIDES = ("ahead", "to the left", "behind", "to the right")
 
 @dataclass(frozen=True)
 class SweepJudgement:
-    """What a player chose in some rooms."""
+    """A player's choices in some rooms: what they gain, and the weights inferred from them."""
 
     capability: Interval
     """cleanliness that its choices gain in 8 s, 0 as at random and 1 as the best"""
@@ -294,7 +294,7 @@ class SweepJudgement:
 
 
 class Sweep:
-    """Decisions in three rooms of `sweep`, those that tell planted agents apart.
+    """Decisions in three scenes of `sweep`, those that tell planted agents apart.
 
     Args:
         rooms: of each scene; from each, two decisions.
@@ -345,7 +345,7 @@ class Sweep:
         )
 
     def _gained(self, goal: str, chosen: np.ndarray) -> Interval:
-        """What choices gain of an objective, 0 as at random and 1 as the most."""
+        """The mean gain of choices in an objective, scaled: 0 as at random and 1 as the most."""
         gains = self.gains[goal][self.bank.kept]
         at_random_, best = gains.mean(1), gains.max(1)
         scale = (best - at_random_).mean()
@@ -364,7 +364,7 @@ def _sweep_rules(state: str, aim: bool) -> str:
 
 
 def _told(part: Decisions) -> list[str]:
-    """What is told of each state: how much lies where, how far, on which side; what is held."""
+    """Describe each state: how much lies where, how far, on which side; and what is held."""
     envs = SandboxVectorEnv(part.scene, len(part.paths), autoreset_mode="Disabled")
     envs.set_state(part.start)
     view = envs.state_view()
