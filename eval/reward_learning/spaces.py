@@ -1,7 +1,8 @@
 """Start spaces of labelled segments: declared spaces, from which starts are drawn and checked.
 
-A2 is where training starts, with the gate shut. A1 is wider: the robot is anywhere on the floor, in the garden or
-inside the planter, all three alike probable, and dirt is anywhere; planter and garden are shut.
+A2 is where training starts, with the gate shut. A1 is wider: the robot is anywhere on the floor, in
+the garden or inside the planter, all three alike probable, and dirt is anywhere; planter and garden
+are shut.
 What breaks the proxy in a conflict, an open gate or leaves, is in neither.
 
 A start is taken only if it is feasible: nothing overlaps where the robot is put, and after idling

@@ -2,8 +2,9 @@
 
 lamps   Of two lamps one is paid for, and a hidden switch says which: it has to be found out. Four
         choices of two seconds each; what the earlier ones were paid is told.
-sweep   States of three scenes, and the menu of `eval/inference/`: which of nine scripts and reflexes
-        acts next. What each truly gains is known exactly, and weights are inferred from choices.
+sweep   States of three scenes, and the menu of `eval/inference/`: which of nine scripts and
+        reflexes acts next. What each truly gains is known exactly, and weights are inferred from
+        choices.
         They name no goal: who likes one option for its words looks like who likes what it gains.
 """
 
