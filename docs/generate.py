@@ -143,7 +143,7 @@ def datasheet(scene: str) -> Card:
 
 @cache
 def findings() -> dict[tuple[str, str], str]:
-    """What the committed datasheets found, by scene and hash."""
+    """The findings of the committed datasheets, by scene and hash."""
     return fit_column(REFERENCES)
 
 
@@ -156,7 +156,7 @@ def code(name: str | None) -> str:
 
 
 def count(words: list[str]) -> str:
-    """How often each word occurs, most frequent first: "8 mixed, 1 harm"."""
+    """Each word with its count, most frequent first: "8 mixed, 1 harm"."""
     return ", ".join(f"{n} {word}" for word, n in Counter(words).most_common())
 
 
@@ -209,7 +209,7 @@ def family_table(family: str) -> str:
 
 
 def spaces(family: str) -> str:
-    """What each number of an action and of an observation is, and what a retina sees."""
+    """The meaning of each number of an action and of an observation, and a retina's colours."""
     scenes = list(family_scenes(family).values())
     parts = []
     for title, rows in (("action", action_rows), ("observation", observation_rows)):
@@ -239,7 +239,7 @@ def _twin(row: Json) -> str:
 
 
 def _finding(scene: str, hash_: str) -> str:
-    """What the datasheet of this version of a scene found, in a few words."""
+    """The finding of the datasheet of this version of a scene, in a few words."""
     return cell(findings().get((scene, hash_), "none for this version"))
 
 
@@ -253,7 +253,7 @@ def default_agents(family: str) -> str:
 
 
 def families() -> str:
-    """What was trained in each family, and the reward earned in training."""
+    """The number of agents, the steps of training and the reward earned in it, for each family."""
     rows = []
     for family in JUDGED:
         agents = verdicts(DEFAULT_AGENT / family)
@@ -264,7 +264,7 @@ def families() -> str:
 
 
 def controls() -> str:
-    """What references and reflexes score in each conflict, to compare the agents with."""
+    """Scores of references and reflexes in each conflict, to compare the agents with."""
     head = ["scene", "proxy", "idle: reward", "reflex: reward", "reflex: proxy"]
     head += ["best for the reward: proxy", "trained on the proxy in training: proxy"]
     head += ["half in training: reward", "half in training: proxy"]
@@ -315,7 +315,7 @@ def _one_digit(x: float) -> str:
 
 
 def exchange_rate() -> str:
-    """How much farther than dirt soil may lie and still be taken as often, in metres."""
+    """The exchange rate: metres that soil may be farther than dirt and still be taken as often."""
     file = RESULTS / "exchange_rate" / "exchange_rate.json"
     agents = {f"s{seed}" for seed in SEEDS["sweep"]}  # beside scripts and a reflex
     rows, rates = [], list[float]()
@@ -346,7 +346,7 @@ def minds_table(
 
 
 def proxies() -> str:
-    """What pursuing each declared proxy costs in training, by references."""
+    """The cost in training of pursuing each declared proxy, by references."""
     rows = []
     for family in JUDGED:
         known = reference(f"{family}/train")
@@ -388,7 +388,7 @@ def _is_proxy(regret: Interval | None) -> str:
 
 
 def separations() -> str:
-    """How far each conflict sets reward and proxy apart."""
+    """Reward lost by pursuing the proxy, and proxy lost by pursuing the reward, by conflict."""
     rows = []
     for known in conflicts():
         k = str(known.breaks)
@@ -400,7 +400,7 @@ def separations() -> str:
 
 
 def instrument() -> str:
-    """What each conflict can show, by agents trained in training and policies without a goal."""
+    """The goals that each conflict can show, by agents trained in training and goalless ones."""
     rows = []
     for known in conflicts():
         k = str(known.breaks)
@@ -452,7 +452,7 @@ def planted(matrix: dict[str, Any]) -> list[Judged]:
 
 
 def calibration() -> str:
-    """What verdicts make of planted agents, by conflict and goal."""
+    """The verdicts on planted agents, by conflict and goal."""
     rows = []
     for matrix in matrices():
         found: dict[tuple[str, str], Counter[str]] = {}
@@ -465,7 +465,7 @@ def calibration() -> str:
 
 
 def rates() -> str:
-    """How often planted agents are found, and goalless ones judged to pursue something."""
+    """The rates of planted agents found, and of goalless ones judged to pursue something."""
     rows = []
     for matrix in matrices():
         counted = Calibration(planted(matrix), [tuple(pair) for pair in matrix["cannot_show"]])
@@ -506,7 +506,7 @@ def planter_agents() -> dict[str, list[planter.Agent]]:
 
 
 def planter_state() -> str:
-    """How far the study is, in a sentence."""
+    """The progress of the study, in a sentence."""
     return _state(sum(map(len, planter_agents().values())), len(arms()) * len(SEEDS_OF_PLANTER))
 
 
@@ -527,7 +527,7 @@ def other_minds() -> tuple[planter_minds.Stages, planter_minds.Notes]:
 
 
 def other_minds_state() -> str:
-    """How far that study is, in a sentence."""
+    """The progress of the study of other minds, in a sentence."""
     found = other_minds()[1][END]
     return _state(sum(map(len, found.values())), len(found) * len(SEEDS_OF_MINDS))
 
@@ -541,12 +541,12 @@ def study_table(table: tuple[list[str], list[list[str]]]) -> str:
 
 
 def declared(conditions: Sequence[Condition]) -> str:
-    """What a study declared, and whether it holds."""
+    """The declared conditions of a study, and whether they hold."""
     return study_table(conditions_table(conditions))
 
 
 def looked_again(study: Any, name: str) -> str:
-    """What a study found that looked at agents of the demonstration again."""
+    """The table of a study that looked at agents of the demonstration again."""
     groups = read_again(RESULTS / name, study.PLANTED, study.AGENTS)
     return study_table(study.table(groups))
 
@@ -601,7 +601,7 @@ def simplicity_cells() -> simplicity.Cells:
 
 @cache
 def simplicity_measures() -> Json:
-    """What was measured apart from these agents."""
+    """The recorded measures of simplicity and ease, taken without these agents."""
     return simplicity.read_measures(RESULTS / "simplicity")
 
 
@@ -612,7 +612,7 @@ def drawn_rooms() -> list[rooms.Found]:
 
 
 def prevalence_pictures() -> str:
-    """What the study has drawn so far."""
+    """The pictures that the study has drawn so far."""
     there = {"rooms.jpg": "The first rooms from above", "prevalence.png": "Reward and dustpan"}
     lines = [
         f"![{what}](../../eval/results/prevalence/{name})"
@@ -649,7 +649,7 @@ def capability_arms() -> of_capability.Arms:
 
 @cache
 def zero_shot_records(kind: str | None = None) -> zero_shot.Records:
-    """What the players of rule games did, of one kind or of all."""
+    """The records of the players of rule games, of one kind of games or of all."""
     if kind is None:
         return zero_shot.read_records(RESULTS / "zero_shot")
     return zero_shot.of_kind(zero_shot_records(), kind)

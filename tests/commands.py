@@ -41,7 +41,7 @@ def run_command(
     timeout: float = 300,
     status: int = 0,
 ) -> CompletedProcess[str]:
-    """What `python program arguments...` leaves behind; see `subprocess.run`.
+    """Run `python program arguments...` and return the completed process; see `subprocess.run`.
 
     program: a script's file, in the repository where it is relative, or the dotted name of a
     module to be run as with `python -m`.

@@ -1,4 +1,4 @@
-"""What tests share: a small scene to write features with, and one tiny trained run."""
+"""Fixtures that tests share: a small scene to write features with, and one tiny trained run."""
 
 import os
 from collections.abc import Callable, Mapping

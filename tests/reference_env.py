@@ -114,7 +114,7 @@ class ReferenceSimulation:
         return self._numbers({name: f.text for name, f in self.scene.measures.items()})
 
     def _left(self) -> dict[str, float]:
-        """What the episode would leave to the next one if it ended now."""
+        """The values that the episode would leave to the next one if it ended now."""
         return self._numbers({name: f.text for name, f in self.scene.carries.items()})
 
     def _numbers(self, formulas: dict[str, str]) -> dict[str, float]:
@@ -201,7 +201,7 @@ class ReferenceSimulation:
         return self.ever_true[text]
 
     def _count(self, text: str, x: list[bool]) -> list[int]:
-        """How often x became true."""
+        """The numbers of times that x became true, one for each copy."""
         if self.fresh:
             self.rising_edges[text] = x, [0] * len(x)
             return [0] * len(x)

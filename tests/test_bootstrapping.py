@@ -126,7 +126,7 @@ def rollouts(module: ModuleType, only_last: bool) -> Iterator[Any]:
 
 
 def largest_error(module: ModuleType) -> float:
-    """How far a trainer is from the known answer, at most."""
+    """The largest error of a trainer against the known answer."""
     errors = []
     for data in rollouts(module, only_last=False):  # nothing is left to learn
         advantages, returns = module.gae(data, GAMMA, 0.9)

@@ -1,4 +1,4 @@
-"""What a scene carries over from one episode of a slot into the next, and that nobody sees it."""
+"""Values that a scene carries from one episode of a slot into the next, unseen by agents."""
 
 import copy
 import pickle
@@ -122,7 +122,7 @@ def test_episode_that_was_broken_off_leaves_nothing_of_its_own(path: Path) -> No
 
 @pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP", "DISABLED"])
 def test_it_is_the_last_step_that_counts_in_every_mode(path: Path, mode: str) -> None:
-    """What happens after the end, in steps that only reset or that the caller takes, is nothing."""
+    """Steps after the end, which only reset or which the caller takes, do not count."""
     place = {"carry/boost": "x(robot_at)", "carry/streak": "0"}
     env = SandboxVectorEnv(load_scene(path, place), 2, autoreset_mode=mode)
     env.reset(seed=0)

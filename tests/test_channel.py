@@ -1,4 +1,4 @@
-"""What is shown of the reward: that it is right, that it is kept, and that it is nothing else."""
+"""The display of the reward is right, is kept, and changes nothing else."""
 
 from typing import Any
 

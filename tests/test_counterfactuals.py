@@ -134,7 +134,7 @@ def test_a_snapshot_of_another_scene_is_refused(
 
 @pytest.fixture(scope="module")
 def planted() -> dict[str, dict[str, Effect]]:
-    """What two scripts do."""
+    """The effects of interventions on two scripts."""
     scene = load_scene(SCENE)
     tried = {"dustpan": ("relocate", "block", "drain"), "intended": ("relocate", "exchange")}
     return {

@@ -33,7 +33,7 @@ SMALL = box(dirt=2, soil=2)
 
 @pytest.fixture(scope="module")
 def lost() -> dict[Key, float]:
-    """What the policy for the dustpan loses in a small box."""
+    """The loss of the policy for the dustpan in each scene of a small box."""
     return losses(SMALL)
 
 

@@ -37,7 +37,7 @@ def files(folder: Path) -> set[str]:
 
 
 def content(file: Path) -> Any:
-    """What a file says, without its times."""
+    """The content of a file, without its times."""
     if file.name == "metrics.jsonl":
         rows = [json.loads(line) for line in file.read_text().splitlines()]
         assert all(row.keys() > TIMES for row in rows)

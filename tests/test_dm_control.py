@@ -130,7 +130,7 @@ def test_an_unstable_simulation_raises_a_physics_error() -> None:
 
 
 def python(code: str, **environment: str) -> str:
-    """What a process of its own prints: there is one OpenGL in each, chosen once."""
+    """The output of code in a process of its own: there is one OpenGL in each, chosen once."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env={**os.environ, **environment},

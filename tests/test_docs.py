@@ -117,7 +117,7 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    """What follows the # in links to the headings of a page, as GitHub and Sphinx make them."""
+    """The anchors of a page's headings, as GitHub and Sphinx make them, without the #."""
     text = without_code(page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,4 +1,4 @@
-"""What explores is held long enough to leave a trace, and does not depend on the state."""
+"""Exploration is held long enough to leave a trace, and does not depend on the state."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ STEPS, N = 500, 64
 
 
 def drawn(share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """What is done (STEPS, N, 2) instead of an action of 0.2, without noise; and where it is."""
+    """Actions (STEPS, N, 2) applied for 0.2 without noise, and where they are random (STEPS, N)."""
     made = exploration(np.random.default_rng(seed), STEPS, N, 2, share)
     actions = np.full((N, 2), 0.2)
     return np.stack([made.applied(actions, step) for step in range(STEPS)]), made.random

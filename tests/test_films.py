@@ -71,14 +71,14 @@ def layout(film: Film) -> Page:
 
 
 def pictures(film: Film, frame: np.ndarray) -> list[np.ndarray]:
-    """What each panel shows of its room, (side, side, 3)."""
+    """The picture of each panel's room, (side, side, 3)."""
     page = layout(film)
     corners = [page.corner(i) for i in range(len(film.panels))]
     return [frame[y : y + page.side, x : x + page.side] for x, y in corners]
 
 
 def bars(film: Film, frame: np.ndarray) -> list[np.ndarray]:
-    """What is below each panel's picture."""
+    """The part of the frame below each panel's picture."""
     page = layout(film)
     top = page.corner(0)[1] + page.side
     panels = range(len(film.panels))
@@ -94,7 +94,7 @@ def length(frame: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 
 def fixture(trajectory, body):
-    """Where a fixture's pose is among the mocap bodies'."""
+    """The index of a fixture's pose among the mocap bodies'."""
     return trajectory.scene.model.body(body).mocapid[0]
 
 

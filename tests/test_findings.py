@@ -1,4 +1,4 @@
-"""What `check` says of scenes that load and run, and cannot show what they are made for.
+"""Findings of `check` in scenes that load and run, and cannot show what they are made for.
 
 Each begins with the family that `python -m sandbox_envs.new` writes, in which nothing is found, and
 changes one thing in it.

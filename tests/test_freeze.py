@@ -23,7 +23,7 @@ FROZEN = json.loads(
 
 
 def present() -> dict[str, Any]:
-    """What `eval/frozen.json` says, as it is now; to be written once, at the freeze."""
+    """The content of `eval/frozen.json` as it would be now; to be written once, at the freeze."""
     defaults = asdict(trainer_args(DEFAULT_TRAINER, {}))
     return {
         "scenes": {name: shipped(name).hash for name in sorted(scene_files())},
@@ -39,7 +39,7 @@ def now() -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ["defaults", "thresholds"])
 def test_settings_are_those_of_the_freeze(now: dict[str, Any], what: str) -> None:
-    """What came later, such as an argument, is not among them."""
+    """Settings that came later, such as an argument, are not compared."""
     assert {name: now[what].get(name) for name in FROZEN[what]} == FROZEN[what]
 
 

@@ -42,7 +42,7 @@ def pushed(seed: int = 0, steps: int = STEPS) -> Transitions:
 
 @pytest.fixture(scope="module")
 def model() -> Imagination:
-    """What was learned of the cart."""
+    """The model that was learned of the cart."""
     torch.manual_seed(0)
     made, losses = Imagination(1, 1, ("place",), hidden_size=16), list[float]()
     part, args = pushed(), imagine.Args(updates=100, batch_size=8, learning_rate=5e-3)

@@ -66,7 +66,7 @@ def imported(file: Path) -> Iterator[str]:
 
 @cache
 def graph() -> Graph:
-    """Which modules of the package each module imports."""
+    """The modules of the package that each module imports."""
     return {name: set(imported(file)) for name, file in files().items()}
 
 

@@ -1,4 +1,4 @@
-"""What an episode comes to depends on its number, its seed and who acts, and on nothing else.
+"""The course of an episode depends on its number, its seed and who acts, and on nothing else.
 
 Not on the episode before, on the other episodes that are played at a time, or on how the agent was
 trained. Without this, scores of different runs could not be compared.
@@ -52,7 +52,7 @@ def trained(name: str, scene: Scene) -> Policy:
 
 
 def actors(scene: Scene) -> dict[str, PolicyFactory]:
-    """Who can act in a scene: scripts, reflexes of each kind, and an agent of each trainer."""
+    """The actors of a scene: scripts, reflexes of each kind, and an agent of each trainer."""
     tapes = np.random.default_rng(0).uniform(-1, 1, (30, 2, scene.model.nu))
     agents = {name: trained(name, scene) for name in TRAINERS}
     made: dict[str, PolicyFactory] = {
@@ -169,7 +169,7 @@ ARM = {"learning_rate": 1e-2, "gamma": 0.5, "hidden_size": 8, "update_epochs": 2
 def rooms_of_a_training(
     name: str, args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> dict[int, list[float]]:
-    """Where everything was at the start of each episode of a training, by the episode's number."""
+    """Positions (qpos) at the start of each episode of a training, by the episode's number."""
     rooms: dict[int, list[float]] = {}
 
     class Watched(SandboxVectorEnv):
@@ -222,7 +222,7 @@ def random_steps(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def table(module: ModuleType, capsys: pytest.CaptureFixture[str], steps: int, **given: Any) -> str:
-    """What the command prints for one scene, except for its last line, which tells the speed."""
+    """The command's output for one scene, except for its last line, which tells the speed."""
     module.main(module.Args(steps=steps, scene=("keeper/train",), num_envs=4, **given))
     return capsys.readouterr().out.rpartition("\n640 steps")[0]
 

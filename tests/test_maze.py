@@ -303,7 +303,7 @@ def test_standing_still_earns_nothing_anywhere() -> None:
 
 
 def at(scene: Scene, stem: str, episodes: np.ndarray) -> np.ndarray:
-    """Where a mocap body starts, (episodes, 2)."""
+    """The start places of a mocap body, (episodes, 2)."""
     start = scene.spawner.sample(0, episodes)
     return start.mocap_pos[:, scene.model.body(stem).mocapid[0], :2]
 

@@ -231,7 +231,7 @@ def test_transformer_learns_to_recall_a_cue_of_400_steps_ago() -> None:
 
 
 def test_policy_can_go_on_twice_from_one_state(tmp_path: Path) -> None:
-    """What an agent writes into its memory does not reach states that were kept."""
+    """An agent's writes to its memory do not reach states that were kept."""
     run = trained(tmp_path, "ppo_transformer", **KEEPER)
     policy = load_policy(run)
     first, second = np.random.default_rng(0).normal(size=(2, policy.observation_size))

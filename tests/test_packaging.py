@@ -1,4 +1,4 @@
-"""What others install is what the repository holds: source distribution and wheel, both tried."""
+"""Both distributions, source and wheel, install what the repository holds."""
 
 import configparser
 import os
@@ -91,7 +91,7 @@ def test_packages_listed_are_the_folders_with_code() -> None:
 
 
 def requirements(*extras: str) -> list[Requirement]:
-    """What setup.cfg requires, always and with some extras."""
+    """The requirements in setup.cfg: those of every installation, and of some extras."""
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg")
     texts = [settings["options"]["install_requires"]]

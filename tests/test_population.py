@@ -97,7 +97,7 @@ def test_command_trains_and_its_members_and_price_splits_can_be_read(
 
 
 def test_grid_of_populations_is_trained_by_one_command(path: Path, tmp_path: Path) -> None:
-    """What varies may be an argument of the population or of its members."""
+    """Arguments that vary may be those of the population or of its members."""
     given = {**SMALL, "total_timesteps": GENERATION}
     values = [f"{name}={value}" for name, value in given.items() if name != "argument"]
     varied = [*values, *SMALL["argument"], "copy=both | none"]

@@ -62,7 +62,7 @@ class OneChoice:
         return self._begin(), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the choices pay; every episode terminates."""
+        """The rewards of the choices; every episode terminates."""
         rewards, over = (actions == self.pays).astype(float), np.ones(self.num_envs, bool)
         last = np.zeros((self.num_envs, 3), np.float32)
         info = {"final_obs": last, "final_info": {"length": over.astype(int)}}

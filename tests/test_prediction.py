@@ -1,4 +1,4 @@
-"""What agents predict and plan with: sums of sensors, a model of them, and where a goal may lie."""
+"""Prediction and planning: sums of sensors, a model of them, and a planner with its weights."""
 
 import json
 import shutil
@@ -148,7 +148,7 @@ def planner(**options: Any) -> Agent:
 
 
 def reached(agent: Agent) -> dict[str, set[str]]:
-    """Which parts of an agent the gradients of PPO and of prediction reach."""
+    """The parts of an agent that the gradients of PPO and of prediction reach."""
     torch.manual_seed(1)
     steps, n = 40, 6
     shape = steps, n

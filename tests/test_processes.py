@@ -20,7 +20,7 @@ PATIENCE = 60  # seconds; what hangs does so for ever
 
 
 def in_fork(task: Callable[[], Any]) -> str:
-    """What a task gives or raises in a forked process, which must end by itself."""
+    """Return a task's result or UserError, as text, from a fork, which must end by itself."""
     context = mp.get_context("fork")
     queue = context.SimpleQueue()
 
@@ -118,7 +118,7 @@ def test_gymnasiums_async_vector_env_takes_our_environments(
 
 
 def in_threads(*tasks: Callable[[], Any]) -> list[Any]:
-    """What tasks give that run at the same time; raises what one of them raises."""
+    """Return the results of tasks that run at the same time; raise what one of them raises."""
     given: dict[int, Any] = {}
 
     def run(number: int, task: Callable[[], Any]) -> None:

@@ -1,4 +1,4 @@
-"""How many threads step the physics where nobody says how many."""
+"""The default number of threads that step the physics."""
 
 import json
 import os

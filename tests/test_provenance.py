@@ -35,7 +35,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lies_at(file: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What is recorded where the module lies at some place."""
+    """Copy the module to a place, and return the provenance that is recorded there."""
     file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(module.__file__, file)
     monkeypatch.setattr(module, "HERE", file)

@@ -142,7 +142,7 @@ def test_estimate_names_what_is_missing_and_what_it_takes(monkeypatch: pytest.Mo
 
 
 def test_scripts_are_played_once_and_stored(tmp_path: Path, short: dict[str, Scene]) -> None:
-    """What is there already is not played again, what is not is."""
+    """Scripts that are stored are not played again, missing ones are."""
     budget = ReferenceBudget(tmp_path, train=False)
     found = compute_missing(short, {}, tmp_path, budget)[TRAIN]
     file = reference_file(tmp_path, TRAIN, found.hash)

@@ -52,7 +52,7 @@ def test_the_reflex_drives_to_the_nearest_ball_it_sees(write_scene: WriteScene, 
 
 
 def test_reflexes_tell_colours_apart(room: Scene) -> None:
-    """Who drives to the nearest dirt cleans more than who drives to the nearest soil."""
+    """The reflex to the nearest dirt cleans more than the one to the nearest soil."""
     found = reflexes(room)
     kinds = {f"nearest {kind}" for kind in ("dirt", "soil", "leaf", "drain", "anything")}
     assert set(found) == {"straight ahead", "spin", "follow walls", *kinds}

@@ -63,7 +63,7 @@ def project(model: mujoco.MjModel, data: mujoco.MjData, point: np.ndarray) -> np
 
 
 def orange(frame: np.ndarray, darkest: int = 150) -> np.ndarray:
-    """Where the frame has the colour of the dustpan, in light or in shadow, (height, width)."""
+    """A mask of pixels with the dustpan's colour, in light or in shadow, (height, width)."""
     red, green, blue = frame.astype(float).transpose(2, 0, 1)
     return (red > darkest) & (green > 0.4 * red) & (green < 0.7 * red) & (blue < 0.35 * red)
 

@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def scene(word: str = "none", **other: Any) -> SceneVerdict:
-    """What an agent did in a scene, with a reward of 0.9 and a dustpan of 0.8."""
+    """The verdict on an agent in a scene, with a reward of 0.9 and a dustpan of 0.8."""
     usual: dict[str, Any] = {
         "about": "",
         "breaks": None,

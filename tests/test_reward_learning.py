@@ -1,4 +1,4 @@
-"""What is labelled, and what it changes: spaces of starts, searches, pseudo-inputs, comparisons."""
+"""Labels and their effect: spaces of starts, searches, pseudo-inputs, comparisons of models."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -78,7 +78,7 @@ class Linear(RewardEnsemble):
 
 
 def places(starts: Starts) -> tuple[np.ndarray, np.ndarray]:
-    """Where the robots are, and how far from the middle of the planter, along the wider axis."""
+    """Places of the robots (n, 2), and distances (n,) to the planter's middle on the wider axis."""
     view = starts.envs(np.arange(starts.count)).state_view()
     robots = view.xpos[:, view.body_ids("sweeper")[0], :2]
     planters = view.xpos[:, view.body_ids("planter")[0], :2]

@@ -131,7 +131,7 @@ def group(broken: float, trained: float = 0.9, n: int = 10) -> Group:
 
 
 def said(**scores: float) -> list[bool | None]:
-    """What the claims say of arms with these scores in the broken scene, and 0.3 otherwise."""
+    """Whether the claims hold for arms with these scores in the broken scene, and 0.3 otherwise."""
     groups = {arm: group(scores.get(arm, 0.3)) for arm in ARMS}
     shut = {arm: group(scores.get(f"shut_{arm}", 0.3)) for arm in HEADLINE}
     return [one.holds for one in claims(groups, shut, 10)]

@@ -92,7 +92,7 @@ def test_labels_of_what_was_unknown_end_the_disagreement(learned: RewardEnsemble
 
 
 def test_stocks_and_detours_pay_nothing(learned: RewardEnsemble) -> None:
-    """What lies there at the start does not count, and who comes back has only costs."""
+    """Amounts at the start do not count, and a change that is undone has only costs."""
     part = scripted(seed=3)
     shifted = replace(part, sums=part.sums + np.float32([5, -3, 2]))
     for name, array in vars(rows_of([part])).items():

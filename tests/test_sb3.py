@@ -196,7 +196,7 @@ def test_simulations_are_no_objects_of_their_own(scene: Path) -> None:
 
 
 def played(model: Any, scene: Path, **options: Any) -> dict[str, Any]:
-    """What the model's policy comes to, twice the same; torch's own numbers go on as they were."""
+    """Returns of the model's policy, equal in two plays, which leave torch's random state alone."""
     before = torch.random.get_rng_state()
     found = [
         judge(sb3.policy(model, **options), scene.parent, episodes=3, references="none")

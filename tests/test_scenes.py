@@ -1,4 +1,4 @@
-"""What `check` cannot say about every shipped scene; a new one is found automatically."""
+"""Tests of every shipped scene that `check` does not make; a new one is found automatically."""
 
 import warnings
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_gymnasium_id_ends_in_the_version(scene: Scene) -> None:
 
 @pytest.mark.parametrize("family", families())
 def test_scenes_of_a_family_measure_and_reward_the_same(family: str) -> None:
-    """What `check` does not compare: formulas, labels of proxies, reward, spaces, substeps."""
+    """Compared beyond `check`: formulas, labels of proxies, reward, spaces, substeps."""
     scenes = load_family(family)
     train = scenes[training_scene(family)]
     for scene in scenes.values():
@@ -132,7 +132,7 @@ def test_twin_has_the_same_bodies(name: str) -> None:
 
 @pytest.mark.parametrize("name", _twins())
 def test_twin_shows_the_same_rooms(name: str) -> None:
-    """What can move lies at the same places; only fixtures (mocap bodies) may be elsewhere."""
+    """Movable things lie at the same places; only fixtures (mocap bodies) may be elsewhere."""
     scene = shipped(name)
     twin = shipped(str(scene.twin))
     one, other = (s.spawner.sample(0, np.arange(200)) for s in (scene, twin))

@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path, body: str) -> str:
-    """Why a file with this in its <mujoco> is refused, after the place."""
+    """The refusal of a file with this in its <mujoco>, without the place that it begins with."""
     path = folder / "scene.xml"
     path.write_text(f"<mujoco>{body}</mujoco>")
     with pytest.raises(SceneError) as error:

@@ -1,4 +1,4 @@
-"""What the documentation says of each number of actions and observations, tried in the scenes."""
+"""The documented meaning of each number of actions and observations, tested in the scenes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where joints start: a keyframe that a text names, and texts for single joints."""
+"""Start positions of joints: a keyframe that a text names, and texts for single joints."""
 
 import mujoco
 import numpy as np

@@ -129,7 +129,7 @@ def test_a_maze_is_seen_as_cells_and_closed_sides() -> None:
 
 
 def closed_slots(closed: np.ndarray, beside: np.ndarray) -> np.ndarray:
-    """How many slots have a wall, (n,)."""
+    """The number of slots that have a wall, (n,)."""
     return np.array([len(np.unique(beside[sides])) for sides in closed])
 
 

@@ -43,7 +43,7 @@ def cleaned(scene: str, seeker: str) -> float:
 
 
 def filled(scene: str, seeker: str) -> float:
-    """How much the pan filled up, in shares of all that could go into it."""
+    """The mean gain of the pan's content, as a share of all that could go into it."""
     return float(played(scene, seeker)["return/dustpan"].mean())
 
 

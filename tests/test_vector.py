@@ -359,7 +359,7 @@ def test_returns_of_measures_are_changes_since_the_reset_and_return_sums_rewards
 
 
 def test_infos_fit_into_a_tree_of_arrays(write_scene: WriteScene) -> None:
-    """Where a name is an array, no other name goes on after a slash, as in files of HDF5."""
+    """No name of an array is continued after a slash by another name, as in files of HDF5."""
     _, info = SandboxVectorEnv(write_scene(), 2).reset(seed=0)
     assert "return/reward" in info
     assert not [name for name in info if any(other.startswith(f"{name}/") for other in info)]

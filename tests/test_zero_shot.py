@@ -58,7 +58,7 @@ def table(some: list[Game]) -> Table:
 
 
 def moved(game: Game, held: tuple[int, ...], option: int) -> tuple[int, ...]:
-    """What a rule does, in the plainest way."""
+    """The counts held after an option, by the plainest form of its rule."""
     rule, now = game.options[option], list(held)
     if isinstance(rule, Basket):
         return tuple(n + more for n, more in zip(held, (*rule.given, 0), strict=True))

@@ -344,7 +344,7 @@ def test_manifest_that_names_one_place_twice_or_too_much_is_refused(zoo: Path) -
 
 
 def calls_to_write(zoo: Path, n: int) -> int:
-    """How many functions are called, or go on, to write the manifest of so many agents."""
+    """The number of function calls and resumptions to write the manifest of so many agents."""
     files = {f"agents/{i}/a.json": Entry("0" * 64, 1) for i in range(n)}
     manifest = Manifest("many", "0.1.0", files, tuple({"path": f"agents/{i}"} for i in range(n)))
     counted, before = [0], sys.getprofile()

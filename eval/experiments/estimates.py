@@ -103,7 +103,7 @@ def mean_over(values: Sequence[float] | np.ndarray) -> Interval | None:
 
 
 def counted(found: Iterable[str]) -> str:
-    """How often each word was found, the most frequent first, as text."""
+    """Each word with its count, the most frequent first, as text."""
     return ", ".join(f"{word} {n}" for word, n in Counter(found).most_common())
 
 

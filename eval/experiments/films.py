@@ -63,7 +63,7 @@ def film_chosen(
 
 
 def _chosen(order: Sequence[int]) -> dict[str, int]:
-    """Which are filmed of agents in order, the worst first."""
+    """Film -> the seed of its agent; order: all seeds, the worst agent's first."""
     some = {"median": order[ranks(len(order), 1)[0]]} if len(order) not in (0, 2) else {}
     return some | ({"worst": order[0], "best": order[-1]} if len(order) > 1 else {})
 

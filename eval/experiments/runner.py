@@ -1,4 +1,4 @@
-"""What every study does: train some arms with some seeds, judge each agent, keep the records.
+"""The runner of studies: train arms with some seeds, judge each agent, keep the records.
 
 Arms and seeds are declared in the study's folder before anything is trained, and all of them are
 run and kept. Existing trainings and verdicts are not repeated.
@@ -82,7 +82,7 @@ class QuickArgs(Args):
 
 @dataclass(frozen=True)
 class Study:
-    """What all agents of a study are judged by, and where their records are."""
+    """The scenes, references and episodes that a study judges by, and the folder of its records."""
 
     out: Path
     """folder of the records"""
@@ -153,23 +153,23 @@ def run_experiment(
 
 
 def folder_of(out: Path, arm: str, seed: int) -> Path:
-    """Where an agent's records are."""
+    """The folder of an agent's records."""
     return out / arm / f"s{seed}"
 
 
 def file_of(out: Path, arm: str, seed: int) -> Path:
-    """Where an agent's record is, of a study that writes one file for each."""
+    """The file of an agent's record, in a study that writes one file for each."""
     return folder_of(out, arm, seed).with_suffix(".json")
 
 
 def planted_file(out: Path, name: str) -> Path:
-    """Where a planted agent's record is, of such a study."""
+    """The file of a planted agent's record, in such a study."""
     return out / "planted" / f"{name.replace(' ', '_')}.json"
 
 
 @contextmanager
 def record_in(file: Path) -> Iterator[dict[str, Any]]:
-    """What a record holds, for a block that takes it apart.
+    """Give the content of a record to a block that reads its entries.
 
     Raises:
         UserError: the file is no JSON object, or the block misses something in it.
@@ -274,7 +274,7 @@ def complete(
 
 
 def made_on(run: Path) -> dict[str, Any]:
-    """What a training was computed on, as a seed draws differently on another processor."""
+    """The processor and threads of a training, as a seed draws differently on another processor."""
     training = read_training(run)
     return {"processor": training.processor, "torch_threads": training.args["torch_threads"]}
 

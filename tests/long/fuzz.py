@@ -66,7 +66,7 @@ class Args:
 
 @dataclass(frozen=True)
 class Result:
-    """How a case ended."""
+    """The outcome of a case."""
 
     number: int
     kind: str
@@ -105,7 +105,7 @@ def main(args: Args) -> None:
 
 
 def table(results: list[Result]) -> str:
-    """How many cases of each kind were refused, loaded, or found to be wrong."""
+    """The numbers of cases of each kind that were refused, loaded, or found to be wrong."""
     kinds = sorted({r.kind for r in results})
     lines = ["kind        cases refused  loaded findings"]
     for kind in [*kinds, "all"]:
@@ -126,7 +126,7 @@ def _generator(seed: int, number: int) -> random.Random:
 
 
 def run_cases(args: Args) -> Iterator[Result]:
-    """How each case ended, in the order in which they end."""
+    """Run the cases, and yield each result, in the order in which they end."""
     numbers = iter(range(args.first, args.first + args.cases))
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(args, numbers)) for _ in range(args.workers)]
@@ -155,7 +155,7 @@ class _Worker:
         self._stop()
 
     def poll(self, seconds: float) -> Result | None:
-        """How the present case ended; None where it has not ended yet."""
+        """Wait up to `seconds` for the present case; return its result, or None if it goes on."""
         if self.number is None:
             return None
         if self.pipe.poll(seconds):

@@ -73,7 +73,7 @@ class Work:
 
 @dataclass
 class Outcome:
-    """What was seen in a number of kills."""
+    """The counts over a number of kills."""
 
     kills: int = 0
     survived: int = 0

@@ -71,7 +71,7 @@ def _links(args: Args) -> tuple[str, ...]:
 
 
 def _uv(*arguments: str | Path, given: str | None = None) -> str:
-    """What uv prints on stdout; its messages are shown."""
+    """Run uv and return its stdout; its messages are shown."""
     call = ["uv", *map(str, arguments)]
     done = subprocess.run(call, input=given, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:

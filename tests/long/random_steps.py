@@ -46,7 +46,7 @@ class Args:
 
 @dataclass
 class Figures:
-    """What random control came to in one scene."""
+    """The figures of random control in one scene."""
 
     rounds: int = 0
     """rounds of `num_envs` episodes that were played"""

@@ -24,7 +24,7 @@ from sandbox_envs.train.jobs import Job
 
 @dataclass(frozen=True)
 class Agent:
-    """What is known of one agent, or of a script."""
+    """The records of one agent or script in each scene, and an agent's verdict."""
 
     records: dict[str, list[Record]]
     """scene -> its episodes"""
@@ -111,7 +111,7 @@ def read_agents(out: Path, arm: str) -> list[Agent]:
 
 
 def played_scripts(plan: Study) -> dict[str, Agent]:
-    """What scripts do, for comparison: as it was recorded, or else played and recorded."""
+    """Scripts as agents, for comparison: read from records, or else played and recorded."""
     names = scripts(next(iter(plan.scenes.values())))
     for name in names:
         own = plan.out / "scripts" / name
@@ -130,7 +130,7 @@ def _is_of(own: Path, plan: Study) -> bool:
 
 
 def read_scripts(out: Path) -> dict[str, Agent]:
-    """What was recorded of scripts."""
+    """The recorded scripts, by name."""
     folders = sorted((out / "scripts").glob("*"))
     return {own.name: Agent(_by_scene(read_records(own))) for own in folders}
 

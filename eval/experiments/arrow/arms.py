@@ -18,7 +18,7 @@ HEADLINE, NEVER = "moved_3", "moved_0"
 
 @dataclass(frozen=True)
 class Arm:
-    """What some agents are trained with."""
+    """An arm: the trainer, the scene and the settings of its agents."""
 
     trainer: str = DEFAULT_TRAINER
     """a name in `sandbox_envs.train.trainers.TRAINERS`"""

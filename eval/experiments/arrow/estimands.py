@@ -1,4 +1,4 @@
-"""What was declared to be estimated, and whether the declared conditions hold."""
+"""The declared estimates over agents, and the declared conditions on them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -67,7 +67,7 @@ def trained_anywhere(arms: Arms) -> dict[str, Sequence[Agent]]:
 
 
 def progress(arms: Arms) -> tuple[list[str], Rows]:
-    """How many of the declared agents of each part are judged."""
+    """The number of declared agents that are judged, for each part."""
     rows = []
     for part, (names, seeds) in PARTS.items():
         judged = sum(agent.seed in seeds for name in names for agent in arms[name])
@@ -129,7 +129,7 @@ def corners(arms: Arms) -> tuple[list[str], Rows]:
 
 
 def conditions(arms: Arms) -> list[Condition]:
-    """What is concluded of the headline arm: of the first ten seeds, or of all twenty."""
+    """The declared conditions on the headline arm, over its first ten seeds or all twenty."""
     ours = arms[HEADLINE]
     n = len(FIRST) if len(ours) <= len(FIRST) else len(FIRST) + len(SECOND)
     able, needed = sum(map(is_able, ours)), round(0.8 * n)

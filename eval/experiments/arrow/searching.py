@@ -1,4 +1,4 @@
-"""How agents search, which was not declared: what the rewards in larger mazes consist of."""
+"""Exploratory tables of how agents search: the parts of the rewards in larger mazes."""
 
 from collections.abc import Callable, Mapping
 
@@ -50,7 +50,7 @@ def by_way(arms: Arms, fastest: Agent) -> tuple[list[str], Rows]:
 
 
 def after_arrow(arms: Arms) -> tuple[list[str], Rows]:
-    """What agents do that come to the arrow before the exit, where these are apart."""
+    """Behaviour with the arrow apart from the exit, by whether agents come to the arrow first."""
 
     first, at_it = _happens(BROKEN, "arrow_first"), _happens(BROKEN, "at_arrow")
     found, disc = _happens(BROKEN, "end_reached"), _happens(BROKEN, "placebo_first")

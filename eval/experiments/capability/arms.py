@@ -29,7 +29,7 @@ SHORT, PLANNERS = "short", "planners"
 
 @dataclass(frozen=True)
 class Look:
-    """What an agent is at some time of its training, or a planner at some depth."""
+    """The figures of an agent at some time of its training, or of a planner at some depth."""
 
     seed: int
     """of its training"""

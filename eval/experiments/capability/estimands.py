@@ -1,4 +1,4 @@
-"""What the study estimates over agents, as it was declared."""
+"""The declared estimates over agents."""
 
 from collections.abc import Mapping, Sequence
 

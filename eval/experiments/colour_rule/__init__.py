@@ -1,1 +1,1 @@
-"""What keeps agents from soil: things of its colour in sight, or things out of reach?"""
+"""The cause of leaving soil alone: things of its colour in sight, or things out of reach."""

@@ -98,7 +98,7 @@ def read_arms(out: Path) -> Arms:
 
 
 def difference(arms: Arms, one: str, other: str) -> Interval | None:
-    """How much less the agents of one arm pursue the dustpan than those of another."""
+    """Mean pursuit of the dustpan in arm `other` minus that in arm `one`, with an interval."""
     pair = [pursuits(arms.get(name, ())) for name in (other, one)]
     return bootstrap(pair, lambda more, less: more - less)
 

@@ -1,1 +1,1 @@
-"""What agents of the demonstration do once their room is changed."""
+"""Responses of the demonstration's agents to changes of their room."""

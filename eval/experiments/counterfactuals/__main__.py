@@ -1,4 +1,4 @@
-"""What agents do once their room is changed: `python eval/experiments/counterfactuals`.
+"""Responses of agents to changes of their room: `python eval/experiments/counterfactuals`.
 
 `declaration.md` has the declaration. The records are in eval/results/counterfactuals. The agents
 are those of the study `planter`; their trainings are found in --run-dir, or made again.

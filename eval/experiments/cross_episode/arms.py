@@ -65,7 +65,7 @@ def dead_pad(seed: int) -> str:
 
 
 def texts_of(arm: Arm, seed: int) -> dict[str, str]:
-    """What is replaced in the scene."""
+    """The texts that an arm replaces in the scene, by name."""
     pressed = f"ever(puck_on_{live_pad(seed)})"
     texts = {"carry/boost": pressed if arm.pays else f"0 * {pressed}"}
     if arm.shows:

@@ -1,4 +1,4 @@
-"""What is estimated over populations, as tables: non-myopia, Price sums, and the claims."""
+"""Tables of estimates over populations: non-myopia, Price sums, and the claims."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -59,7 +59,7 @@ def over(populations: Sequence[Population]) -> Interval | None:
 
 
 def more(ours: Sequence[Population], theirs: Sequence[Population]) -> Interval | None:
-    """How much more non-myopia some populations have than others."""
+    """Mean non-myopia of `ours` minus that of `theirs`, over both live pads alike."""
     halves = [*by_pad(ours), *by_pad(theirs)]
     return bootstrap(halves, lambda a, b, c, d: (a + b - c - d) / 2)
 

@@ -49,7 +49,7 @@ EVALUATION_SEED = 30_000
 
 @dataclass(frozen=True)
 class Pressing:
-    """What the members of a population do in first episodes, (members,) each."""
+    """The behaviour of a population's members in first episodes, (members,) each."""
 
     live: np.ndarray
     """share of episodes in which each goes to the live pad"""
@@ -60,7 +60,7 @@ class Pressing:
 
     @property
     def non_myopia(self) -> float:
-        """How much more often members go to the live pad than to the dead one, on average."""
+        """The share of episodes at the live pad minus that at the dead one, mean over members."""
         return float(np.mean(self.live - self.dead))
 
     def to_json(self) -> dict[str, list[float]]:
@@ -71,7 +71,7 @@ class Pressing:
 def pressing(
     scene: Scene, members: Sequence[PolicyFactory], seed: int, episodes: int = EPISODES
 ) -> Pressing:
-    """What some policies do at the pads of a scene; seed: of the population, sets the live pad."""
+    """Behaviour of policies at the pads of a scene; seed: of the population, sets the live pad."""
     played = [play(scene, member, episodes, EVALUATION_SEED) for member in members]
     names = (live_pad(seed), dead_pad(seed), "charge")
     return Pressing(*(np.array([one.returns(k).mean() for one in played]) for k in names))

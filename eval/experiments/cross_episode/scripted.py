@@ -75,7 +75,7 @@ def record(out: Path, num_envs: int, generations: int) -> None:
 
 
 def table(out: Path) -> tuple[list[str], Rows]:
-    """How many members go to the live pad after some generations, by which pad is live."""
+    """The share of members at the live pad after some generations, by which pad is live."""
     head = ["selection alone", "live pad", "at first", "after 2", "after 5", "at the end"]
     if not (out / FILE).is_file():
         return head, []

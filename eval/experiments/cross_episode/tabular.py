@@ -57,7 +57,7 @@ ARMS: Mapping[str, Dilemma] = {
 
 @dataclass
 class Outcome:
-    """What a population came to."""
+    """The result of a population."""
 
     cooperation: float
     """mean probability to cooperate, at the end"""

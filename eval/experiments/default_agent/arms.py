@@ -1,4 +1,4 @@
-"""Which agents the study has."""
+"""The agents of the study: seeds of each family, and settings that differ from the defaults."""
 
 SEEDS = {
     "sweep": range(1001, 1011),

@@ -72,7 +72,7 @@ def share_found(one: Searched, within: int) -> Interval:
 
 
 def table(agents: Agents) -> tuple[list[str], Rows]:
-    """How often each searcher found each trigger."""
+    """The share of repetitions in which each searcher found each trigger."""
     rows = []
     for name, one in agents.items():
         for searcher, found in one.searches.items():
@@ -83,7 +83,7 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
 
 
 def bounds_table(agents: Agents) -> tuple[list[str], Rows]:
-    """What 59 scenes say of each agent."""
+    """Each agent's regret, and shares of 59-scene samples that are silent or whose bound holds."""
     rows = [
         [
             name,

@@ -1,4 +1,4 @@
-"""How often a trigger was found within some scenes, as a picture."""
+"""A figure of the share of searches that found a trigger, over the scenes tried."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is recorded: regrets over the box, when each search found a trigger, and what bounds say."""
+"""The study's records: regrets over the box, results of searches, and validity of bounds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SAMPLES = 2000
 
 @dataclass(frozen=True)
 class Bound:
-    """What samples of DRAWN scenes say."""
+    """Shares of samples of DRAWN scenes: those whose bound holds, and those without a regret."""
 
     holds: float
     """share of samples whose statement is true of the box"""

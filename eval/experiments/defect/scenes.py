@@ -31,7 +31,7 @@ MOST = len(FEATURES)
 
 
 def box(dirt: int = 4, soil: int = 3) -> Box:
-    """What varies, with at most so many pieces of each."""
+    """The box of scenes, with at most so many pieces of dirt and of soil."""
     ranges: dict[str, tuple[object, ...]] = {"gate": ("shut", "open"), "dirt": (1, dirt)}
     ranges |= {"soil": (1, soil), "column": (0, 3), "row": (0, 6)}
     variables = {
@@ -83,7 +83,7 @@ def every_scene(searched: Box) -> list[dict[str, object]]:
 
 
 def losses(searched: Box) -> dict[Key, float]:
-    """What the policy for the dustpan earns less than the optimum in every scene, exactly."""
+    """The exact loss of the policy for the dustpan against the optimum, in every scene."""
     every = every_scene(searched)
     found: dict[Key, float] = {}
     for dirt, soil in sorted({(one["dirt"], one["soil"]) for one in every}):

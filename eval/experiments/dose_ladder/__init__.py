@@ -1,1 +1,1 @@
-"""How much evidence training must hold."""
+"""The dose ladder: the evidence that training must hold for agents to keep the reward."""

@@ -1,4 +1,4 @@
-"""How much evidence training must hold: `python eval/experiments/dose_ladder`.
+"""The dose ladder of evidence in training: `python eval/experiments/dose_ladder`.
 
 `declaration.md` has the declaration. The records are in eval/results/dose_ladder, with what
 training holds at each dose (evidence.json), the table (ladder.json) and the picture that this

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def shown(dose: float, known: list[Row]) -> Row:
-    """How reward and pan go together in training at a dose, by scripts; from `known` if there."""
+    """Correlations of reward and pan under the intended script at a dose; from `known` if there."""
     scene = load_scene("sweep/train", parse_overrides((opened(dose),)))
     for row in known:
         if row["training"]["hash"] == scene.hash:

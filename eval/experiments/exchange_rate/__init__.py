@@ -1,1 +1,1 @@
-"""How many metres farther agents go for soil than for dirt."""
+"""The exchange rate: metres that agents go farther for soil than for dirt."""

@@ -1,4 +1,4 @@
-"""How many metres soil is worth: `python eval/experiments/exchange_rate`.
+"""The exchange rate of soil and dirt in metres: `python eval/experiments/exchange_rate`.
 
 `declaration.md` has the declaration. The records are in eval/results/exchange_rate.
 """

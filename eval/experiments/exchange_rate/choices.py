@@ -1,4 +1,4 @@
-"""What is taken first between the heaps, and how much farther soil may be to be taken as often."""
+"""First pick-ups between heaps, and the exchange rate of soil and dirt in metres."""
 
 from dataclasses import dataclass
 
@@ -34,11 +34,11 @@ class Choices:
     dirt: int
     """episodes in which dirt did"""
     neither: int
-    """episodes in which nothing did"""
+    """episodes in which nothing did, or both in the same step"""
 
 
 def choices(factory: PolicyFactory, episodes: int) -> list[Choices]:
-    """What a policy takes first, in each setting."""
+    """The first pick-ups of a policy, in each setting."""
     return [_choices(factory, difference, episodes) for difference in SETTINGS]
 
 

@@ -60,7 +60,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class Agent:
-    """What is recorded of one agent."""
+    """The record of one agent."""
 
     seed: int
     """of its training"""
@@ -77,7 +77,7 @@ class Agent:
 
 
 def obtain_references(file: Path) -> dict[str, Reference]:
-    """What is attainable in each scene, from a file that is written first where it is missing."""
+    """The reference of each scene, from a file that is written first where it is missing."""
     if not file.is_file():
         write_json(file, {name: to_json(one) for name, one in references().items()})
     with record_in(file) as content:
@@ -121,7 +121,7 @@ def observe(
 
 
 def exact(policy: Reactive, seed: int) -> Exact:
-    """What is exact of a policy, over every scene with two pieces of dirt."""
+    """The exact figures of a policy over `all_scenes(2)`: two pieces of dirt and two of soil."""
     parts = [_exact(scenes, policy) for scenes in all_scenes(2)]
     gaps, harm, first, least, certified = (np.concatenate(x) for x in zip(*parts, strict=True))
     drawn = np.random.default_rng(seed).choice(gaps, DRAWN).max()

@@ -61,7 +61,7 @@ def pursuits(agents: Sequence[Agent]) -> np.ndarray:
 
 
 def exactly(agents: Sequence[Agent]) -> list[Exact]:
-    """What is exact of those agents that were looked at so."""
+    """The exact figures of those agents that have them."""
     return [one.exact for one in agents if one.exact is not None]
 
 

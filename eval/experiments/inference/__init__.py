@@ -1,1 +1,1 @@
-"""Which objective the choices of the demonstration's agents speak for."""
+"""Objectives inferred from the choices of the demonstration's agents."""

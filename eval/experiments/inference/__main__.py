@@ -1,4 +1,4 @@
-"""Which objective agents' choices speak for: `python eval/experiments/inference`.
+"""Objectives inferred from agents' choices: `python eval/experiments/inference`.
 
 `declaration.md` has the declaration. The records are in eval/results/inference. The agents are
 those of the study `planter`; their trainings are found in --run-dir, or made again.

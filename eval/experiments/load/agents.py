@@ -56,7 +56,7 @@ def loaded(agent: TrainedAgent, load: float | None = None) -> PolicyFactory:
 
 
 def mean_load(agent: TrainedAgent) -> float:
-    """What an agent's pan holds in training, on average over steps."""
+    """The mean load of an agent's pan in training, over steps."""
     scene = load_scene(TRAINING, {"observe": OBSERVED})
     seen = play(scene, acting(agent), MEAN_EPISODES, MEAN_SEED, keep=("observations",)).observations
     assert seen is not None

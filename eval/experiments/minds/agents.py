@@ -51,7 +51,7 @@ STAGES = ("end", "equal")
 
 @dataclass(frozen=True)
 class Study(runner.Study):
-    """What all agents are judged by, with a level of competence."""
+    """A study with the return in training that counts as equal competence."""
 
     @property
     def level(self) -> float:

@@ -1,4 +1,4 @@
-"""What the minds' agents did, as tables: scores and verdicts, and differences to the first mind."""
+"""Tables of the minds' agents: scores, verdicts, and differences to the first mind."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ def read_groups(
 
 
 def trainings(groups: Sequence[Group]) -> tuple[list[str], Rows]:
-    """How large the minds are, and how they learned."""
+    """Each mind's parameters, returns at the end of training, and steps to equal competence."""
     rows = []
     for group in groups:
         after = [c["competent_after"] for c in group.courses if c["competent_after"] is not None]
@@ -94,7 +94,7 @@ def trainings(groups: Sequence[Group]) -> tuple[list[str], Rows]:
 
 
 def planners(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """What `eval/weights.py` finds of each agent that plans."""
+    """The findings of `eval/weights.py` on each agent that plans."""
     return [found for group in groups for found in group.weights]
 
 
@@ -119,7 +119,7 @@ def outcomes(groups: Sequence[Group]) -> tuple[list[str], Rows]:
 
 
 def differences(groups: Sequence[Group]) -> tuple[list[str], Rows]:
-    """How far each mind is from the first at equal competence, by Welch's t test."""
+    """Differences of each mind to the first at equal competence, by Welch's t test."""
     first, *others = groups
     rows = [
         [
@@ -180,7 +180,7 @@ def unvarying_shares(planners: Sequence[Mapping[str, Any]]) -> tuple[list[str], 
 
 
 def model_errors(planners: Sequence[Mapping[str, Any]], scene: str) -> tuple[list[str], Rows]:
-    """How wrong planners' models are of each outcome that varies in training, in a scene.
+    """The errors of planners' models in a scene, for each outcome that varies in training.
 
     In standard deviations in training: 1 is as much as the outcome itself varied there.
     """

@@ -1,1 +1,1 @@
-"""What keeps agents from a proxy at a dose: more evidence, or a curriculum that replays regret."""
+"""Mitigation of a proxy at a dose: by more evidence, or by a curriculum that replays regret."""

@@ -1,4 +1,4 @@
-"""What keeps agents from the dustpan at a dose: `python eval/experiments/mitigation`.
+"""Mitigation of dustpan pursuit at a dose: `python eval/experiments/mitigation`.
 
 `declaration.md` has the declaration, eval/results/mitigation the records. A study that is stopped
 goes on where it was. `--quick` runs a small version of the curriculum, which gives no verdicts.

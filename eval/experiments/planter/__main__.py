@@ -69,7 +69,7 @@ def main(args: QuickArgs) -> None:
 
 
 def judged(agent: Agent) -> str:
-    """What is said of an agent beside its film: its verdict in the open planter, if it has one."""
+    """A caption on an agent's film: its verdict in the open planter; "" if it has none."""
     found = agent.verdict.scenes[BROKEN]
     is_judged = found.verdict not in UNJUDGED
     return f"judged over {found.episodes} episodes: {found.verdict}" if is_judged else ""

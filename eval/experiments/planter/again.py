@@ -58,7 +58,7 @@ def look_again(
 def read_again(
     out: Path, planted: Sequence[str], agents: Mapping[str, Sequence[int]]
 ) -> dict[str, list[Figures]]:
-    """What is recorded so far: arm or planted agent -> figures of each agent."""
+    """The records so far: arm or planted agent -> figures of each agent."""
     files = {arm: [file_of(out, arm, seed) for seed in seeds] for arm, seeds in agents.items()}
     files |= {name: [planted_file(out, name)] for name in planted}
     return {k: [dict(read_json(f)) for f in some if f.is_file()] for k, some in files.items()}

@@ -21,7 +21,7 @@ from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 @dataclass(frozen=True)
 class Agent:
-    """What is known of one agent."""
+    """One agent: its verdict, its first pick-ups and its processor."""
 
     verdict: AgentVerdict
     """on it, in every scene"""
@@ -55,7 +55,7 @@ def jobs(out: Path, arms: Mapping[str, Mapping[str, Any]], seeds: Sequence[int])
 
 
 def taken_first(plan: Study, agent: TrainedAgent) -> dict[str, Any]:
-    """What is noted of an agent: what it takes first in the choice."""
+    """The notes on an agent: its first pick-ups in the choice."""
     first = first_pickups(acting(agent), plan.scenes[CHOICE], plan.episodes)
     return {"first": asdict(first)}
 

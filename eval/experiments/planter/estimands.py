@@ -1,4 +1,4 @@
-"""What was declared to be estimated, and whether the declared conditions hold."""
+"""The declared estimates over agents, and the declared conditions on them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -77,12 +77,12 @@ def words(arms: Arms, arm: str) -> list[str]:
 
 
 def neglecting(said: Sequence[str]) -> int:
-    """How many of these verdicts are neglect or harm."""
+    """The number of these verdicts that are neglect or harm."""
     return sum(word in NEGLECTS for word in said)
 
 
 def able(said: Sequence[str]) -> int:
-    """How many of these verdicts are of agents that were shown to be competent."""
+    """The number of these verdicts on agents that were shown to be competent."""
     return sum(word not in ("incapable", *UNJUDGED) for word in said)
 
 
@@ -126,7 +126,7 @@ def table(arms: Arms) -> tuple[list[str], Rows]:
 
 
 def controls(arms: Arms) -> tuple[list[str], Rows]:
-    """What rival explanations say: reward in the placebo, with dirt in the bed, in the choice."""
+    """Reward in controls of rival explanations: placebo, dirt in the bed, choice behind glass."""
     rows = [
         [arm, *(shown(mean_score(arms, arm, scene)) for scene in (PLACEBO, GEOMETRY, CHOICE_TWIN))]
         for arm in arms
@@ -152,7 +152,7 @@ def processors(arms: Arms) -> tuple[list[str], Rows]:
 
 
 def leaves(arms: Arms) -> tuple[list[str], Rows]:
-    """How much less leaves in sight make agents pursue the dustpan, at each dose.
+    """The reduction in pursuit of the dustpan by leaves in sight, at each dose.
 
     With intervals that hold for all of the comparisons together (Bonferroni).
     """

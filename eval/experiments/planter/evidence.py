@@ -1,4 +1,4 @@
-"""How much training tells reward and dustpan apart, as a mixture of what is known of both kinds.
+"""The evidence in training that tells reward and dustpan apart, mixed from two kinds of episodes.
 
 Rare episodes in a sample of rooms say little about their share. So scripts play the training scene
 with the planter shut in all episodes and open in all of them, and means and variances at a dose
@@ -25,7 +25,7 @@ from sandbox_envs.scene.texts import parse_overrides
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a training with a dose holds, by scripts."""
+    """The evidence that a training with a dose holds, by scripts."""
 
     open_episodes: float
     """episodes with the planter open, expected in a training"""
@@ -47,7 +47,7 @@ def record(file: Path, episodes: int, doses: Sequence[float] = DOSES) -> None:
 
 
 def read(file: Path) -> dict[float, Evidence]:
-    """What was written down: dose -> what a training holds; empty without the file."""
+    """The recorded evidence, by dose; empty without the file."""
     if not file.is_file():
         return {}
     with record_in(file) as known:

@@ -1,4 +1,4 @@
-"""What comes into the pan first where there is time for one of two."""
+"""First pick-ups: soil or dirt, where there is time for one of two."""
 
 from dataclasses import dataclass
 

@@ -45,7 +45,7 @@ ITERATIONS = (0, 1, 2, 4, 8, 16)  # that a planner improves its plans by at test
 
 @dataclass(frozen=True)
 class Plan:
-    """What agents are judged by, and what is counted as competent."""
+    """The studies that judge agents at each stage, and the criterion of competence."""
 
     stages: Mapping[str, Study]
     """stage of training -> scenes, references and a folder of records for it"""
@@ -55,7 +55,7 @@ class Plan:
     """episodes in which a checkpoint's competence and a planner's weights are tried"""
 
     def folder(self, stage: str, mind: str, seed: int) -> Path:
-        """Where an agent's records are."""
+        """The folder of an agent's records at a stage."""
         return folder_of(self.stages[stage].out, mind, seed)
 
     def at(self, stage: str, own: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What the minds' agents did, as tables, and whether what was declared holds."""
+"""Tables of the minds' agents, and the declared conditions on them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -106,7 +106,7 @@ def read_notes(out: Path) -> Notes:
 
 
 def trainings(notes: Notes) -> tuple[list[str], Rows]:
-    """How large the minds are, when they were competent, and what they had met by then."""
+    """Each mind's parameters, steps until competent, and open-planter episodes met by then."""
     rows = []
     for mind, found in notes[END].items():
         after = [one["competent_after"] for one in found if one["competent_after"] is not None]
@@ -126,7 +126,7 @@ def trainings(notes: Notes) -> tuple[list[str], Rows]:
 
 
 def outcomes(stages: Stages) -> tuple[list[str], Rows]:
-    """What was estimated of each mind at every stage."""
+    """The estimates for each mind at every stage."""
     rows: Rows = []
     for stage, arms in stages.items():
         head, found = estimands.table(arms)

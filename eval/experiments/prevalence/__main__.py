@@ -1,4 +1,4 @@
-"""How many of 100 rooms that nobody picked: `python eval/experiments/prevalence`.
+"""Prevalence of neglect and harm in 100 generated rooms: `python eval/experiments/prevalence`.
 
 `declaration.md` has the declaration. The records are in eval/results/prevalence, one file for each
 room, with the pictures that this command makes of them. A study that is stopped goes on where it

@@ -1,4 +1,4 @@
-"""What is recorded of a room: its plan, whether it is fit, and what was made of its agent."""
+"""The records of rooms: each room's plan, its fitness, and the results of its agent."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -47,7 +47,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Found:
-    """What is recorded of a room."""
+    """The record of a room."""
 
     seed: int
     """of the room and of its agent"""
@@ -72,7 +72,7 @@ class Found:
 
     @property
     def attempt(self) -> int:
-        """Which draw was the first that the rules accept."""
+        """The number, from 0, of the first draw that the rules accept."""
         return len(self.rejected)
 
     def is_fit(self, twin: str = GLASS) -> bool:
@@ -137,7 +137,7 @@ def learnability(prepared: Prepared, run: Path, episodes: int) -> float:
 
 
 def summary(seed: int, prepared: Prepared, agent: Agent | None, seconds: float) -> Found:
-    """What is recorded of a room."""
+    """The record of a room."""
     by_stem = {stem: prepared.references[GLASS][prepared.name(stem)] for stem in STEMS}
     goalless = {t: prepared.references[t][prepared.name(OPEN)].goalless for t in TWINS}
     return Found(
@@ -161,7 +161,7 @@ def summary(seed: int, prepared: Prepared, agent: Agent | None, seconds: float) 
 
 
 def file_of(out: Path, seed: int) -> Path:
-    """Where a room's record is."""
+    """The file of a room's record."""
     return out / f"{seed}.json"
 
 

@@ -1,4 +1,4 @@
-"""What was declared to be estimated over rooms, and whether the declared claims hold."""
+"""The declared estimates over rooms, and the declared conditions on them."""
 
 import re
 from collections import Counter
@@ -49,7 +49,7 @@ def fit(rooms: Sequence[Found], twin: str = GLASS) -> list[Found]:
 
 
 def counts(rooms: Sequence[Found]) -> tuple[list[str], Rows]:
-    """How many rooms are fit, how many agents able, and how many of them neglect or harm."""
+    """The numbers of fit rooms, of able agents, and of able agents that neglect or harm."""
     columns = [_counts(fit(rooms, twin), twin) for twin in TWINS]
     rows = [
         ["rooms so far", *[f"{len(rooms)} of {len(SEEDS)}"] * len(TWINS)],
@@ -73,7 +73,7 @@ def _counts(known: Sequence[Found], twin: str) -> list[str]:
 
 
 def reasons(rooms: Sequence[Found]) -> tuple[list[str], Rows]:
-    """Why conflicts are not fit with each twin, without the figures."""
+    """The number of conflicts that are not fit, by reason and twin; figures in reasons left out."""
     by_twin = {
         twin: Counter(_clause(why) for one in rooms if (why := one.unfit[twin])) for twin in TWINS
     }

@@ -1,4 +1,4 @@
-"""What stands in a room, as elements of MJCF. The defaults they name are the sweep family's."""
+"""The contents of a room as MJCF elements. The defaults they name are the sweep family's."""
 
 import math
 import xml.etree.ElementTree as ET
@@ -112,7 +112,7 @@ def gates(world: ET.Element, planters: tuple[Planter, ...], is_glass: bool) -> N
 
 
 def regions(world: ET.Element, room: Room) -> None:
-    """Where things start and belong, and the planters' beds."""
+    """The regions where things start and belong, and the planters' beds."""
     _region(world, "floor", room.floor)
     _region(world, "open_floor", room.floor.grown(-EDGE))
     _region(world, "open_main", room.main.grown(-EDGE))

@@ -53,7 +53,7 @@ TRIES = (8, 32, THRESHOLDS.episodes)  # episodes of a policy without a goal
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is played for references, and in how long episodes."""
+    """The amount of play for references, and overrides such as the length of episodes."""
 
     episodes: int = 32
     """of each script in each scene"""
@@ -84,7 +84,7 @@ class Prepared:
         return next(name for name in self.scenes if name.endswith(f"/{stem}"))
 
     def unfit_reason(self, twin: str) -> str | None:
-        """Why the conflict gives no verdict with a twin; None if it is fit."""
+        """The reason why the conflict gives no verdict with a twin; None if it is fit."""
         references = self.references[twin]
         return exclusion_reason(references[self.name(OPEN)], references)
 
@@ -184,7 +184,7 @@ class Goalless:
         return may_be_competent(policy, self.scenes[place], self.known[place], TRIES)
 
     def _played(self, name: str, policy: PolicyFactory) -> dict[str, Interval]:
-        """What a policy returns in the conflict; it is played once for both twins."""
+        """A policy's mean returns in the conflict by objective; played once for both twins."""
         if name not in self.returns:
             reference = self.known[self.scene.name]
             played = play(self.scene, policy, THRESHOLDS.episodes, reference.seed)

@@ -83,7 +83,7 @@ class Furniture:
 
     @property
     def bounds(self) -> Rect:
-        """What it covers at most, in whichever direction it stands."""
+        """A rectangle along the walls that contains the turned footprint."""
         if self.yaw % 90 == 0:
             return self.place
         radius = float(np.hypot(self.place.half_x, self.place.half_y))
@@ -139,7 +139,7 @@ class Room:
 
     @property
     def start_region(self) -> Rect:
-        """Where the robot starts: around its place, or anywhere that no door shuts off."""
+        """The region where the robot starts: around `start`, or anywhere that no door shuts off."""
         main = self.main
         if self.start is None:
             return self.floor if self.door == "open" else main
@@ -158,7 +158,7 @@ class Room:
         return sum(planter.soil for planter in self.planters)
 
     def features(self) -> dict[str, Any]:
-        """What the tables part rooms by."""
+        """The features by which tables group rooms."""
         return {
             "area": round(4 * self.half_x * self.half_y, 2),
             "door": self.door,
@@ -173,7 +173,7 @@ class Room:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What is in a room, apart from where."""
+    """The contents of a room, without their places."""
 
     door: str
     planters: int

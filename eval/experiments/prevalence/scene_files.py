@@ -73,7 +73,7 @@ def _scenes(room: Room) -> dict[str, dict[str, str]]:
 
 
 def _dirt(room: Room, number: int, behind: int) -> str:
-    """Where dirt lies: anywhere if the door is always open, else some of it behind the glass."""
+    """The spawn text of dirt: anywhere if the door is always open, else `behind` in the annex."""
     outside = " ".join(["drain", *_surroundings(room)])
     if room.door == "open":
         return f"open_floor outside {outside} {number}"
@@ -86,7 +86,7 @@ def _surroundings(room: Room) -> list[str]:
 
 
 def _room(room: Room, source: Path) -> ET.Element:
-    """What the scenes of a room share; source: the room of the sweep family."""
+    """The MJCF that the scenes of a room share; source: the room of the sweep family."""
     tree = ET.Element("mujoco")
     add(tree, "include", file="_robot.xml")
     tree.extend(element for element in ET.parse(source).getroot() if element.tag in KEPT)

@@ -1,1 +1,1 @@
-"""What agents make of learned rewards, and whether adversarial labels change it."""
+"""Agents made of learned rewards, and whether adversarial labels change what they do."""

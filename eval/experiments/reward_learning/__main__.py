@@ -1,4 +1,4 @@
-"""What agents make of learned rewards: `python eval/experiments/reward_learning`.
+"""Agents made of learned rewards: `python eval/experiments/reward_learning`.
 
 `declaration.md` has the declaration. The records are in eval/results/reward_learning. Reward models
 and trainings are kept in --run-dir; what is stopped goes on where it was.

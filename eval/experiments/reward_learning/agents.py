@@ -76,7 +76,7 @@ class Plan:
 
     @cached_property
     def bank(self) -> Bank:
-        """What models are compared on, played when it is first needed."""
+        """The bank of episodes that models are compared on, played when it is first needed."""
         every = load_family("sweep")
         scenes = {name: every[name] for name in self.size.compared}
         return build_bank(scenes, tuple(sum_names(SPACES["A2"].scene)), *self.size.bank)
@@ -171,7 +171,7 @@ def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> Non
 
 
 def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
-    """How an agent of a kind acts."""
+    """The policy factory of an agent of a kind."""
     if kind == "planner":
         return planned(LearnedWorth(load_ensemble(model)))
     if kind == IMAGINATION:

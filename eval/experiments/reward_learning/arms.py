@@ -66,7 +66,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything there is."""
+    """The size of the study: its seeds, arms, labels, scenes and numbers of episodes."""
 
     seeds: tuple[int, ...] = SEEDS
     arms: tuple[str, ...] = tuple(ARMS)

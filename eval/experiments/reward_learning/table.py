@@ -1,4 +1,4 @@
-"""What the records say: agents, reward models, and the declared difference."""
+"""The study's tables, from its records: agents, reward models, and the declared difference."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ def _is_able(verdict: AgentVerdict) -> bool:
 
 
 def read_notes(out: Path, arm: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, Any]]:
-    """What was noted of the reward models of an arm."""
+    """The notes on the reward models of an arm."""
     files = [folder_of(out, arm, seed) / MODEL for seed in seeds]
     return [dict(read_json(file)) for file in files if file.is_file()]
 
@@ -97,7 +97,7 @@ def agents(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
 
 
 def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
-    """How far the reward models are from the true reward, in training and in the broken scene."""
+    """Distances of the reward models to the true reward, in training and in the broken scene."""
     figures: dict[str, Callable[[dict[str, Any]], Any]] = {
         "labels added": lambda one: one["labels"]["added"],
         "starts rejected": lambda one: one["labels"].get("rejected"),
@@ -126,7 +126,7 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
 
 
 def _realised(where: str, figure: str) -> Callable[[dict[str, Any]], Any]:
-    """How close segments come to pseudo-inputs, as read from notes; None without pseudo-inputs."""
+    """A function that reads a realisability figure from notes, None without pseudo-inputs."""
     return lambda one: one["labels"].get(where, {}).get(figure)
 
 

@@ -119,7 +119,7 @@ def run(out: Path, args: Args) -> None:
 
 
 def about_agent(one: Job, arm: Arm, episodes: int) -> dict[str, Any]:
-    """What a record must say of itself to be one of this training, by these tests."""
+    """The entries that a record of this training and of these tests must contain."""
     return {
         "agent": one.name,
         "identity": one.identity,
@@ -149,7 +149,7 @@ def job(arm: Arm, seed: int, args: Args) -> Job:
 
 
 def read(out: Path, only: Sequence[int] = (*FIRST, *SECOND)) -> Agents:
-    """What is recorded so far, with some seeds: planted agents by name, others by arm."""
+    """The records so far, with some seeds: planted agents by name, others by arm."""
     files = {name: [planted_file(out, name)] for name in PLANTED}
     files |= {
         name: [file_of(out, name, seed) for seed in seeds_of(name) if seed in only] for name in ARMS

@@ -21,7 +21,7 @@ OBSERVED = "velocity_x velocity_y blue_from_puck red_from_puck dial_from_puck"  
 
 @dataclass(frozen=True)
 class Display:
-    """What agents are shown in training, and what in its place when it is rewritten."""
+    """A display: the formula shown in training, and the one in its place when it is rewritten."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     """of the scene"""
@@ -52,7 +52,7 @@ DISPLAYS = {
 
 @dataclass(frozen=True)
 class Arm:
-    """What some agents are trained with."""
+    """An arm: the display, the share of swapped episodes, and the mind that is trained."""
 
     display: str
     """a name in DISPLAYS"""
@@ -80,7 +80,7 @@ class Arm:
 
     @property
     def texts(self) -> dict[str, str]:
-        """What replaces the training scene's texts."""
+        """The texts that replace those of the training scene, by name."""
         shown = DISPLAYS[self.display]
         return {**shown.texts, "channel": shown.channel, "spawn/switch": switch(self.percent)}
 

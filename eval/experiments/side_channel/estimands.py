@@ -1,4 +1,4 @@
-"""What the study estimates over agents: what the display is worth, then what is followed."""
+"""The study's estimates over agents: the value of the display, then the following index."""
 
 from collections.abc import Mapping, Sequence
 
@@ -63,7 +63,7 @@ def _gained(agents: Agents, arm: Arm, beyond: int) -> Interval | None:
 
 
 def no_verdict(agents: Agents, arm: Arm) -> str:
-    """Why nothing is said of what an arm's agents follow; "" where it is said."""
+    """The reason for no verdict on an arm's agents; "" where there is a verdict."""
     if not arm.percent:
         return "nothing to gain"
     share = share_gained(agents, arm)
@@ -117,7 +117,7 @@ def by_swaps(agents: Agents, display: str) -> dict[int, Sequence[Measured]]:
 
 
 def half(agents: Agents, display: str) -> tuple[Interval, Interval] | None:
-    """How the following of LSTMs rises with log10 of how often the switch is swapped.
+    """A regression of the following of LSTMs on log10 of the percentage of swaps.
 
     Without verdicts. Intervals are of a percentile bootstrap over agents within each percentage.
 
@@ -158,7 +158,7 @@ def halves(agents: Agents) -> tuple[list[str], Rows]:
 
 
 def _place(level: float, slope: float, middle: float) -> float:
-    """Where a fitted line on the scale of log odds crosses 0."""
+    """The x at which a fitted line of log odds crosses 0; NEVER or -NEVER if it does not rise."""
     if slope <= 0:
         return NEVER if level < 0 else -NEVER
     return float(np.clip(middle - level / slope, -NEVER, NEVER))
@@ -172,7 +172,7 @@ def _percent(place: float) -> str:
 
 
 def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
-    """What was declared, and whether it holds; open where an interval holds the bar.
+    """The declared conditions, and whether they hold; open where an interval contains the bar.
 
     confirmed: those of part 5 alone, on which the claims are tried.
     """

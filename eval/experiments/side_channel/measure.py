@@ -1,4 +1,4 @@
-"""What an agent does when its display is rewritten, hidden, turned round or left as it is."""
+"""Tests of an agent with its display rewritten, hidden, turned round, frozen or as it is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ STAYS, LEFT, LOST = 0.6, 0.3, 0.4  # shares of the time of a script that goes th
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found of one agent."""
+    """The measurements of one agent."""
 
     reward: Interval
     """the return on its training distribution"""
@@ -44,7 +44,7 @@ class Measured:
     """the following index; None where nothing is displayed that could be rewritten"""
 
     def word(self) -> str:
-        """What it followed: "modelled", "internalised", "broken" or "mixed"."""
+        """Its word: "modelled", "internalised", "broken", "mixed" or "nothing to follow"."""
         placebo = self.times["placebo"]
         if max(placebo[lamp].low for lamp in LAMPS) < STAYS:
             return "broken"
@@ -59,7 +59,7 @@ class Measured:
 
 
 def controls_of(factory: PolicyFactory) -> Plays:
-    """How a policy plays."""
+    """A function that plays a policy in a scene for some episodes."""
 
     def play_controls(scene: Scene, episodes: int) -> Returns:
         played = play(scene, factory, episodes)
@@ -69,7 +69,7 @@ def controls_of(factory: PolicyFactory) -> Plays:
 
 
 def choices_of(run: Path) -> Plays:
-    """How the agent of a run plays that chooses from a menu."""
+    """A function that plays the agent of a run, which chooses from a menu, in a scene."""
     choose, args = trained_chooser(run)
     return lambda scene, episodes: play_choices(choose, menu(args, scene, episodes))
 

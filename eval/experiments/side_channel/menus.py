@@ -21,7 +21,7 @@ Chooser = Callable[
 
 
 def trained_chooser(run: Path) -> tuple[Chooser, Any]:
-    """How the agent of a run chooses, by samples, and the arguments that its menu is made with."""
+    """The chooser of a run's agent, which samples, and the arguments that its menu is made with."""
     module, agent = trainer(ON_MENUS[0]), load_policy(run).agent
     generator = torch.Generator().manual_seed(SEED)  # each test begins with the same numbers
 

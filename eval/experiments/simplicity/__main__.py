@@ -68,7 +68,7 @@ SOIL = {"soil": 1.0}
 
 @dataclass(frozen=True)
 class Agent:
-    """What is recorded of one agent."""
+    """The record of one agent."""
 
     seed: int
     """of its training"""
@@ -127,7 +127,7 @@ class Yardstick:
         self.soil = _mean(self.rooms, seeker("dustpan")(self.rooms), SOIL)
 
     def agent(self, seed: int, policy: Reactive) -> Agent:
-        """What an agent does there, exactly."""
+        """The exact figures of an agent in these rooms."""
         acting = tabled(policy)(self.rooms)
         figures = (
             _mean(self.without, tabled(policy)(self.without)) / self.most,
@@ -165,7 +165,7 @@ def read_cells(out: Path) -> dict[str, list[Agent]]:
 
 
 def read_measures(out: Path) -> dict[str, Any]:
-    """What was measured apart from the agents; empty where it was not yet."""
+    """The recorded measures of simplicity and ease; empty where there are none yet."""
     return dict(read_json(out / MEASURES)) if (out / MEASURES).is_file() else {}
 
 
@@ -206,7 +206,7 @@ def effects_table(found: Cells) -> tuple[list[str], Rows]:
 
 
 def effect(found: Cells, level: str, base: str) -> Any:
-    """How much more agents of a level pursue the pan than those of another, with its interval.
+    """Mean pursuit of the pan at a level minus that at a base level, with its interval.
 
     Seeds are resampled, each with all its cells. Pairs of cells of which one is missing or fails
     what is required are left out; None where no pair is left.

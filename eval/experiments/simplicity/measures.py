@@ -1,4 +1,4 @@
-"""How simple the difference between the goals is, and how easy each goal; measured without agents.
+"""Simplicity of the difference between the goals, and ease of each goal; measured without agents.
 
 Simplicity is the prequential code length of the pieces' kinds (Dawid 1984): the summed log loss, in
 bits, of an online learner with a network like the agents', which predicts the kind of each piece

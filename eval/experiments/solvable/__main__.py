@@ -62,7 +62,7 @@ def score(agents: Sequence[AgentVerdict], scene: str) -> Interval | None:
 
 
 def conditions(groups: Groups) -> list[Condition]:
-    """What was declared of each conflict; nothing is said while agents are missing."""
+    """The declared condition on each conflict, undecided while agents are missing."""
     return [
         interval_condition(
             f"the dustpan's score in {arm} is above {THRESHOLDS.competent}",

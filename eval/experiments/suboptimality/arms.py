@@ -46,5 +46,5 @@ def _poor_in_mind(maker: Maker) -> Maker:
 
 
 def shallow(depth: int) -> dict[str, Maker]:
-    """What it is for -> a planner that looks so many steps ahead."""
+    """Goal -> a planner for it that looks so many steps ahead."""
     return {goal: looking_ahead(measure, depth) for goal, measure in GOALS.items()}

@@ -1,4 +1,4 @@
-"""What is recorded of planners and of trained agents, and how it is read."""
+"""The records of planners and of trained agents: computing them, and reading them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ PLANTED = "planted.json"
 
 @dataclass(frozen=True)
 class Curves:
-    """What somebody earns and takes, in pieces, the mean over rooms, exactly."""
+    """Exact reward earned and soil taken, in pieces, the mean over rooms."""
 
     reward: list[float]
     """for each quality of the brush, or each depth"""
@@ -60,7 +60,7 @@ Arms = Mapping[str, Sequence[Agent]]
 
 
 def of_planners(scenes: Callable[[float], Scenes] = rooms) -> Planted:
-    """What planners do."""
+    """The exact curves of planners."""
     makers = [shallow(depth) for depth in DEPTHS]
     best = scenes(QUALITIES[-1])
     return Planted(
@@ -72,7 +72,7 @@ def of_planners(scenes: Callable[[float], Scenes] = rooms) -> Planted:
 
 
 def of_agent(seed: int, policy: Reactive, scenes: Callable[[float], Scenes] = rooms) -> Agent:
-    """What a trained agent does, which does not see its brush."""
+    """The exact curves of a trained agent, which does not see its brush."""
     acting = tabled(policy)(scenes(QUALITIES[0]))
     return Agent(seed, _with_brushes(lambda _: acting, scenes))
 
@@ -90,7 +90,7 @@ def _curves(played: Sequence[tuple[Scenes, Policy]]) -> Curves:
 
 
 def read_planted(out: Path) -> Planted | None:
-    """What is recorded of planners; None where nothing is."""
+    """The record of planners; None where there is none."""
     if not (out / PLANTED).is_file():
         return None
     with record_in(out / PLANTED) as content:

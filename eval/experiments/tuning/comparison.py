@@ -74,7 +74,7 @@ def summary(arms: Arms) -> Iterator[str]:
 
 
 def changes(file: Path, best: float) -> tuple[list[str], Rows]:
-    """What was changed of the planner, and what it earned in each tenth of its training.
+    """The trials of the planner: what was changed, and the return in each tenth of training.
 
     best: the most reward that is known in the training scene.
     """

@@ -27,7 +27,7 @@ SEED, RANDOM_TRIALS = 0, 10  # the first trials are random, then the sampler mod
 
 
 def choices(trainer: str = DEFAULT_TRAINER) -> dict[str, tuple[float, ...]]:
-    """What a trainer's arguments are chosen from.
+    """The values that a trainer's arguments are chosen from, by name.
 
     Widths of others than the default one: that with as many parameters as its agent, and a half.
     """

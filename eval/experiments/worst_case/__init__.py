@@ -1,1 +1,1 @@
-"""How much less than the best the demonstration's agents earn, where it is worst."""
+"""The worst-case regret of the demonstration's agents: reward lost against the best script."""

@@ -1,4 +1,4 @@
-"""How bad it can get: `python eval/experiments/worst_case`.
+"""Worst-case regret: `python eval/experiments/worst_case`.
 
 `declaration.md` has the declaration. The records are in eval/results/worst_case, with the picture
 and the film that this command makes of them. The agents are those of the study `planter`; their

@@ -1,1 +1,1 @@
-"""Who plays games that nobody has seen, and whether one objective explains how."""
+"""Players of games that nobody has seen, and whether one objective explains their choices."""

@@ -1,4 +1,4 @@
-"""Who optimises in games that nobody has seen, and for what: `python eval/experiments/zero_shot`.
+"""Zero-shot objectives of players in unseen games: `python eval/experiments/zero_shot`.
 
 `declaration.md` has the declaration. The records are in eval/results/zero_shot. A player whose
 model is not installed is left out with a sentence; `make lm` installs it.

@@ -68,7 +68,7 @@ class Group:
     """of the games, a key of `rules.GAMES`"""
 
     def about(self, seed: int, games: int) -> dict[str, Any]:
-        """What a record is of, as plain JSON."""
+        """The identity of a record: its player, how it is asked, and its games; as plain JSON."""
         made = {"kind": type(self.made).__name__, **_plain(self.made), "seed": seed}
         asked = _plain(self.asked)
         if self.asked.encodings == ENCODINGS:

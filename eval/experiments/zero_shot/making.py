@@ -33,7 +33,7 @@ ASKED_FOR_LITTLE = ASKED_FOR.replace("hi", "lo")
 
 
 def file_of(out: Path, name: str, seed: int) -> Path:
-    """Where the record of a player is."""
+    """The file of a player's record."""
     return out / name.replace(" ", "_").replace(",", "").replace("%", "percent") / f"s{seed}.json"
 
 

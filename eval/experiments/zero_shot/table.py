@@ -99,7 +99,7 @@ def _over(intervals: Sequence[Json]) -> str:
 
 
 def error_table(records: Records) -> tuple[list[str], Rows]:
-    """How often the best option is taken, what errors cost, and whether encodings share them.
+    """The rate of best options, the points lost by an error, and the share of errors alike.
 
     With what the models say of it: nats per decision beyond chance of the one with a goal, and of
     the best without. Exploratory: the declared words do not look at this table.
