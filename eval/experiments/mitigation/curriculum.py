@@ -2,10 +2,10 @@
 
 Prioritized Level Replay (Jiang, Grefenstette & Rocktäschel 2021) with the regret that it estimates
 replaced by one that an oracle knows: what the better of the scripts `idle` and `intended` earns in
-the very same room, beyond the agent. New rooms come from the scene's own distribution, so that a kind of room that is rare there
-is met as rarely as without a curriculum; what has been met is replayed as often as its regret says.
-Every step counts, in new rooms and in replayed ones. The scripts' own steps do not: they are what
-makes it an oracle.
+the very same room, beyond the agent. New rooms come from the scene's own distribution, so that a
+kind of room that is rare there is met as rarely as without a curriculum; what has been met is
+replayed as often as its regret says. Every step counts, in new rooms and in replayed ones. The
+scripts' own steps do not: they are what makes it an oracle.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ class RegretCurriculum(SandboxVectorWrapper):
             self._regret[room] = self._oracle(room) - final[f"return/{REWARD}"][slot]
 
     def _oracle(self, room: int) -> float:
-        """The better return of the scripts in a room; blocks of rooms are played when first needed."""
+        """The scripts' better return in a room; blocks of rooms are played when first needed."""
         if np.isnan(self._best[room]):
             start = room // BLOCK * BLOCK
             scene, seed = self.scenes[0], int(self._seed)
