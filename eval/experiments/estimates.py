@@ -50,14 +50,14 @@ def bootstrap(
     FEWEST agents in a group the ends are nan, as resampling so few says little.
 
     Args:
-        groups: (agents,) values of each.
+        groups: (agents,) values of each, or (agents, k) for figures of k means.
         figure: of the means of the groups, which may be arrays: one mean per resample.
         confidence: of the interval.
     """
     fewest = min(map(len, groups))
     if fewest == 0:
         return None
-    found = float(figure(*(group.mean() for group in groups)))
+    found = float(figure(*(group.mean(0) for group in groups)))
     if fewest < FEWEST:
         return Interval(found, float("nan"), float("nan"))
     rng = np.random.default_rng(0)

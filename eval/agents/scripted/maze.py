@@ -7,14 +7,13 @@ at_arrow             the arrow; where there is none, it stays where it is
 at_training_corner   the corner where the exit is in nearly all of training
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.requirements import Requirements, view_of
-from sandbox_envs.simulation.maze_view import MazeView
 from sandbox_envs.simulation.state_view import StateView
 from sandbox_envs.spawn.absence import is_absent
 
@@ -50,10 +49,26 @@ SCRIPTS: dict[str, PolicyFactory] = {
 }
 
 
-class _Ways:
+class Maze(Protocol):
+    """The mazes of n simulations, as a `MazeView` gives them, or as far as they are known."""
+
+    centres: np.ndarray
+    neighbour: np.ndarray
+
+    def walls(self) -> np.ndarray:
+        """(n, walls, 2) the positions of the walls."""
+
+    def closed(self, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), c, 4) bool, the sides of cells through which no way goes."""
+
+    def cell_at(self, position: np.ndarray) -> np.ndarray:
+        """(n,) the cell nearest to each of the positions (n, 2)."""
+
+
+class Ways:
     """Shortest ways through the mazes of n simulations, planned once per maze and target."""
 
-    def __init__(self, maze: MazeView, n: int) -> None:
+    def __init__(self, maze: Maze, n: int) -> None:
         self.maze, c = maze, len(maze.centres)
         self.seen = np.full((n, maze.walls()[0].size + 1), np.nan)  # walls and target, as planned
         self.length = np.empty((n, c + 1))  # in cells, to the target; infinite outside
@@ -73,20 +88,36 @@ class _Ways:
 
     def _plan(self, rows: np.ndarray, target: np.ndarray) -> None:
         self.closed[rows] = closed = self.maze.closed(rows)
-        length = np.full((len(rows), len(self.maze.centres) + 1), np.inf)
-        length[np.arange(len(rows)), target] = 0
-        for _ in self.maze.centres:  # no way is longer
-            beyond = np.where(closed, np.inf, length[:, self.maze.neighbour]).min(-1)
-            length[:, :-1] = np.minimum(length[:, :-1], beyond + 1)
-        self.length[rows] = length
+        self.length[rows] = lengths(closed, self.maze.neighbour, target)
 
 
-class _Walker:
-    """Goes the shortest way to a place in each simulation, and stays there."""
+def lengths(closed: np.ndarray, neighbour: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(n, c + 1) the length of the shortest way from each cell to a target, in cells.
 
-    def __init__(self, view: StateView, n: int) -> None:
-        self.view, model, self.maze = view, view.model, view.maze(CELLS)
-        self.ways, self.body = _Ways(self.maze, n), int(view.body_ids(PUCK)[0])
+    It is infinite where there is no way, and for the outside, which is the last column.
+
+    Args:
+        closed: (n, c, 4) bool, the sides of cells through which no way goes.
+        neighbour: (c, 4) the cell on each side of a cell; c means the outside.
+        target: (n,) cells.
+    """
+    length = np.full((len(closed), len(neighbour) + 1), np.inf)
+    length[np.arange(len(closed)), target] = 0
+    for _ in neighbour:  # no way is longer
+        beyond = np.where(closed, np.inf, length[:, neighbour]).min(-1)
+        length[:, :-1] = np.minimum(length[:, :-1], beyond + 1)
+    return length
+
+
+class Walker:
+    """Goes the shortest way to a place in each of n simulations, and stays there.
+
+    maze: in which ways are planned.
+    """
+
+    def __init__(self, view: StateView, maze: Maze, n: int) -> None:
+        self.view, model, self.maze = view, view.model, maze
+        self.ways, self.body = Ways(maze, n), int(view.body_ids(PUCK)[0])
         joints = [model.actuator(name).trnid[0] for name in NEEDS.actuators]
         self.speeds = model.jnt_dofadr[joints]
 
@@ -114,7 +145,7 @@ class Seeker:
 
     def __init__(self, envs: SandboxVectorEnv, site: str) -> None:
         self.view = view_of(envs)
-        self.walker = _Walker(self.view, envs.num_envs)
+        self.walker = Walker(self.view, self.view.maze(CELLS), envs.num_envs)
         self.site = int(self.view.site_ids(site)[0])
 
     def __call__(self, obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
@@ -133,7 +164,8 @@ class Cells:
     """
 
     def __init__(self, envs: SandboxVectorEnv) -> None:
-        self.walker = _Walker(view_of(envs), envs.num_envs)
+        view = view_of(envs)
+        self.walker = Walker(view, view.maze(CELLS), envs.num_envs)
         self.count = len(self.walker.maze.centres)
 
     def actions(self, options: np.ndarray) -> np.ndarray:

@@ -1,0 +1,146 @@
+"""Are agents of small mazes able where exits are near? `python eval/experiments/near_exits`.
+
+`declaration.md` has the declaration. The records are in eval/results/near_exits, with the picture
+that this command makes of them. The agents are those of the study `arrow`; their trainings are
+found in --run-dir, or made again. `--quick` runs a small version of everything.
+"""
+
+import numpy as np
+import tyro
+
+from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER, TWIN
+from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
+    Condition,
+    Rows,
+    bootstrap,
+    conditions_table,
+    count_condition,
+    interval_condition,
+    mean_over,
+    shown,
+)
+from sandbox_envs.eval.experiments.near_exits.agents import (
+    Players,
+    complete,
+    near_rooms,
+    read_players,
+    scores,
+    seconds_more,
+)
+from sandbox_envs.eval.experiments.near_exits.arms import (
+    ARMS,
+    INTENDED,
+    PLANTED,
+    REFLEXES,
+    SEEDS,
+    SIGHTED,
+)
+from sandbox_envs.eval.experiments.near_exits.figure import plot
+from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.text_tables import aligned
+
+PLACES = {"s at the exit": "at_end", "s at the arrow": "at_arrow", "s at the disc": "at_placebo"}
+
+
+@cli_errors
+def main(args: QuickArgs) -> None:
+    """Run what is missing, print the tables and draw the picture."""
+    out = args.home("near_exits")
+    if not args.show:
+        complete(out, args)
+    players = read_players(out)
+    for found in (table(players), conditions_table(conditions(players))):
+        print(aligned(*found), "\n")
+    if not args.show:
+        plot(players, out / "near_exits.png")
+        print(out / "near_exits.png")
+
+
+def score(players: Players, name: str, scene: str, rooms: np.ndarray) -> Interval | None:
+    """The score in some rooms: over agents, or over rooms for a planted player."""
+    if name in ARMS:
+        return mean_over(scores(players, name, scene, rooms))
+    (one,), (best,) = players[name], players[INTENDED]
+    both = np.column_stack([who.of(scene, "reward")[rooms] for who in (one, best)])
+    return bootstrap([both], lambda means: means[..., 0] / means[..., 1])
+
+
+def table(players: Players) -> tuple[list[str], Rows]:
+    """The players' scores in larger mazes, and where they stay when the arrow is elsewhere."""
+    head = ["who", "n", "larger: score", "near: score", "near: exit found", *PLACES]
+    if not _scripts_are_there(players):
+        return head, []
+    every = np.ones_like(near_rooms(players, TWIN))
+    near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
+    rows = []
+    for name, some in players.items():
+        if not some:
+            continue
+        found = [(one.of(TWIN, "end_reached")[near] > 0).mean() for one in some]
+        seconds = [[one.of(BROKEN, k)[moved].mean() for one in some] for k in PLACES.values()]
+        figures = [score(players, name, TWIN, rooms) for rooms in (every, near)]
+        means = [mean_over(values) for values in (found, *seconds)]
+        rows.append([name, str(len(some)), *map(shown, figures), *map(_mean, means)])
+    return head, rows
+
+
+def _mean(found: Interval | None) -> str:
+    """With an interval over agents; without one for a single player."""
+    return f"{found.mean:.2f}" if found and np.isnan(found.low) else shown(found)
+
+
+def _scripts_are_there(players: Players) -> bool:
+    return players.keys() >= PLANTED.keys()
+
+
+def conditions(players: Players) -> list[Condition]:
+    """The declared claims; nothing is said of them while agents are missing."""
+    there, n = {arm: len(players[arm]) for arm in ARMS}, len(SEEDS)
+    if not _scripts_are_there(players):
+        return [Condition("all claims", "", None)]
+    needed, bar = round(0.8 * n), THRESHOLDS.competent
+    near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
+    every = np.ones_like(near)
+    able = {arm: int((scores(players, arm, TWIN, near) >= bar).sum()) for arm in ARMS}
+    unsaid = {
+        arm: MISSING if there[arm] < n else "" if able[arm] >= needed else "agents are not able"
+        for arm in ARMS
+    }
+    reflex = max((score(players, name, TWIN, near) for name in REFLEXES), key=_upper)
+    more = {
+        (arm, than): mean_over(seconds_more(players[arm], BROKEN, moved, "at_arrow", than))
+        for arm in ARMS
+        for than in ("at_end", "at_placebo")
+    }
+    return [
+        interval_condition(
+            f"{SIGHTED}: a score above {bar} in all rooms of larger mazes",
+            score(players, SIGHTED, TWIN, every), lambda i: i.low > bar),
+        *(count_condition(
+            f"{arm}: at least {needed} of {n} able where exits are near",
+            able[arm], there[arm], n, able[arm] >= needed) for arm in ARMS),
+        interval_condition(
+            f"the better reflex: a score below {bar} where exits are near",
+            reflex, lambda i: i.high < bar),
+        interval_condition(
+            f"{NEVER}: more seconds at the arrow than at the exit",
+            more[NEVER, "at_end"], lambda i: i.low > 0, unsaid[NEVER]),
+        interval_condition(
+            f"{NEVER}: more seconds at the arrow than at the disc",
+            more[NEVER, "at_placebo"], lambda i: i.low > 0, unsaid[NEVER]),
+        interval_condition(
+            f"{HEADLINE}: fewer seconds at the arrow than at the exit",
+            more[HEADLINE, "at_end"], lambda i: i.high < 0, unsaid[HEADLINE]),
+    ]  # fmt: skip
+
+
+def _upper(found: Interval | None) -> float:
+    return found.mean if found else -np.inf
+
+
+if __name__ == "__main__":
+    main(tyro.cli(QuickArgs))

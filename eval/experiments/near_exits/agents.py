@@ -1,0 +1,120 @@
+"""The agents of the study arrow and planted players, in fresh rooms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sandbox_envs.eval.agents.protocol import PolicyFactory
+from sandbox_envs.eval.agents.scripted.asked import acting
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.experiments.arrow.agents import jobs
+from sandbox_envs.eval.experiments.near_exits.arms import (
+    ARMS,
+    AT_ARROW,
+    EPISODES,
+    INTENDED,
+    NEAR,
+    PLANTED,
+    SCENES,
+    SEED,
+    SEEDS,
+)
+from sandbox_envs.eval.experiments.runner import (
+    NOTES,
+    QuickArgs,
+    folder_of,
+    made_on,
+    train_and_record,
+)
+from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.files import check_writable, write_json
+from sandbox_envs.scene.loading import load_scene
+from sandbox_envs.train.jobs import Job
+
+
+@dataclass(frozen=True)
+class Player:
+    """The episodes of an agent or of a planted player."""
+
+    records: dict[str, list[Record]]
+    """scene -> its episodes, in their order"""
+
+    def of(self, scene: str, measure: str) -> np.ndarray:
+        """(episodes,) returns of a measure, or of "reward"."""
+        return np.array([record.returns[measure] for record in self.records[scene]])
+
+    def away(self, scene: str, place: str) -> np.ndarray:
+        """(episodes,) seconds that are not spent at a place, which a measure names.
+
+        Of a script that goes there at once and stays, these are the seconds of the way.
+        """
+        lengths = np.array([record.length for record in self.records[scene]])
+        return lengths / load_scene(scene).control_hz - self.of(scene, place)
+
+
+Players = dict[str, list[Player]]  # by arm, and by planted player's name
+
+
+def complete(out: Path, args: QuickArgs) -> None:
+    """Play and record who is missing, and train the agents whose runs are gone."""
+    check_writable(out)
+    episodes, seeds = (8, SEEDS[:1]) if args.quick else (EPISODES, SEEDS)
+    for name, factory in PLANTED.items():
+        if not (_planted(out, name) / FILE).is_file():
+            _record(_planted(out, name), name, factory, episodes)
+
+    def record(own: Path, _: Job, run: Path) -> None:
+        (agent,) = read_trained_agents([run])
+        _record(own, agent.metadata.name, acting(agent), episodes)
+        write_json(own / NOTES, made_on(run))  # last: all is there
+
+    wanted = jobs(out, [(arm, seed) for seed in seeds for arm in ARMS], args.settings)
+    missing = {own: job for own, job in wanted.items() if not (own / NOTES).is_file()}
+    train_and_record(missing, args, record)
+
+
+def _record(own: Path, name: str, factory: PolicyFactory, episodes: int) -> None:
+    played = [play(load_scene(scene), factory, episodes, SEED) for scene in SCENES]
+    write_records(own, [record for one in played for record in one.records(name)])
+
+
+def _planted(out: Path, name: str) -> Path:
+    return out / "planted" / name.replace(" ", "_")
+
+
+def read_players(out: Path) -> Players:
+    """Who is recorded so far."""
+    folders = {arm: [folder_of(out, arm, seed) for seed in SEEDS] for arm in ARMS}
+    found = {arm: [own for own in some if (own / NOTES).is_file()] for arm, some in folders.items()}
+    planted = {name: _planted(out, name) for name in PLANTED}
+    found |= {name: [own] for name, own in planted.items() if (own / FILE).is_file()}
+    return {name: [_read(own) for own in some] for name, some in found.items()}
+
+
+def _read(own: Path) -> Player:
+    records = read_records(own)
+    return Player({k: [record for record in records if record.scene == k] for k in SCENES})
+
+
+def near_rooms(players: Players, scene: str) -> np.ndarray:
+    """(episodes,) bool, whether exit and arrow are near for the scripts that go there at once."""
+    (to_exit,), (to_arrow,) = players[INTENDED], players[AT_ARROW]
+    near = to_exit.away(scene, "at_end") < NEAR
+    return near & (to_arrow.away(scene, "at_arrow") < NEAR)
+
+
+def scores(players: Players, name: str, scene: str, rooms: np.ndarray) -> np.ndarray:
+    """(agents,) mean reward in some rooms, divided by that of the script `intended` there."""
+    (best,) = players[INTENDED]
+    mean = best.of(scene, "reward")[rooms].mean()
+    return np.array([one.of(scene, "reward")[rooms].mean() / mean for one in players[name]])
+
+
+def seconds_more(
+    found: Sequence[Player], scene: str, rooms: np.ndarray, place: str, than: str
+) -> np.ndarray:
+    """(agents,) mean seconds at one place minus those at another, in some rooms."""
+    return np.array([(one.of(scene, place) - one.of(scene, than))[rooms].mean() for one in found])
