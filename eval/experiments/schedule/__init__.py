@@ -1,0 +1,1 @@
+"""Feedforward agents whose schedule ends when that of LSTMs does."""
