@@ -21,7 +21,7 @@ from docstring_parser import parse_from_object
 
 from sandbox_envs.eval.calibration.matrix import GOALLESS, Calibration, Judged, Rate
 from sandbox_envs.eval.cards.card_file import Card, fit_column, read_card
-from sandbox_envs.eval.experiments.amount import __main__ as amount
+from sandbox_envs.eval.experiments.amount import estimands as amount
 from sandbox_envs.eval.experiments.arrow import estimands as arrow
 from sandbox_envs.eval.experiments.arrow import searching
 from sandbox_envs.eval.experiments.arrow.agents import read_agents as read_arrow
@@ -42,6 +42,8 @@ from sandbox_envs.eval.experiments.minds import table as minds
 from sandbox_envs.eval.experiments.minds.agents import FEW, VARIANTS
 from sandbox_envs.eval.experiments.mitigation import table as mitigation
 from sandbox_envs.eval.experiments.mitigation.agents import Arms, baselines
+from sandbox_envs.eval.experiments.near_exits import __main__ as near_exits
+from sandbox_envs.eval.experiments.near_exits import agents as near_exits_agents
 from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import estimands, evidence
 from sandbox_envs.eval.experiments.planter.again import read_again
@@ -74,7 +76,7 @@ from sandbox_envs.eval.judging.reference import (
     Reference,
     made_for,
 )
-from sandbox_envs.eval.judging.reference_store import read_reference
+from sandbox_envs.eval.judging.reference_store import load_reference, read_reference
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 from sandbox_envs.eval.judging.verdict import NEGLECTS, Verdict
@@ -82,6 +84,7 @@ from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.eval.pages.verdict_table import table as verdict_table
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.scenes import describe
 from sandbox_envs.spaces import action_rows, colour_text, observation_rows, seen_colours
@@ -519,6 +522,71 @@ def _state(judged: int, declared: int) -> str:
     )
 
 
+def rivals() -> str:
+    """The rival explanations of the headline, each with the condition that speaks against it."""
+    of_planter = estimands.conditions(planter_agents(), len(SEEDS_OF_PLANTER))
+    of_load = load.conditions(loads())
+    found = {
+        "They are not able": ("the twin, behind glass", of_planter[1]),
+        "Any training on the reward does it": ("the arm `reward_100`", of_planter[3]),
+        "What training shows does not matter": ("the arm `none_10`", of_planter[4]),
+        "They approach what has soil's colour": ("the scene `placebo`", of_planter[5]),
+        "They cannot deal with the planter's bed": ("the scene `planter_dirt`", of_planter[6]),
+        "A policy without a goal is judged so": (
+            "[calibration](method.md#calibration)",
+            no_goal_judged("sweep"),
+        ),
+        "A reflex does as much": (
+            "[reflexes](results.md#what-else-scores-in-the-conflicts)",
+            more_than_reflexes(),
+        ),
+        "They cannot know what the pan holds": ("[the load in sight](results/load.md)", of_load[0]),
+        "It is a matter of LSTMs": (
+            "[other minds](results/other_minds.md)",
+            planter_minds.conditions(*other_minds(), len(SEEDS_OF_MINDS))[0],
+        ),
+        "It is a matter of this room": (
+            "[drawn rooms](results/prevalence.md)",
+            prevalence.conditions(drawn_rooms())[3],
+        ),
+        "Training was too short": (
+            "[longer training](results/amount.md)",
+            amount.conditions(amounts())[-1],
+        ),
+        "They clear whatever is in view": ("[its load withheld](results/load.md)", of_load[-1]),
+    }
+    conditions = conditions_table([condition for _, condition in found.values()])[1]
+    rows = [
+        [rival, by, *row] for (rival, (by, _)), row in zip(found.items(), conditions, strict=True)
+    ]
+    return markdown(["rival", "tested by", "what speaks against it", "found", "holds"], rows)
+
+
+def no_goal_judged(family: str) -> Condition:
+    """The condition that planted agents without a goal are not judged to pursue the proxy."""
+    (matrix,) = (one for one in matrices() if one["family"] == family)
+    goalless = [one for one in planted(matrix) if one.goal is None]
+    named = Rate(sum(one.verdict.word in NEGLECTS for one in goalless), len(goalless))
+    return Condition(
+        "no planted agent without a goal is judged neglect or harm",
+        f"{named.count} of {named.n} (at most {named.limits[1]:.3f})",
+        not named.count,
+    )
+
+
+def more_than_reflexes() -> Condition:
+    """The condition that the headline's agents fill the pan more than any reflex."""
+    pan = estimands.mean_score(planter_agents(), HEADLINE, BROKEN, estimands.PROXY)
+    known = load_reference(BROKEN, load_scene(BROKEN).hash, REFERENCES)
+    ceiling = known.reflex_ceiling if known else None
+    assert pan is not None and ceiling is not None
+    return Condition(
+        f"{HEADLINE} fills the pan more than the best reflex",
+        f"{pan}, reflex {ceiling:.2f}",
+        pan.low > ceiling,
+    )
+
+
 @cache
 def other_minds() -> tuple[planter_minds.Stages, planter_minds.Notes]:
     """The demonstration's agents with other minds, and what was noted of them."""
@@ -582,9 +650,21 @@ def amounts() -> amount.Groups:
 
 
 @cache
+def amounts_alike() -> amount.Groups:
+    """The same with agents of one kind of processor alone."""
+    return amount.read_alike(RESULTS / "amount", RESULTS / "planter")
+
+
+@cache
 def arrow_arms() -> arrow.Arms:
     """The agents of the study of the green arrow."""
     return {arm: read_arrow(RESULTS / "arrow", arm) for arm in ARMS_OF_ARROW}
+
+
+@cache
+def near_exits_players() -> near_exits_agents.Players:
+    """The agents in mazes with near exits, and planted players."""
+    return near_exits_agents.read_players(RESULTS / "near_exits")
 
 
 @cache
@@ -695,6 +775,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "solvable_conditions": lambda: declared(solvable.conditions(solvables())),
     "amount": lambda: study_table(amount.table(amounts())),
     "amount_conditions": lambda: declared(amount.conditions(amounts())),
+    "amount_processors": lambda: study_table(amount.slopes(amounts(), amounts_alike())),
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
     "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),
     "arrow_reaching": lambda: coded_table(
@@ -706,6 +787,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "arrow_after": lambda: coded_table(searching.after_arrow(arrow_arms())),
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
+    "near_exits": lambda: coded_table(near_exits.table(near_exits_players())),
+    "near_exits_conditions": lambda: declared(near_exits.conditions(near_exits_players())),
     "minds_trainings": lambda: minds_table(minds.trainings),
     "minds_outcomes": lambda: minds_table(minds.outcomes),
     "minds_variants": lambda: minds_table(minds.trainings, VARIANTS, FEW),
@@ -732,6 +815,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "planter_processors": lambda: study_table(estimands.processors(planter_agents())),
     "planter_leaves": lambda: study_table(estimands.leaves(planter_agents())),
     "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
+    "planter_rivals": rivals,
     "planter_conditions": lambda: declared(
         estimands.conditions(planter_agents(), len(SEEDS_OF_PLANTER))
     ),

@@ -9,12 +9,13 @@ import pytest
 from imageio.v3 import imread
 from scipy.special import expit
 
-from sandbox_envs.eval.experiments.amount import __main__ as amount
+from sandbox_envs.eval.experiments.amount import __main__ as command
+from sandbox_envs.eval.experiments.amount import estimands as amount
 from sandbox_envs.eval.experiments.amount.arms import DOSES, SEEDS, SHARED, STEPS, arms, name
 from sandbox_envs.eval.experiments.amount.figure import plot
 from sandbox_envs.eval.experiments.amount.fit import fit
 from sandbox_envs.eval.experiments.planter import arms as planter
-from sandbox_envs.eval.experiments.runner import QuickArgs
+from sandbox_envs.eval.experiments.runner import RESULTS, QuickArgs
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
@@ -77,7 +78,7 @@ def of_pursuit(pan: Any) -> dict[str, list[Any]]:
 
     def agent(score: float) -> Any:
         verdict = SimpleNamespace(scenes={planter.BROKEN: SimpleNamespace(verdict="harm")})
-        return SimpleNamespace(verdict=verdict, score=lambda *_: score)
+        return SimpleNamespace(verdict=verdict, score=lambda *_: score, processor="one")
 
     groups = {
         name(dose, steps): [
@@ -104,6 +105,31 @@ def test_declared_claims_hold_or_fail_by_pursuit() -> None:
     )
 
 
+def test_claim_of_long_training_is_open_where_the_interval_holds_one_half() -> None:
+    groups = of_pursuit(lambda count: 0.85)
+    groups[amount.LONGEST] = of_pursuit(lambda count: 0.6)[amount.LONGEST]
+    stays = amount.conditions(groups)[-1]
+    assert stays.holds is None and stays.unsaid == "the interval holds one half"
+
+
+def test_agents_of_one_kind_of_processor_have_a_regression_of_their_own() -> None:
+    groups = of_pursuit(lambda count: 0.3 + 0.6 * expit(2 * (1.7 - np.log10(count))))
+    alike = {arm: some[:4] for arm, some in groups.items()}
+    whole, part = amount.slopes(groups, alike)[1]
+    assert whole[:2] == ["as declared", "120"] and part[1] == "48"
+    assert whole[2] == amount.conditions(groups)[0].found and part[2].startswith("-")
+    groups[amount.LONGEST] = groups[amount.LONGEST][:9]
+    assert amount.slopes(groups, alike)[1][1][2:] == ["", ""]
+
+
+def test_agents_of_other_processors_are_left_out_of_what_is_alike() -> None:
+    """Committed arms: those shared with the planter study were trained on another processor."""
+    groups = amount.read_alike(RESULTS / "amount", RESULTS / "planter")
+    assert len({agent.processor for some in groups.values() for agent in some}) == 1
+    seeds = {agent.verdict.agent.seed for agent in groups["3_500k"]}
+    assert seeds and not seeds & set(SEEDS)
+
+
 def test_picture_has_every_arm_that_is_there(tmp_path: Path) -> None:
     groups = of_pursuit(lambda count: 0.9 - 0.2 * np.log10(count))
     plot({**groups, name(DOSES[0], STEPS[0]): []}, tmp_path / "amount.png")
@@ -111,6 +137,6 @@ def test_picture_has_every_arm_that_is_there(tmp_path: Path) -> None:
 
 
 def test_command_shows_what_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    amount.main(QuickArgs(out=tmp_path / "out", show=True))
+    command.main(QuickArgs(out=tmp_path / "out", show=True))
     assert "agents are missing" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()

@@ -68,13 +68,12 @@ def test_agents_are_judged_at_the_end_and_when_they_first_were_competent(
     two = (TRAINERS[0], PLANNER)
     agents = [(mind, SEED) for mind in two]
     monkeypatch.setattr(minds, "TRIED", 2)
-    monkeypatch.setattr(minds, "LEVEL", -1e3)
     scene = load_scene(minds.TRAINING, {"episode_seconds": 1})
     known = replace(plan.references[minds.TRAINING], hash=scene.hash)
     references = {**plan.references, minds.TRAINING: known}
     monkeypatch.chdir(tmp_path)
     save(known, RUN_DIR)
-    few = Study(tmp_path / "out", {minds.TRAINING: scene}, references, 2)
+    few = Study(tmp_path / "out", {minds.TRAINING: scene}, references, 2, share=-1e3)
     args = Args(run_dir=tmp_path / "runs", workers=2)
     complete(few, args, agents, **SHORT)
     for mind in two:

@@ -131,18 +131,18 @@ def film_two(plan: Study, job: Job, runs: Path) -> None:
     short = {name: load_scene(name, {"episode_seconds": 0.5}) for name in (BROKEN, TWIN)}
     filmed = replace(plan, scenes=short)
 
-    def film(jobs: dict[int, Job], rewards: dict[int, float], **also: Any) -> set[str]:
-        film_chosen(filmed, BROKEN, rewards, jobs, runs, said={2001: "harm", 2002: ""}, **also)
+    def film(jobs: dict[str, Job], rewards: dict[str, float], **also: Any) -> set[str]:
+        film_chosen(filmed, BROKEN, rewards, jobs, runs, said={"one": "harm", "two": ""}, **also)
         return {file.name for file in plan.out.glob("*.gif")}
 
-    rewards = {2001: 0.2, 2002: 0.1}
-    assert film({2001: replace(job, args={}), 2002: job}, {2001: 0.2}) == set()  # no such run
-    assert film({2001: job, 2002: job}, rewards, also=[TWIN]) == {"worst.gif", "best.gif"}
+    rewards = {"one": 0.2, "two": 0.1}
+    assert film({"one": replace(job, args={}), "two": job}, {"one": 0.2}) == set()  # no such run
+    assert film({"one": job, "two": job}, rewards, also=[TWIN]) == {"worst.gif", "best.gif"}
     assert len(iio.imread(plan.out / "worst.gif")) > 4
-    assert film({2001: job}, {2001: 0.2}) == {"worst.gif", "best.gif"}  # there are films
+    assert film({"one": job}, {"one": 0.2}) == {"worst.gif", "best.gif"}  # there are films
     for file in plan.out.glob("*.gif"):
         file.unlink()
-    one = film({2001: job, 2002: replace(job, args={})}, rewards, also=[TWIN])
+    one = film({"one": job, "two": replace(job, args={})}, rewards, also=[TWIN])
     assert one == {"median.gif", "median_planter_glass.gif"}
     assert films._chosen([5, 4, 3]) == {"worst": 5, "median": 4, "best": 3}
     assert films._chosen([5, 4]) == {"worst": 5, "best": 4}

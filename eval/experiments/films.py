@@ -6,6 +6,7 @@ Records hold no weights, so that only agents can be filmed whose runs are in the
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
@@ -24,16 +25,17 @@ from sandbox_envs.train.jobs import Job, find_run, is_finished
 
 PANEL_WIDTH, LEAST_WIDTH = 240, 360  # pixels; a caption needs more than one panel's
 FILMS = ("median", "worst", "best")
+T = TypeVar("T")
 
 
 def film_chosen(
     plan: Study,
     scene: str,
-    rewards: Mapping[int, float],
-    jobs: Mapping[int, Job],
+    rewards: Mapping[str, float],
+    jobs: Mapping[str, Job],
     run_dir: Path,
     *,
-    said: Mapping[int, str],
+    said: Mapping[str, str],
     also: Sequence[str] = (),
 ) -> None:
     """Write NAME.gif of each in FILMS beside the records, unless there are such films.
@@ -43,27 +45,28 @@ def film_chosen(
     Args:
         plan: the study.
         scene: in which they are filmed; beside its twin and the best script, if it has a twin.
-        rewards: seed -> the agent's mean reward in this scene, which puts agents in order.
-        jobs: seed -> its training.
+        rewards: agent -> its mean reward in this scene, which puts agents in order. An agent is
+            named as in captions, "seed 2013".
+        jobs: agent -> its training.
         run_dir: folder of the runs.
-        said: seed -> what was found of the agent, for the film's caption.
+        said: agent -> what was found of it, for the film's caption.
         also: scenes in which the median agent is filmed, too, as median_SCENE.gif.
     """
     if any((plan.out / f"{name}.gif").is_file() for name in FILMS):
         return
-    found = {seed: find_run(jobs[seed], run_dir) for seed in rewards}
-    runs = {seed: run for seed, run in found.items() if run and is_finished(run)}
-    for name, seed in _chosen(sorted(runs, key=lambda seed: rewards[seed])).items():
+    found = {agent: find_run(jobs[agent], run_dir) for agent in rewards}
+    runs = {agent: run for agent, run in found.items() if run and is_finished(run)}
+    for name, agent in _chosen(sorted(runs, key=lambda agent: rewards[agent])).items():
         who = f"The {name} of {len(runs)} agents whose weights were kept, of {len(rewards)}, by"
         for one in (scene, *(also if name == "median" else ())):
             where = "here" if one == scene else f"in {stem_in(scene)}"
-            line = "; ".join(filter(None, [f"{who} the reward {where} (seed {seed})", said[seed]]))
+            line = "; ".join(filter(None, [f"{who} the reward {where} ({agent})", said[agent]]))
             file = name if one == scene else f"{name}_{stem_in(one)}"
-            _film(plan, runs[seed], one, line, plan.out / f"{file}.gif")
+            _film(plan, runs[agent], one, line, plan.out / f"{file}.gif")
 
 
-def _chosen(order: Sequence[int]) -> dict[str, int]:
-    """Film -> the seed of its agent; order: all seeds, the worst agent's first."""
+def _chosen(order: Sequence[T]) -> dict[str, T]:
+    """Film -> its agent; order: all agents, the worst first."""
     some = {"median": order[ranks(len(order), 1)[0]]} if len(order) not in (0, 2) else {}
     return some | ({"worst": order[0], "best": order[-1]} if len(order) > 1 else {})
 

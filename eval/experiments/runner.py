@@ -118,6 +118,7 @@ def run_experiment(
     args: Args,
     family: str = "sweep",
     only: Sequence[str] = (),
+    episodes: int = THRESHOLDS.episodes,
 ) -> dict[str, list[AgentVerdict]]:
     """Train, judge and record: arm -> the verdicts on its agents, in the order of the seeds.
 
@@ -130,6 +131,7 @@ def run_experiment(
         args: of the command.
         family: in whose scenes the agents are judged.
         only: the names of those that the study needs, training among them; by default all.
+        episodes: in each scene; fewer give no verdict.
     """
     check_workers(args)
     every = load_family(family)
@@ -142,7 +144,7 @@ def run_experiment(
     missing = {folder: job for folder, job in jobs.items() if not is_judged(folder, job, scenes)}
     if missing:
         budget = ReferenceBudget(args.run_dir / "references")
-        plan = Study(out, scenes, obtain(every, "compute", budget))
+        plan = Study(out, scenes, obtain(every, "compute", budget), episodes)
 
         def record(own: Path, _: Job, run: Path) -> None:
             (agent,) = read_trained_agents([run])

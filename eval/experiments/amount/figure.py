@@ -1,35 +1,68 @@
-"""Pursuit over the open episodes that training held, as a picture: a point per agent."""
+"""Pursuit over the open episodes that training held and over its length: a point per agent."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from sandbox_envs.eval.experiments.amount.arms import DOSES, STEPS, name
-from sandbox_envs.eval.experiments.estimates import mean_over
-from sandbox_envs.eval.experiments.planter.arms import open_episodes
-from sandbox_envs.eval.experiments.planter.estimands import Arms, pans
-from sandbox_envs.eval.experiments.planter.figure import scales
+from sandbox_envs.eval.experiments.amount.arms import DOSES, STEPS, arms, name
+from sandbox_envs.eval.experiments.planter.arms import INTENDED, SEEKING, open_episodes
+from sandbox_envs.eval.experiments.planter.estimands import Arms, pans, pursuit
 from sandbox_envs.eval.pages.figures import save, upright
 
 COLOURS = dict(zip(DOSES, ("#0072b2", "#009e73", "#d55e00"), strict=True))
+COUNTS = (10, 30, 100, 300, 800)  # that are labelled
+ASIDE = dict(zip(DOSES, (0.94, 1.0, 1.06), strict=True))  # doses side by side
 
 
 def plot(groups: Arms, out: Path) -> None:
-    """Draw the dustpan's scores in the open planter, those of one dose side by side."""
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    axis = figure.subplots()
-    for aside, (dose, colour) in zip((0.96, 1.0, 1.04), COLOURS.items(), strict=True):
-        axis.plot([], [], "o", color=colour, markersize=4, label=f"open in {dose:.0%}")
+    """Draw pursuit of the dustpan, 0 and 1 as the arms of the scale; nothing without these.
+
+    Agents that were trained on another kind of processor than most are hollow.
+    """
+    low, high = (pans(groups, arm) for arm in (INTENDED, SEEKING))
+    if not len(low) or not len(high):
+        return
+    ours = {agent.processor for arm in arms() for agent in groups[arm]}
+    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for dose, colour in COLOURS.items():
+        means = []
         for steps in STEPS:
-            found, place = pans(groups, name(dose, steps)), aside * open_episodes(dose, steps)
-            axis.plot([place] * len(found), found, "o", color=colour, markersize=3, alpha=0.5)
-            upright(axis, 1.03 * place, mean_over(found), colour)
-    scales(axis, groups)
-    counts = sorted({open_episodes(dose, steps) for dose in DOSES for steps in STEPS})
-    axis.set_xscale("log")
-    axis.set_xticks(counts, [f"{count:.0f}" for count in counts], fontsize=8)
-    axis.minorticks_off()
-    axis.set_xlabel("open episodes in training, on average")
-    axis.set_ylabel("dustpan, planter open")
-    axis.legend(frameon=False, fontsize=8)
+            arm = name(dose, steps)
+            values = (pans(groups, arm) - low.mean()) / (high.mean() - low.mean())
+            alike = np.array([agent.processor in ours for agent in groups[arm]], bool)
+            places = {left: open_episodes(dose, steps), right: steps / 1e6}
+            for axis, place in places.items():
+                at = ASIDE[dose] * place
+                _points(axis, at, values[alike], colour, filled=True)
+                _points(axis, at, values[~alike], colour, filled=False)
+                upright(axis, 1.03 * at, pursuit(groups, arm), colour)
+            if len(values):
+                means.append((steps / 1e6, values.mean()))
+        if means:
+            x, y = np.transpose(means)
+            right.plot(1.03 * ASIDE[dose] * x, y, color=colour, linewidth=0.8, alpha=0.6)
+        left.plot([], [], "o", color=colour, markersize=4, label=f"open in {dose:.0%}")
+    _over(left, COUNTS, [str(count) for count in COUNTS], "open episodes in training")
+    millions = [steps / 1e6 for steps in STEPS]
+    _over(right, millions, [f"{x:g}" for x in millions], "million steps of training")
+    left.set_ylabel("pursuit of the dustpan")
+    left.legend(frameon=False, fontsize=8)
     save(figure, out)
+
+
+def _points(axis: Any, at: float, values: np.ndarray, colour: str, *, filled: bool) -> None:
+    look = {"markersize": 3, "alpha": 0.5, "markerfacecolor": colour if filled else "none"}
+    axis.plot([at] * len(values), values, "o", color=colour, **look)
+
+
+def _over(axis: Any, ticks: Sequence[float], labels: Sequence[str], said: str) -> None:
+    for value in (0, 0.5, 1):
+        axis.axhline(value, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
+    axis.set_xscale("log")
+    axis.set_xticks(ticks, labels, fontsize=8)
+    axis.minorticks_off()
+    axis.set_xlabel(said)

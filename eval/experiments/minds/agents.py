@@ -16,6 +16,7 @@ from sandbox_envs.eval.experiments import runner
 from sandbox_envs.eval.experiments.runner import Args, folder_of, is_judged, train_and_record
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.reference_store import load_complete
+from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.train.capacity import matched_width
@@ -53,17 +54,20 @@ STAGES = ("end", "equal")
 class Study(runner.Study):
     """A study with the return in training that counts as equal competence."""
 
+    share: float = LEVEL
+    """of the best reference's return"""
+
     @property
     def level(self) -> float:
         """The return in training at equal competence."""
-        return LEVEL * self.references[TRAINING].best(REWARD)
+        return self.share * self.references[TRAINING].best(REWARD)
 
 
-def study(out: Path) -> Study:
+def study(out: Path, episodes: int = THRESHOLDS.episodes, share: float = LEVEL) -> Study:
     """The study with records in a folder."""
     every = load_family("sweep")
     known = load_complete(hashes(every), "python eval/references.py sweep")
-    return Study(out, {name: every[name] for name in JUDGED}, known)
+    return Study(out, {name: every[name] for name in JUDGED}, known, episodes, share)
 
 
 def complete(

@@ -1,8 +1,8 @@
 """Are agents of small mazes able where exits are near? `python eval/experiments/near_exits`.
 
 `declaration.md` has the declaration. The records are in eval/results/near_exits, with the picture
-that this command makes of them. The agents are those of the study `arrow`; their trainings are
-found in --run-dir, or made again. `--quick` runs a small version of everything.
+and the films that this command makes of them. The agents are those of the study `arrow`; their
+trainings are found in --run-dir, or made again. `--quick` runs a small version of everything.
 """
 
 import numpy as np
@@ -38,6 +38,7 @@ from sandbox_envs.eval.experiments.near_exits.arms import (
     SIGHTED,
 )
 from sandbox_envs.eval.experiments.near_exits.figure import plot
+from sandbox_envs.eval.experiments.near_exits.film import film
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -55,9 +56,12 @@ def main(args: QuickArgs) -> None:
     players = read_players(out)
     for found in (table(players), conditions_table(conditions(players))):
         print(aligned(*found), "\n")
-    if not args.show:
-        plot(players, out / "near_exits.png")
-        print(out / "near_exits.png")
+    if args.show:
+        return
+    plot(players, out / "near_exits.png")
+    print(out / "near_exits.png")
+    if min(len(players[arm]) for arm in ARMS) == len(SEEDS):
+        film(players, out, args.run_dir)
 
 
 def score(players: Players, name: str, scene: str, rooms: np.ndarray) -> Interval | None:

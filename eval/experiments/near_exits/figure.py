@@ -18,7 +18,7 @@ from sandbox_envs.eval.pages.figures import level, save, spread
 
 COLOURS = dict(zip(ARMS, ("#d55e00", "#009e73"), strict=True))
 SHOWN = {arm: arm for arm in ARMS} | {  # name -> under the axis
-    name: name.replace(" ", "\n", 1) for name in (*SEARCHES, *REFLEXES)
+    name: name.replace(" ", "\n") for name in (*SEARCHES, *REFLEXES)
 }
 
 

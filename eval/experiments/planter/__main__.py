@@ -1,8 +1,9 @@
 """The demonstration in the planter: `python eval/experiments/planter`.
 
-`declaration.md` has the declaration. The records are in eval/results/planter, with the picture that
-this command makes of them. The tables are of the agents that are there; a study that is stopped
-goes on where it was. `--quick` runs a small version of everything, which gives no verdicts.
+`declaration.md` has the declaration. The records are in eval/results/planter, with the picture and
+the films that this command makes of them. The tables are of the agents that are there; a study that
+is stopped goes on where it was. `--quick` runs a small version of everything, which gives no
+verdicts.
 """
 
 from functools import partial
@@ -11,16 +12,9 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
-from sandbox_envs.eval.experiments.films import film_chosen
 from sandbox_envs.eval.experiments.planter import evidence
-from sandbox_envs.eval.experiments.planter.agents import (
-    Agent,
-    jobs,
-    read_agents,
-    study,
-    taken_first,
-)
-from sandbox_envs.eval.experiments.planter.arms import BROKEN, HEADLINE, SEEDS, arms
+from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
+from sandbox_envs.eval.experiments.planter.arms import HEADLINE, SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import (
     conditions,
     controls,
@@ -29,10 +23,9 @@ from sandbox_envs.eval.experiments.planter.estimands import (
     table,
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
+from sandbox_envs.eval.experiments.planter.films import film_agents
 from sandbox_envs.eval.experiments.runner import QuickArgs, complete
-from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import UNJUDGED
 from sandbox_envs.text_tables import aligned
 
 EVIDENCE = "evidence.json"  # what training shows, by scripts, beside the records
@@ -61,18 +54,10 @@ def main(args: QuickArgs) -> None:
     print(out / "planter.png")
     if len(agents[HEADLINE]) == len(seeds):
         trained = jobs(out, {HEADLINE: declared[HEADLINE]}, seeds).values()
-        known = dict(zip(seeds, trained, strict=True))
-        ours = dict(zip(seeds, agents[HEADLINE], strict=True))
-        rewards = {seed: agent.score(BROKEN, REWARD) for seed, agent in ours.items()}
-        said = {seed: judged(agent) for seed, agent in ours.items()}
-        film_chosen(plan, BROKEN, rewards, known, args.run_dir, said=said)
-
-
-def judged(agent: Agent) -> str:
-    """A caption on an agent's film: its verdict in the open planter; "" if it has none."""
-    found = agent.verdict.scenes[BROKEN]
-    is_judged = found.verdict not in UNJUDGED
-    return f"judged over {found.episodes} episodes: {found.verdict}" if is_judged else ""
+        names = [f"seed {seed}" for seed in seeds]
+        known = dict(zip(names, trained, strict=True))
+        ours = dict(zip(names, agents[HEADLINE], strict=True))
+        film_agents(plan, ours, known, args.run_dir)
 
 
 if __name__ == "__main__":

@@ -63,12 +63,19 @@ def less_pursuit(
 
 
 def soil_first(arms: Arms, arm: str) -> Interval | None:
-    """The share of first pick-ups that are soil in the choice, minus the intended arm's."""
-    shares = [
-        np.array([a.first.soil_share for a in arms[name] if a.first.soil_share is not None])
-        for name in (arm, INTENDED)
-    ]
+    """The share of first pick-ups that are soil in the choice."""
+    return mean_over(_soil_shares(arms, arm))
+
+
+def more_soil_first(arms: Arms, arm: str) -> Interval | None:
+    """The same minus the intended arm's share."""
+    shares = [_soil_shares(arms, name) for name in (arm, INTENDED)]
     return bootstrap(shares, lambda ours, theirs: ours - theirs)
+
+
+def _soil_shares(arms: Arms, arm: str) -> np.ndarray:
+    found = [agent.first.soil_share for agent in arms[arm]]
+    return np.array([share for share in found if share is not None])
 
 
 def words(arms: Arms, arm: str) -> list[str]:
@@ -119,10 +126,11 @@ def table(arms: Arms) -> tuple[list[str], Rows]:
             mean_score(arms, arm, BROKEN, PROXY),
             pursuit(arms, arm),
             soil_first(arms, arm),
+            more_soil_first(arms, arm),
         ]
         rows.append([arm, str(len(agents)), *map(shown, figures), counted(words(arms, arm))])
     head = ["arm", "agents", "reward in training", "behind glass", "planter open"]
-    return [*head, "dustpan, planter open", "pursuit", "soil first, more", "verdicts"], rows
+    return [*head, "dustpan, planter open", "pursuit", "soil first", "more", "verdicts"], rows
 
 
 def controls(arms: Arms) -> tuple[list[str], Rows]:

@@ -1,6 +1,7 @@
 """Can the conflicts be solved for the pan? `python eval/experiments/solvable`.
 
-`declaration.md` has the declaration. The records are in eval/results/solvable.
+`declaration.md` has the declaration. The records are in eval/results/solvable. `--quick` runs a
+small version of everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from sandbox_envs.eval.experiments.estimates import (
     shown,
 )
 from sandbox_envs.eval.experiments.planter.estimands import PROXY
-from sandbox_envs.eval.experiments.runner import Args, folder_of, run_experiment
+from sandbox_envs.eval.experiments.runner import QuickArgs, folder_of, run_experiment
 from sandbox_envs.eval.experiments.solvable.arms import CONFLICTS, JUDGED, SEEDS, arms
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
@@ -30,9 +31,14 @@ Groups = Mapping[str, Sequence[AgentVerdict]]
 
 
 @cli_errors
-def main(args: Args) -> None:
+def main(args: QuickArgs) -> None:
     """Run what is missing, and print the tables."""
-    groups = run_experiment(arms(), SEEDS, args.home("solvable"), args, only=JUDGED)
+    out = args.home("solvable")
+    if not args.show:
+        declared = {arm: values | args.settings for arm, values in arms().items()}
+        seeds, episodes = (SEEDS[:1], 4) if args.quick else (SEEDS, THRESHOLDS.episodes)
+        run_experiment(declared, seeds, out, args, only=JUDGED, episodes=episodes)
+    groups = read_groups(out)
     for found in (table(groups), conditions_table(conditions(groups))):
         print(aligned(*found), "\n")
 
@@ -75,4 +81,4 @@ def conditions(groups: Groups) -> list[Condition]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(tyro.cli(QuickArgs))

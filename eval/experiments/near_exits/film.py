@@ -1,0 +1,71 @@
+"""Films of agents at a near arrow and a near exit, which stand apart.
+
+Of the agents that never met them apart, those with the median, the fewest and the most seconds at
+the arrow beyond those at the exit are filmed, each in its median room by the same figure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sandbox_envs.eval.agents.scripted.asked import acting
+from sandbox_envs.eval.agents.trained import read_trained_agents
+from sandbox_envs.eval.experiments.arrow.agents import jobs, study
+from sandbox_envs.eval.experiments.arrow.arms import BROKEN, FAMILY, NEVER, TWIN
+from sandbox_envs.eval.experiments.films import LEAST_WIDTH, PANEL_WIDTH
+from sandbox_envs.eval.experiments.near_exits.agents import Player, Players, near_rooms
+from sandbox_envs.eval.experiments.near_exits.arms import SEED, SEEDS
+from sandbox_envs.eval.films.film import GIF_FPS, write_gif
+from sandbox_envs.eval.films.selection import Shot, best_in_training, film_of
+from sandbox_envs.eval.rollouts.episodes import play
+from sandbox_envs.train.jobs import find_run, is_finished
+
+FILMS = {"median": 0.5, "fewest": 0.0, "most": 1.0}  # name -> place among the agents
+
+
+def film(players: Players, out: Path, run_dir: Path) -> None:
+    """Write FILM.gif of each in FILMS, unless there are films or an agent's run is gone."""
+    if any((out / f"{name}.gif").is_file() for name in FILMS):
+        return
+    rooms = np.flatnonzero(near_rooms(players, BROKEN))
+    means = [_more(one)[rooms].mean() for one in players[NEVER]]
+    trained = list(jobs(out, [(NEVER, seed) for seed in SEEDS], {}).values())
+    plan = study(out, FAMILY, run_dir)
+    for name, share in FILMS.items():
+        number = _at(means, share)
+        run, more = find_run(trained[number], run_dir), _more(players[NEVER][number])
+        if run is None or not is_finished(run):
+            return
+        episode = int(rooms[_at(more[rooms], 0.5)])
+        (agent,) = read_trained_agents([run])
+        conflict, twin = (
+            play(plan.scenes[one], acting(agent), 1, SEED, episode, keep=("poses",)).trajectory(0)
+            for one in (BROKEN, TWIN)
+        )
+        where = f"more seconds at the arrow than at the exit: {means[number]:.0f} on average"
+        caption = [
+            plan.references[BROKEN].about,
+            f"Of {len(means)} agents the one with the {name} {where} (seed {SEEDS[number]}). Its "
+            f"median near room, number {episode}.",
+        ]
+        shown = film_of(
+            Shot(conflict, twin),
+            plan.references[BROKEN],
+            caption,
+            best_in_training(plan.references),
+        )
+        width = max(LEAST_WIDTH, PANEL_WIDTH * len(shown.panels))
+        write_gif(out / f"{name}.gif", replace(shown, fps=GIF_FPS).frames(), GIF_FPS, width)
+
+
+def _more(one: Player) -> np.ndarray:
+    """(episodes,) seconds at the arrow minus seconds at the exit."""
+    return one.of(BROKEN, "at_arrow") - one.of(BROKEN, "at_end")
+
+
+def _at(values: Sequence[float] | np.ndarray, share: float) -> int:
+    """The index of the value at a share of their order, 0 for the least."""
+    order = np.argsort(values, kind="stable")
+    return int(order[round(share * (len(order) - 1))])
