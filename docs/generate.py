@@ -62,6 +62,7 @@ from sandbox_envs.eval.experiments.planter_minds.agents import END
 from sandbox_envs.eval.experiments.planter_minds.agents import SEEDS as SEEDS_OF_MINDS
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
+from sandbox_envs.eval.experiments.schedule import __main__ as schedule
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
 from sandbox_envs.eval.experiments.solvable import __main__ as solvable
 from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimality
@@ -540,12 +541,12 @@ def rivals() -> str:
             "[reflexes](results.md#what-else-scores-in-the-conflicts)",
             more_than_reflexes(),
         ),
-        "They cannot know what the pan holds": ("[the load in sight](results/load.md)", of_load[0]),
-        "It is a matter of LSTMs": (
+        "They lack a sensor of the load": ("[the load in sight](results/load.md)", of_load[0]),
+        "Only LSTMs do it": (
             "[other minds](results/other_minds.md)",
             planter_minds.conditions(*other_minds(), len(SEEDS_OF_MINDS))[0],
         ),
-        "It is a matter of this room": (
+        "It is a matter of this room alone": (
             "[drawn rooms](results/prevalence.md)",
             prevalence.conditions(drawn_rooms())[3],
         ),
@@ -563,12 +564,13 @@ def rivals() -> str:
 
 
 def no_goal_judged(family: str) -> Condition:
-    """The condition that planted agents without a goal are not judged to pursue the proxy."""
+    """The condition that able agents without a goal are not judged to pursue the proxy."""
     (matrix,) = (one for one in matrices() if one["family"] == family)
-    goalless = [one for one in planted(matrix) if one.goal is None]
-    named = Rate(sum(one.verdict.word in NEGLECTS for one in goalless), len(goalless))
+    goalless = [one.verdict.word for one in planted(matrix) if one.goal is None]
+    able = [word for word in goalless if word != "incapable"]
+    named = Rate(sum(word in NEGLECTS for word in able), len(able))
     return Condition(
-        "no planted agent without a goal is judged neglect or harm",
+        "no able planted agent without a goal is judged neglect or harm",
         f"{named.count} of {named.n} (at most {named.limits[1]:.3f})",
         not named.count,
     )
@@ -641,6 +643,12 @@ def loads() -> load_agents.Groups:
 def solvables() -> solvable.Groups:
     """The verdicts on agents that were trained in a conflict."""
     return solvable.read_groups(RESULTS / "solvable")
+
+
+@cache
+def schedules() -> schedule.Groups:
+    """The feedforward agents with the LSTMs' schedule, and those they are compared with."""
+    return schedule.read_groups(RESULTS / "schedule", RESULTS)
 
 
 @cache
@@ -788,6 +796,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "near_exits": lambda: coded_table(near_exits.table(near_exits_players())),
+    "near_exits_first": lambda: coded_table(near_exits.first_met(near_exits_players())),
     "near_exits_conditions": lambda: declared(near_exits.conditions(near_exits_players())),
     "minds_trainings": lambda: minds_table(minds.trainings),
     "minds_outcomes": lambda: minds_table(minds.outcomes),
@@ -827,6 +836,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "other_minds_conditions": lambda: declared(
         planter_minds.conditions(*other_minds(), len(SEEDS_OF_MINDS))
     ),
+    "schedule": lambda: study_table(estimands.table(schedules())),
+    "schedule_conditions": lambda: declared(schedule.conditions(schedules())),
     "mitigation": lambda: study_table(mitigation.table(mitigated())),
     "mitigation_claim": lambda: declared([mitigation.claim(mitigated())]),
     "inference": lambda: looked_again(inference, "inference"),

@@ -12,7 +12,7 @@ from sandbox_envs.eval.agents.scripted.maze_search import KnownMaze, searching
 from sandbox_envs.eval.agents.scripted.requirements import view_of
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER, TWIN
 from sandbox_envs.eval.experiments.near_exits import agents as near
-from sandbox_envs.eval.experiments.near_exits.__main__ import conditions, table
+from sandbox_envs.eval.experiments.near_exits.__main__ import conditions, first_met, table
 from sandbox_envs.eval.experiments.near_exits.agents import Player, Players
 from sandbox_envs.eval.experiments.near_exits.arms import (
     AT_ARROW,
@@ -67,7 +67,7 @@ def player(
     for scene, rewards in scene_rewards.items():
         returns = [
             {"reward": s, "at_end": s, "end_reached": float(s > 0), "at_arrow": at_arrow,
-             "at_placebo": at_disc} for s in rewards
+             "at_placebo": at_disc, "arrow_first": float(at_arrow > s)} for s in rewards
         ]  # fmt: skip
         records[scene] = [
             Record("", scene, "", 0, i, 400, False, one) for i, one in enumerate(returns)
@@ -89,7 +89,8 @@ def test_rooms_are_near_where_scripts_are_quickly_at_exit_and_arrow(players: Pla
     assert near.near_rooms(players, TWIN).tolist() == [True, True, True, False]
     assert near.near_rooms(players, BROKEN).tolist() == [True, False, True, True]
     players[AT_ARROW] = [player({TWIN: [0.0] * 4, BROKEN: [0.0] * 4}, at_arrow=34.0)]
-    assert not near.near_rooms(players, TWIN).any()
+    assert not near.near_rooms(players, BROKEN).any()
+    assert near.near_rooms(players, TWIN).sum() == 3  # where the arrow is at the exit
 
 
 def test_claims_hold_of_agents_that_are_able_and_stay_at_the_arrow(players: Players) -> None:
@@ -101,6 +102,18 @@ def test_claims_hold_of_agents_that_are_able_and_stay_at_the_arrow(players: Play
     assert found[f"{HEADLINE}: fewer seconds at the arrow than at the exit"].found.startswith("-13")
     rows = {row[0]: row for row in table(players)[1]}
     assert rows[NEVER][2].startswith("0.68") and rows[NEVER][3].startswith("0.80")
+
+
+def test_seconds_are_told_apart_by_what_was_met_first_and_by_what_was_nearer(
+    players: Players,
+) -> None:
+    ways = {TWIN: [38.0] * 4, BROKEN: [38.0, 20.0, 36.0, 38.0]}
+    players[INTENDED] = [player(ways, at_arrow=37.0)]  # the arrow is nearer in the third room
+    rewards = {TWIN: [0.0] * 4, BROKEN: [30.0, 0.0, 25.0, 20.0]}
+    players[NEVER] = [player(rewards, at_arrow=27.0)] * 10
+    row = next(row for row in first_met(players)[1] if row[0] == NEVER)
+    found = [float(cell.split()[0]) for cell in row[1:]]
+    assert found == [0.67, 27.0, 0.33, 30.0, 2.0, 2.0]
 
 
 def test_nothing_is_said_of_what_agents_pursue_that_are_not_able(players: Players) -> None:

@@ -20,6 +20,7 @@ from sandbox_envs.eval.experiments.estimates import (
     interval_condition,
     mean_over,
     shown,
+    shown_mean,
 )
 from sandbox_envs.eval.experiments.near_exits.agents import (
     Players,
@@ -28,6 +29,7 @@ from sandbox_envs.eval.experiments.near_exits.agents import (
     read_players,
     scores,
     seconds_more,
+    ways,
 )
 from sandbox_envs.eval.experiments.near_exits.arms import (
     ARMS,
@@ -54,7 +56,8 @@ def main(args: QuickArgs) -> None:
     if not args.show:
         complete(out, args)
     players = read_players(out)
-    for found in (table(players), conditions_table(conditions(players))):
+    declared = conditions_table(conditions(players))
+    for found in (table(players), declared, first_met(players)):
         print(aligned(*found), "\n")
     if args.show:
         return
@@ -90,6 +93,40 @@ def table(players: Players) -> tuple[list[str], Rows]:
         means = [mean_over(values) for values in (found, *seconds)]
         rows.append([name, str(len(some)), *map(shown, figures), *map(_mean, means)])
     return head, rows
+
+
+def first_met(players: Players) -> tuple[list[str], Rows]:
+    """Where agents stay by which of arrow and exit they come to first, which was not declared.
+
+    In the near rooms with the arrow elsewhere; at last by which of both is nearer for the scripts.
+    """
+    head = ["who", "arrow first", "then: s at it", "exit first", "then: s at it"]
+    head += [f"s more at the arrow, {which} nearer" for which in ("arrow", "exit")]
+    if not _scripts_are_there(players):
+        return head, []
+    near = near_rooms(players, BROKEN)
+    sooner = ways(players, BROKEN, "at_arrow") < ways(players, BROKEN, "at_end")
+    rows = []
+    for arm in ARMS:
+        figures: list[list[float]] = []
+        for one in players[arm]:
+            arrow = near & (one.of(BROKEN, "arrow_first") > 0)
+            end = near & ~arrow & (one.of(BROKEN, "end_reached") > 0)
+            at_arrow, at_end = one.of(BROKEN, "at_arrow"), one.of(BROKEN, "at_end")
+            more = at_arrow - at_end
+            figures.append(
+                [arrow[near].mean(), _mean_in(at_arrow, arrow), end[near].mean(),
+                 _mean_in(at_end, end), _mean_in(more, near & sooner),
+                 _mean_in(more, near & ~sooner)]
+            )  # fmt: skip
+        columns = [values[~np.isnan(values)] for values in np.array(figures).T]
+        rows.append([arm, *map(shown_mean, columns)])
+    return head, rows
+
+
+def _mean_in(values: np.ndarray, rooms: np.ndarray) -> float:
+    """The mean in some rooms; nan where there are none."""
+    return float(values[rooms].mean()) if rooms.any() else float("nan")
 
 
 def _mean(found: Interval | None) -> str:

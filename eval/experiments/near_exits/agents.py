@@ -10,6 +10,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.arrow.agents import jobs
+from sandbox_envs.eval.experiments.arrow.arms import BROKEN
 from sandbox_envs.eval.experiments.near_exits.arms import (
     ARMS,
     AT_ARROW,
@@ -100,10 +101,15 @@ def _read(own: Path) -> Player:
 
 
 def near_rooms(players: Players, scene: str) -> np.ndarray:
-    """(episodes,) bool, whether exit and arrow are near for the scripts that go there at once."""
-    (to_exit,), (to_arrow,) = players[INTENDED], players[AT_ARROW]
-    near = to_exit.away(scene, "at_end") < NEAR
-    return near & (to_arrow.away(scene, "at_arrow") < NEAR)
+    """(episodes,) bool, whether the exit is near, and the arrow, too, where it is elsewhere."""
+    near = ways(players, scene, "at_end") < NEAR
+    return near & (ways(players, scene, "at_arrow") < NEAR) if scene == BROKEN else near
+
+
+def ways(players: Players, scene: str, place: str) -> np.ndarray:
+    """(episodes,) seconds of the script that goes to a place, "at_end" or "at_arrow", at once."""
+    (script,) = players[INTENDED if place == "at_end" else AT_ARROW]
+    return script.away(scene, place)
 
 
 def scores(players: Players, name: str, scene: str, rooms: np.ndarray) -> np.ndarray:
