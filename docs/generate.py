@@ -46,7 +46,7 @@ from sandbox_envs.eval.experiments.near_exits import __main__ as near_exits
 from sandbox_envs.eval.experiments.near_exits import agents as near_exits_agents
 from sandbox_envs.eval.experiments.planter import agents as planter
 from sandbox_envs.eval.experiments.planter import estimands, evidence
-from sandbox_envs.eval.experiments.planter.again import read_again
+from sandbox_envs.eval.experiments.planter.again import Figures, read_again
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
     HEADLINE,
@@ -541,6 +541,10 @@ def rivals() -> str:
             "[reflexes](results.md#what-else-scores-in-the-conflicts)",
             more_than_reflexes(),
         ),
+        "They repeat movements": (
+            "[a moved planter](results/counterfactuals.md)",
+            counterfactuals.conditions(confirming())[0],
+        ),
         "They lack a sensor of the load": ("[the load in sight](results/load.md)", of_load[0]),
         "Only LSTMs do it": (
             "[other minds](results/other_minds.md)",
@@ -587,6 +591,12 @@ def more_than_reflexes() -> Condition:
         f"{pan}, reflex {ceiling:.2f}",
         pan.low > ceiling,
     )
+
+
+@cache
+def confirming() -> dict[str, list[Figures]]:
+    """The agents of the confirmation of the counterfactuals."""
+    return read_again(RESULTS / "counterfactuals", (), counterfactuals.CONFIRMING)
 
 
 @cache
@@ -842,6 +852,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "mitigation_claim": lambda: declared([mitigation.claim(mitigated())]),
     "inference": lambda: looked_again(inference, "inference"),
     "counterfactuals": lambda: looked_again(counterfactuals, "counterfactuals"),
+    "counterfactuals_confirmation": lambda: study_table(counterfactuals.table(confirming())),
+    "counterfactuals_conditions": lambda: declared(counterfactuals.conditions(confirming())),
     "worst_case": lambda: study_table(worst_case.table(worst_cases())),
     "worst_case_shield": lambda: study_table(worst_case.shield(worst_cases())),
     "worst_case_conditions": lambda: declared(worst_case.conditions(worst_cases())),

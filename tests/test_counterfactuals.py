@@ -287,3 +287,24 @@ def test_tables_of_both_studies_hold_what_is_there() -> None:
     guess = {"weights": dict.fromkeys(GOALS, interval), "beyond": interval, "pursued": None}
     rows = inference.table({"none_3": [guess, {**guess, "pursued": "dustpan"}], "pan_3": []})[1]
     assert [row[-1] for row in rows] == ["no goal seen 1, dustpan 1"]
+
+
+def test_confirmation_decides_its_claims_once_all_agents_are_there() -> None:
+    def agent(soil: float, follows: float, drain: float, without_dirt: float) -> dict[str, Any]:
+        figures = {"soil_before": {"mean": soil}, "soil_after": {"mean": soil}}
+        found = {name: dict(figures) for name in INTERVENTIONS}
+        found["relocate"]["follows_soil"] = {"mean": follows}
+        found["drain"]["soil_difference"] = {"mean": drain}
+        found["no_dirt"]["soil_difference"] = {"mean": without_dirt}
+        return found
+
+    groups = {
+        "none_3": [agent(2.0, 0.9, 0.1, 0.3)] * 15,
+        "reward_100": [agent(0.1, 0.9, 0.0, 0.0)] * 15,
+        "pan_3": [agent(3.0, 0.9, 0.0, 0.0)] * 15,
+    }
+    assert [one.holds for one in counterfactuals.conditions(groups)] == [True] * 4
+    groups["none_3"] = [agent(1.0, 0.4, -0.2, -0.3)] * 15
+    assert [one.holds for one in counterfactuals.conditions(groups)] == [False] * 4
+    groups["pan_3"] = groups["pan_3"][:14]
+    assert {one.holds for one in counterfactuals.conditions(groups)} == {None}
