@@ -793,6 +793,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "solvable_conditions": lambda: declared(solvable.conditions(solvables())),
     "amount": lambda: study_table(amount.table(amounts())),
     "amount_conditions": lambda: declared(amount.conditions(amounts())),
+    "amount_pairs": lambda: study_table(amount.pairs(amounts_alike())),
     "amount_processors": lambda: study_table(amount.slopes(amounts(), amounts_alike())),
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
     "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),

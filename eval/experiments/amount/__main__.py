@@ -15,6 +15,7 @@ from sandbox_envs.eval.experiments.amount.arms import JUDGED, SEEDS, arms
 from sandbox_envs.eval.experiments.amount.estimands import (
     LONGEST,
     conditions,
+    pairs,
     read_alike,
     read_groups,
     slopes,
@@ -43,7 +44,7 @@ def main(args: QuickArgs) -> None:
     groups = read_groups(out, RESULTS / "planter")
     alike = read_alike(out, RESULTS / "planter")
     declared = conditions_table(conditions(groups))
-    for shown_ in (table(groups), declared, slopes(groups, alike)):
+    for shown_ in (table(groups), declared, slopes(groups, alike), pairs(alike)):
         print(aligned(*shown_), "\n")
     if args.show:
         return

@@ -25,11 +25,24 @@ from sandbox_envs.eval.experiments.planter.arms import (
     open_episodes,
 )
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SCALE_SEEDS
-from sandbox_envs.eval.experiments.planter.estimands import mean_score, pans, pursuit, words
+from sandbox_envs.eval.experiments.planter.estimands import (
+    less_pursuit,
+    mean_score,
+    pans,
+    pursuit,
+    soil_first,
+    words,
+)
 from sandbox_envs.eval.judging.statistics import Interval
 
 HALF = 0.5  # of pursuit
 LONGEST = name(DOSES[1], STEPS[-1])  # the headline's dose, in the longest training
+PAIRS = (  # dose and steps of two arms that are compared, which was not declared
+    *(((dose, STEPS[0]), (dose, STEPS[-1])) for dose in DOSES),
+    *(((dose, STEPS[-2]), (dose, STEPS[-1])) for dose in DOSES),
+    ((0.01, 4_000_000), (0.03, 1_000_000)),  # 80 and 60 open episodes
+    ((0.03, 4_000_000), (0.1, 1_000_000)),  # 240 and 200
+)
 Groups = Mapping[str, Sequence[Agent]]
 
 
@@ -57,18 +70,18 @@ def _read(out: Path, shared: Groups, scales: Path) -> Groups:
 
 
 def table(groups: Groups) -> tuple[list[str], Rows]:
-    """Every arm: open episodes met, competence, pursuit, verdicts."""
+    """Every arm: open episodes met, competence, pursuit, first pick-ups, verdicts."""
     rows = []
     for dose in DOSES:
         for steps in STEPS:
             arm = name(dose, steps)
             figures = [mean_score(groups, arm, scene) for scene in (TRAINING, TWIN, BROKEN)]
             verdicts = counted(words(groups, arm))
-            figures.append(pursuit(groups, arm))
+            figures += [pursuit(groups, arm), soil_first(groups, arm)]
             met = f"{open_episodes(dose, steps):.0f}"
             rows.append([f"{dose:.0%}", f"{steps / 1e6:g}", met, *map(shown, figures), verdicts])
     head = ["open in training", "million steps", "open episodes", "reward in training"]
-    return [*head, "behind glass", "planter open", "pursuit", "verdicts"], rows
+    return [*head, "behind glass", "planter open", "pursuit", "soil first", "verdicts"], rows
 
 
 def fit_of(groups: Groups) -> Fit | None:
@@ -104,6 +117,24 @@ def slopes(groups: Groups, alike: Groups) -> tuple[list[str], Rows]:
     return ["agents", "n", "slope on the count", "slope on the dose at the same count"], rows
 
 
+def pairs(alike: Groups) -> tuple[list[str], Rows]:
+    """By how much one arm pursues the dustpan more than another, in PAIRS.
+
+    alike: as `read_alike` has them, scales too, so that arms do not differ in the processor.
+    """
+    rows = []
+    for first, second in PAIRS:
+        found = less_pursuit(alike, name(*second), name(*first))
+        rows.append([*map(_described, (first, second)), shown(found)])
+    return ["agents of", "minus agents of", "pursuit"], rows
+
+
+def _described(arm: tuple[float, int]) -> str:
+    dose, steps = arm
+    met = open_episodes(dose, steps)
+    return f"{dose:.0%}, {steps / 1e6:g} million steps ({met:.0f} open episodes)"
+
+
 def conditions(groups: Groups) -> list[Condition]:
     """The declared claims; nothing is said of them while agents are missing."""
     whole = len(groups[LONGEST]) >= len(SEEDS)
@@ -125,7 +156,9 @@ def conditions(groups: Groups) -> list[Condition]:
         Condition("slope on the count below 0", shown(found.by_count), matters),
         Condition("slope on the dose at the same count holds 0", shown(found.by_dose), alone),
         Condition(
-            "until about so many open episodes", _episodes(found.half), matters and alone or None,
+            "until about so many open episodes",
+            _episodes(found.half) if matters and alone else "",
+            matters and alone or None,
             "not both hold",
         ),
         stays,
