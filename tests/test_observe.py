@@ -334,7 +334,7 @@ def test_terms_follow_the_text_and_bound_the_space(write_scene: WriteScene) -> N
         ("lidar(ball_at, where=ball_in_rg)", ", where: unknown name 'ball_in_rg'; did you mean"),
         (
             "lidar(ball_at, where=ever(ball_in_rug))",
-            ": where has no memory; leave out count, total,",
+            ": where has no memory; leave out count, total, ever, since",
         ),
         ("clock()", ", 'clock()': not a term; "),
         ("1", ", '1': not a term; "),

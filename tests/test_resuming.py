@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -19,12 +19,13 @@ from safetensors.torch import load_file
 from trainings import change, said, stopped, trained
 
 from sandbox_envs import UserError
-from sandbox_envs.train import ppo_lstm, run_folder
+from sandbox_envs.train import arguments, ppo_lstm, run_folder
+from sandbox_envs.train.arguments import fingerprint
 from sandbox_envs.train.checkpoint import read_checkpoint
 from sandbox_envs.train.jobs import identity
 from sandbox_envs.train.ppo_lstm import Args, main
 from sandbox_envs.train.resuming import command_line
-from sandbox_envs.train.run_files import progress, read_training
+from sandbox_envs.train.run_files import progress, read_args, read_training
 from sandbox_envs.train.run_folder import lock
 
 
@@ -221,6 +222,46 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "an agent of another size": (has("agent.json", "agent", "hidden_size", to=32), OTHER),
     "another trainer": (has("agent.json", "trainer", to="ppo_mlp"), EDITED),
 }
+
+
+# --- a trainer that gained an argument since -------------------------------------------------
+
+
+def lacking(run: Path, name: str) -> None:
+    """Make a run one of a version whose trainer had not this argument."""
+    recorded = json.loads((run / "args.json").read_text())
+    del recorded["args"][name]
+    (run / "args.json").write_text(json.dumps(recorded))
+    described = json.loads((run / "agent.json").read_text())
+    described["arguments"] = fingerprint(described["trainer"], recorded["args"])
+    (run / "agent.json").write_text(json.dumps(described))
+
+
+def test_run_that_lacks_an_argument_goes_on_with_what_stands_for_its_lack(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking(run, "vf_coef")
+    with pytest.raises(UserError) as refusal:
+        read_args(run)
+    assert str(refusal.value) == (
+        f"{run / 'args.json'}: it has no 'vf_coef', an argument that was added since; say at the "
+        "end of LATER in train/arguments.py which value changes nothing, or train again"
+    )
+    monkeypatch.setitem(cast(dict[str, Any], arguments.LATER), "vf_coef", 0.25)
+    assert read_args(run).vf_coef == 0.25  # and not the default
+
+
+def test_runs_made_before_an_argument_was_declared_neutral_are_read_and_go_on(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_training(run).marks
+    monkeypatch.setitem(cast(dict[str, Any], arguments.LATER), "vf_coef", 0.5)  # its default
+    assert read_training(run).marks != before
+    main(Args(resume=str(run)))
+    assert progress(run) == (256, 256)
+    change(run / "args.json", "args", "vf_coef", to=0.7)
+    with pytest.raises(UserError, match="an argument was changed after the training began"):
+        read_training(run)
 
 
 @pytest.mark.parametrize(("damage", "sentence"), DAMAGED.values(), ids=DAMAGED)

@@ -5,11 +5,12 @@ import dataclasses
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval import break_proxies
 from sandbox_envs.eval.judging.verdict_file import read_verdict
 from sandbox_envs.train import policy
+from sandbox_envs.train.arguments import check_ranges
 from sandbox_envs.train.run_scenes import trained_scenes
 from sandbox_envs.train.trainers import (
     DEFAULT_TRAINER,
@@ -29,6 +31,7 @@ from sandbox_envs.train.trainers import (
     plain_args,
     trainer,
     trainer_args,
+    typed,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,6 +160,27 @@ def test_unknown_argument_or_wrong_type_is_refused(values: dict[str, object], me
     with pytest.raises(UserError) as error:
         trainer_args("ppo_lstm", values)
     assert str(error.value) == message
+
+
+def test_argument_whose_default_is_none_takes_what_its_annotation_names() -> None:
+    @dataclasses.dataclass
+    class Args:
+        target_kl: float | None = None
+        told: str | None = None
+
+    assert plain_args(Args(), {"target_kl": 1}).target_kl == 1
+    assert typed("--vary target_kl", "0.5", Args(), "target_kl") == 0.5
+    assert typed("--vary told", "0.5", Args(), "told") == "0.5"
+    with pytest.raises(UserError, match="target_kl is 'low'; it must be a number or None"):
+        plain_args(Args(), {"target_kl": "low"})
+    with pytest.raises(UserError, match="told is 3; it must be a text or None"):
+        plain_args(Args(), {"told": 3})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_every_number_of_a_trainer_must_be_finite(value: float) -> None:
+    with pytest.raises(UserError, match=r"--target-kl (nan|inf): it must be a finite number"):
+        check_ranges(SimpleNamespace(target_kl=value))
 
 
 def test_unknown_trainer_is_refused_without_importing_it() -> None:

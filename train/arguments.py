@@ -18,7 +18,9 @@ OF_THE_CALL = ("run_dir", "resume", "debug", "track", "wandb_project_name", "wan
 OF_THE_MACHINE = ("device", "torch_threads", "keep_every", "checkpoints", *OF_THE_CALL)
 # arguments that select and change scenes; the scenes' hashes identify them better
 OF_THE_SCENES = ("scene", "set", "reward")
-# arguments, of trainers or agents, that earlier versions had not, and what stands for their lack
+# arguments, of trainers or agents, that earlier versions had not, and what stands for their lack.
+# A new argument comes last, with the value that changes nothing: so runs and records that lack it
+# are still those of the trainings that have this value.
 LATER: Mapping[str, Any] = {"num_layers": 1, "sums": [], "aux_coef": 0.0, "reward_model": None}
 # arguments that name another run: what counts is its weights' hash, wherever it lies
 OF_RUNS = ("initial_weights", "reward_model")
@@ -60,12 +62,14 @@ RANGES: Mapping[str, tuple[float, float]] = {
 def check_ranges(args: Any) -> None:
     """Raise UserError where a number of a trainer's arguments is out of its range.
 
-    args: a trainer's `Args`, of which every number with a name in `RANGES` is checked.
+    args: a trainer's `Args`. All of its numbers must be finite, and those with a name in `RANGES`
+    lie between the two there.
     """
-    for name, (least, most) in RANGES.items():
-        value = getattr(args, name, least)
+    for name, value in vars(args).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{flag(name)} {value}: it must be a finite number")
+    for name, (least, most) in RANGES.items():
+        value = getattr(args, name, least)
         if value < least:
             raise UserError(f"{flag(name)} {value}: it must be {least} or more")
         if value > most:
@@ -107,10 +111,12 @@ def without(args: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in args.items() if name not in names}
 
 
-def _learned(args: Mapping[str, Any], *but: str) -> dict[str, Any]:
-    """The arguments that decide what is learned, but some; those of `LATER` only if they differ."""
+def _learned(
+    args: Mapping[str, Any], *but: str, later: Mapping[str, Any] = LATER
+) -> dict[str, Any]:
+    """The arguments that decide what is learned, but some; those of `later` only if they differ."""
     kept = without(args, *OF_THE_MACHINE, *but)
-    return {k: v for k, v in kept.items() if k not in LATER or v != LATER[k]}
+    return {k: v for k, v in kept.items() if k not in later or v != later[k]}
 
 
 def environment(wrappers: Sequence[str]) -> str:
@@ -145,12 +151,25 @@ def origin_of(trainer: str, args: Mapping[str, Any], scenes: Sequence[tuple[str,
     return identity_of(trainer, args, scenes)
 
 
-def fingerprint(trainer: str, args: Mapping[str, Any], *free: str) -> str:
+def fingerprints(trainer: str, args: Mapping[str, Any], *free: str) -> list[str]:
+    """The `fingerprint` of a training, and those of versions in which `LATER` ended earlier."""
+    shorter = [dict(list(LATER.items())[:n]) for n in reversed(range(len(LATER) + 1))]
+    return [fingerprint(trainer, args, *free, later=later) for later in shorter]
+
+
+def fingerprint(
+    trainer: str, args: Mapping[str, Any], *free: str, later: Mapping[str, Any] = LATER
+) -> str:
     """A short text for a trainer and its hyperparameters, by which an edited run is noticed.
 
     It leaves out what a run may change on its way: the machine, where the scenes lie, the length.
-    free: names of more arguments to leave out.
+
+    Args:
+        trainer: its name.
+        args: its arguments.
+        free: names of more arguments to leave out.
+        later: arguments that count only where they differ from these.
     """
-    kept = _learned(args, "scene", "total_timesteps", *free)
+    kept = _learned(args, "scene", "total_timesteps", *free, later=later)
     plain = json.loads(json.dumps([trainer, kept]), parse_int=float)  # 1 is 1.0
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -69,7 +69,7 @@ def read_checkpoint(folder: Path, device: str) -> dict[str, Any]:
 def _check_training(path: Path, saved: Mapping[str, Any], training: Training) -> None:
     """Raise UserError where a checkpoint is not of this run as args.json says it is."""
     totals = {training.total_steps, *(before for _, before in training.extended)}
-    if saved["training"] != training.marks or saved["total_timesteps"] not in totals:
+    if not training.has_marked(saved["training"]) or saved["total_timesteps"] not in totals:
         raise UserError(
             f"{path}: it is not of the training that args.json tells of; put back the files of "
             "one run (--total-timesteps makes a run longer, other arguments take a new run)"

@@ -486,7 +486,7 @@ def member_args(args: Args, scene: Scene) -> Any:
             raise UserError(f"--argument {name}: it is given twice; give it once")
         if key not in known:
             raise UserError(f"--argument {name}: {suggest(key, known)}")
-        values[key] = typed(f"--argument {name}", value.strip(), getattr(defaults, key))
+        values[key] = typed(f"--argument {name}", value.strip(), defaults, key)
     if scene.episode_steps % args.updates:
         raise UserError(
             f"--updates {args.updates}: an episode of {scene.name} has {scene.episode_steps} "

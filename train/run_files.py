@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,20 @@ from safetensors import SafetensorError, safe_open
 from sandbox_envs.errors import UserError
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.train.arguments import OF_THE_SCENES, fingerprint
+from sandbox_envs.train.arguments import (
+    LATER,
+    OF_THE_MACHINE,
+    OF_THE_SCENES,
+    fingerprint,
+    fingerprints,
+)
 from sandbox_envs.train.metrics import logged_steps
 from sandbox_envs.train.trainers import (
     DEFAULT_SCENES,
     DEFAULT_TRAINER,
     module_name,
     plain_args,
-    trainer_args,
+    trainer,
 )
 
 
@@ -107,6 +113,11 @@ class Training:
             marks["reward_model"] = self.reward_model.hash
         return marks | ({"wrappers": list(self.wrappers)} if self.wrappers else {})
 
+    def has_marked(self, marks: Any) -> bool:
+        """Whether a checkpoint with these marks is one of this training."""
+        ours, known = self.marks, fingerprints(self.trainer, self.args, *OF_THE_SCENES)
+        return any(marks == {**ours, "arguments": arguments} for arguments in known)
+
 
 def read_training(folder: Path) -> Training:
     """Read the settings and provenance of a run from its args.json and agent.json.
@@ -118,9 +129,12 @@ def read_training(folder: Path) -> Training:
     recorded = _read_json(file)
     with _understanding(file):
         training = _training(recorded, agent["trainer"], agent.get("agent"))
-        whole = fingerprint(training.trainer, training.args)
-        earlier = training.marks["arguments"]  # earlier versions wrote this one
-    if agent.get("arguments", whole) not in (whole, earlier):
+        known = [
+            mark
+            for free in ((), OF_THE_SCENES)  # which earlier versions left out
+            for mark in fingerprints(training.trainer, training.args, *free)
+        ]
+    if agent.get("arguments", known[0]) not in known:
         raise UserError(
             f"{file}: an argument was changed after the training began; undo that, or train again"
         )
@@ -232,10 +246,16 @@ def read_args(folder: Path, kind: Any = None) -> Any:
     kind: the `Args` of another command that trains, if it was that one.
     """
     training = read_training(folder)
+    args = trainer(training.trainer).Args() if kind is None else kind()
+    lacking = {f.name for f in fields(args)} - training.args.keys() - {*OF_THE_MACHINE}
+    if unknown := sorted(lacking - LATER.keys()):
+        raise UserError(
+            f"{folder / 'args.json'}: it has no '{unknown[0]}', an argument that was added since; "
+            "say at the end of LATER in train/arguments.py which value changes nothing, or train "
+            "again"
+        )
     try:
-        if kind is not None:
-            return plain_args(kind(), training.args)
-        return trainer_args(training.trainer, training.args)
+        return plain_args(args, {**{name: LATER[name] for name in lacking}, **training.args})
     except UserError:
         raise UserError(
             f"{folder / 'args.json'}: it is damaged, or of another version or another command, as "

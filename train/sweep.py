@@ -182,7 +182,7 @@ def _arm(
         if key in OF_THE_CALL:
             raise UserError(f"--vary {name}: it belongs to one call of a trainer, not to a sweep")
         if key in own:
-            arguments[key] = typed(f"--vary {name}", value, getattr(defaults, key))
+            arguments[key] = typed(f"--vary {name}", value, defaults, key)
         else:
             where = "argument" if key in of_members else "set"
             arguments[where] = (*arguments.get(where, ()), f"{name}={value}")

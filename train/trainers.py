@@ -5,12 +5,12 @@ A trainer's file defines `Args` (a flat dataclass), `Agent` (see `policy.Agent`)
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -25,8 +25,8 @@ DEFAULT_TRAINER = "ppo_lstm"
 DEFAULT_SCENES = {**dict.fromkeys(TRAINERS, "sweep/train"), "ppo_menu": "lamps/train"}
 # what a trainer's `Args` must have: a run's name tells the seed, and progress needs the total
 COMPULSORY = ("seed", "total_timesteps")
-# what an argument's default says of its type, and the types that it may have after JSON
-AS_JSON = {tuple: (list, tuple), float: (float, int), type(None): (str, type(None))}
+# an argument's type, and those that its values may have after JSON
+AS_JSON = {tuple: (list, tuple), float: (float, int)}
 
 
 def trainer(name: str) -> ModuleType:
@@ -112,23 +112,35 @@ def plain_args(args: Any, values: Mapping[str, Any] | None = None, where: str = 
     """
     defaults: dict[str, Any] = {f.name: getattr(type(args)(), f.name) for f in fields(args)}
     given: dict[str, Any] = {f.name: getattr(args, f.name) for f in fields(args)}
+    kinds = {f.name: _kinds(f.type, defaults[f.name]) for f in fields(args)}
     for key in values or {}:
         if key not in defaults:
             raise UserError(f"{where[:-2]} has no argument '{key}'; {suggest(key, defaults)}")
     for key, value in {**given, **(values or {})}.items():
         plain, default = _plain(value, defaults[key]), defaults[key]
-        if not _has_type_of(default, plain):
-            raise UserError(f"{where}{key} is {value!r}; it must be like {default!r}")
+        if not _is_of(kinds[key], plain):
+            names = "like " + repr(default) if default is not None else _named(kinds[key])
+            raise UserError(f"{where}{key} is {value!r}; it must be {names}")
         given[key] = plain
     return type(args)(**given)
 
 
-def typed(option: str, value: str, default: Any) -> Any:
-    """A value that was given as a text, in the type of an argument's default.
+def typed(option: str, value: str, args: Any, key: str) -> Any:
+    """A value that was given as a text, in the type of an argument.
+
+    Args:
+        option: begins the message of an error.
+        value: the text.
+        args: a trainer's `Args` with its defaults.
+        key: the argument's name.
 
     Raises:
-        UserError: it is of another type; `option` begins the message.
+        UserError: it is of another type.
     """
+    default = getattr(args, key)
+    (kind,) = (f.type for f in fields(args) if f.name == key)
+    if default is None and str not in _kinds(kind, default):
+        default = next(k(0) for k in _kinds(kind, default) if k is not type(None))
     if isinstance(default, bool):
         if value.lower() in ("true", "false"):
             return value.lower() == "true"
@@ -156,10 +168,23 @@ def _plain(value: Any, default: Any) -> Any:
     return value
 
 
-def _has_type_of(default: Any, value: Any) -> bool:
-    """Whether a value, perhaps from JSON, can stand for a default; a bool is not a number here."""
-    if isinstance(value, bool) and not isinstance(default, bool):
+def _kinds(annotation: Any, default: Any) -> tuple[type, ...]:
+    """The types of an argument: its default's, and where this is None, those of its annotation."""
+    if default is not None:
+        return (type(default),)
+    return get_args(annotation) or (str, type(None))
+
+
+def _is_of(kinds: Sequence[type], value: Any) -> bool:
+    """Whether a value, perhaps from JSON, is of one of some types; a bool is no number here."""
+    if isinstance(value, bool) and bool not in kinds:
         return False
     if isinstance(value, tuple | list) and not all(isinstance(part, str) for part in value):
         return False
-    return isinstance(value, AS_JSON.get(type(default), type(default)))
+    return any(isinstance(value, AS_JSON.get(kind, kind)) for kind in kinds)
+
+
+def _named(kinds: Sequence[type]) -> str:
+    """Types in words, "a text or None"."""
+    words = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
+    return " or ".join(words.get(kind, "None") for kind in kinds)

@@ -102,7 +102,8 @@ def check_fits(agent: TrainedAgent, scene: Scene) -> None:
             if trained.texts.get(what) != scene.texts.get(what):
                 raise UserError(
                     f"{agent.folder}: it was trained with another '{what}' than {scene.name} "
-                    f"has; give the same --set as in its training"
+                    "has; eval/break_proxies.py and others that take --set judge it with the "
+                    "same --set as in its training"
                 )
 
 

@@ -8,7 +8,7 @@ initialises them.
 import ast
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -98,12 +98,20 @@ def _since(x: np.ndarray, inputs: Inputs, seconds: np.ndarray) -> np.ndarray:
     return seconds
 
 
-# name -> (number of registers, function)
-MEMORY: dict[str, tuple[int, Callable[..., np.ndarray]]] = {
-    "count": (2, _count),  # rising edges
-    "total": (1, _total),  # time integral, in units of x times seconds
-    "ever": (1, _ever),  # 1 once x has been true
-    "since": (1, _since),  # seconds since x was last true; infinite before
+class Remembering(NamedTuple):
+    """A function of one argument that remembers."""
+
+    registers: int
+    """arrays of the argument's shape, which it updates in place"""
+    function: Callable[..., np.ndarray]
+    """of the argument, the inputs and its registers"""
+
+
+MEMORY: dict[str, Remembering] = {
+    "count": Remembering(2, _count),  # rising edges
+    "total": Remembering(1, _total),  # time integral, in units of x times seconds
+    "ever": Remembering(1, _ever),  # 1 once x has been true
+    "since": Remembering(1, _since),  # seconds since x was last true; infinite before
 }
 
 FUNCTIONS = (*REDUCTIONS, *ELEMENTWISE, *MEMORY, "norm", "join", "component", *AXES)

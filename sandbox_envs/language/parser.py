@@ -22,6 +22,7 @@ from sandbox_envs.errors import SceneError, suggest
 from sandbox_envs.language.compiler import parse_expression
 from sandbox_envs.language.display import DisplayTerm, Network
 from sandbox_envs.language.formula import Formula
+from sandbox_envs.language.functions import MEMORY
 from sandbox_envs.language.terms import MAX_RANGE, Clock, Gauge, Lidar, Ranges, Raw, Retina, Term
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of, suggest_stem
@@ -157,7 +158,5 @@ class _Parser:
         text = ast.unparse(option)
         mask = Formula(text, self.signals, f"{where}, where", copies=signal.copies)
         if mask.register_shapes:
-            raise SceneError(
-                f"{where}: where has no memory; leave out count, total, ever and since"
-            )
+            raise SceneError(f"{where}: where has no memory; leave out {', '.join(MEMORY)}")
         return mask

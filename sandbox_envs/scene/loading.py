@@ -11,7 +11,7 @@ import numpy as np
 
 from sandbox_envs.errors import SceneError, sentence_of, suggest
 from sandbox_envs.language.formula import Formula
-from sandbox_envs.language.parser import CLOCK, parse_terms
+from sandbox_envs.language.parser import CLOCK, DISPLAY, parse_terms
 from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.catalog import files_in, scene_files, scenes_folder
@@ -324,9 +324,9 @@ def _signals(
     for i in range(model.nsensor):
         if stem := stem_of(model.sensor(i).name):  # no formula can name one without a name
             ids.setdefault(stem, []).append(i)
-    if CLOCK in ids:
+    for word in {*ids} & {CLOCK, *DISPLAY}:
         raise SceneError(
-            f"{path}: a sensor is called '{CLOCK}', a word that the text 'observe' knows; rename it"
+            f"{path}: a sensor is called '{word}', a word that the text 'observe' knows; rename it"
         )
     signals, addresses = {}, {}
     for stem, copies in ids.items():
