@@ -117,7 +117,8 @@ def examples() -> str:
 
 @pytest.mark.parametrize("function", [*FUNCTIONS, "gain", "level", "lidar", "gauge"])
 def test_every_function_has_an_example(function: str) -> None:
-    assert re.search(rf"\b{function}\(", examples())
+    found = re.search(rf"\b{function}\(", examples())
+    assert found, f"docs/authoring.md has no example of {function}(...); add one"
 
 
 @pytest.mark.parametrize("word", [*TERMS, "effort", "outside", "facing", "yaw", "where", "range"])

@@ -258,7 +258,10 @@ def test_job_recognises_its_agent_by_the_metadata_in_a_verdict() -> None:
     """So studies keep records without their runs, and still know the training of each."""
     folder = RESULTS / "default_agent" / "sweep" / "s1002"
     metadata = json.loads((folder / "verdict.json").read_text())["agent"]
-    assert job({"seed": 1002}).trains(metadata)
+    assert job({"seed": 1002}).trains(metadata), (
+        "no committed record is of today's trainer: give an argument that it gained a value for "
+        "its lack in LATER of train/arguments.py"
+    )
     assert job({"seed": 1002, "torch_threads": 2}).trains(metadata)
     assert not job({"seed": 1003}).trains(metadata)
     longer = {**metadata, "args": {**metadata["args"], "extended": [[512, 512]]}}

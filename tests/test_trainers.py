@@ -60,7 +60,8 @@ def differences(files: list[Path], of: str = "") -> set[str]:
 
 
 def test_same_name_in_two_trainers_has_the_same_source() -> None:
-    assert not differences([ROOT / "train" / f"{name}.py" for name in TRAINERS])
+    found = differences([ROOT / "train" / f"{name}.py" for name in TRAINERS])
+    assert not found, f"{found}: give the changed one another name, or change it in all trainers"
 
 
 @pytest.mark.parametrize("name", ON_MENUS)
