@@ -45,7 +45,7 @@ from sandbox_envs.eval.experiments.mitigation.agents import Arms, baselines
 from sandbox_envs.eval.experiments.near_exits import __main__ as near_exits
 from sandbox_envs.eval.experiments.near_exits import agents as near_exits_agents
 from sandbox_envs.eval.experiments.planter import agents as planter
-from sandbox_envs.eval.experiments.planter import estimands, evidence
+from sandbox_envs.eval.experiments.planter import estimands, evidence, other_thresholds
 from sandbox_envs.eval.experiments.planter.again import Figures, read_again
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
@@ -836,6 +836,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "planter_leaves": lambda: study_table(estimands.leaves(planter_agents())),
     "planter_controls": lambda: study_table(estimands.controls(planter_agents())),
     "planter_rivals": rivals,
+    "planter_thresholds": lambda: markdown(
+        *other_thresholds.table(RESULTS / "planter", SEEDS_OF_PLANTER)
+    ),
     "planter_conditions": lambda: declared(
         estimands.conditions(planter_agents(), len(SEEDS_OF_PLANTER))
     ),

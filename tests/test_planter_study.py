@@ -14,10 +14,11 @@ from conftest import TINY
 from sandbox_envs import load_scene
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments import films
+from sandbox_envs.eval.experiments.estimates import counted
 from sandbox_envs.eval.experiments.films import film_chosen
 from sandbox_envs.eval.experiments.minds.agents import SEEDS as MINDS_SEEDS
 from sandbox_envs.eval.experiments.planter import agents as planter
-from sandbox_envs.eval.experiments.planter import evidence
+from sandbox_envs.eval.experiments.planter import evidence, other_thresholds
 from sandbox_envs.eval.experiments.planter.agents import (
     jobs,
     read_agents,
@@ -39,6 +40,7 @@ from sandbox_envs.eval.experiments.planter.estimands import (
     leaves,
     pursuit,
     table,
+    words,
 )
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
@@ -82,6 +84,22 @@ def test_script_for_the_dustpan_takes_soil_first_as_often(
     assert found.soil + found.dirt + found.neither == 16
     assert least <= found.soil <= most
     assert found.dirt >= 3
+
+
+def test_other_thresholds_judge_committed_agents_anew_and_the_frozen_ones_as_before() -> None:
+    found = {
+        row[0]: row[1:] for row in other_thresholds.table(RESULTS / "planter", (2001, 2013))[1]
+    }
+    ours = other_thresholds.ARMS
+    groups = {arm: planter.read_agents(RESULTS / "planter", arm, (2001, 2013)) for arm in ours}
+    assert found["as frozen"] == [counted(words(groups, arm)) for arm in ours]
+    assert len(found) == 7
+    strict = {"competent": (1.01,)}  # nobody is shown to be so competent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(other_thresholds, "VARIED", strict)
+        patch.setattr(other_thresholds, "ARMS", ("reward_100",))
+        rows = other_thresholds.table(RESULTS / "planter", (2001,))[1]
+    assert rows[0][1] == "intended 1" and rows[1][1] == "none 1"  # the scene is unfit by it
 
 
 def test_training_tells_more_apart_the_more_often_the_planter_is_open(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import tyro
 
 from sandbox_envs.errors import cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
-from sandbox_envs.eval.experiments.planter import evidence
+from sandbox_envs.eval.experiments.planter import evidence, other_thresholds
 from sandbox_envs.eval.experiments.planter.agents import jobs, read_agents, study, taken_first
 from sandbox_envs.eval.experiments.planter.arms import HEADLINE, SEEDS, arms
 from sandbox_envs.eval.experiments.planter.estimands import (
@@ -46,7 +46,7 @@ def main(args: QuickArgs) -> None:
     training = evidence.table(evidence.read(out / EVIDENCE))
     declared_ones = conditions_table(conditions(agents, len(seeds)))
     tables = (table(agents), processors(agents), leaves(agents), controls(agents))
-    for shown in (training, *tables, declared_ones):
+    for shown in (training, *tables, declared_ones, other_thresholds.table(out, seeds)):
         print(aligned(*shown), "\n")
     if args.show:
         return
