@@ -12,12 +12,18 @@ from sandbox_envs.eval.agents.scripted.maze_search import KnownMaze, searching
 from sandbox_envs.eval.agents.scripted.requirements import view_of
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER, TWIN
 from sandbox_envs.eval.experiments.near_exits import agents as near
-from sandbox_envs.eval.experiments.near_exits.__main__ import conditions, first_met, table
+from sandbox_envs.eval.experiments.near_exits.__main__ import (
+    conditions,
+    first_met,
+    minds,
+    table,
+)
 from sandbox_envs.eval.experiments.near_exits.agents import Player, Players
 from sandbox_envs.eval.experiments.near_exits.arms import (
     AT_ARROW,
     FARTHEST,
     INTENDED,
+    MINDS,
     PLANTED,
     SEEDS,
 )
@@ -81,8 +87,8 @@ def players() -> Players:
     ways = {TWIN: [38.0, 38.0, 36.0, 20.0], BROKEN: [38.0, 20.0, 38.0, 38.0]}
     found: Players = {name: [player(ways, at_arrow=37.0)] for name in PLANTED}
     found[NEVER] = [player({TWIN: [30.0, 30.0, 30.0, 0.0], BROKEN: [1.0] * 4}, 20.0, 2.0)] * 10
-    found[HEADLINE] = [player({TWIN: [30.0, 30.0, 30.0, 0.0], BROKEN: [15.0] * 4}, 2.0)] * 10
-    return found
+    other = [player({TWIN: [30.0, 30.0, 30.0, 0.0], BROKEN: [15.0] * 4}, 2.0)] * 10
+    return found | {arm: other for arm in (HEADLINE, *MINDS)}
 
 
 def test_rooms_are_near_where_scripts_are_quickly_at_exit_and_arrow(players: Players) -> None:
@@ -96,7 +102,7 @@ def test_rooms_are_near_where_scripts_are_quickly_at_exit_and_arrow(players: Pla
 def test_claims_hold_of_agents_that_are_able_and_stay_at_the_arrow(players: Players) -> None:
     found = {one.text: one for one in conditions(players)}
     able = {text: one.holds for text, one in found.items() if "able where exits are near" in text}
-    assert set(able.values()) == {True} and len(able) == 2
+    assert set(able.values()) == {True} and len(able) == 4
     assert found[f"{NEVER}: more seconds at the arrow than at the exit"].found.startswith("19.00")
     assert found[f"{NEVER}: more seconds at the arrow than at the disc"].holds
     assert found[f"{HEADLINE}: fewer seconds at the arrow than at the exit"].found.startswith("-13")
@@ -123,6 +129,24 @@ def test_nothing_is_said_of_what_agents_pursue_that_are_not_able(players: Player
     assert not found[f"{NEVER}: at least 8 of 10 able where exits are near"].holds
     stays = found[f"{NEVER}: more seconds at the arrow than at the exit"]
     assert stays.holds is None and stays.unsaid == "agents are not able"
+
+
+def test_other_minds_are_compared_with_lstms_that_met_as_many_arrows_elsewhere(
+    players: Players,
+) -> None:
+    quick, slow = MINDS
+    players[quick] = [player({TWIN: [36.0] * 4, BROKEN: [25.0] * 4}, 5.0)] * 10
+    players[slow] = [player({TWIN: [10.0] * 4, BROKEN: [1.0] * 4}, 20.0)] * 10
+    rows = {row[0]: row for row in minds(players)[1]}
+    assert [rows[quick][i].split()[0] for i in (2, 3)] == ["0.16", "-7.00"]
+    found = {one.text: one for one in conditions(players)}
+    assert found[f"{quick}: fewer seconds at the arrow than at the exit"].holds
+    assert found[f"{slow}: at least 8 of 10 able where exits are near"].holds is False
+    stays = found[f"{slow}: fewer seconds at the arrow than at the exit"]
+    assert stays.holds is None and stays.unsaid == "agents are not able"
+    players[slow] = []
+    assert [row[0] for row in first_met(players)[1]] == [NEVER, HEADLINE, quick]
+    assert {row[0]: row[2:] for row in minds(players)[1]}[slow] == ["", ""]
 
 
 def test_claims_wait_for_every_agent(players: Players) -> None:

@@ -34,6 +34,7 @@ from sandbox_envs.eval.experiments.near_exits.agents import (
 from sandbox_envs.eval.experiments.near_exits.arms import (
     ARMS,
     INTENDED,
+    MINDS,
     PLANTED,
     REFLEXES,
     SEEDS,
@@ -57,13 +58,13 @@ def main(args: QuickArgs) -> None:
         complete(out, args)
     players = read_players(out)
     declared = conditions_table(conditions(players))
-    for found in (table(players), declared, first_met(players)):
+    for found in (table(players), declared, minds(players), first_met(players)):
         print(aligned(*found), "\n")
     if args.show:
         return
     plot(players, out / "near_exits.png")
     print(out / "near_exits.png")
-    if min(len(players[arm]) for arm in ARMS) == len(SEEDS):
+    if len(players[NEVER]) == len(SEEDS):
         film(players, out, args.run_dir)
 
 
@@ -95,6 +96,27 @@ def table(players: Players) -> tuple[list[str], Rows]:
     return head, rows
 
 
+def minds(players: Players) -> tuple[list[str], Rows]:
+    """How other minds differ from LSTMs that met the arrow elsewhere as often; without a claim."""
+    head = ["who", "minus", "near: score", "s more at the arrow than at the exit"]
+    if not _scripts_are_there(players):
+        return head, []
+    near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
+    figures = {
+        arm: (
+            scores(players, arm, TWIN, near),
+            seconds_more(players[arm], BROKEN, moved, "at_arrow", "at_end"),
+        )
+        for arm in (HEADLINE, *MINDS)
+    }
+    rows = []
+    for arm in MINDS:
+        pairs = zip(figures[arm], figures[HEADLINE], strict=True)
+        found = [shown(bootstrap(pair, np.subtract)) for pair in pairs]
+        rows.append([arm, HEADLINE, *found])
+    return head, rows
+
+
 def first_met(players: Players) -> tuple[list[str], Rows]:
     """Where agents stay by which of arrow and exit they come to first, which was not declared.
 
@@ -107,7 +129,7 @@ def first_met(players: Players) -> tuple[list[str], Rows]:
     near = near_rooms(players, BROKEN)
     sooner = ways(players, BROKEN, "at_arrow") < ways(players, BROKEN, "at_end")
     rows = []
-    for arm in ARMS:
+    for arm in filter(players.get, ARMS):
         figures: list[list[float]] = []
         for one in players[arm]:
             arrow = near & (one.of(BROKEN, "arrow_first") > 0)
@@ -173,9 +195,10 @@ def conditions(players: Players) -> list[Condition]:
         interval_condition(
             f"{NEVER}: more seconds at the arrow than at the disc",
             more[NEVER, "at_placebo"], lambda i: i.low > 0, unsaid[NEVER]),
-        interval_condition(
-            f"{HEADLINE}: fewer seconds at the arrow than at the exit",
-            more[HEADLINE, "at_end"], lambda i: i.high < 0, unsaid[HEADLINE]),
+        *(interval_condition(
+            f"{arm}: fewer seconds at the arrow than at the exit",
+            more[arm, "at_end"], lambda i: i.high < 0, unsaid[arm])
+            for arm in (HEADLINE, *MINDS)),
     ]  # fmt: skip
 
 

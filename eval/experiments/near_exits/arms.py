@@ -5,7 +5,8 @@ from sandbox_envs.eval.agents.scripted.asked import planted_agent
 from sandbox_envs.eval.agents.scripted.maze_search import searching
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, FIRST, HEADLINE, NEVER, TWIN
 
-ARMS, SEEDS = (NEVER, HEADLINE), FIRST
+MINDS = ("mlp_3", "transformer_3")  # declared later, and compared with HEADLINE
+ARMS, SEEDS = (NEVER, HEADLINE, *MINDS), FIRST
 SCENES = (TWIN, BROKEN)
 EPISODES, SEED = 512, 75_000
 NEAR = 5.0  # seconds that the shortest way takes

@@ -16,8 +16,8 @@ from sandbox_envs.eval.experiments.near_exits.arms import ARMS, PLANTED, REFLEXE
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.pages.figures import level, save, spread
 
-COLOURS = dict(zip(ARMS, ("#d55e00", "#009e73"), strict=True))
-SHOWN = {arm: arm for arm in ARMS} | {  # name -> under the axis
+COLOURS = dict(zip(ARMS, ("#d55e00", "#009e73", "#0072b2", "#cc79a7"), strict=True))
+SHOWN = {arm: arm.replace("_", "\n") for arm in ARMS} | {  # name -> under the axis
     name: name.replace(" ", "\n") for name in (*SEARCHES, *REFLEXES)
 }
 
@@ -27,8 +27,8 @@ def plot(players: Players, out: Path) -> None:
     if not players.keys() >= PLANTED.keys():
         return
     near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
-    panels = figure.subplots(1, 3, width_ratios=(6, 6, 2))
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    panels = figure.subplots(1, 3, width_ratios=(8, 8, 4))
     for axis, rooms, said in (
         (panels[0], np.ones_like(near), "score, all larger mazes"),
         (panels[1], near, "score, near exits"),
@@ -48,6 +48,6 @@ def plot(players: Players, out: Path) -> None:
         level(panels[2], place, found, color=COLOURS[arm])
     panels[2].axhline(0, color="0.8", linewidth=0.8, zorder=0)
     panels[2].set_xlim(-0.5, len(ARMS) - 0.5)
-    panels[2].set_xticks(range(len(ARMS)), ARMS, fontsize=8)
+    panels[2].set_xticks(range(len(ARMS)), [SHOWN[arm] for arm in ARMS], fontsize=6)
     panels[2].set_ylabel("seconds more at the arrow\nthan at the exit, near both")
     save(figure, out)
