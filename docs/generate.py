@@ -807,6 +807,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "near_exits": lambda: coded_table(near_exits.table(near_exits_players())),
+    "near_exits_minds": lambda: coded_table(near_exits.minds(near_exits_players())),
     "near_exits_first": lambda: coded_table(near_exits.first_met(near_exits_players())),
     "near_exits_conditions": lambda: declared(near_exits.conditions(near_exits_players())),
     "minds_trainings": lambda: minds_table(minds.trainings),

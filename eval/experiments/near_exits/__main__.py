@@ -2,7 +2,8 @@
 
 `declaration.md` has the declaration. The records are in eval/results/near_exits, with the picture
 and the films that this command makes of them. The agents are those of the study `arrow`; their
-trainings are found in --run-dir, or made again. `--quick` runs a small version of everything.
+trainings are found in --run-dir, and those of LSTMs are made again where they are gone. `--quick`
+runs a small version of everything.
 """
 
 import numpy as np

@@ -16,6 +16,7 @@ from sandbox_envs.eval.experiments.near_exits.arms import (
     AT_ARROW,
     EPISODES,
     INTENDED,
+    MINDS,
     NEAR,
     PLANTED,
     SCENES,
@@ -33,7 +34,7 @@ from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.scene.loading import load_scene
-from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.jobs import Job, trained_run
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ Players = dict[str, list[Player]]  # by arm, and by planted player's name
 
 
 def complete(out: Path, args: QuickArgs) -> None:
-    """Play and record who is missing, and train the agents whose runs are gone."""
+    """Play and record who is missing, and train the agents whose runs are gone.
+
+    Agents of MINDS are trained by the study arrow alone, and played here where their runs are.
+    """
     check_writable(out)
     episodes, seeds = (8, SEEDS[:1]) if args.quick else (EPISODES, SEEDS)
     for name, factory in PLANTED.items():
@@ -74,6 +78,9 @@ def complete(out: Path, args: QuickArgs) -> None:
 
     wanted = jobs(out, [(arm, seed) for seed in seeds for arm in ARMS], args.settings)
     missing = {own: job for own, job in wanted.items() if not (own / NOTES).is_file()}
+    for own, job in list(missing.items()):
+        if own.parent.name in MINDS and not args.quick and not trained_run(job, args.run_dir):
+            del missing[own]
     train_and_record(missing, args, record)
 
 
