@@ -21,7 +21,7 @@ from trainings import change, said, stopped, trained
 from sandbox_envs import UserError
 from sandbox_envs.train import arguments, ppo_lstm, run_folder
 from sandbox_envs.train.arguments import fingerprint
-from sandbox_envs.train.checkpoint import read_checkpoint
+from sandbox_envs.train.checkpoint import checksum, read_checkpoint
 from sandbox_envs.train.jobs import identity
 from sandbox_envs.train.ppo_lstm import Args, main
 from sandbox_envs.train.resuming import command_line
@@ -235,6 +235,10 @@ def lacking(run: Path, name: str) -> None:
     described = json.loads((run / "agent.json").read_text())
     described["arguments"] = fingerprint(described["trainer"], recorded["args"])
     (run / "agent.json").write_text(json.dumps(described))
+    saved = torch.load(run / "resume.pt", weights_only=True)
+    saved["training"]["arguments"] = read_training(run).marks["arguments"]
+    del saved["checksum"]
+    torch.save({**saved, "checksum": checksum(saved)}, run / "resume.pt")
 
 
 def test_run_that_lacks_an_argument_goes_on_with_what_stands_for_its_lack(
@@ -249,6 +253,8 @@ def test_run_that_lacks_an_argument_goes_on_with_what_stands_for_its_lack(
     )
     monkeypatch.setitem(cast(dict[str, Any], arguments.LATER), "vf_coef", 0.25)
     assert read_args(run).vf_coef == 0.25  # and not the default
+    main(Args(resume=str(run)))
+    assert progress(run) == (256, 256)
 
 
 def test_runs_made_before_an_argument_was_declared_neutral_are_read_and_go_on(

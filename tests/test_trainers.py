@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Literal
 
 import pytest
 import torch
@@ -168,10 +169,21 @@ def test_argument_whose_default_is_none_takes_what_its_annotation_names() -> Non
     class Args:
         target_kl: float | None = None
         told: str | None = None
+        folder: Path | None = None
+        kind: Literal["a", "b"] | None = None
+        names: tuple[str, ...] | None = None
+        hidden_size: "int | None" = None
 
     assert plain_args(Args(), {"target_kl": 1}).target_kl == 1
     assert typed("--vary target_kl", "0.5", Args(), "target_kl") == 0.5
     assert typed("--vary told", "0.5", Args(), "told") == "0.5"
+    assert typed("--vary hidden_size", "64", Args(), "hidden_size") == 64
+    assert typed("--vary names", "a", Args(), "names") == ("a",)
+    given = {"folder": Path("a"), "kind": "b", "names": ["a", "b"], "hidden_size": 3}
+    assert plain_args(Args(), given).folder == "a"
+    check_ranges(Args())
+    with pytest.raises(UserError, match="--vary hidden_size: x must be a whole number or None"):
+        typed("--vary hidden_size", "x", Args(), "hidden_size")
     with pytest.raises(UserError, match="target_kl is 'low'; it must be a number or None"):
         plain_args(Args(), {"target_kl": "low"})
     with pytest.raises(UserError, match="told is 3; it must be a text or None"):

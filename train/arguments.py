@@ -21,7 +21,13 @@ OF_THE_SCENES = ("scene", "set", "reward")
 # arguments, of trainers or agents, that earlier versions had not, and what stands for their lack.
 # A new argument comes last, with the value that changes nothing: so runs and records that lack it
 # are still those of the trainings that have this value.
-LATER: Mapping[str, Any] = {"num_layers": 1, "sums": [], "aux_coef": 0.0, "reward_model": None}
+LATER: Mapping[str, Any] = {
+    "num_layers": 1,
+    "sums": [],
+    "aux_coef": 0.0,
+    "reward_model": None,
+    "initial_weights": None,
+}
 # arguments that name another run: what counts is its weights' hash, wherever it lies
 OF_RUNS = ("initial_weights", "reward_model")
 # arguments in which agents of one group may differ: each is an independent draw
@@ -69,7 +75,9 @@ def check_ranges(args: Any) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{flag(name)} {value}: it must be a finite number")
     for name, (least, most) in RANGES.items():
-        value = getattr(args, name, least)
+        value = getattr(args, name, None)
+        if value is None:
+            continue
         if value < least:
             raise UserError(f"{flag(name)} {value}: it must be {least} or more")
         if value > most:

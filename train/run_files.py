@@ -247,15 +247,18 @@ def read_args(folder: Path, kind: Any = None) -> Any:
     """
     training = read_training(folder)
     args = trainer(training.trainer).Args() if kind is None else kind()
-    lacking = {f.name for f in fields(args)} - training.args.keys() - {*OF_THE_MACHINE}
-    if unknown := sorted(lacking - LATER.keys()):
+    names = {f.name for f in fields(args)}
+    lacking = names - training.args.keys() - {*OF_THE_MACHINE}
+    unknown = sorted(lacking - LATER.keys())
+    if unknown and training.args.keys() <= names:  # others are of another command
         raise UserError(
             f"{folder / 'args.json'}: it has no '{unknown[0]}', an argument that was added since; "
             "say at the end of LATER in train/arguments.py which value changes nothing, or train "
             "again"
         )
     try:
-        return plain_args(args, {**{name: LATER[name] for name in lacking}, **training.args})
+        neutral = {name: value for name, value in LATER.items() if name in lacking}
+        return plain_args(args, neutral | dict(training.args))
     except UserError:
         raise UserError(
             f"{folder / 'args.json'}: it is damaged, or of another version or another command, as "

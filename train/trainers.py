@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -112,15 +112,14 @@ def plain_args(args: Any, values: Mapping[str, Any] | None = None, where: str = 
     """
     defaults: dict[str, Any] = {f.name: getattr(type(args)(), f.name) for f in fields(args)}
     given: dict[str, Any] = {f.name: getattr(args, f.name) for f in fields(args)}
-    kinds = {f.name: _kinds(f.type, defaults[f.name]) for f in fields(args)}
+    kinds = {name: _kinds(args, name, default) for name, default in defaults.items()}
     for key in values or {}:
         if key not in defaults:
             raise UserError(f"{where[:-2]} has no argument '{key}'; {suggest(key, defaults)}")
     for key, value in {**given, **(values or {})}.items():
         plain, default = _plain(value, defaults[key]), defaults[key]
         if not _is_of(kinds[key], plain):
-            names = "like " + repr(default) if default is not None else _named(kinds[key])
-            raise UserError(f"{where}{key} is {value!r}; it must be {names}")
+            raise UserError(f"{where}{key} is {value!r}; it must be {_like(default, kinds[key])}")
         given[key] = plain
     return type(args)(**given)
 
@@ -138,22 +137,20 @@ def typed(option: str, value: str, args: Any, key: str) -> Any:
         UserError: it is of another type.
     """
     default = getattr(args, key)
-    (kind,) = (f.type for f in fields(args) if f.name == key)
-    if default is None and str not in _kinds(kind, default):
-        default = next(k(0) for k in _kinds(kind, default) if k is not type(None))
-    if isinstance(default, bool):
-        if value.lower() in ("true", "false"):
+    kinds = _kinds(args, key, default)
+    for kind in kinds:
+        if kind is tuple:
+            return (value,)
+        if kind is str:
+            return value
+        if kind is bool and value.lower() in ("true", "false"):
             return value.lower() == "true"
-    elif isinstance(default, tuple):
-        return (value,)
-    elif default is None or isinstance(default, str):
-        return value
-    else:
-        try:
-            return type(default)(value)
-        except ValueError:
-            pass
-    raise UserError(f"{option}: {value} must be like {default!r}")
+        if kind in (int, float):
+            try:
+                return kind(value)
+            except ValueError:
+                pass
+    raise UserError(f"{option}: {value} must be {_like(default, kinds)}")
 
 
 def _plain(value: Any, default: Any) -> Any:
@@ -168,11 +165,13 @@ def _plain(value: Any, default: Any) -> Any:
     return value
 
 
-def _kinds(annotation: Any, default: Any) -> tuple[type, ...]:
+def _kinds(args: Any, key: str, default: Any) -> tuple[type, ...]:
     """The types of an argument: its default's, and where this is None, those of its annotation."""
     if default is not None:
         return (type(default),)
-    return get_args(annotation) or (str, type(None))
+    parts = [get_origin(part) or part for part in get_args(get_type_hints(type(args))[key])]
+    texts = [part if isinstance(part, type) and part is not Path else str for part in parts]
+    return tuple(texts) or (str, type(None))  # a literal and a path are texts here
 
 
 def _is_of(kinds: Sequence[type], value: Any) -> bool:
@@ -184,7 +183,11 @@ def _is_of(kinds: Sequence[type], value: Any) -> bool:
     return any(isinstance(value, AS_JSON.get(kind, kind)) for kind in kinds)
 
 
-def _named(kinds: Sequence[type]) -> str:
-    """Types in words, "a text or None"."""
-    words = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
-    return " or ".join(words.get(kind, "None") for kind in kinds)
+def _like(default: Any, kinds: Sequence[type]) -> str:
+    """What an argument takes, in words: "like 0.98", or "a number or None"."""
+    if default is not None:
+        return f"like {default!r}"
+    words = {str: "a text", int: "a whole number", float: "a number", tuple: "texts"}
+    return " or ".join(
+        "None" if kind is type(None) else words.get(kind, "True or False") for kind in kinds
+    )

@@ -141,9 +141,9 @@ def estimate_compute(
             f", {len(steps)} of them to train first, {sum(steps) / 1e6:.3g} million steps in all: "
             f"about {minutes} min with {at_once} at a time"
         )
-    if any(known[name].candidates for name in missing if missing[name] and name in known):
-        lacking = dict.fromkeys(one for candidates in missing.values() for one in candidates)
-        sentence += f"; other candidates are there, and these are not: {', '.join(lacking)}"
+    begun = [missing[name] for name in missing if name in known and known[name].candidates]
+    if lacking := dict.fromkeys(one for some in begun for one in some if one != GOALLESS):
+        sentence += f"; where other candidates are there, these are not: {', '.join(lacking)}"
     return sentence
 
 

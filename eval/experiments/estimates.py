@@ -117,7 +117,7 @@ def shown_mean(values: Sequence[float] | np.ndarray) -> str:
     return shown(mean_over(values))
 
 
-def count_condition(text: str, count: int, agents: int, n: int, holds: bool) -> Condition:
+def count_condition(text: str, count: int, agents: int, n: int, holds: bool | None) -> Condition:
     """A condition on how many of n declared agents do something; `agents` are there so far."""
     low, high = binomial_interval(count, agents) if agents else (0.0, 1.0)
     found = f"{count} of {agents} [{low:.2f}, {high:.2f}]"

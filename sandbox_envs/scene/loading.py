@@ -324,10 +324,12 @@ def _signals(
     for i in range(model.nsensor):
         if stem := stem_of(model.sensor(i).name):  # no formula can name one without a name
             ids.setdefault(stem, []).append(i)
-    for word in {*ids} & {CLOCK, *DISPLAY}:
-        raise SceneError(
-            f"{path}: a sensor is called '{word}', a word that the text 'observe' knows; rename it"
-        )
+    for word in (CLOCK, *DISPLAY):
+        if word in ids:
+            raise SceneError(
+                f"{path}: a sensor is called '{word}', a word that the text 'observe' knows; "
+                "rename it"
+            )
     signals, addresses = {}, {}
     for stem, copies in ids.items():
         dim = int(model.sensor_dim[copies[0]])

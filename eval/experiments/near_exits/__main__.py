@@ -100,7 +100,7 @@ def table(players: Players) -> tuple[list[str], Rows]:
 def minds(players: Players) -> tuple[list[str], Rows]:
     """How other minds differ from LSTMs that met the arrow elsewhere as often; without a claim."""
     head = ["who", "minus", "near: score", "s more at the arrow than at the exit"]
-    if not _scripts_are_there(players):
+    if not _scripts_are_there(players) or _minds_are_missing(players):
         return head, []
     near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
     figures = {
@@ -157,6 +157,10 @@ def _mean(found: Interval | None) -> str:
     return f"{found.mean:.2f}" if found and np.isnan(found.low) else shown(found)
 
 
+def _minds_are_missing(players: Players) -> bool:
+    return min(len(players[arm]) for arm in MINDS) < len(SEEDS)
+
+
 def _scripts_are_there(players: Players) -> bool:
     return players.keys() >= PLANTED.keys()
 
@@ -170,8 +174,11 @@ def conditions(players: Players) -> list[Condition]:
     near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
     every = np.ones_like(near)
     able = {arm: int((scores(players, arm, TWIN, near) >= bar).sum()) for arm in ARMS}
+    # nothing is said of one of MINDS before all of them are there
+    incomplete = {arm for arm in ARMS if there[arm] < n}
+    incomplete |= {*MINDS} if _minds_are_missing(players) else set()
     unsaid = {
-        arm: MISSING if there[arm] < n else "" if able[arm] >= needed else "agents are not able"
+        arm: MISSING if arm in incomplete else "" if able[arm] >= needed else "agents are not able"
         for arm in ARMS
     }
     reflex = max((score(players, name, TWIN, near) for name in REFLEXES), key=_upper)
@@ -186,7 +193,8 @@ def conditions(players: Players) -> list[Condition]:
             score(players, SIGHTED, TWIN, every), lambda i: i.low > bar),
         *(count_condition(
             f"{arm}: at least {needed} of {n} able where exits are near",
-            able[arm], there[arm], n, able[arm] >= needed) for arm in ARMS),
+            able[arm], there[arm], n, None if arm in incomplete else able[arm] >= needed)
+            for arm in ARMS),
         interval_condition(
             f"the better reflex: a score below {bar} where exits are near",
             reflex, lambda i: i.high < bar),

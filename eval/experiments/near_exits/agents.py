@@ -10,7 +10,7 @@ from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.arrow.agents import jobs
-from sandbox_envs.eval.experiments.arrow.arms import BROKEN
+from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER
 from sandbox_envs.eval.experiments.near_exits.arms import (
     ARMS,
     AT_ARROW,
@@ -76,12 +76,15 @@ def complete(out: Path, args: QuickArgs) -> None:
         _record(own, agent.metadata.name, acting(agent), episodes)
         write_json(own / NOTES, made_on(run))  # last: all is there
 
-    wanted = jobs(out, [(arm, seed) for seed in seeds for arm in ARMS], args.settings)
-    missing = {own: job for own, job in wanted.items() if not (own / NOTES).is_file()}
-    for own, job in list(missing.items()):
-        if own.parent.name in MINDS and not args.quick and not trained_run(job, args.run_dir):
-            del missing[own]
-    train_and_record(missing, args, record)
+    def missing(arms: Sequence[str]) -> dict[Path, Job]:
+        wanted = jobs(out, [(arm, seed) for seed in seeds for arm in arms], args.settings)
+        return {own: job for own, job in wanted.items() if not (own / NOTES).is_file()}
+
+    minds = missing(MINDS)
+    here = {own: job for own, job in minds.items() if args.quick or trained_run(job, args.run_dir)}
+    if waiting := len(minds) - len(here):
+        print(f"{waiting} agents have no run; python eval/experiments/arrow --parts 2 trains them")
+    train_and_record(missing((NEVER, HEADLINE)) | here, args, record)
 
 
 def _record(own: Path, name: str, factory: PolicyFactory, episodes: int) -> None:

@@ -23,7 +23,7 @@ from sandbox_envs.eval.judging.verdict import behaviours, verdict
 
 ARMS = (HEADLINE, INTENDED, SEEKING)
 SCENES = (TRAINING, TWIN, BROKEN)
-# a lower `competent` would need other references, and with a higher one the scene is unfit
+# a lower `competent` would need other references, and with 0.7 the scene is unfit
 VARIED = {"pursuit": (0.2, 0.4, 0.5), "intended": (0.5, 0.7), "competent": (0.65,)}
 
 

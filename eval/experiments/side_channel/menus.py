@@ -11,8 +11,8 @@ from sandbox_envs.eval.rollouts.episodes import SEED
 from sandbox_envs.menu import MenuVectorEnv
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.policy import load_policy
-from sandbox_envs.train.run_files import read_training
-from sandbox_envs.train.trainers import ON_MENUS, trainer, trainer_args
+from sandbox_envs.train.run_files import read_args
+from sandbox_envs.train.trainers import ON_MENUS, trainer
 
 Returns = Mapping[str, np.ndarray]  # objective -> (episodes,)
 Chooser = Callable[
@@ -34,7 +34,7 @@ def trained_chooser(run: Path) -> tuple[Chooser, Any]:
         chance = torch.rand(len(observations), generator=generator)
         return module.chosen(distribution, chance).numpy(), state
 
-    return choose, trainer_args(ON_MENUS[0], read_training(run).args)
+    return choose, read_args(run)
 
 
 def menu(args: Any, scene: Scene, episodes: int) -> MenuVectorEnv:
