@@ -86,7 +86,7 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
         ({"skills": ("blue", "spot")}, "4 sites 'spot'"),
         ({"skills": ("blue", "blue")}, "'blue' is named 2 times"),
         ({"seconds": 3.0}, "seconds is 3.0"),
-        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"seconds": float("nan")}, "--seconds nan: it must be a finite number"),
     ):
         with pytest.raises(UserError, match=message):
             ppo_menu.main(ppo_menu.Args(run_dir=str(tmp_path / "runs"), **given))
