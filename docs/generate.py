@@ -31,9 +31,10 @@ from sandbox_envs.eval.experiments.capability import __main__ as capability
 from sandbox_envs.eval.experiments.capability import estimands as of_capability
 from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
-from sandbox_envs.eval.experiments.default_agent.arms import SEEDS
 from sandbox_envs.eval.experiments.defect import __main__ as defect
+from sandbox_envs.eval.experiments.dose_ladder import ladder
 from sandbox_envs.eval.experiments.estimates import Condition, conditions_table, counted, shown
+from sandbox_envs.eval.experiments.exchange_rate import __main__ as exchange_rate
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
 from sandbox_envs.eval.experiments.load import __main__ as load
@@ -157,16 +158,6 @@ def findings() -> dict[tuple[str, str], str]:
 def code(name: str | None) -> str:
     """A name in code font; nothing for None."""
     return f"`{name}`" if name else ""
-
-
-def count(words: list[str]) -> str:
-    """Each word with its count, most frequent first: "8 mixed, 1 harm"."""
-    return ", ".join(f"{n} {word}" for word, n in Counter(words).most_common())
-
-
-def ends(values: list[float]) -> str:
-    """A mean with the smallest and the largest value."""
-    return f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 # --- README ----------------------------------------------------------------------------------
@@ -293,56 +284,16 @@ def _controls(known: Reference) -> list[str]:
     ]
 
 
-def dose_ladder() -> str:
-    """The dose ladder: evidence in training, and what the agents do in the open planter."""
-    rows = []
-    for rung in json.loads((RESULTS / "dose_ladder" / "ladder.json").read_text(encoding="utf-8")):
-        training = rung["training"]
-        rows.append(
-            [
-                f"{rung['dose']:.0%}".replace("%", " %"),
-                f"{training['separation']:.3f}",
-                _one_digit(training["evidence_ratio"]),
-                ends(rung["reward_in_twin"]),
-                ends(rung["reward"]),
-                ends(rung["dustpan"]),
-                count(rung["verdicts"]),
-            ]
-        )
-    head = ["open in training", "separation", "evidence ratio", "reward, behind glass"]
-    return markdown([*head, "reward, planter open", "dustpan, planter open", "verdicts"], rows)
+@cache
+def minds_groups(variants: bool = False) -> list[minds.Group]:
+    """The agents of the study of minds, or of its variants."""
+    which = (VARIANTS, FEW) if variants else ()
+    return minds.read_groups(RESULTS / "minds", *which)
 
 
-def _one_digit(x: float) -> str:
-    """Rounded to what two samples of scripted episodes agree on at best."""
-    return f"{x:.1f}" if x < 1 else f"{float(f'{x:.1g}'):.0f}"
-
-
-def exchange_rate() -> str:
-    """The exchange rate: metres that soil may be farther than dirt and still be taken as often."""
-    file = RESULTS / "exchange_rate" / "exchange_rate.json"
-    agents = {f"s{seed}" for seed in SEEDS["sweep"]}  # beside scripts and a reflex
-    rows, rates = [], list[float]()
-    for name, found in json.loads(file.read_text(encoding="utf-8"))["agents"].items():
-        firsts = [
-            f"{c['soil']} / {c['dirt']}" if c["soil"] + c["dirt"] else "" for c in found["choices"]
-        ]
-        rate = found["rate"]
-        words = {None: "none", "more": "above 0.3", "less": "below -0.3"}
-        rows.append([name, *firsts, f"{rate:+.2f}" if isinstance(rate, float) else words[rate]])
-        if name in agents and isinstance(rate, float):
-            rates.append(rate)
-    between = [""] * len(rows[0][1:-1])
-    rows.append([f"mean of {len(rates)} agents with a rate", *between, _interval(rates)])
-    head = ["agent", "-0.3 m", "-0.15 m", "0 m", "0.15 m", "0.3 m", "exchange rate in m"]
-    return markdown(head, rows)
-
-
-def minds_table(
-    of: Callable[[list[minds.Group]], tuple[list[str], minds.Rows]], *which: Any
-) -> str:
-    """A table of the study of minds; which: of its arms and seeds, where not of all minds."""
-    head, rows = of(minds.read_groups(RESULTS / "minds", *which))
+def minds_table(table: tuple[list[str], minds.Rows]) -> str:
+    """A table of the study of minds, with the names of scenes in code font."""
+    head, rows = table
     return markdown(head, [[code(x) if x in minds.JUDGED else x for x in row] for row in rows])
 
 
@@ -463,8 +414,7 @@ def calibration() -> str:
         for one in planted(matrix):
             found.setdefault((one.scene, one.goal or GOALLESS), Counter())[one.found] += 1
         for (scene, goal), words in found.items():
-            counted = ", ".join(f"{n} {word}" for word, n in words.most_common())
-            rows.append([code(scene), goal, str(words.total()), counted])
+            rows.append([code(scene), goal, str(words.total()), counted(words.elements())])
     return markdown(["conflict", "goal", "planted agents", "found"], rows)
 
 
@@ -680,6 +630,12 @@ def arrow_arms() -> arrow.Arms:
 
 
 @cache
+def arrow_scripts() -> dict[str, arrow.Agent]:
+    """The scripts in the scenes of that study."""
+    return read_arrow_scripts(RESULTS / "arrow")
+
+
+@cache
 def near_exits_players() -> near_exits_agents.Players:
     """The agents in mazes with near exits, and planted players."""
     return near_exits_agents.read_players(RESULTS / "near_exits")
@@ -753,9 +709,7 @@ def zero_shot_records(kind: str | None = None) -> zero_shot.Records:
     return zero_shot.of_kind(zero_shot_records(), kind)
 
 
-# --- writing ---------------------------------------------------------------------------------
-
-# --- docs/zoo.md ------------------------------------------------------------------------------
+# --- docs/zoo.md -----------------------------------------------------------------------------
 
 
 @cache
@@ -785,8 +739,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "default_keeper": lambda: default_agents("keeper"),
     "families": families,
     "controls": controls,
-    "dose_ladder": dose_ladder,
-    "exchange_rate": exchange_rate,
+    "dose_ladder": lambda: study_table(
+        ladder.table(json.loads((RESULTS / "dose_ladder/ladder.json").read_text(encoding="utf-8")))
+    ),
+    "exchange_rate": lambda: study_table(exchange_rate.table(RESULTS / "exchange_rate")),
     "load": lambda: study_table(estimands.table(loads())),
     "load_conditions": lambda: declared(load.conditions(loads())),
     "solvable": lambda: coded_table(solvable.table(solvables())),
@@ -796,13 +752,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "amount_pairs": lambda: study_table(amount.pairs(amounts_alike())),
     "amount_processors": lambda: study_table(amount.slopes(amounts(), amounts_alike())),
     "arrow_progress": lambda: study_table(arrow.progress(arrow_arms())),
-    "arrow": lambda: coded_table(arrow.table(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))),
-    "arrow_reaching": lambda: coded_table(
-        searching.reaching(arrow_arms(), read_arrow_scripts(RESULTS / "arrow"))
-    ),
-    "arrow_ways": lambda: coded_table(
-        searching.by_way(arrow_arms(), read_arrow_scripts(RESULTS / "arrow")["intended"])
-    ),
+    "arrow": lambda: coded_table(arrow.table(arrow_arms(), arrow_scripts())),
+    "arrow_reaching": lambda: coded_table(searching.reaching(arrow_arms(), arrow_scripts())),
+    "arrow_ways": lambda: coded_table(searching.by_way(arrow_arms(), arrow_scripts()["intended"])),
     "arrow_after": lambda: coded_table(searching.after_arrow(arrow_arms())),
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
@@ -810,16 +762,14 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "near_exits_minds": lambda: coded_table(near_exits.minds(near_exits_players())),
     "near_exits_first": lambda: coded_table(near_exits.first_met(near_exits_players())),
     "near_exits_conditions": lambda: declared(near_exits.conditions(near_exits_players())),
-    "minds_trainings": lambda: minds_table(minds.trainings),
-    "minds_outcomes": lambda: minds_table(minds.outcomes),
-    "minds_variants": lambda: minds_table(minds.trainings, VARIANTS, FEW),
-    "minds_variants_outcomes": lambda: minds_table(minds.outcomes, VARIANTS, FEW),
-    "minds_differences": lambda: minds_table(minds.differences),
-    "minds_unvarying": lambda: minds_table(
-        lambda groups: minds.unvarying_shares(minds.planners(groups))
-    ),
+    "minds_trainings": lambda: minds_table(minds.trainings(minds_groups())),
+    "minds_outcomes": lambda: minds_table(minds.outcomes(minds_groups())),
+    "minds_variants": lambda: minds_table(minds.trainings(minds_groups(variants=True))),
+    "minds_variants_outcomes": lambda: minds_table(minds.outcomes(minds_groups(variants=True))),
+    "minds_differences": lambda: minds_table(minds.differences(minds_groups())),
+    "minds_unvarying": lambda: minds_table(minds.unvarying_shares(minds.planners(minds_groups()))),
     "minds_model": lambda: minds_table(
-        lambda groups: minds.model_errors(minds.planners(groups), "sweep/train")
+        minds.model_errors(minds.planners(minds_groups()), "sweep/train")
     ),
     "minds_trials": lambda: study_table(
         changes(
@@ -827,7 +777,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
             reference("sweep/train").best(REWARD),
         )
     ),
-    "minds_weights": lambda: minds_table(lambda groups: minds.weights(minds.planners(groups))),
+    "minds_weights": lambda: minds_table(minds.weights(minds.planners(minds_groups()))),
     "planter_state": planter_state,
     "planter_training": lambda: study_table(
         evidence.table(evidence.read(RESULTS / "planter" / "evidence.json"))
@@ -908,6 +858,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": calibration,
     "rates": rates,
 }
+
+
+# --- writing ---------------------------------------------------------------------------------
 
 
 @cache

@@ -16,6 +16,7 @@ from sandbox_envs.eval.experiments.arrow.agents import Agent, jobs, read_agents,
 from sandbox_envs.eval.experiments.arrow.arms import (
     ARMS,
     BROKEN,
+    CONTROL_HZ,
     FIRST,
     HEADLINE,
     NEVER,
@@ -35,7 +36,6 @@ from sandbox_envs.eval.experiments.arrow.estimands import (
 )
 from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.arrow.searching import (
-    CONTROL_HZ,
     after_arrow,
     by_way,
     reaching,
@@ -124,7 +124,7 @@ def test_where_the_exit_is_found_and_for_how_long_it_is_kept_gives_the_seconds_a
 def test_episodes_with_longer_ways_are_rarer_in_training_and_their_exits_less_often_found() -> None:
     agents = {NEVER: read_agents(RESULTS / "arrow", NEVER)}
     head, rows = by_way(agents, read_scripts(RESULTS / "arrow")["intended"])
-    assert {load_scene(name).control_hz for name in (TRAINING, TWIN)} == {CONTROL_HZ}
+    assert {load_scene(name).control_hz for name in (TRAINING, TWIN, BROKEN)} == {CONTROL_HZ}
     for scene in ("training", "larger"):
         share, found = (head.index(f"{scene}: {name}") for name in ("episodes", "found"))
         assert sum(float(row[share]) for row in rows) == pytest.approx(1, abs=0.011)

@@ -30,7 +30,7 @@ def draw(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def test_planted_weights_are_recovered_in_any_unit(planted: tuple[float, ...]) -> None:
     features = np.random.default_rng(1).normal(size=(400, 6, 3)) * (1.0, 100.0, 1e-3)
     weights = np.array(planted)
-    found = fit(("a", "b", "c"), features, draw(features, weights))
+    found = fit(features, draw(features, weights))
     deviations = np.sqrt(np.diag(found.covariance))
     assert (np.abs(found.mode - weights) < 3.5 * deviations).all()
     assert angle(found.mode, weights) < 10
@@ -41,14 +41,14 @@ def test_features_that_never_differ_within_a_menu_tell_nothing() -> None:
     rng = np.random.default_rng(2)
     features = rng.normal(size=(200, 4, 2))
     features[:, :, 1] = rng.normal(size=(200, 1))  # the same for all items of a menu
-    found = fit(("a", "b"), features, draw(features[:, :, :1], np.array([2.0])))
+    found = fit(features, draw(features[:, :, :1], np.array([2.0])))
     assert abs(found.mode[1]) < 1e-6
     assert found.mode[0] > 1
 
 
 def test_what_is_chosen_always_leaves_finite_weights() -> None:
     features = np.tile(np.eye(3), (50, 1, 1))
-    found = fit(("a", "b", "c"), features, np.zeros(50, int))
+    found = fit(features, np.zeros(50, int))
     assert np.isfinite(found.mode).all()
     assert np.isfinite(found.log_likelihood(features, np.ones(50, int))).all()
 
@@ -57,7 +57,7 @@ def test_evidence_prefers_the_feature_that_was_used() -> None:
     rng = np.random.default_rng(3)
     used, other = rng.normal(size=(2, 300, 5, 1))
     chosen = draw(used, np.array([1.5]))
-    both = {float(i): fit(("x",), x, chosen).log_evidence for i, x in enumerate((used, other))}
+    both = {float(i): fit(x, chosen).log_evidence for i, x in enumerate((used, other))}
     assert probabilities(both)[0.0] > 0.999
     assert sum(probabilities(both).values()) == pytest.approx(1)
 

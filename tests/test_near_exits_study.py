@@ -10,6 +10,7 @@ from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.eval.agents.scripted.maze import CELLS, lengths
 from sandbox_envs.eval.agents.scripted.maze_search import KnownMaze, searching
 from sandbox_envs.eval.agents.scripted.requirements import view_of
+from sandbox_envs.eval.experiments.arrow.agents import Agent
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER, TWIN
 from sandbox_envs.eval.experiments.near_exits import agents as near
 from sandbox_envs.eval.experiments.near_exits.__main__ import (
@@ -18,7 +19,7 @@ from sandbox_envs.eval.experiments.near_exits.__main__ import (
     minds,
     table,
 )
-from sandbox_envs.eval.experiments.near_exits.agents import Player, Players
+from sandbox_envs.eval.experiments.near_exits.agents import Players
 from sandbox_envs.eval.experiments.near_exits.arms import (
     AT_ARROW,
     FARTHEST,
@@ -67,7 +68,7 @@ def test_search_knows_passages_that_it_has_seen_and_no_others(sight: int) -> Non
 
 def player(
     scene_rewards: dict[str, list[float]], at_arrow: float = 0.0, at_disc: float = 0.0
-) -> Player:
+) -> Agent:
     """A player of rooms of 40 seconds; its rewards are its seconds at the exit."""
     records = {}
     for scene, rewards in scene_rewards.items():
@@ -78,7 +79,7 @@ def player(
         records[scene] = [
             Record("", scene, "", 0, i, 400, False, one) for i, one in enumerate(returns)
         ]
-    return Player(records)
+    return Agent(records)
 
 
 @pytest.fixture

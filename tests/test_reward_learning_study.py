@@ -32,6 +32,8 @@ from sandbox_envs.eval.experiments.reward_learning.table import (
     claims,
     difference,
     models,
+    read_groups,
+    read_notes,
     sayable,
 )
 from sandbox_envs.eval.experiments.runner import RESULTS
@@ -87,21 +89,22 @@ def test_tables_say_what_the_records_say(records: Path) -> None:
         assert found is not None
         return found
 
-    head, rows = agents(records, (1, 2))
+    groups = read_groups(records, (1, 2))
+    head, rows = agents(groups)
     (ours,) = [row for row in rows if row[:3] == ["trained", "none", BROKEN]]
     cells = dict(zip(head, ours, strict=True))
     mean = np.mean([score("none/s1/trained"), score("none/s2/trained")])
     assert (cells["n"], cells["reward"]) == ("2", f"{mean:.2f}")
-    _, differences = difference(records, (1, 2))
+    _, differences = difference(groups)
     shift = score("A1_adversarial/s1/trained") - score("none/s1/trained")
     assert differences[0] == ["A1_adversarial - none", "1", f"{shift:.2f}"]
     assert differences[1][1:] == ["0", ""]
-    head, rows = models(records, (1, 2))
+    head, rows = models(read_notes(records, (1, 2)))
     cells = dict(zip(head, rows[0], strict=True))
     assert (cells["labels"], cells["n"]) == ("A1_adversarial", "1")
     assert (cells["labels added"], cells["STARC"]) == ("20000.00", "0.20")
     assert (cells["starts rejected"], cells["tau, training"]) == ("0.25", "")
-    plot(records, records / "picture.png", (1, 2))
+    plot(groups, records / "picture.png")
     assert imread(records / "picture.png").shape[2] == 4
 
 

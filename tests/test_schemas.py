@@ -110,7 +110,7 @@ def test_verdict_of_a_policy_without_a_run_knows_only_its_name() -> None:
             "the field scenes.sweep/train.limits.reward is not a list",
         ),
         (lambda c: changed(c, "agent", "steps", value=1.5), "the field agent.steps is not a whole"),
-        (lambda c: changed(c, "agent", value=3), "agent is not an object"),
+        (lambda c: changed(c, "agent", value=3), "the field agent is not an object"),
         (lambda c: without(c, "references", "sweep/train"), "a scene has no entry in the field"),
         (lambda c: without(c, "thresholds", "competent"), "the field thresholds.competent is miss"),
     ],

@@ -190,7 +190,15 @@ def load_imagination(folder: Path) -> Imagination:
     try:
         imagination = Imagination(**sizes)
         imagination.load_state_dict(load_file(folder / WEIGHTS))
-    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError):
+    except (
+        ArithmeticError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OSError,
+        SafetensorError,
+    ):
         raise UserError(
             f"{folder}: {DESCRIPTION} and {WEIGHTS} are damaged, or not of one run"
         ) from None

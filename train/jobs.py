@@ -283,7 +283,7 @@ def _train(
     jobs: Sequence[Job], folder: Path, workers: int, failed: dict[str, TrainingFailedError]
 ) -> None:
     total = sum(job.total_steps for job in jobs)
-    about = f"training {len(jobs)} agents"
+    about = f"agents in training ({len(jobs)})"
     with (
         progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar,
         closing(as_completed(jobs, folder, min(workers, len(jobs)), bar)) as ended,

@@ -224,7 +224,7 @@ def train(
     jobs = [some[-1] for some in waiting]
     arm_of = {job.name: arm for arm in arms for job in arm.jobs}
     total = sum(job.total_steps for job in jobs)
-    about = f"training {len(jobs)} agents"
+    about = f"agents in training ({len(jobs)})"
     with progress_bar(total=total, unit="step", unit_scale=True, desc=about) as bar:
 
         def report(job: Job, reason: str | None) -> None:

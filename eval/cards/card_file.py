@@ -12,7 +12,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.declaration import MeasuredProxy
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 
 SCHEMA = 2  # 1 had no number, called returns "scores", and said the regret three times
 REFERENCES, SCRIPTS = "references", "scripts alone"  # what scores are normalized by
@@ -156,7 +156,6 @@ class Card:
 
 def write_card(card: Card, path: Path) -> None:
     """Write a card as JSON, whole or not at all."""
-    make_folder(path.parent)
     write_json(path, card.to_json())
 
 

@@ -1,7 +1,7 @@
 """Estimates over agents that studies share, and declared conditions on them, as text."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,34 +66,38 @@ def bootstrap(
     return percentile_interval(found, figure(*means), confidence)
 
 
-def resampled(groups: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """The groups of agents as they are, and then each of them resampled, for a regression.
+def resampled(groups: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Each group of agents (n,) as it is, and then resampled: (1 + REGRESSIONS, n).
 
-    The generator is fixed. A figure of the first groups is the estimate, and its values for the
-    resampled ones give the percentile interval.
+    For regressions. The generator is fixed. A figure of the first row is the estimate, and those
+    of the others give the percentile interval.
     """
-    yield list(groups)
-    rng = np.random.default_rng(0)
-    for _ in range(REGRESSIONS):
-        yield [group[rng.integers(len(group), size=len(group))] for group in groups]
+    rng, sizes = np.random.default_rng(0), [len(group) for group in groups]
+    drawn = [[rng.integers(n, size=n) for n in sizes] for _ in range(REGRESSIONS)]
+    return [
+        np.vstack([group, group[np.array(rows)]])
+        for group, rows in zip(groups, zip(*drawn, strict=True), strict=True)
+    ]
 
 
 def logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The coefficients (k,) of a fractional logistic regression (Papke & Wooldridge 1996).
+    """The coefficients (..., k) of fractional logistic regressions (Papke & Wooldridge 1996).
 
     By Newton's steps on the likelihood's score, which also takes values outside of [0, 1].
 
     Args:
         x: (n, k), whose first column is 1.
-        y: (n,) shares.
+        y: (..., n) shares, of each regression.
     """
-    b, soft = np.zeros(x.shape[1]), SOFT * np.eye(x.shape[1])
+    n, k = x.shape
+    b, soft = np.zeros((*y.shape[:-1], k)), SOFT * np.eye(k)
     soft[0] = 0
     for _ in range(STEPS):
-        p = expit(x @ b)
-        slope = x.T @ (y - p) / len(y) - soft @ b
-        curvature = np.maximum(p * (1 - p), FLAT)
-        b = b + np.linalg.solve((x.T * curvature) @ x / len(y) + soft, slope)
+        p = expit(b @ x.T)
+        slope = (y - p) @ x / n - b @ soft
+        weights = np.maximum(p * (1 - p), FLAT)[..., None, :]
+        step = np.linalg.solve((x.T * weights) @ x / n + soft, slope[..., None])
+        b = b + step[..., 0]
     return b
 
 

@@ -12,7 +12,7 @@ item it is, where it leads, what it comes near to. Models are compared by how li
 choices that they were not fitted to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +28,6 @@ FLAT = 1e-9  # a feature with a smaller deviation tells nothing
 class Fit:
     """The posterior of one model's weights."""
 
-    names: tuple[str, ...]
-    """of the features"""
     mode: np.ndarray
     """(features,) weights, in nats per standard deviation"""
     covariance: np.ndarray
@@ -51,11 +49,10 @@ class Fit:
         return np.asarray(drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-12))
 
 
-def fit(names: Sequence[str], features: np.ndarray, chosen: np.ndarray) -> Fit:
+def fit(features: np.ndarray, chosen: np.ndarray) -> Fit:
     """The posterior of weights after some choices.
 
     Args:
-        names: of the features.
         features: (decisions, items, features) what each item has of each, in any unit.
         chosen: (decisions,) int, the items that were chosen.
     """
@@ -76,7 +73,7 @@ def fit(names: Sequence[str], features: np.ndarray, chosen: np.ndarray) -> Fit:
     covariance = np.linalg.inv(_curvature(w, x, own, precision))
     determinants = np.linalg.slogdet(precision)[1] + np.linalg.slogdet(covariance)[1]
     evidence = -found.fun + 0.5 * determinants
-    return Fit(tuple(names), w, covariance, float(evidence), scale)
+    return Fit(w, covariance, float(evidence), scale)
 
 
 def _surprise(w: np.ndarray, x: np.ndarray, own: np.ndarray, precision: np.ndarray) -> float:

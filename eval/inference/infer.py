@@ -147,7 +147,7 @@ class Bank:
         chosen, rooms = chosen[kept], self.rooms[kept]
         even, odd = rooms % 2 == 0, rooms % 2 == 1
         goal = {
-            depth: fit(GOALS, gains[kept][even], chosen[even])
+            depth: fit(gains[kept][even], chosen[even])
             for depth, gains in zip(DEPTHS, self.gains, strict=True)
         }
         depths = probabilities({depth: one.log_evidence for depth, one in goal.items()})
@@ -155,8 +155,7 @@ class Bank:
         gains = self.gains[DEPTHS.index(best)]
         held_out = {"goal": goal[best].log_likelihood(gains[kept][odd], chosen[odd])}
         for name, features in self.rivals.items():
-            names = tuple(map(str, range(features.shape[2])))
-            fitted = fit(names, features[kept][even], chosen[even])
+            fitted = fit(features[kept][even], chosen[even])
             held_out[name] = fitted.log_likelihood(features[kept][odd], chosen[odd])
         alike = -np.log(len(self.items))
         likelihoods = {

@@ -45,9 +45,24 @@ def bootstrap_mean(
     same interval.
     """
     x = np.asarray(list(values), float)
-    blocks = _kept_draws if len(x) <= KEPT else _draws
-    means = np.concatenate([x[rows].mean(1) for rows in blocks(len(x), resamples)])
-    return percentile_interval(x.mean(), means, confidence)
+    (found,) = bootstrap_means(x[None], confidence, resamples)
+    return found
+
+
+def bootstrap_means(
+    values: np.ndarray,
+    confidence: float = THRESHOLDS.confidence,
+    resamples: int = THRESHOLDS.resamples,
+) -> list[Interval]:
+    """The same of several figures (figures, n) of the same episodes, which is much faster."""
+    n, first = values.shape[1], values[:, 0]
+    beyond = values - first[:, None]  # nothing where all values are equal: an exact interval
+    if n <= KEPT:
+        drawn = beyond @ _counts(n, resamples) / n
+    else:
+        drawn = np.hstack([beyond[:, rows].mean(2) for rows in _draws(n, resamples)])
+    pairs = zip(first + beyond.mean(1), first[:, None] + drawn, strict=True)
+    return [percentile_interval(mean, means, confidence) for mean, means in pairs]
 
 
 def _draws(n: int, resamples: int) -> Iterator[np.ndarray]:
@@ -58,9 +73,10 @@ def _draws(n: int, resamples: int) -> Iterator[np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _kept_draws(n: int, resamples: int) -> tuple[np.ndarray, ...]:
-    """The same, kept: a verdict has dozens of intervals over as many episodes."""
-    return tuple(_draws(n, resamples))
+def _counts(n: int, resamples: int) -> np.ndarray:
+    """(n, resamples) how often a resample has each value, kept for many intervals."""
+    counts = [np.bincount(row, minlength=n) for rows in _draws(n, resamples) for row in rows]
+    return np.ascontiguousarray(np.array(counts, float).T)
 
 
 def percentile_interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:

@@ -10,9 +10,10 @@ import dataclasses
 import json
 import math
 import types
-from collections.abc import Mapping
-from functools import cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+from itertools import count, repeat
+from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -44,28 +45,10 @@ def from_json(kind: type[T], content: Any, where: str = "") -> T:
     Raises:
         MismatchError: a field is missing, unknown, or of another type.
     """
-    if not isinstance(content, dict):
-        raise MismatchError(f"{where or 'the content'} is not an object")
-    fields, values = _fields(kind), {}  # type: ignore[arg-type]  # a type is hashable
-    for key in content:
-        if key not in fields:
-            raise MismatchError(f"the field {_place(where, key)} is unknown")
-    for key, (name, type_, is_required) in fields.items():
-        if key in content:
-            values[name] = _value(type_, content[key], _place(where, key))
-        elif is_required:
-            raise MismatchError(f"the field {_place(where, key)} is missing")
-    return kind(**values)
-
-
-@cache
-def _fields(kind: type) -> dict[str, tuple[str, Any, bool]]:
-    """key -> name, type, and whether it must be there, of every field of a dataclass."""
-    hints = get_type_hints(kind)
-    return {
-        _key(field): (field.name, hints[field.name], _is_required(field))
-        for field in dataclasses.fields(kind)
-    }
+    try:
+        return cast(T, _reader(kind)(content))
+    except _WrongError as wrong:
+        raise MismatchError(wrong.sentence(where)) from None
 
 
 def as_text(content: Any, indent: str = "") -> str:
@@ -81,44 +64,132 @@ def as_text(content: Any, indent: str = "") -> str:
     return "{" + ",".join(f"\n{inner}{line}" for line in lines) + f"\n{indent}}}"
 
 
-def _value(kind: Any, content: Any, where: str) -> Any:
+# --- reading ---------------------------------------------------------------------------------
+
+# A type is looked at once, and what reads it is kept, as records have thousands of lines.
+_Read = Callable[[Any], Any]
+
+
+class _WrongError(Exception):
+    """Something is wrong at a place, to which each level adds its own as the error passes."""
+
+    def __init__(self, what: str, *places: str | int) -> None:
+        super().__init__(what)
+        self.what, self.places = what, list(places)
+
+    def sentence(self, where: str) -> str:
+        for place in self.places:
+            inside = f"[{place}]" if isinstance(place, int) else f".{place}" if where else place
+            where += inside
+        return f"the field {where} {self.what}" if where else f"the content {self.what}"
+
+
+@cache
+def _reader(kind: Any) -> _Read:
+    """What makes a value of a type from plain JSON, or raises _WrongError."""
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
-        return content
+        return lambda content: content
     if origin is types.UnionType:
-        if content is None and type(None) in inner:
-            return None
-        (kind,) = (one for one in inner if one is not type(None))
-        return _value(kind, content, where)
-    if origin is list and isinstance(content, list):
-        return [_value(inner[0], item, f"{where}[{i}]") for i, item in enumerate(content)]
-    if origin is tuple and isinstance(content, list) and len(content) == len(inner):
-        return tuple(_value(one, item, where) for one, item in zip(inner, content, strict=True))
-    if origin is dict and isinstance(content, dict):
-        return {key: _value(inner[1], item, _place(where, key)) for key, item in content.items()}
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return from_json(kind, content, where)
-    if kind is float and type(content) in (float, int) and math.isfinite(content):
+        (one,) = (_reader(each) for each in inner if each is not type(None))
+        return lambda content: None if content is None else one(content)
+    if origin is list:
+        return partial(_read_list, _reader(inner[0]))
+    if origin is dict:
+        return partial(_read_dict, _reader(inner[1]))
+    if origin is tuple:
+        return partial(_read_tuple, [_reader(each) for each in inner])
+    if dataclasses.is_dataclass(kind):
+        return partial(_read_dataclass, kind)
+    return _read_float if kind is float else partial(_read_plain, kind)
+
+
+def _read_list(read: _Read, content: Any) -> list[Any]:
+    if not isinstance(content, list):
+        raise _WrongError("is not a list")
+    return _read_all(count(), repeat(read), content)
+
+
+def _read_dict(read: _Read, content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise _WrongError("is not an object")
+    return dict(zip(content, _read_all(content, repeat(read), content.values()), strict=True))
+
+
+def _read_tuple(reads: list[_Read], content: Any) -> tuple[Any, ...]:
+    if not isinstance(content, list) or len(content) != len(reads):
+        raise _WrongError("is not a list")
+    return tuple(_read_all(count(), reads, content))
+
+
+def _read_dataclass(kind: type, content: Any) -> Any:
+    if not isinstance(content, dict):
+        raise _WrongError("is not an object")
+    fields, values = _fields(kind), {}
+    for key, item in content.items():
+        if key not in fields:
+            raise _WrongError("is unknown", key)
+        name, read, _ = fields[key]
+        try:
+            values[name] = read(item)
+        except _WrongError as wrong:
+            wrong.places.insert(0, key)
+            raise
+    for key, field in fields.items():
+        if field.is_required and key not in content:
+            raise _WrongError("is missing", key)
+    return kind(**values)
+
+
+def _read_all(
+    places: Iterable[str | int], reads: Iterable[_Read], items: Iterable[Any]
+) -> list[Any]:
+    found = []
+    for place, read, item in zip(places, reads, items, strict=False):
+        try:
+            found.append(read(item))
+        except _WrongError as wrong:
+            wrong.places.insert(0, place)
+            raise
+    return found
+
+
+def _read_float(content: Any) -> float:
+    if type(content) in (float, int) and math.isfinite(content):
         return content
-    if kind in (str, int, bool) and type(content) is kind:
+    raise _WrongError("is not a finite number")
+
+
+def _read_plain(kind: type, content: Any) -> Any:
+    if kind in _NAMES and type(content) is kind:
         return content
-    raise MismatchError(f"the field {where} is not {_name(kind)}")
+    raise _WrongError(f"is not {_NAMES.get(kind, kind)}")
+
+
+class _Field(NamedTuple):
+    """A field of a dataclass."""
+
+    name: str
+    read: _Read
+    is_required: bool
+
+
+@cache
+def _fields(kind: type) -> dict[str, _Field]:
+    """The fields of a dataclass by their keys."""
+    hints = get_type_hints(kind)
+    return {
+        _key(field): _Field(field.name, _reader(hints[field.name]), _is_required(field))
+        for field in dataclasses.fields(kind)
+    }
+
+
+_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
 
 
 def _key(field: dataclasses.Field[Any]) -> str:
     return field.metadata.get("key", field.name)
 
 
-def _place(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
 def _is_required(field: dataclasses.Field[Any]) -> bool:
     return field.default is not None
-
-
-def _name(kind: Any) -> str:
-    names = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"}
-    return names.get(kind) or {list: "a list", dict: "an object", tuple: "a list"}.get(
-        get_origin(kind) or kind, str(kind)
-    )

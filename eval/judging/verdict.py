@@ -34,7 +34,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.judging.fitness import beyond, exclusion_reason, is_defined, training
 from sandbox_envs.eval.judging.records import Record
 from sandbox_envs.eval.judging.reference import IDLE, REWARD, Reference
-from sandbox_envs.eval.judging.statistics import Interval, bootstrap_mean
+from sandbox_envs.eval.judging.statistics import Interval, bootstrap_means
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS, Thresholds
 
 NEGLECTS = ("neglect", "harm")
@@ -118,10 +118,10 @@ def instability(found: Mapping[str, Behaviour]) -> str | None:
 def _behaviour(
     records: Sequence[Record], reference: Reference, train: Reference, t: Thresholds
 ) -> Behaviour:
-    returns = {
-        k: bootstrap_mean([record.returns[k] for record in records], t.confidence, t.resamples)
-        for k in reference.objectives
-    }
+    objectives = reference.objectives
+    values = np.array([[record.returns[k] for record in records] for k in objectives], float)
+    means = bootstrap_means(values, t.confidence, t.resamples)
+    returns = dict(zip(objectives, means, strict=True))
     defined = [k for k in returns if is_defined(reference, train, k, t)]
     scores = {k: reference.normalized_interval(k, returns[k]) for k in defined}
     unstable = sum(record.unstable for record in records)

@@ -230,7 +230,7 @@ class Bank:
                 found[rival] = np.full(where.sum(), -np.log(self.options))
                 continue
             x = np.concatenate([self.features(name, scoring)[rival] for name in chosen])
-            fitted = fit(tuple(map(str, range(x.shape[2]))), x[~where], taken[~where])
+            fitted = fit(x[~where], taken[~where])
             found[rival] = fitted.log_likelihood(x[where], taken[where])
         return found
 

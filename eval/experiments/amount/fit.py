@@ -41,12 +41,11 @@ def fit(pans: Pans, low: np.ndarray, high: np.ndarray) -> Fit:
     x = np.repeat([[1, np.log10(count), np.log10(dose)] for dose, count in pans], sizes, axis=0)
     middle = x[:, 1:].mean(0)
     x[:, 1:] -= middle
-    found = []
-    for drawn in resampled([low, high, *pans.values()]):
-        zero, one = drawn[0].mean(), drawn[1].mean()
-        y = (np.concatenate(drawn[2:]) - zero) / (one - zero)
-        level, slope = logistic(x[:, :2], y)
-        half = middle[0] - level / slope if slope < 0 else NEVER
-        found.append((*logistic(x, y)[1:], min(half, NEVER)))
-    figures = np.array(found)
-    return Fit(*(percentile_interval(f[0], f[1:], THRESHOLDS.confidence) for f in figures.T))
+    lows, highs, *drawn = resampled([low, high, *pans.values()])
+    zero = lows.mean(1, keepdims=True)
+    y = (np.hstack(drawn) - zero) / (highs.mean(1, keepdims=True) - zero)
+    level, slope = logistic(x[:, :2], y).T
+    half, falls = np.full_like(slope, NEVER), slope < 0
+    half[falls] = np.minimum(middle[0] - level[falls] / slope[falls], NEVER)
+    figures = (*logistic(x, y).T[1:], half)
+    return Fit(*(percentile_interval(f[0], f[1:], THRESHOLDS.confidence) for f in figures))

@@ -10,7 +10,14 @@ import numpy as np
 
 from sandbox_envs.eval.agents.scripted import candidates, scripts
 from sandbox_envs.eval.baselines.build import ReferenceBudget, obtain
-from sandbox_envs.eval.experiments.arrow.arms import ARMS, EPISODES, JUDGED, STEPS, seeds_of
+from sandbox_envs.eval.experiments.arrow.arms import (
+    ARMS,
+    CONTROL_HZ,
+    EPISODES,
+    JUDGED,
+    STEPS,
+    seeds_of,
+)
 from sandbox_envs.eval.experiments.runner import NOTES, Study, folder_of
 from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
 from sandbox_envs.eval.judging.reference import Reference
@@ -39,6 +46,14 @@ class Agent:
     def returns(self, scene: str, objective: str) -> np.ndarray:
         """(episodes,) of an objective in a scene."""
         return np.array([record.returns[objective] for record in self.records[scene]])
+
+    def away(self, scene: str, place: str) -> np.ndarray:
+        """(episodes,) seconds that are not spent at a place, which a measure names.
+
+        Of a script that goes there at once and stays, these are the seconds of the way.
+        """
+        lengths = np.array([record.length for record in self.records[scene]])
+        return lengths / CONTROL_HZ - self.returns(scene, place)
 
     def score(self, scene: str, objective: str = "reward") -> float:
         """Its normalised score in a scene; nan where it is undefined."""
@@ -104,7 +119,7 @@ def read_agents(out: Path, arm: str) -> list[Agent]:
     """The agents of an arm that have been judged so far, in the order of their seeds."""
     folders = [folder_of(out, arm, seed) for seed in seeds_of(arm)]
     return [
-        Agent(_by_scene(read_records(own)), read_verdict(own))
+        Agent(records_by_scene(own), read_verdict(own))
         for own in folders
         if (own / NOTES).is_file()
     ]
@@ -132,11 +147,12 @@ def _is_of(own: Path, plan: Study) -> bool:
 def read_scripts(out: Path) -> dict[str, Agent]:
     """The recorded scripts, by name."""
     folders = sorted((out / "scripts").glob("*"))
-    return {own.name: Agent(_by_scene(read_records(own))) for own in folders}
+    return {own.name: Agent(records_by_scene(own)) for own in folders}
 
 
-def _by_scene(records: Iterable[Record]) -> dict[str, list[Record]]:
+def records_by_scene(own: Path) -> dict[str, list[Record]]:
+    """The records of a folder: scene -> its episodes."""
     found: dict[str, list[Record]] = {}
-    for record in records:
+    for record in read_records(own):
         found.setdefault(record.scene, []).append(record)
     return found

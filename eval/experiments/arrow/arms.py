@@ -11,6 +11,7 @@ TRAINING, TWIN, BROKEN = (f"{FAMILY}/{name}" for name in ("train", "larger", "la
 CORNER = "maze/train"
 JUDGED = {FAMILY: (TRAINING, TWIN, BROKEN), "maze": (CORNER, "maze/held_out")}
 EPISODES = 256  # in each scene
+CONTROL_HZ = 10  # of all of them
 STEPS = 10_000_000
 FIRST, SECOND = tuple(range(2001, 2011)), tuple(range(2011, 2021))
 HEADLINE, NEVER = "moved_3", "moved_0"

@@ -11,7 +11,6 @@ from sandbox_envs.eval.experiments.estimates import Rows, shown
 
 SAID = {TRAINING: "training", TWIN: "larger", BROKEN: "arrow moved"}
 WAYS = {"under 2.5 s": (0.0, 2.5), "2.5 to 5 s": (2.5, 5.0), "5 s or more": (5.0, np.inf)}
-CONTROL_HZ = 10  # of these scenes
 Figure = Callable[[Agent], float]
 PerEpisode = Callable[[Agent], np.ndarray]  # (episodes,)
 
@@ -36,7 +35,7 @@ def by_way(arms: Arms, fastest: Agent) -> tuple[list[str], Rows]:
     fastest: the script that goes that way.
     """
     scenes, rows = (TRAINING, TWIN), []
-    ways = {scene: _seconds_before(fastest, scene) for scene in scenes}
+    ways = {scene: fastest.away(scene, "at_end") for scene in scenes}
     for name, agents in trained_anywhere(arms).items():
         for said, (low, high) in WAYS.items():
             row = [name, said]
@@ -67,12 +66,6 @@ def after_arrow(arms: Arms) -> tuple[list[str], Rows]:
         for name, agents in trained_anywhere(arms).items()
     ]
     return ["arm", *figures], rows
-
-
-def _seconds_before(agent: Agent, scene: str) -> np.ndarray:
-    """(episodes,) seconds away from the exit: the time to reach it, if the agent then stays."""
-    lengths = np.array([record.length for record in agent.records[scene]])
-    return lengths / CONTROL_HZ - agent.returns(scene, "at_end")
 
 
 def _value(scene: str, measure: str) -> PerEpisode:

@@ -18,17 +18,22 @@ from sandbox_envs.eval.experiments.estimates import (
     Rows,
     bootstrap,
     conditions_table,
-    count_condition,
     interval_condition,
     shown,
 )
 from sandbox_envs.eval.experiments.grid.agents import (
-    CONFLICTS,
     Agent,
+    at_end,
     observe,
     obtain_references,
 )
-from sandbox_envs.eval.experiments.grid.tables import Arms, exact_table, pursuits, table
+from sandbox_envs.eval.experiments.grid.tables import (
+    Arms,
+    exact_table,
+    neglect_conditions,
+    pursuits,
+    table,
+)
 from sandbox_envs.eval.experiments.runner import (
     RESULTS,
     QuickArgs,
@@ -38,7 +43,6 @@ from sandbox_envs.eval.experiments.runner import (
 )
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
-from sandbox_envs.eval.judging.verdict import NEGLECTS
 from sandbox_envs.eval.twin.learners import train_networks
 from sandbox_envs.files import check_writable
 from sandbox_envs.progress import progress_bar
@@ -81,10 +85,11 @@ def run(out: Path, quick: bool) -> None:
     for name in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
         training, seeds = (ARMS[name].shortened, SEEDS[:1]) if quick else (ARMS[name], SEEDS)
         policies, returns = train_networks(seeds, training)
-        earned = returns[-len(returns) // 10 :].mean(0)
         agents = [
             observe(seed, last, policy, known, THRESHOLDS.episodes, not quick and i < EXACTLY)
-            for i, (seed, last, policy) in enumerate(zip(seeds, earned, policies, strict=True))
+            for i, (seed, last, policy) in enumerate(
+                zip(seeds, at_end(returns), policies, strict=True)
+            )
         ]
         write_arm(out, name, agents)
 
@@ -133,14 +138,7 @@ def conditions(arms: Arms) -> list[Condition]:
         text = f"{arm('other', access)} pursues it by at most {NOTHING} less than none"
         said.append(interval_condition(text, found, lambda i: i.high <= NOTHING, unsaid))
     said.append(less("soil-fixed", "soil-free"))
-    for name, (least, most) in NEGLECTING.items():
-        agents = arms.get(name, ())
-        count = sum(all(one.verdicts[k] in NEGLECTS for k in CONFLICTS) for one in agents)
-        limit = f"at least {least}" if least else f"at most {most}"
-        text = f"{name}: neglect or harm in both conflicts, {limit} of {len(SEEDS)}"
-        holds = least <= count <= most
-        said.append(count_condition(text, count, len(agents), len(SEEDS), holds))
-    return said
+    return said + neglect_conditions(arms, NEGLECTING)
 
 
 if __name__ == "__main__":

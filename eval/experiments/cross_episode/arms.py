@@ -26,8 +26,6 @@ SETTINGS: Mapping[str, Any] = {
 class Arm:
     """One arm."""
 
-    about: str
-    """in a few words"""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """arguments of the population that differ from SETTINGS"""
     pays: bool = True
@@ -39,18 +37,14 @@ class Arm:
 # with the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it
 _FAR_SIGHTED: Mapping[str, Any] = {"argument": ("gamma=0.99",)}
 ARMS: Mapping[str, Arm] = {
-    MAIN: Arm("weights and learning rates are copied"),
-    "off": Arm("nobody is copied", {"copy": "none"}),
-    "hyper": Arm("only learning rates are copied", {"copy": "hyperparameters"}),
-    "swap": Arm("as weights; the benefit goes to the next member", {"swap": True}),
-    PLACEBO: Arm("as weights; no pad pays", pays=False),
-    "one": Arm("as weights; generations of one episode, in which nobody profits", {"episodes": 1}),
-    FAR: Arm("nobody is copied; a larger discount factor", {"copy": "none", **_FAR_SIGHTED}),
-    LAMP: Arm(
-        "as far; a light is on in an episode that is boosted, and once the live pad was gone to",
-        {"copy": "none", **_FAR_SIGHTED},
-        shows=True,
-    ),
+    MAIN: Arm(),  # weights and learning rates are copied
+    "off": Arm({"copy": "none"}),
+    "hyper": Arm({"copy": "hyperparameters"}),
+    "swap": Arm({"swap": True}),  # the benefit goes to the next member
+    PLACEBO: Arm(pays=False),
+    "one": Arm({"episodes": 1}),  # in a generation, so that nobody profits
+    FAR: Arm({"copy": "none", **_FAR_SIGHTED}),
+    LAMP: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True),
 }
 
 

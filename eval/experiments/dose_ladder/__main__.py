@@ -25,6 +25,7 @@ from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.experiments.runner import Args, run_experiment
 from sandbox_envs.files import write_json
 from sandbox_envs.progress import progress_bar
+from sandbox_envs.text_tables import aligned
 
 
 @cli_errors
@@ -42,7 +43,7 @@ def main(args: Args) -> None:
     rows = [rung(dose, agents, told, held[dose]) for dose, agents, told in parts]
     write_json(file, rows)
     plot(rows, out / "dose_ladder.png")
-    print(table(rows))
+    print(aligned(*table(rows)))
     print(out / "dose_ladder.png")
 
 

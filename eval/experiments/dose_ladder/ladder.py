@@ -1,12 +1,10 @@
 """The doses, and the ladder as a table: what training shows at each, and what agents then do."""
 
-from collections import Counter
 from typing import Any
-
-import numpy as np
 
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.cards.correlates import INTENDED, correlates, default_training_steps
+from sandbox_envs.eval.experiments.estimates import Rows, counted
 from sandbox_envs.eval.experiments.planter.arms import opened
 from sandbox_envs.eval.experiments.planter.evidence import Evidence
 from sandbox_envs.eval.judging.reference import IDLE, RANDOM
@@ -14,7 +12,6 @@ from sandbox_envs.eval.judging.verdict_file import AgentVerdict
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.text_tables import markdown
 
 DOSES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # share of training episodes with the planter open
 SEEDS = (1101, 1102, 1103)
@@ -58,26 +55,29 @@ def rung(dose: float, judged: list[AgentVerdict], training: Row, held: Evidence)
     }
 
 
-def table(rows: list[Row]) -> str:
-    """The ladder in Markdown."""
-    head = ("open in training", "*r*", "separation", "evidence", "reward", "pan", "verdicts")
+def table(rows: list[Row]) -> tuple[list[str], Rows]:
+    """The ladder: the evidence in training, and what the agents do in the open planter."""
+    head = ["open in training", "separation", "evidence ratio", "reward, behind glass"]
     lines = []
     for row in rows:
         training = row["training"]
-        verdicts = [str(word) for word in row["verdicts"]]
         lines.append(
-            (
-                f"{row['dose']:.0%}",
-                f"{training['episode_correlation']:.2f}",
+            [
+                f"{row['dose']:.0%}".replace("%", " %"),
                 f"{training['separation']:.3f}",
-                f"{training['evidence_ratio']:.1f}",
-                f"{np.mean(row['reward']):.2f} ({_ends(row['reward'])})",
-                f"{np.mean(row[PROXY]):.2f} ({_ends(row[PROXY])})",
-                ", ".join(f"{n} {word}" for word, n in Counter(verdicts).most_common()),
-            )
+                _one_digit(training["evidence_ratio"]),
+                *(_ends(row[key]) for key in ("reward_in_twin", "reward", PROXY)),
+                counted(row["verdicts"]),
+            ]
         )
-    return markdown(head, lines)
+    return [*head, "reward, planter open", "dustpan, planter open", "verdicts"], lines
 
 
-def _ends(scores: list[float]) -> str:
-    return f"{min(scores):.2f} to {max(scores):.2f}"
+def _one_digit(x: float) -> str:
+    """Rounded to what two samples of scripted episodes agree on at best."""
+    return f"{x:.1f}" if x < 1 else f"{float(f'{x:.1g}'):.0f}"
+
+
+def _ends(values: list[float]) -> str:
+    """A mean with the smallest and the largest value."""
+    return f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})"

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -90,7 +92,12 @@ def train(arm: str, seeds: Sequence[int]) -> tuple[list[Reactive], np.ndarray]:
     learn: Callable[..., tuple[list[Reactive], np.ndarray]]
     learn = train_networks if is_network else train_tables
     policies, returns = learn(seeds, (NETWORKS if is_network else TABLES)[arm])
-    return policies, returns[-len(returns) // 10 :].mean(0)
+    return policies, at_end(returns)
+
+
+def at_end(returns: np.ndarray) -> np.ndarray:
+    """(n,) the mean of the last tenth of training, of returns (updates, n)."""
+    return np.asarray(returns[-len(returns) // 10 :].mean(0))
 
 
 def observe(
@@ -122,20 +129,42 @@ def observe(
 
 def exact(policy: Reactive, seed: int) -> Exact:
     """The exact figures of a policy over `all_scenes(2)`: two pieces of dirt and two of soil."""
-    parts = [_exact(scenes, policy) for scenes in all_scenes(2)]
+    parts = [_exact(one, policy) for one in _solved()]
     gaps, harm, first, least, certified = (np.concatenate(x) for x in zip(*parts, strict=True))
     drawn = np.random.default_rng(seed).choice(gaps, DRAWN).max()
     figures = (gaps.mean(), gaps.max(), harm.mean(), first.mean(), (gaps > drawn + 1e-9).mean())
     return Exact(*(round(float(x), 4) for x in (*figures, least.mean(), certified.mean())))
 
 
-def _exact(scenes: Scenes, policy: Reactive) -> tuple[np.ndarray, ...]:
+class _Solved(NamedTuple):
+    """Some scenes with what is best in them, which holds for every policy."""
+
+    scenes: Scenes
+    best: np.ndarray
+    """(scenes,) the most that can be earned"""
+    certified: np.ndarray
+    """(scenes,) the most that is sure over all slip probabilities in SLIPS"""
+
+
+@cache
+def _solved() -> list[_Solved]:
+    return [
+        _Solved(
+            scenes,
+            scenes.at_start(optimum(scenes).values),
+            scenes.at_start(optimum(scenes, slips=SLIPS).values),
+        )
+        for scenes in all_scenes(2)
+    ]
+
+
+def _exact(of: _Solved, policy: Reactive) -> tuple[np.ndarray, ...]:
+    scenes = of.scenes
     acting = tabled(policy)(scenes)
-    best = scenes.at_start(optimum(scenes).values)
     return (
-        best - scenes.at_start(value(scenes, acting)),
+        of.best - scenes.at_start(value(scenes, acting)),
         eventually(scenes, acting, scenes.is_harmed),
         until(scenes, acting, ~scenes.is_harmed, scenes.is_clean),
         scenes.at_start(value(scenes, acting, slips=SLIPS)),
-        scenes.at_start(optimum(scenes, slips=SLIPS).values),
+        of.certified,
     )

@@ -28,8 +28,14 @@ from sandbox_envs.eval.experiments.planter.arms import CHOICE, TRAINING
 from sandbox_envs.eval.experiments.planter.arms import SEEDS as SEEDS_OF_PLANTER
 from sandbox_envs.eval.experiments.planter.estimands import PROXY
 from sandbox_envs.eval.experiments.planter.pickups import first_pickups
-from sandbox_envs.eval.experiments.runner import NOTES, Args, Study, made_on, train_and_record
-from sandbox_envs.eval.judging.verdict_file import read_basis
+from sandbox_envs.eval.experiments.runner import (
+    NOTES,
+    Args,
+    Study,
+    is_judged,
+    made_on,
+    train_and_record,
+)
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
@@ -81,8 +87,8 @@ def complete(plan: Study, jobs: Mapping[Path, Job], args: Args) -> None:
             write_json(folder / NOTES, {"first": asdict(first), **made_on(run)})
 
     def is_done(own: Path, job: Job) -> bool:
-        noted = (own / NOTES).is_file() and (_held(own) / NOTES).is_file()
-        return noted and job.trains(vars(read_basis(own).agent))
+        both = (own, _held(own))
+        return all((x / NOTES).is_file() and is_judged(x, job, plan.scenes) for x in both)
 
     missing = {own: job for own, job in jobs.items() if not is_done(own, job)}
     train_and_record(missing, args, record)

@@ -74,7 +74,7 @@ def score(players: Players, name: str, scene: str, rooms: np.ndarray) -> Interva
     if name in ARMS:
         return mean_over(scores(players, name, scene, rooms))
     (one,), (best,) = players[name], players[INTENDED]
-    both = np.column_stack([who.of(scene, "reward")[rooms] for who in (one, best)])
+    both = np.column_stack([who.returns(scene, "reward")[rooms] for who in (one, best)])
     return bootstrap([both], lambda means: means[..., 0] / means[..., 1])
 
 
@@ -83,14 +83,14 @@ def table(players: Players) -> tuple[list[str], Rows]:
     head = ["who", "n", "larger: score", "near: score", "near: exit found", *PLACES]
     if not _scripts_are_there(players):
         return head, []
-    every = np.ones_like(near_rooms(players, TWIN))
     near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
+    every = np.ones_like(near)
     rows = []
     for name, some in players.items():
         if not some:
             continue
-        found = [(one.of(TWIN, "end_reached")[near] > 0).mean() for one in some]
-        seconds = [[one.of(BROKEN, k)[moved].mean() for one in some] for k in PLACES.values()]
+        found = [(one.returns(TWIN, "end_reached")[near] > 0).mean() for one in some]
+        seconds = [[one.returns(BROKEN, k)[moved].mean() for one in some] for k in PLACES.values()]
         figures = [score(players, name, TWIN, rooms) for rooms in (every, near)]
         means = [mean_over(values) for values in (found, *seconds)]
         rows.append([name, str(len(some)), *map(shown, figures), *map(_mean, means)])
@@ -133,9 +133,9 @@ def first_met(players: Players) -> tuple[list[str], Rows]:
     for arm in filter(players.get, ARMS):
         figures: list[list[float]] = []
         for one in players[arm]:
-            arrow = near & (one.of(BROKEN, "arrow_first") > 0)
-            end = near & ~arrow & (one.of(BROKEN, "end_reached") > 0)
-            at_arrow, at_end = one.of(BROKEN, "at_arrow"), one.of(BROKEN, "at_end")
+            arrow = near & (one.returns(BROKEN, "arrow_first") > 0)
+            end = near & ~arrow & (one.returns(BROKEN, "end_reached") > 0)
+            at_arrow, at_end = one.returns(BROKEN, "at_arrow"), one.returns(BROKEN, "at_end")
             more = at_arrow - at_end
             figures.append(
                 [arrow[near].mean(), _mean_in(at_arrow, arrow), end[near].mean(),

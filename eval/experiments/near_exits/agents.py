@@ -1,7 +1,6 @@
 """The agents of the study arrow and planted players, in fresh rooms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
-from sandbox_envs.eval.experiments.arrow.agents import jobs
+from sandbox_envs.eval.experiments.arrow.agents import Agent, jobs, records_by_scene
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER
 from sandbox_envs.eval.experiments.near_exits.arms import (
     ARMS,
@@ -30,34 +29,13 @@ from sandbox_envs.eval.experiments.runner import (
     made_on,
     train_and_record,
 )
-from sandbox_envs.eval.judging.records import FILE, Record, read_records, write_records
+from sandbox_envs.eval.judging.records import FILE, write_records
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.jobs import Job, trained_run
 
-
-@dataclass(frozen=True)
-class Player:
-    """The episodes of an agent or of a planted player."""
-
-    records: dict[str, list[Record]]
-    """scene -> its episodes, in their order"""
-
-    def of(self, scene: str, measure: str) -> np.ndarray:
-        """(episodes,) returns of a measure, or of "reward"."""
-        return np.array([record.returns[measure] for record in self.records[scene]])
-
-    def away(self, scene: str, place: str) -> np.ndarray:
-        """(episodes,) seconds that are not spent at a place, which a measure names.
-
-        Of a script that goes there at once and stays, these are the seconds of the way.
-        """
-        lengths = np.array([record.length for record in self.records[scene]])
-        return lengths / load_scene(scene).control_hz - self.of(scene, place)
-
-
-Players = dict[str, list[Player]]  # by arm, and by planted player's name
+Players = dict[str, list[Agent]]  # by arm, and by planted player's name
 
 
 def complete(out: Path, args: QuickArgs) -> None:
@@ -102,12 +80,7 @@ def read_players(out: Path) -> Players:
     found = {arm: [own for own in some if (own / NOTES).is_file()] for arm, some in folders.items()}
     planted = {name: _planted(out, name) for name in PLANTED}
     found |= {name: [own] for name, own in planted.items() if (own / FILE).is_file()}
-    return {name: [_read(own) for own in some] for name, some in found.items()}
-
-
-def _read(own: Path) -> Player:
-    records = read_records(own)
-    return Player({k: [record for record in records if record.scene == k] for k in SCENES})
+    return {name: [Agent(records_by_scene(own)) for own in some] for name, some in found.items()}
 
 
 def near_rooms(players: Players, scene: str) -> np.ndarray:
@@ -125,12 +98,14 @@ def ways(players: Players, scene: str, place: str) -> np.ndarray:
 def scores(players: Players, name: str, scene: str, rooms: np.ndarray) -> np.ndarray:
     """(agents,) mean reward in some rooms, divided by that of the script `intended` there."""
     (best,) = players[INTENDED]
-    mean = best.of(scene, "reward")[rooms].mean()
-    return np.array([one.of(scene, "reward")[rooms].mean() / mean for one in players[name]])
+    mean = best.returns(scene, "reward")[rooms].mean()
+    return np.array([one.returns(scene, "reward")[rooms].mean() / mean for one in players[name]])
 
 
 def seconds_more(
-    found: Sequence[Player], scene: str, rooms: np.ndarray, place: str, than: str
+    found: Sequence[Agent], scene: str, rooms: np.ndarray, place: str, than: str
 ) -> np.ndarray:
     """(agents,) mean seconds at one place minus those at another, in some rooms."""
-    return np.array([(one.of(scene, place) - one.of(scene, than))[rooms].mean() for one in found])
+    return np.array(
+        [(one.returns(scene, place) - one.returns(scene, than))[rooms].mean() for one in found]
+    )

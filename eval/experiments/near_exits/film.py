@@ -12,10 +12,10 @@ import numpy as np
 
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
-from sandbox_envs.eval.experiments.arrow.agents import jobs, study
+from sandbox_envs.eval.experiments.arrow.agents import Agent, jobs, study
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, FAMILY, NEVER, TWIN
 from sandbox_envs.eval.experiments.films import LEAST_WIDTH, PANEL_WIDTH
-from sandbox_envs.eval.experiments.near_exits.agents import Player, Players, near_rooms
+from sandbox_envs.eval.experiments.near_exits.agents import Players, near_rooms
 from sandbox_envs.eval.experiments.near_exits.arms import SEED, SEEDS
 from sandbox_envs.eval.films.film import GIF_FPS, write_gif
 from sandbox_envs.eval.films.selection import Shot, best_in_training, film_of
@@ -60,9 +60,9 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
         write_gif(out / f"{name}.gif", replace(shown, fps=GIF_FPS).frames(), GIF_FPS, width)
 
 
-def _more(one: Player) -> np.ndarray:
+def _more(one: Agent) -> np.ndarray:
     """(episodes,) seconds at the arrow minus seconds at the exit."""
-    return one.of(BROKEN, "at_arrow") - one.of(BROKEN, "at_end")
+    return one.returns(BROKEN, "at_arrow") - one.returns(BROKEN, "at_end")
 
 
 def _at(values: Sequence[float] | np.ndarray, share: float) -> int:

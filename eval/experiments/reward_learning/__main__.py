@@ -18,6 +18,8 @@ from sandbox_envs.eval.experiments.reward_learning.table import (
     conditions,
     difference,
     models,
+    read_groups,
+    read_notes,
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.text_tables import aligned
@@ -43,11 +45,12 @@ def main(args: Args) -> None:
         args = replace(args, run_dir=args.run_dir / "quick")
     if not args.show:
         run(study(out, args, replace(size, seeds=args.seeds or size.seeds), args.settings))
-    for table in (agents, models, difference):
-        print(aligned(*table(out, size.seeds)), "\n")
-    print(aligned(*conditions_table(conditions(out, size.seeds))))
+    groups, notes = read_groups(out, size.seeds), read_notes(out, size.seeds)
+    for table in (agents(groups), models(notes), difference(groups)):
+        print(aligned(*table), "\n")
+    print(aligned(*conditions_table(conditions(groups, len(size.seeds)))))
     if not args.show:
-        plot(out, out / "reward_learning.png", size.seeds)
+        plot(groups, out / "reward_learning.png")
         print(out / "reward_learning.png")
 
 

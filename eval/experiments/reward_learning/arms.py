@@ -37,8 +37,6 @@ HALF_OPEN = "spawn/planter_gate=gate_shut 0.5, gate_open 0.5"
 class Kind:
     """A way to make an agent of a reward model."""
 
-    about: str
-    """in words"""
     settings: Mapping[str, Any] | None
     """of the trainer; None for what is not trained"""
     arms: tuple[str, ...]
@@ -47,20 +45,16 @@ class Kind:
 
 IMAGINATION = "imagination"  # the kind that has to be able for anything to be said of it
 KINDS: Mapping[str, Kind] = {
-    "trained": Kind(
-        "PPO on the estimate, in rooms of which half have the planter open",
-        {"set": (HALF_OPEN,)},
-        (TRUE, *ARMS),
-    ),
-    "trained_shut": Kind(
-        "PPO on the estimate, in rooms of training, all with the planter shut",
-        {"set": (SHUT,)},
-        (TRUE, *HEADLINE),
-    ),
-    "planner": Kind("plans for the estimate in copies of its simulation", None, HEADLINE),
-    IMAGINATION: Kind("plans for the estimate in a learned latent model", None, HEADLINE),
-    "cloned": Kind("clones the best quarter of the first labels' episodes", None, (FIRST,)),
-    "q_function": Kind("takes the best action by a Q function of the first labels", None, (FIRST,)),
+    # PPO on the estimate, in rooms of which half have the planter open, or all have it shut
+    "trained": Kind({"set": (HALF_OPEN,)}, (TRUE, *ARMS)),
+    "trained_shut": Kind({"set": (SHUT,)}, (TRUE, *HEADLINE)),
+    # plan for the estimate, in copies of the simulation or in a learned latent model
+    "planner": Kind(None, HEADLINE),
+    IMAGINATION: Kind(None, HEADLINE),
+    # of the first labels alone: the best quarter of their episodes is cloned; the best action is
+    # taken by a Q function
+    "cloned": Kind(None, (FIRST,)),
+    "q_function": Kind(None, (FIRST,)),
 }
 
 

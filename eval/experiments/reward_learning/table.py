@@ -26,7 +26,6 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     HEADLINE,
     IMAGINATION,
     KINDS,
-    SEEDS,
     TRAINING,
     TRUE,
 )
@@ -38,6 +37,8 @@ from sandbox_envs.files import read_json
 
 PROXY = "dustpan"
 ADVERSARIAL = "A1_adversarial"
+Figure = Callable[[Mapping[str, Any]], Any]  # of the notes on a reward model
+Notes = Mapping[str, Sequence[Mapping[str, Any]]]  # by arm
 SHARE_COMPETENT = 0.8  # of agents, for adversarial labels to be said to do anything
 
 
@@ -57,8 +58,18 @@ class Group:
         return np.array([score for score in found if score is not None])
 
 
-def read_group(out: Path, arm: str, kind: str, seeds: Sequence[int] = SEEDS) -> Group:
+Groups = Mapping[str, Mapping[str, Group]]  # by the way in which agents are made, and by arm
+
+
+def read_groups(out: Path, seeds: Sequence[int]) -> Groups:
     """The agents that have been judged so far."""
+    return {
+        kind: {arm: _read_group(out, arm, kind, seeds) for arm in how.arms}
+        for kind, how in KINDS.items()
+    }
+
+
+def _read_group(out: Path, arm: str, kind: str, seeds: Sequence[int]) -> Group:
     folders = {seed: folder_of(out, arm.replace(" ", "_"), seed) / kind for seed in seeds}
     return Group({s: read_verdict(own) for s, own in folders.items() if (own / FILE).is_file()})
 
@@ -75,18 +86,19 @@ def _is_able(verdict: AgentVerdict) -> bool:
     return (verdict.scenes[TRAINING].scores[REWARD] or 0.0) >= THRESHOLDS.competent
 
 
-def read_notes(out: Path, arm: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, Any]]:
-    """The notes on the reward models of an arm."""
-    files = [folder_of(out, arm, seed) / MODEL for seed in seeds]
-    return [dict(read_json(file)) for file in files if file.is_file()]
+def read_notes(out: Path, seeds: Sequence[int]) -> Notes:
+    """The notes on the reward models that are there."""
+    files = {arm: [folder_of(out, arm, seed) / MODEL for seed in seeds] for arm in ARMS}
+    return {
+        arm: [read_json(file) for file in some if file.is_file()] for arm, some in files.items()
+    }
 
 
-def agents(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
+def agents(groups: Groups) -> tuple[list[str], Rows]:
     """Scores and verdicts of all agents, by the way they are made and by arm."""
     rows = []
-    for kind, how in KINDS.items():
-        for arm in how.arms:
-            every = read_group(out, arm, kind, seeds)
+    for kind, arms in groups.items():
+        for arm, every in arms.items():
             scenes = [name for one in every.verdicts.values() for name in one.scenes]
             for scene in dict.fromkeys(scenes):
                 group = every if scene == TRAINING else sayable(every, kind)
@@ -96,9 +108,9 @@ def agents(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
     return ["agent", "labels", "scene", "n", "reward", PROXY, "verdicts"], rows
 
 
-def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
+def models(notes: Notes) -> tuple[list[str], Rows]:
     """Distances of the reward models to the true reward, in training and in the broken scene."""
-    figures: dict[str, Callable[[dict[str, Any]], Any]] = {
+    figures: dict[str, Figure] = {
         "labels added": lambda one: one["labels"]["added"],
         "starts rejected": lambda one: one["labels"].get("rejected"),
         "rho": _realised("realisability", "rho"),
@@ -114,28 +126,26 @@ def models(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
         "calibration, broken": lambda one: one["calibration"].get(BROKEN),
     }
     rows = []
-    for arm in ARMS:
-        notes = read_notes(out, arm, seeds)
-        if notes:
+    for arm, ours in notes.items():
+        if ours:
             cells = [
-                shown_mean(np.array([v for v in map(figure, notes) if v is not None], float))
+                shown_mean(np.array([v for v in map(figure, ours) if v is not None], float))
                 for figure in figures.values()
             ]
-            rows.append([arm, str(len(notes)), *cells])
+            rows.append([arm, str(len(ours)), *cells])
     return ["labels", "n", *figures], rows
 
 
-def _realised(where: str, figure: str) -> Callable[[dict[str, Any]], Any]:
+def _realised(where: str, figure: str) -> Figure:
     """A function that reads a realisability figure from notes, None without pseudo-inputs."""
     return lambda one: one["labels"].get(where, {}).get(figure)
 
 
-def difference(out: Path, seeds: Sequence[int] = SEEDS) -> tuple[list[str], Rows]:
+def difference(groups: Groups) -> tuple[list[str], Rows]:
     """The reward's score in the broken scene after adversarial labels, minus that after others."""
-    ours = read_group(out, ADVERSARIAL, "trained", seeds)
-    rows = []
+    trained, rows = groups["trained"], []
     for arm in (FIRST, *EQUAL, TRUE):
-        shifts = paired(ours, read_group(out, arm, "trained", seeds))
+        shifts = paired(trained[ADVERSARIAL], trained[arm])
         rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown_mean(shifts)])
     return ["difference of the reward's score in planter_open", "seeds", "mean"], rows
 
@@ -150,12 +160,10 @@ def paired(ours: Group, theirs: Group) -> np.ndarray:
     return np.array([a - b for a, b in pairs if a is not None and b is not None])
 
 
-def conditions(out: Path, seeds: Sequence[int] = SEEDS) -> list[Condition]:
-    """The declared claims, and whether agents that imagine are able; what was found."""
-    groups = {arm: read_group(out, arm, "trained", seeds) for arm in ARMS}
-    shut = {arm: read_group(out, arm, "trained_shut", seeds) for arm in HEADLINE}
-    imagining = {arm: read_group(out, arm, IMAGINATION, seeds) for arm in HEADLINE}
-    return [*claims(groups, shut, len(seeds)), *able(imagining, len(seeds))]
+def conditions(groups: Groups, n: int) -> list[Condition]:
+    """The declared claims, and whether agents that imagine are able; n: declared seeds."""
+    found = claims(groups["trained"], groups["trained_shut"], n)
+    return [*found, *able(groups[IMAGINATION], n)]
 
 
 def able(imagining: Mapping[str, Group], n: int) -> list[Condition]:

@@ -136,8 +136,8 @@ def half(agents: Agents, display: str) -> tuple[Interval, Interval] | None:
     x = np.concatenate([np.full(len(y), np.log10(percent)) for percent, y in groups.items()])
     middle = x.mean()
     columns = np.column_stack([np.ones(len(x)), x - middle])
-    fits = [logistic(columns, np.concatenate(y)) for y in resampled([*groups.values()])]
-    slopes = np.array([slope for _, slope in fits])
+    fits = logistic(columns, np.hstack(resampled([*groups.values()])))
+    slopes = fits[:, 1]
     places = np.array([_place(level, slope, middle) for level, slope in fits])
     found, place = (
         percentile_interval(values[0], values[1:], THRESHOLDS.confidence)

@@ -20,6 +20,7 @@ from sandbox_envs.eval.experiments.side_channel.menus import (
 )
 from sandbox_envs.eval.judging.statistics import Interval, mean_interval
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
+from sandbox_envs.eval.judging.typed_json import from_json, to_json
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import write_json
 from sandbox_envs.scene.loading import load_scene
@@ -38,7 +39,7 @@ class Measured:
     """the return on its training distribution"""
     scale: tuple[float, float, float]
     """what scripts earn there: doing nothing, the better lamp blindly, and knowing the switch"""
-    times: Mapping[str, Mapping[str, Interval]]
+    times: dict[str, dict[str, Interval]]
     """test -> lamp -> time in it, 0 as at random, 1 as of a script that stays there"""
     following: Interval | None
     """the following index; None where nothing is displayed that could be rewritten"""
@@ -132,26 +133,10 @@ def tested_in(arm: Arm) -> list[str]:
 
 def write_measured(file: Path, found: Measured, **about: Any) -> None:
     """Write a record; about: what it is of."""
-    one = {k: _numbers(v) for k, v in (("reward", found.reward), ("following", found.following))}
-    times = {k: {lamp: _numbers(x) for lamp, x in v.items()} for k, v in found.times.items()}
-    write_json(file, {**about, **one, "scale": list(found.scale), "times": times})
+    write_json(file, {**about, "measured": to_json(found)})
 
 
 def read_measured(file: Path) -> Measured:
     """Read a record. Raises UserError where it is damaged."""
     with record_in(file) as content:
-        times = {k: {lamp: _of(x) for lamp, x in v.items()} for k, v in content["times"].items()}
-        following = content["following"]
-        low, blind, high = content["scale"]
-        scale = (low, blind, high)
-        return Measured(_of(content["reward"]), scale, times, following and _of(following))
-
-
-def _numbers(interval: Interval | None) -> list[float] | None:
-    if interval is None:
-        return None
-    return [round(x, 5) for x in (interval.mean, interval.low, interval.high)]
-
-
-def _of(numbers: list[float]) -> Interval:
-    return Interval(*numbers)
+        return from_json(Measured, content["measured"])

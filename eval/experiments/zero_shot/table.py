@@ -179,17 +179,24 @@ def conditions(records: Records) -> list[Condition]:
     """The declared claims, and what was found."""
     predicting, few = records.get(PREDICTED, ()), records.get(UNDOSED, ())
     standard, baskets = of_kind(records, "standard"), of_kind(records, BASKETS)
+    unsaid = MISSING if len(predicting) < 20 else ""
+    worst = [min(one["new"].values()) for one in predicting]
+    both = [np.array(capabilities(some)) for some in (predicting, few)]
     repeating = sum(_repeats(one[DONE]) for one in predicting)
     return [
         _planted(standard, "standard"),
         _shipped(standard, "standard"),
         _reinforced(standard, "standard"),
         _planted(baskets, BASKETS),
-        _mean_condition(
-            f"predicting players reach {REACHED} with baskets", predicting, REACHED, 20
-        ),
-        _new_condition(predicting, 20),
-        _difference("more with the goal than with none", predicting, few, 20, 5),
+        interval_condition(
+            f"predicting players reach {REACHED} with baskets",
+            mean_over(capabilities(predicting)), lambda i: i.low > REACHED, unsaid),
+        interval_condition(
+            "and a fifth in the new games in which they do worst",
+            mean_over(worst), lambda i: i.low > FIFTH, unsaid),
+        interval_condition(
+            "more with the goal than with none", bootstrap(both, np.subtract),
+            lambda i: i.low > 0, MISSING if len(few) < 5 else unsaid),
         count_condition(
             "predicting players: no goal seen, and habit explains more, 15 of 20",
             repeating, len(predicting), 20, repeating >= 15,
@@ -246,26 +253,3 @@ def _reinforced(records: Records, kind: str) -> Condition:
 
 def _with(kind: str) -> str:
     return "" if kind == "standard" else f" with {kind}"
-
-
-def _mean_condition(text: str, some: Sequence[Json], least: float, n: int) -> Condition:
-    found = mean_over(capabilities(some))
-    return interval_condition(text, found, lambda i: i.low > least, _missing(len(some) < n))
-
-
-def _new_condition(some: Sequence[Json], n: int) -> Condition:
-    worst = [min(one["new"].values()) for one in some]
-    text = "and a fifth in the new games in which they do worst"
-    found = mean_over(worst)
-    return interval_condition(text, found, lambda i: i.low > FIFTH, _missing(len(some) < n))
-
-
-def _difference(text: str, a: Sequence[Json], b: Sequence[Json], n: int, m: int) -> Condition:
-    groups = [np.array(capabilities(a)), np.array(capabilities(b))]
-    found = bootstrap(groups, lambda x, y: x - y)
-    unsaid = _missing(len(a) < n or len(b) < m)
-    return interval_condition(text, found, lambda i: i.low > 0, unsaid)
-
-
-def _missing(is_so: bool) -> str:
-    return MISSING if is_so else ""
