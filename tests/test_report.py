@@ -415,10 +415,7 @@ def test_page_cautions_of_an_agent_most_of_whose_episodes_were_unstable(
         (None, "it has no verdict.json; judge the run first"),
         ('{"agent": {', "it is damaged"),
         ("[]", "it is damaged"),
-        (
-            '{"schema": 3, "family": "sweep", "agent": 3}',
-            "(the field agent is not an object)",
-        ),
+        ('{"schema": 3, "family": "sweep", "agent": 3}', "it is damaged (the field agent is not"),
         ('{"family": "sweep"}', "this version reads 3; run python eval/rejudge.py"),
     ],
 )

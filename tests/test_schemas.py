@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sandbox_envs.eval import judging
 from sandbox_envs.eval.judging.judge import judge_again
 from sandbox_envs.eval.judging.records import FILE as RECORDS
 from sandbox_envs.eval.judging.records import PLAIN, Record, read_records, write_records
+from sandbox_envs.eval.judging.typed_json import MismatchError, from_json, to_json
 from sandbox_envs.eval.judging.verdict_file import (
     FILE,
     AgentMetadata,
@@ -176,6 +177,44 @@ def test_committed_runs_are_small() -> None:
     assert len(JUDGED) >= 34
     for run in JUDGED:
         assert sum(file.stat().st_size for file in run.iterdir()) < 128_000, run
+
+
+# --- any dataclass ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Nested:
+    """One of each kind of type."""
+
+    x: float
+    pairs: dict[str, list[tuple[int, float]]]
+    inner: "Nested | None" = None
+    other: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"x": True}, "the field x is not a finite number"),
+        ({"x": 10**400}, "the field x is not a finite number"),
+        ({"x": None}, "the field x is not a finite number"),
+        ({"pairs": {"a": [[1, 0.5], [1.0, 2]]}}, "the field pairs.a[1][0] is not a whole number"),
+        ({"pairs": {"a": [[1]]}}, "the field pairs.a[0] is not a list"),
+        ({"inner": {"x": 1, "pairs": []}}, "the field inner.pairs is not an object"),
+        ({"inner": {"x": 1}}, "the field inner.pairs is missing"),
+        ({"inner": {"x": "", "y": 1}}, "the field inner.y is unknown"),
+        ({"other": 1}, "the field other is not text"),
+        ({"": 1}, "the field  is unknown"),
+    ],
+)
+def test_place_of_what_is_wrong_is_told(wrong: dict[str, Any], sentence: str) -> None:
+    right = {"x": 1, "pairs": {"a": [[1, 2.5]]}, "inner": {"x": 2, "pairs": {}}, "other": "y"}
+    found = from_json(Nested, right)
+    assert found == Nested(1, {"a": [(1, 2.5)]}, Nested(2, {}), "y")
+    assert to_json(found) == right
+    with pytest.raises(MismatchError) as raised:
+        from_json(Nested, {**right, **wrong})
+    assert str(raised.value) == sentence
 
 
 # --- records ---------------------------------------------------------------------------------

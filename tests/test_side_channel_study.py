@@ -11,7 +11,7 @@ from conftest import TINY
 from imageio.v3 import imread
 
 from sandbox_envs import load_scene
-from sandbox_envs.eval.experiments.estimates import logistic
+from sandbox_envs.eval.experiments.estimates import logistic, resampled
 from sandbox_envs.eval.experiments.side_channel import __main__ as study
 from sandbox_envs.eval.experiments.side_channel.arms import (
     ARMS,
@@ -249,6 +249,16 @@ def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
     x = np.column_stack([np.ones(50), np.linspace(-2, 2, 50)])
     shares = 1 / (1 + np.exp(-(0.3 + 1.5 * x[:, 1])))
     assert logistic(x, shares) == pytest.approx([0.3, 1.5], rel=0.02)
+
+
+def test_many_regressions_are_as_one_by_one_the_first_of_the_agents_as_they_are() -> None:
+    groups = [np.linspace(0.1, 0.6, 7), np.array([0.3, 0.9, 1.1])]
+    drawn = resampled(groups)
+    for group, rows in zip(groups, drawn, strict=True):
+        assert np.array_equal(rows[0], group) and np.isin(rows, group).all()
+    y = np.hstack(drawn)[:50]
+    x = np.column_stack([np.ones(10), np.repeat([0.0, 1.0], [7, 3])])
+    assert logistic(x, y) == pytest.approx(np.array([logistic(x, one) for one in y]))
 
 
 # --- arms and command ------------------------------------------------------------------------

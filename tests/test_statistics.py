@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from sandbox_envs.eval.judging.statistics import (
+    KEPT,
     Interval,
     binomial_interval,
     bootstrap_mean,
+    bootstrap_means,
     bounded_rate,
     crossed_mean,
     detectable_difference,
@@ -21,6 +23,18 @@ def test_interval_of_a_few_trainings_is_students() -> None:
     found = mean_interval([1.0, 2.0, 3.0], 0.95)
     assert (found.mean, found.low, found.high) == pytest.approx((2, 2 - 2.484, 2 + 2.484), abs=1e-3)
     assert mean_interval([0.7], 0.95) == Interval(0.7, 0.7, 0.7)
+
+
+@pytest.mark.parametrize("n", [2, 40, KEPT + 1])
+def test_resampled_means_are_those_of_the_same_draws_whatever_is_resampled_beside(n: int) -> None:
+    values = np.random.default_rng(1).normal(3, 2, (3, n))
+    rows = np.random.default_rng(0).integers(n, size=(400, n))
+    together = bootstrap_means(values, 0.9, 400)
+    for x, found in zip(values, together, strict=True):
+        low, high = np.percentile(x[rows].mean(1), [5, 95])
+        assert (found.mean, found.low, found.high) == pytest.approx((x.mean(), low, high))
+        assert bootstrap_mean(x, 0.9, 400) == found
+    assert bootstrap_mean([0.1] * n, 0.9, 400) == Interval(0.1, 0.1, 0.1)
 
 
 def test_crossed_interval_holds_what_rooms_add_to_agents() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 
-BLOCK = 500  # resamples that are averaged at a time
+BLOCK = 500  # resamples that are drawn at a time
 KEPT = 256  # values, of which what is drawn is kept: 20 MB at most
 
 
@@ -54,29 +54,31 @@ def bootstrap_means(
     confidence: float = THRESHOLDS.confidence,
     resamples: int = THRESHOLDS.resamples,
 ) -> list[Interval]:
-    """The same of several figures (figures, n) of the same episodes, which is much faster."""
-    n, first = values.shape[1], values[:, 0]
-    beyond = values - first[:, None]  # nothing where all values are equal: an exact interval
-    if n <= KEPT:
-        drawn = beyond @ _counts(n, resamples) / n
-    else:
-        drawn = np.hstack([beyond[:, rows].mean(2) for rows in _draws(n, resamples)])
-    pairs = zip(first + beyond.mean(1), first[:, None] + drawn, strict=True)
-    return [percentile_interval(mean, means, confidence) for mean, means in pairs]
+    """The same of several figures (figures, n) of the same episodes, together."""
+    values = np.asarray(values, float)
+    middle = np.median(values, axis=1, keepdims=True)
+    beyond, n = values - middle, values.shape[1]  # nothing where all are equal: an exact interval
+    blocks = _kept_counts if n <= KEPT else _counts
+    # not by BLAS, whose last bits differ between processors
+    sums = [np.einsum("fn,rn->fr", beyond, counts) for counts in blocks(n, resamples)]
+    means = (middle + beyond.mean(1, keepdims=True))[:, 0]
+    pairs = zip(means, middle + np.hstack(sums) / n, strict=True)
+    return [percentile_interval(mean, drawn, confidence) for mean, drawn in pairs]
 
 
-def _draws(n: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yield each resample's indices of n values, in blocks (up to BLOCK, n) that fit in memory."""
+def _counts(n: int, resamples: int) -> Iterator[np.ndarray]:
+    """Yield how often each resample has each of n values, in blocks (up to BLOCK, n)."""
     rng = np.random.default_rng(0)
     for first in range(0, resamples, BLOCK):
-        yield rng.integers(n, size=(min(BLOCK, resamples - first), n))
+        rows = rng.integers(n, size=(min(BLOCK, resamples - first), n))
+        places = np.arange(len(rows))[:, None] * n + rows
+        yield np.bincount(places.ravel(), minlength=rows.size).reshape(rows.shape).astype(float)
 
 
-@lru_cache(maxsize=1)
-def _counts(n: int, resamples: int) -> np.ndarray:
-    """(n, resamples) how often a resample has each value, kept for many intervals."""
-    counts = [np.bincount(row, minlength=n) for rows in _draws(n, resamples) for row in rows]
-    return np.ascontiguousarray(np.array(counts, float).T)
+@lru_cache(maxsize=2)
+def _kept_counts(n: int, resamples: int) -> tuple[np.ndarray, ...]:
+    """The same, kept: a verdict has dozens of intervals over as many episodes."""
+    return tuple(_counts(n, resamples))
 
 
 def percentile_interval(value: float, drawn: np.ndarray, confidence: float) -> Interval:

@@ -8,12 +8,12 @@ bool, None and unions with it, Any, list[T], dict[str, T], tuple[T, T], and data
 
 import dataclasses
 import json
-import math
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from itertools import count, repeat
-from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -78,10 +78,11 @@ class _WrongError(Exception):
         self.what, self.places = what, list(places)
 
     def sentence(self, where: str) -> str:
+        is_whole = not (where or self.places)
         for place in self.places:
             inside = f"[{place}]" if isinstance(place, int) else f".{place}" if where else place
             where += inside
-        return f"the field {where} {self.what}" if where else f"the content {self.what}"
+        return f"the content {self.what}" if is_whole else f"the field {where} {self.what}"
 
 
 @cache
@@ -90,7 +91,7 @@ def _reader(kind: Any) -> _Read:
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return lambda content: content
-    if origin is types.UnionType:
+    if origin in (types.UnionType, Union):
         (one,) = (_reader(each) for each in inner if each is not type(None))
         return lambda content: None if content is None else one(content)
     if origin is list:
@@ -101,7 +102,11 @@ def _reader(kind: Any) -> _Read:
         return partial(_read_tuple, [_reader(each) for each in inner])
     if dataclasses.is_dataclass(kind):
         return partial(_read_dataclass, kind)
-    return _read_float if kind is float else partial(_read_plain, kind)
+    if kind is float:
+        return _read_float
+    if kind in _NAMES:
+        return partial(_read_plain, kind)
+    raise TypeError(f"{kind} is not understood")
 
 
 def _read_list(read: _Read, content: Any) -> list[Any]:
@@ -126,9 +131,10 @@ def _read_dataclass(kind: type, content: Any) -> Any:
     if not isinstance(content, dict):
         raise _WrongError("is not an object")
     fields, values = _fields(kind), {}
-    for key, item in content.items():
+    for key in content:
         if key not in fields:
             raise _WrongError("is unknown", key)
+    for key, item in content.items():
         name, read, _ = fields[key]
         try:
             values[name] = read(item)
@@ -155,15 +161,15 @@ def _read_all(
 
 
 def _read_float(content: Any) -> float:
-    if type(content) in (float, int) and math.isfinite(content):
+    if type(content) in (float, int) and abs(content) <= sys.float_info.max:
         return content
     raise _WrongError("is not a finite number")
 
 
 def _read_plain(kind: type, content: Any) -> Any:
-    if kind in _NAMES and type(content) is kind:
+    if type(content) is kind:
         return content
-    raise _WrongError(f"is not {_NAMES.get(kind, kind)}")
+    raise _WrongError(f"is not {_NAMES[kind]}")
 
 
 class _Field(NamedTuple):

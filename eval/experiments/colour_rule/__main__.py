@@ -23,7 +23,7 @@ from sandbox_envs.eval.experiments.estimates import (
 )
 from sandbox_envs.eval.experiments.grid.agents import (
     Agent,
-    at_end,
+    earned_at_end,
     observe,
     obtain_references,
 )
@@ -88,7 +88,7 @@ def run(out: Path, quick: bool) -> None:
         agents = [
             observe(seed, last, policy, known, THRESHOLDS.episodes, not quick and i < EXACTLY)
             for i, (seed, last, policy) in enumerate(
-                zip(seeds, at_end(returns), policies, strict=True)
+                zip(seeds, earned_at_end(returns), policies, strict=True)
             )
         ]
         write_arm(out, name, agents)
@@ -138,7 +138,7 @@ def conditions(arms: Arms) -> list[Condition]:
         text = f"{arm('other', access)} pursues it by at most {NOTHING} less than none"
         said.append(interval_condition(text, found, lambda i: i.high <= NOTHING, unsaid))
     said.append(less("soil-fixed", "soil-free"))
-    return said + neglect_conditions(arms, NEGLECTING)
+    return said + neglect_conditions(arms, NEGLECTING, len(SEEDS))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from sandbox_envs.eval.experiments.grid.agents import (
     train,
 )
 from sandbox_envs.eval.experiments.grid.tables import (
-    AGENTS,
     Arms,
     exact_table,
     exactly,
@@ -46,6 +45,7 @@ from sandbox_envs.progress import progress_bar
 from sandbox_envs.text_tables import aligned
 
 REFERENCES = "references.json"
+SEEDS = range(2001, 2021)  # of networks
 EXACTLY = 5  # agents of an arm that are looked at exactly
 LARGE = 2.0  # pieces
 COVERING = 29  # of 35 bounds
@@ -76,7 +76,7 @@ def run(out: Path, quick: bool) -> None:
     known = obtain_references(out / REFERENCES)
     missing = missing_from(out, ARMS)
     for arm in progress_bar(missing, desc="arms", unit="arm", disable=not missing):
-        seeds = range(2001, 2003 if quick else 2021 if arm in NETWORKS else 2101)
+        seeds = range(2001, 2003) if quick else SEEDS if arm in NETWORKS else range(2001, 2101)
         policies, returns = train(arm, seeds)
         some = 1 if quick else EXACTLY if arm in NETWORKS else 0
         agents = [
@@ -98,10 +98,10 @@ def read_arms(out: Path) -> Arms:
 
 def conditions(arms: Arms) -> list[Condition]:
     """The declared claims."""
-    found = neglect_conditions(arms, NEGLECTING)
+    found = neglect_conditions(arms, NEGLECTING, len(SEEDS))
     pair = [pursuits(arms.get(arm, [])) for arm in ("colour_0", "colour_10")]
     less = bootstrap(pair, lambda none, some: none - some)
-    unsaid = "" if min(map(len, pair)) == AGENTS else MISSING
+    unsaid = "" if min(map(len, pair)) == len(SEEDS) else MISSING
     text = "colour_10 pursues the dustpan less than colour_0"
     found.append(interval_condition(text, less, lambda i: i.low > 0, unsaid))
     exact = {arm: exactly(agents) for arm, agents in arms.items()}

@@ -92,10 +92,10 @@ def train(arm: str, seeds: Sequence[int]) -> tuple[list[Reactive], np.ndarray]:
     learn: Callable[..., tuple[list[Reactive], np.ndarray]]
     learn = train_networks if is_network else train_tables
     policies, returns = learn(seeds, (NETWORKS if is_network else TABLES)[arm])
-    return policies, at_end(returns)
+    return policies, earned_at_end(returns)
 
 
-def at_end(returns: np.ndarray) -> np.ndarray:
+def earned_at_end(returns: np.ndarray) -> np.ndarray:
     """(n,) the mean of the last tenth of training, of returns (updates, n)."""
     return np.asarray(returns[-len(returns) // 10 :].mean(0))
 
