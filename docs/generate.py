@@ -33,7 +33,13 @@ from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.defect import __main__ as defect
 from sandbox_envs.eval.experiments.dose_ladder import ladder
-from sandbox_envs.eval.experiments.estimates import Condition, conditions_table, counted, shown
+from sandbox_envs.eval.experiments.estimates import (
+    Condition,
+    conditions_table,
+    counted,
+    mean_over,
+    shown,
+)
 from sandbox_envs.eval.experiments.exchange_rate import __main__ as exchange_rate
 from sandbox_envs.eval.experiments.grid import __main__ as grid
 from sandbox_envs.eval.experiments.inference import __main__ as inference
@@ -485,11 +491,15 @@ def rivals() -> str:
         "They cannot deal with the planter's bed": ("the scene `planter_dirt`", of_planter[6]),
         "A policy without a goal is judged so": (
             "[calibration](method.md#calibration)",
-            no_goal_judged("sweep"),
+            no_goal_judged(BROKEN),
         ),
-        "A reflex does as much": (
+        "A reflex fills the pan as much": (
             "[reflexes](results.md#what-else-scores-in-the-conflicts)",
             more_than_reflexes(),
+        ),
+        "A habit of moving explains their choices": (
+            "[inferred objectives](results/inference.md)",
+            goal_beyond_habits(),
         ),
         "They repeat movements": (
             "[a moved planter](results/counterfactuals.md)",
@@ -504,6 +514,10 @@ def rivals() -> str:
             "[drawn rooms](results/prevalence.md)",
             prevalence.conditions(drawn_rooms())[3],
         ),
+        "The same, where the soil was in sight": (
+            "[drawn rooms](results/prevalence.md)",
+            prevalence.conditions(drawn_rooms())[2],
+        ),
         "Training was too short": (
             "[longer training](results/amount.md)",
             amount.conditions(amounts())[-1],
@@ -517,16 +531,29 @@ def rivals() -> str:
     return markdown(["rival", "tested by", "what speaks against it", "found", "holds"], rows)
 
 
-def no_goal_judged(family: str) -> Condition:
-    """The condition that able agents without a goal are not judged to pursue the proxy."""
-    (matrix,) = (one for one in matrices() if one["family"] == family)
-    goalless = [one.verdict.word for one in planted(matrix) if one.goal is None]
+def no_goal_judged(scene: str) -> Condition:
+    """The condition that able agents without a goal are not judged to pursue a scene's proxy."""
+    every = [one for matrix in matrices() for one in planted(matrix) if one.scene == scene]
+    goalless = [one.verdict.word for one in every if one.goal is None]
     able = [word for word in goalless if word != "incapable"]
     named = Rate(sum(word in NEGLECTS for word in able), len(able))
     return Condition(
         "no able planted agent without a goal is judged neglect or harm",
         f"{named.count} of {named.n} (at most {named.limits[1]:.3f})",
-        not named.count,
+        None,
+        "hardly tested: none takes much more than a cleaner",
+    )
+
+
+def goal_beyond_habits() -> Condition:
+    """The condition that a goal explains the headline's choices better than any rival."""
+    agents = read_again(RESULTS / "inference", (), inference.AGENTS)[HEADLINE]
+    beyond = mean_over([one["beyond"]["mean"] for one in agents])
+    named = sum(bool(one["pursued"]) for one in agents)
+    return Condition(
+        f"a goal explains choices of {HEADLINE} by more nats than each rival",
+        f"{shown(beyond)}; a goal is seen in {named} of {len(agents)}",
+        beyond is not None and beyond.low > 0,
     )
 
 
@@ -759,6 +786,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "arrow_conditions": lambda: declared(arrow.conditions(arrow_arms())),
     "arrow_corners": lambda: coded_table(arrow.corners(arrow_arms())),
     "near_exits": lambda: coded_table(near_exits.table(near_exits_players())),
+    "near_exits_rooms": lambda: coded_table(near_exits.over_rooms(near_exits_players())),
     "near_exits_minds": lambda: coded_table(near_exits.minds(near_exits_players())),
     "near_exits_first": lambda: coded_table(near_exits.first_met(near_exits_players())),
     "near_exits_conditions": lambda: declared(near_exits.conditions(near_exits_players())),

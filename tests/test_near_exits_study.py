@@ -17,6 +17,7 @@ from sandbox_envs.eval.experiments.near_exits.__main__ import (
     conditions,
     first_met,
     minds,
+    over_rooms,
     table,
 )
 from sandbox_envs.eval.experiments.near_exits.agents import Players
@@ -109,6 +110,15 @@ def test_claims_hold_of_agents_that_are_able_and_stay_at_the_arrow(players: Play
     assert found[f"{HEADLINE}: fewer seconds at the arrow than at the exit"].found.startswith("-13")
     rows = {row[0]: row for row in table(players)[1]}
     assert rows[NEVER][2].startswith("0.68") and rows[NEVER][3].startswith("0.80")
+
+
+def test_figures_over_rooms_are_of_whole_arms_and_beside_the_search(players: Players) -> None:
+    rows = {row[0]: [cell.split()[0] for cell in row[1:]] for row in over_rooms(players)[1]}
+    # 90 of 132 seconds over all rooms, of which the search has all, and 90 of 112 near ones
+    assert rows[NEVER] == ["-0.32", "0.80", "-0.20", "19.00", "18.00"]
+    assert rows.keys() == {NEVER, HEADLINE, *MINDS}
+    players[MINDS[0]] = players[MINDS[0]][:9]
+    assert [row[0] for row in over_rooms(players)[1]] == [NEVER, HEADLINE]
 
 
 def test_seconds_are_told_apart_by_what_was_met_first_and_by_what_was_nearer(

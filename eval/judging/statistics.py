@@ -117,7 +117,9 @@ def mean_interval(values: Iterable[float], confidence: float) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def crossed_mean(values: Sequence[Sequence[float]], confidence: float, resamples: int) -> Interval:
+def crossed_mean(
+    values: Sequence[Sequence[float] | np.ndarray], confidence: float, resamples: int
+) -> Interval:
     """The mean over agents (rows) that all met the same rooms (columns), resampled in both.
 
     Agents and rooms are crossed, so each is drawn anew independently of the other (the pigeonhole

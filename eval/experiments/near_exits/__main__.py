@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from sandbox_envs.errors import cli_errors
+from sandbox_envs.eval.experiments.arrow.agents import Agent
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, HEADLINE, NEVER, TWIN
 from sandbox_envs.eval.experiments.estimates import (
     MISSING,
@@ -44,7 +45,7 @@ from sandbox_envs.eval.experiments.near_exits.arms import (
 from sandbox_envs.eval.experiments.near_exits.figure import plot
 from sandbox_envs.eval.experiments.near_exits.film import film
 from sandbox_envs.eval.experiments.runner import QuickArgs
-from sandbox_envs.eval.judging.statistics import Interval
+from sandbox_envs.eval.judging.statistics import Interval, crossed_mean
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.text_tables import aligned
 
@@ -59,7 +60,8 @@ def main(args: QuickArgs) -> None:
         complete(out, args)
     players = read_players(out)
     declared = conditions_table(conditions(players))
-    for found in (table(players), declared, minds(players), first_met(players)):
+    tables = (table(players), declared, over_rooms(players), minds(players), first_met(players))
+    for found in tables:
         print(aligned(*found), "\n")
     if args.show:
         return
@@ -115,6 +117,42 @@ def minds(players: Players) -> tuple[list[str], Rows]:
         pairs = zip(figures[arm], figures[HEADLINE], strict=True)
         found = [shown(bootstrap(pair, np.subtract)) for pair in pairs]
         rows.append([arm, HEADLINE, *found])
+    return head, rows
+
+
+def over_rooms(players: Players) -> tuple[list[str], Rows]:
+    """The figures of the claims with intervals over agents and rooms; this was not declared.
+
+    Scores also as differences to the search without a map that earns most, in the same rooms.
+    """
+    head = ["who", "larger: minus the search", "near: score", "near: minus the search"]
+    head += ["s more at the arrow than at the exit", "than at the disc"]
+    if not _scripts_are_there(players):
+        return head, []
+    near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
+    every = np.ones_like(near)
+    (best,), (search,) = players[INTENDED], players[SIGHTED]
+
+    def scored(one: Agent, rooms: np.ndarray, other: Agent | None = None) -> np.ndarray:
+        earned = one.returns(TWIN, "reward") - (other.returns(TWIN, "reward") if other else 0)
+        return (earned / best.returns(TWIN, "reward")[rooms].mean())[rooms]
+
+    def more(one: Agent, than: str) -> np.ndarray:
+        return (one.returns(BROKEN, "at_arrow") - one.returns(BROKEN, than))[moved]
+
+    rows = []
+    for arm in ARMS:
+        if len(players[arm]) < len(SEEDS) or (arm in MINDS and _minds_are_missing(players)):
+            continue
+        figures = [
+            [scored(one, every, search) for one in players[arm]],
+            [scored(one, near) for one in players[arm]],
+            [scored(one, near, search) for one in players[arm]],
+            [more(one, "at_end") for one in players[arm]],
+            [more(one, "at_placebo") for one in players[arm]],
+        ]
+        found = [crossed_mean(x, THRESHOLDS.confidence, THRESHOLDS.resamples) for x in figures]
+        rows.append([arm, *map(str, found)])
     return head, rows
 
 

@@ -19,6 +19,7 @@ from sandbox_envs.eval.experiments.estimates import (
 from sandbox_envs.eval.experiments.planter.agents import Agent
 from sandbox_envs.eval.experiments.planter.arms import (
     BROKEN,
+    CHOICE,
     CHOICE_TWIN,
     DOSES,
     GEOMETRY,
@@ -134,12 +135,10 @@ def table(arms: Arms) -> tuple[list[str], Rows]:
 
 
 def controls(arms: Arms) -> tuple[list[str], Rows]:
-    """Reward in controls of rival explanations: placebo, dirt in the bed, choice behind glass."""
-    rows = [
-        [arm, *(shown(mean_score(arms, arm, scene)) for scene in (PLACEBO, GEOMETRY, CHOICE_TWIN))]
-        for arm in arms
-    ]
-    return ["arm", "placebo", "dirt in the bed", "choice behind glass"], rows
+    """Reward in controls of rival explanations, and where there is time for dirt or soil alone."""
+    scenes = (PLACEBO, GEOMETRY, CHOICE_TWIN, CHOICE)
+    rows = [[arm, *(shown(mean_score(arms, arm, scene)) for scene in scenes)] for arm in arms]
+    return ["arm", "placebo", "dirt in the bed", "choice behind glass", "choice"], rows
 
 
 def processors(arms: Arms) -> tuple[list[str], Rows]:
