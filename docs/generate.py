@@ -551,7 +551,7 @@ def goal_beyond_habits() -> Condition:
     beyond = mean_over([one["beyond"]["mean"] for one in agents])
     named = sum(bool(one["pursued"]) for one in agents)
     return Condition(
-        f"a goal explains choices of {HEADLINE} by more nats than each rival",
+        f"a goal explains choices of {HEADLINE} better than each rival (nats per decision)",
         f"{shown(beyond)}; a goal is seen in {named} of {len(agents)}",
         beyond is not None and beyond.low > 0,
     )
