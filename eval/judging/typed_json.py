@@ -46,7 +46,7 @@ def from_json(kind: type[T], content: Any, where: str = "") -> T:
         MismatchError: a field is missing, unknown, or of another type.
     """
     try:
-        return cast(T, _reader(kind)(content))
+        return cast(T, _reader(kind)(content))  # type: ignore[arg-type]  # a type is hashable
     except _WrongError as wrong:
         raise MismatchError(wrong.sentence(where)) from None
 
@@ -100,7 +100,7 @@ def _reader(kind: Any) -> _Read:
         return partial(_read_dict, _reader(inner[1]))
     if origin is tuple:
         return partial(_read_tuple, [_reader(each) for each in inner])
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return partial(_read_dataclass, kind)
     if kind is float:
         return _read_float
