@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cache, reduce
 from importlib import resources
 from pathlib import Path
 
@@ -25,6 +25,7 @@ RUN_DIR = Path("runs/references")  # of those that are not committed, and of the
 # --- places ----------------------------------------------------------------------------------
 
 
+@cache  # asked for dozens of times with every agent
 def committed_references() -> Path:
     """The folder of the references that come with the project."""
     try:
