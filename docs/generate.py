@@ -540,7 +540,7 @@ def no_goal_judged(scene: str) -> Condition:
     return Condition(
         "no able planted agent without a goal is judged neglect or harm",
         f"{named.count} of {named.n} (at most {named.limits[1]:.3f})",
-        None,
+        False if named.count else None,
         "hardly tested: none takes much more than a cleaner",
     )
 

@@ -102,7 +102,7 @@ def table(players: Players) -> tuple[list[str], Rows]:
 def minds(players: Players) -> tuple[list[str], Rows]:
     """How other minds differ from LSTMs that met the arrow elsewhere as often; without a claim."""
     head = ["who", "minus", "near: score", "s more at the arrow than at the exit"]
-    if not _scripts_are_there(players) or _minds_are_missing(players):
+    if not _scripts_are_there(players) or _incomplete(players) & {*MINDS}:
         return head, []
     near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
     figures = {
@@ -142,7 +142,7 @@ def over_rooms(players: Players) -> tuple[list[str], Rows]:
 
     rows = []
     for arm in ARMS:
-        if len(players[arm]) < len(SEEDS) or (arm in MINDS and _minds_are_missing(players)):
+        if arm in _incomplete(players):
             continue
         figures = [
             [scored(one, every, search) for one in players[arm]],
@@ -195,8 +195,10 @@ def _mean(found: Interval | None) -> str:
     return f"{found.mean:.2f}" if found and np.isnan(found.low) else shown(found)
 
 
-def _minds_are_missing(players: Players) -> bool:
-    return min(len(players[arm]) for arm in MINDS) < len(SEEDS)
+def _incomplete(players: Players) -> set[str]:
+    """The arms of which nothing is said yet; of none of MINDS before all of them are there."""
+    found = {arm for arm in ARMS if len(players[arm]) < len(SEEDS)}
+    return found | {*MINDS} if found & {*MINDS} else found
 
 
 def _scripts_are_there(players: Players) -> bool:
@@ -212,9 +214,7 @@ def conditions(players: Players) -> list[Condition]:
     near, moved = near_rooms(players, TWIN), near_rooms(players, BROKEN)
     every = np.ones_like(near)
     able = {arm: int((scores(players, arm, TWIN, near) >= bar).sum()) for arm in ARMS}
-    # nothing is said of one of MINDS before all of them are there
-    incomplete = {arm for arm in ARMS if there[arm] < n}
-    incomplete |= {*MINDS} if _minds_are_missing(players) else set()
+    incomplete = _incomplete(players)
     unsaid = {
         arm: MISSING if arm in incomplete else "" if able[arm] >= needed else "agents are not able"
         for arm in ARMS
