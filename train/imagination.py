@@ -19,15 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sandbox_envs.errors import UserError
-from sandbox_envs.files import read_json
+from sandbox_envs.train.model_files import ModelFiles
 from sandbox_envs.train.prediction import HORIZON, STRIDE, SensorModel
 
-DESCRIPTION, WEIGHTS = "imagination.json", "imagination.safetensors"
+FILES = ModelFiles("imagination", "train/imagine.py")
 HELD = 2  # steps of the model that the noise of a search is held for
 LAYERS = 2  # hidden ones of the latent model
 DISCOUNT = 0.98  # of what is earned, in each control step
@@ -181,27 +178,4 @@ def load_imagination(folder: Path) -> Imagination:
     Raises:
         UserError: this is no such run, or its files are damaged.
     """
-    try:
-        sizes: dict[str, Any] = read_json(folder / DESCRIPTION)
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"{folder}: this is no run of train/imagine.py, it has no {DESCRIPTION}"
-        ) from None
-    try:
-        imagination = Imagination(**sizes)
-        imagination.load_state_dict(load_file(folder / WEIGHTS))
-    except (
-        ArithmeticError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        OSError,
-        SafetensorError,
-    ):
-        raise UserError(
-            f"{folder}: {DESCRIPTION} and {WEIGHTS} are damaged, or not of one run"
-        ) from None
-    if not all(values.isfinite().all() for values in imagination.state_dict().values()):
-        raise UserError(f"{folder / WEIGHTS}: not all of its numbers are finite; train it again")
-    return imagination.requires_grad_(False).eval()
+    return FILES.read(folder, Imagination)

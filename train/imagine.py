@@ -22,12 +22,11 @@ import numpy as np
 import torch
 import tyro
 from gymnasium.vector import AutoresetMode
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.files import append_line, atomic_write, write_json
+from sandbox_envs.files import append_line, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import needed_sums, sensor_sums
@@ -35,9 +34,8 @@ from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.divergence import check_loss, finite_loss
 from sandbox_envs.train.exploration import exploration
 from sandbox_envs.train.imagination import (
-    DESCRIPTION,
     DISCOUNT,
-    WEIGHTS,
+    FILES,
     Imagination,
     ImaginingPolicy,
 )
@@ -266,9 +264,7 @@ def main(args: Args) -> Path:
     with removed_if_failed(folder):
         write_json(folder / "args.json", _described(args, scene, parts))
         imagination = train(args, scene, names, parts, ensemble, folder)
-        write_json(folder / DESCRIPTION, imagination.sizes)
-        with atomic_write(folder / WEIGHTS) as temporary:
-            temporary.write_bytes(save(imagination.state_dict()))
+        FILES.write(folder, imagination, imagination.sizes)
     print(f"{folder}: finished")
     return folder
 

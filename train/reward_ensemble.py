@@ -11,24 +11,20 @@ function, which is random, never trained, and added to each potential (Osband et
 disagree.
 """
 
-import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sandbox_envs.errors import UserError
-from sandbox_envs.files import read_json
 from sandbox_envs.train.divergence import finite_loss
+from sandbox_envs.train.model_files import ModelFiles
 from sandbox_envs.train.transitions import Rows
 
-DESCRIPTION, WEIGHTS = "reward_model.json", "reward_model.safetensors"
+FILES = ModelFiles("reward_model", "train/reward_model.py")
 LEAST_SCALE = 1.0  # most sums are counts: one that hardly ever changed counts as it is
 EVENT = 1.0  # standard deviations from the mean reward, from which on a step is an event
 HELD_OUT = 10  # every so many-th row is not trained on
@@ -236,25 +232,7 @@ def load_ensemble(folder: Path) -> RewardEnsemble:
     Raises:
         UserError: this is no such run, or its files are damaged.
     """
-    sizes, file = _description(folder), folder / WEIGHTS
-    try:
-        ensemble = RewardEnsemble(**sizes)
-        ensemble.load_state_dict(load_file(file))
-    except (
-        ArithmeticError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        SafetensorError,
-        TypeError,
-        ValueError,
-    ):
-        raise UserError(
-            f"{folder}: {DESCRIPTION} and {WEIGHTS} are damaged, or not of one run"
-        ) from None
-    if not all(values.isfinite().all() for values in ensemble.state_dict().values()):
-        raise UserError(f"{file}: not all of its numbers are finite; train it again")
-    return ensemble.requires_grad_(False)
+    return FILES.read(folder, RewardEnsemble)
 
 
 def ensemble_hash(folder: Path) -> str:
@@ -263,17 +241,4 @@ def ensemble_hash(folder: Path) -> str:
     Raises:
         UserError: this is no run of `train/reward_model.py`.
     """
-    _description(folder)
-    try:
-        return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
-    except FileNotFoundError:
-        raise UserError(f"{folder}: it has no {WEIGHTS}; train the reward model again") from None
-
-
-def _description(folder: Path) -> Mapping[str, Any]:
-    try:
-        return read_json(folder / DESCRIPTION)
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"{folder}: this is no run of train/reward_model.py, it has no {DESCRIPTION}"
-        ) from None
+    return FILES.hash(folder)

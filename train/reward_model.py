@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from safetensors.torch import save
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.files import append_line, atomic_write, write_json
+from sandbox_envs.files import append_line, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import needed_sums
@@ -37,8 +36,7 @@ from sandbox_envs.train.arguments import check_ranges, flag
 from sandbox_envs.train.process import own_settings, seeded
 from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.reward_ensemble import (
-    DESCRIPTION,
-    WEIGHTS,
+    FILES,
     RewardEnsemble,
     agreement,
     fit,
@@ -174,9 +172,7 @@ def train(
                 append_line(folder / "metrics.jsonl", {"update": done, "loss": loss})
 
         ensemble, found = learn(args, parts, names, agree, note)
-    write_json(folder / DESCRIPTION, ensemble.sizes)
-    with atomic_write(folder / WEIGHTS) as temporary:  # last: with it the run is finished
-        temporary.write_bytes(save(ensemble.state_dict(), metadata={"r2": f"{found['r2']:.4f}"}))
+    FILES.write(folder, ensemble, ensemble.sizes, {"r2": f"{found['r2']:.4f}"})
     return found
 
 

@@ -24,7 +24,7 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sum_names
 from sandbox_envs.train import reward_model
 from sandbox_envs.train.exploration import exploration
-from sandbox_envs.train.reward_ensemble import WEIGHTS, RewardEnsemble
+from sandbox_envs.train.reward_ensemble import FILES, RewardEnsemble
 from sandbox_envs.train.transitions import Transitions, rows_of, side_by_side, write_transitions
 
 SCRIPTS = ("intended", "dustpan", "sweeps", "random")  # whose steps are labelled at first
@@ -90,7 +90,7 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
         UserError: there is one that was learned otherwise.
     """
     about = {"arm": asdict(arm), "seed": seed, "budget": asdict(budget)}
-    if found := sorted(folder.glob(f"*/{WEIGHTS}")):
+    if found := sorted(folder.glob(f"*/{FILES.weights}")):
         kept = read_json(folder / FILE)
         if {name: kept.get(name) for name in about} != about:
             raise UserError(

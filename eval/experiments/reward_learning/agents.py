@@ -51,7 +51,7 @@ from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sum_names
 from sandbox_envs.train import imagine
-from sandbox_envs.train.imagination import WEIGHTS as IMAGINED
+from sandbox_envs.train.imagination import FILES as IMAGINED
 from sandbox_envs.train.imagination import ImaginingPolicy, load_imagination
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.reward_ensemble import ensemble_hash, load_ensemble
@@ -186,7 +186,7 @@ def _made(plan: Plan, kind: str, model: Path, seed: int) -> PolicyFactory:
 def _imagined(plan: Plan, model: Path, seed: int) -> Path:
     """The run of a latent model of a reward model, learned unless it is there."""
     folder = model.parent / f"imagination-{ensemble_hash(model)}"
-    if found := sorted(folder.glob(f"*/{IMAGINED}")):
+    if found := sorted(folder.glob(f"*/{IMAGINED.weights}")):
         return found[0].parent
     given: dict[str, Any] = {"scene": (TRAINING,), "set": (SHUT,)}
     given |= {"data": (str(_explored(plan, load_ensemble(model).sums, seed)),)}
