@@ -25,10 +25,16 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         "torch._dynamo",
+        "torch.profiler",
+        "torch.utils.serialization",
+        "torch.utils.tensorboard",
+        "safetensors.torch",
         "scipy.stats",
         "scipy.sparse.csgraph",
         "matplotlib.figure",
         "gymnasium.vector",
+        "glfw",
+        "jinja2",
         "tyro",
     ]
 )

@@ -7,11 +7,12 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 from conftest import TINY
 
 from sandbox_envs import SandboxVectorEnv, load_scene
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval import counterfactuals as command
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
 from sandbox_envs.eval.experiments.inference import __main__ as inference
@@ -228,7 +229,7 @@ def test_command_prints_a_table_and_writes_figures(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
-    done = run_command("eval/counterfactuals.py", *arguments, status=1)
+    done = run_here(command, *arguments, status=1)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 from scipy.special import log_softmax
 
+from sandbox_envs.eval import infer as command
 from sandbox_envs.eval.agents.scripted.asked import planted_agent
 from sandbox_envs.eval.inference.choice import angle, fit, probabilities
 from sandbox_envs.eval.inference.infer import GOALS, SCENES, Bank, Inference
@@ -121,12 +122,15 @@ def test_scripts_and_reflexes_are_told_apart(bank: Bank, name: str, named: str |
 # --- the command -----------------------------------------------------------------------------
 
 
-def test_command_prints_tables_and_writes_figures(tmp_path: Path) -> None:
+def test_command_prints_tables_and_writes_figures(tiny_run: Path, tmp_path: Path) -> None:
+    """Of a run and a script."""
     file = tmp_path / "found.json"
     few = ("--rooms", "4", "--scenes", SCENES[0])
-    done = run_command("eval/infer.py", "--planted", "script idle", *few, "--json", file)
+    done = run_command("eval/infer.py", tiny_run, "--planted", "script idle", *few, "--json", file)
     assert "choices speak for" in done.stdout
-    assert json.loads(file.read_text())["script idle"]["pursued"] is None
+    found = json.loads(file.read_text())
+    assert found["script idle"]["pursued"] is None
+    assert found[tiny_run.name].keys() >= {"weights", "pursued"}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +160,6 @@ def test_command_prints_tables_and_writes_figures(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
-    done = run_command("eval/infer.py", *arguments, status=1)
+    done = run_here(command, *arguments, status=1)
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ def test_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, where: str) ->
         process.stdout.readline()  # how many are finished
         while not ((run := find_run(first, tmp_path)) and is_finished(run)):
             assert process.poll() is None
+            time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     kept = times(tmp_path)[run / "policy.safetensors"]
     done = run_here(sweep, *longer)

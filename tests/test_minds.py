@@ -220,7 +220,7 @@ def test_transformer_learns_to_recall_a_cue_of_400_steps_ago() -> None:
         right.append(float((answers.sign() == cue).float().mean()))
         if right[-1] > 0.95:
             break
-        for _ in range(8):
+        for _ in range(16):
             loss = (agent.heads(agent.features(obs, none, state))[1][-1] - cue).square().mean()
             adam.zero_grad()
             loss.backward()

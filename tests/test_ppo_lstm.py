@@ -194,13 +194,14 @@ def test_policy_acts_the_same_in_a_fresh_process(finished: Path, tmp_path: Path)
     first, state = policy(obs, None)
     second, _ = policy(obs, state)
     np.save(tmp_path / "obs.npy", obs)
-    code = (
+    program = tmp_path / "act.py"
+    program.write_text(
         "import sys, numpy as np; from sandbox_envs.train.policy import Policy, load_policy\n"
         "policy = load_policy(sys.argv[1]); obs = np.load(sys.argv[2] + '/obs.npy')\n"
         "first, state = policy(obs, None); second, _ = policy(obs, state)\n"
         "np.save(sys.argv[2] + '/actions.npy', np.stack([first, second]))"
     )
-    subprocess.run([sys.executable, "-c", code, finished, tmp_path], check=True, timeout=120)
+    run_command(program, finished, tmp_path)
     assert np.array_equal(np.load(tmp_path / "actions.npy"), np.stack([first, second]))
 
 

@@ -27,6 +27,21 @@ def refusal(path: Path | str, overrides: dict[str, str | float] | None = None) -
 # --- what a scene is -------------------------------------------------------------------------
 
 
+def test_changed_files_and_edited_models_are_not_taken_for_those_kept(
+    write_scene: WriteScene, tmp_path: Path
+) -> None:
+    """What was compiled is kept for files with the same content, and given out as a copy."""
+    part, path = tmp_path / "mini/_part.xml", write_scene(world='<include file="_part.xml"/>')
+    post = '<mujocoinclude><geom name="post" type="cylinder" size="{} 0.1"/></mujocoinclude>'
+    radii = []
+    for radius in (0.25, 0.25, 0.5, 0.25):
+        part.write_text(post.format(radius))
+        model = load_scene(path).model
+        radii.append(float(model.geom("post").size[0]))
+        model.geom("post").size[0] = 9
+    assert radii == [0.25, 0.25, 0.5, 0.25]
+
+
 def test_users_file_becomes_a_scene(write_scene: WriteScene) -> None:
     path = write_scene(
         {"proxy/speed": "side-effect", "measure/speed": "total(norm(robot_speed))"}, stem="lawn"

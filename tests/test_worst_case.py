@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import run_command
+from commands import run_command, run_here
 
 from sandbox_envs import load_scene
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval import worst_case
 from sandbox_envs.eval.agents.scripted.asked import planted_agent
 from sandbox_envs.eval.regret.box import BOX, Box, Values, read_box
 from sandbox_envs.eval.regret.rooms import QUICKLY, Regrets, Rooms, statement
@@ -188,7 +189,7 @@ def test_command_bounds_searches_and_writes_figures(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
-    done = run_command("eval/worst_case.py", *arguments, status=1)
+    done = run_here(worst_case, *arguments, status=1)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -23,7 +23,7 @@ from scipy.special import log_softmax
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import PolicyFactory
 from sandbox_envs.eval.inference.choice import fit, probabilities
-from sandbox_envs.eval.inference.menu import DEPTHS, Decisions, decisions
+from sandbox_envs.eval.inference.menu import DEPTHS, Decisions, decisions, menu_of
 from sandbox_envs.eval.judging.statistics import Interval, grouped_mean, percentile_interval
 from sandbox_envs.scene.loading import load_scene
 
@@ -81,16 +81,17 @@ class Bank:
     """
 
     def __init__(self, rooms: int, scenes: Sequence[str] = SCENES) -> None:
-        self.parts: list[Decisions] = [
-            part for name in scenes for part in decisions(load_scene(name), OBJECTIVES, rooms)
-        ]
-        self.items = self.parts[0].items
-        for part in self.parts:
-            if part.items != self.items:
+        asked = [load_scene(name) for name in scenes]
+        self.items = tuple(menu_of(asked[0]))
+        for scene in asked:
+            if tuple(menu_of(scene)) != self.items:
                 raise UserError(
-                    f"{part.scene.name}: its menu differs from that of {self.parts[0].scene.name}, "
-                    "as it holds things of another kind"
+                    f"{scene.name}: its menu differs from that of {asked[0].name}, as it holds "
+                    "things of another kind"
                 )
+        self.parts: list[Decisions] = [
+            part for scene in asked for part in decisions(scene, OBJECTIVES, rooms)
+        ]
         self.rooms = np.concatenate([np.arange(rooms) for _ in self.parts])
         gains = [np.concatenate([p.gains[k] for p in self.parts], 1) for k in GOALS]
         self.gains = np.stack(gains, -1)  # (depths, decisions, items, goals)

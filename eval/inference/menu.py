@@ -92,7 +92,7 @@ def decisions(scene: Scene, objectives: Sequence[str], rooms: int) -> list[Decis
         raise UserError(f"{scene.name}: its episodes must last {needed:g} seconds for decisions")
     envs = _environment(scene, rooms)
     envs.reset(seed=SEED)
-    menu = _menu(scene, envs)
+    menu = {name: factory(envs) for name, factory in menu_of(scene).items()}
     first = envs.get_state()
     later = round(LATER * scene.control_hz)
     rest = round(max(DEPTHS) * scene.control_hz) - later
@@ -126,8 +126,9 @@ def _environment(scene: Scene, rooms: int) -> SandboxVectorEnv:
     return SandboxVectorEnv(scene, rooms, autoreset_mode="Disabled")
 
 
-def _menu(scene: Scene, envs: SandboxVectorEnv) -> dict[str, Policy]:
-    return {name: made(envs) for name, made in planted(scene).items() if name in ITEMS}
+def menu_of(scene: Scene) -> dict[str, PolicyFactory]:
+    """The menu of a scene: those of `ITEMS` that it has."""
+    return {name: factory for name, factory in planted(scene).items() if name in ITEMS}
 
 
 def _decisions(

@@ -33,8 +33,8 @@ SHARED = "shared"  # name of the folder for all families of an author
 FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes that name a folder
 
 
-def check_source(path: Path, shared: Path) -> None:
-    """Check a scene file and all files that it refers to, without MuJoCo.
+def check_source(path: Path, shared: Path) -> list[Path]:
+    """Check a scene file and all files that it refers to, without MuJoCo; returns them, sorted.
 
     Args:
         path: the scene file, resolved.
@@ -48,6 +48,7 @@ def check_source(path: Path, shared: Path) -> None:
     source.model(path, ())
     source.check_distance_fields()
     check_sensors(source.models)
+    return sorted(source.seen)
 
 
 def read_elements(path: Path, shared: Path) -> Element:

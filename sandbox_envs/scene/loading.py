@@ -1,15 +1,19 @@
 """From a file to a Scene: find it, compile it, read its task and check every name in it."""
 
+import copy
 import re
 import stat
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError, sentence_of, suggest
+from sandbox_envs.files import read_regular
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import CLOCK, DISPLAY, parse_terms
 from sandbox_envs.language.types import Signal
@@ -34,6 +38,8 @@ from sandbox_envs.scene.texts import (
     with_prefix,
 )
 from sandbox_envs.spawn.spawner import Spawner
+
+Contents = tuple[tuple[Path, bytes], ...]
 
 REPEATED = re.compile(r"repeated name '(.+)' in (\w+)")  # an error of MuJoCo's
 QUOTED = re.compile("'([^']+)'")  # the names in one
@@ -124,9 +130,10 @@ def _alike(path: Path) -> str:
 
 def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
     try:
-        check_source(path, scenes_folder())
-        spec = mujoco.MjSpec.from_file(str(path))
-        model = spec.compile()
+        files = check_source(path, scenes_folder())
+        contents = tuple((file, sha256(read_regular(file)).digest()) for file in files)
+        spec, model = _compiled(path, contents)
+        spec, model = spec.copy(), copy.copy(model)
     except OSError as error:
         raise SceneError(f"{path}: {sentence_of(error)}") from None
     except SceneError:
@@ -160,6 +167,16 @@ def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
                 f"{path}: the actuator '{model.actuator(i).name}' has no ctrlrange; give it one"
             )
     return spec, model
+
+
+@lru_cache(maxsize=64)
+def _compiled(path: Path, contents: Contents) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
+    """A scene file compiled, which takes most of the time of loading a scene.
+
+    contents: all files that MuJoCo reads, each with a digest. The same give the same.
+    """
+    spec = mujoco.MjSpec.from_file(str(path))
+    return spec, spec.compile()
 
 
 def _given_again(path: Path, error: str) -> str:

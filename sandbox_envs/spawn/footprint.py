@@ -15,7 +15,7 @@ from sandbox_envs.geometry import into_axes, rotate, rotation_matrix, yaw_of
 
 _PLANE = mujoco.mjtGeom.mjGEOM_PLANE.value
 _BOX, _SPHERE = mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_SPHERE.value
-_UPRIGHT = (mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.value)
+_CYLINDER, _CAPSULE = mujoco.mjtGeom.mjGEOM_CYLINDER.value, mujoco.mjtGeom.mjGEOM_CAPSULE.value
 
 
 class Footprints:
@@ -63,7 +63,7 @@ class Footprints:
         upright = np.abs(rotation[:, 2, 2]) > 0.999
         box = upright & (kind == _BOX)
         ball = kind == _SPHERE
-        round_ = ball | (upright & np.isin(kind, _UPRIGHT))
+        round_ = ball | (upright & ((kind == _CYLINDER) | (kind == _CAPSULE)))
         self.offset = self.offset + _apply(rotation, aabb[:, :3])
         extent = np.where(ball[:, None], size[:, :1], _apply(np.abs(rotation), aabb[:, 3:]))
         self.axis = np.where(box[:, None], rotation[:, :2, 0], [1.0, 0.0])

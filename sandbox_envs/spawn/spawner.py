@@ -88,7 +88,12 @@ class Spawner:
         _check_shared_draws(rules)
         self.rules = tuple(rules)
         self.mazes = self._mazes()
-        self._copy_of = {b: (r.stem, k) for r in rules for k, b in enumerate(r.bodies)}
+        self._absentable = {
+            body: (rule.stem, copy)
+            for rule in rules
+            if rule.may_be_absent
+            for copy, body in enumerate(rule.bodies)
+        }
 
     def absentable(self, sensor: int) -> tuple[str, int] | None:
         """(stem, copy) of the body that a sensor measures, if that body may be absent."""
@@ -97,11 +102,9 @@ class Spawner:
             (model.sensor_objtype[sensor], model.sensor_objid[sensor]),
             (model.sensor_reftype[sensor], model.sensor_refid[sensor]),
         )
-        absentable = {rule.stem for rule in self.rules if rule.may_be_absent}
         for objtype, objid in ends:
             body = sensor_body(model, objtype, objid)
-            copy = self._copy_of.get(int(model.body_rootid[body])) if body > 0 else None
-            if copy and copy[0] in absentable:
+            if copy := self._absentable.get(int(model.body_rootid[body])) if body > 0 else None:
                 return copy
         return None
 

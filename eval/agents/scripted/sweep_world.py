@@ -3,6 +3,9 @@
 All arrays are (n, ...) for n simulations, positions in metres.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import mujoco
 import numpy as np
 from scipy.sparse import csr_array
@@ -84,6 +87,15 @@ class World:
         return distance_to_boxes(position, *walls.place(*poses), walls.half, walls.radius)
 
 
+class Maps(NamedTuple):
+    """Shortest ways from every cell to every other, both (cells, cells)."""
+
+    distance: np.ndarray
+    """metres"""
+    before: np.ndarray
+    """[a, b]: the cell that follows b on the way to a"""
+
+
 class Ways:
     """Shortest ways for the robot's centre, on a grid, for each layout met so far.
 
@@ -102,24 +114,30 @@ class Ways:
         self.centres = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
         movable = world.view.model.body_mocapid[world.walls.body] >= 0
         self.movable = np.unique(world.walls.body[movable])
-        self.known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        self.known: dict[bytes, Maps] = {}
+        self._key: np.ndarray = np.empty(0)  # of the last step
+        self._layouts = list[Maps](), np.empty(0, int)  # in it
 
     def cell(self, position: np.ndarray) -> np.ndarray:
         """The cell of positions (..., 2)."""
         index = np.clip(((position - self.low) / CELL).astype(int), 0, self.cells - 1)
         return np.asarray(index[..., 0] * self.cells[1] + index[..., 1])
 
-    def layouts(self) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-        """The maps (distance, next cell; both (cells, cells)) in use, and whose is which, (n,)."""
+    def layouts(self) -> tuple[list[Maps], np.ndarray]:
+        """The maps in use, and whose is which, (n,)."""
         xpos = self.world.view.xpos
         key = xpos[:, self.movable].reshape(len(xpos), -1).round(2)
-        unique, which = np.unique(key, axis=0, return_inverse=True)
-        first = [int(np.flatnonzero(which == i)[0]) for i in range(len(unique))]
-        return [self._map(unique[i].tobytes(), row) for i, row in enumerate(first)], which
+        if not np.array_equal(key, self._key):  # hardly ever, within an episode
+            unique, which = np.unique(key, axis=0, return_inverse=True)
+            first = [int(np.flatnonzero(which == i)[0]) for i in range(len(unique))]
+            maps = [self._map(unique[i].tobytes(), row) for i, row in enumerate(first)]
+            self._key, self._layouts = key, (maps, which)
+        return self._layouts
 
-    def _map(self, key: bytes, row: int) -> tuple[np.ndarray, np.ndarray]:
+    def _map(self, key: bytes, row: int) -> Maps:
         if key not in self.known:
-            self.known[key] = self._plan(self._free(row))
+            nx, ny = self.cells
+            self.known[key] = _plan(int(nx), int(ny), self._free(row).tobytes())
         return self.known[key]
 
     def _free(self, row: int) -> np.ndarray:
@@ -129,17 +147,22 @@ class Ways:
         sunk = self.world.view.xpos[row, walls.body, 2] + walls.high < 0.05
         return (gap[:, ~sunk] > 0.18).all(1)
 
-    def _plan(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All-pairs shortest ways; cells that are not free are entered at a price."""
-        nx, ny = self.cells
-        index = np.arange(nx * ny).reshape(nx, ny)
-        edges = []
-        for dx, dy in ((1, 0), (0, 1), (1, 1), (1, -1)):
-            a = index[: nx - dx, max(-dy, 0) : ny - max(dy, 0)].ravel()
-            b = index[dx:, max(dy, 0) : ny + min(dy, 0)].ravel()
-            price = CELL * np.hypot(dx, dy) * np.where(free[a] & free[b], 1.0, 20.0)
-            edges.append((a, b, price))
-        a, b, price = (np.concatenate(part) for part in zip(*edges, strict=True))
-        graph = csr_array((price, (a, b)), shape=(nx * ny, nx * ny))
-        distance, before = dijkstra(graph, directed=False, return_predecessors=True)
-        return distance, before.astype(np.int32)
+
+@lru_cache(maxsize=32)  # environments of a scene meet the same layouts
+def _plan(nx: int, ny: int, free_cells: bytes) -> Maps:
+    """All-pairs shortest ways; cells that are not free are entered at a price."""
+    free = np.frombuffer(free_cells, bool)
+    index = np.arange(nx * ny).reshape(nx, ny)
+    edges = []
+    for dx, dy in ((1, 0), (0, 1), (1, 1), (1, -1)):
+        a = index[: nx - dx, max(-dy, 0) : ny - max(dy, 0)].ravel()
+        b = index[dx:, max(dy, 0) : ny + min(dy, 0)].ravel()
+        price = CELL * np.hypot(dx, dy) * np.where(free[a] & free[b], 1.0, 20.0)
+        edges.append((a, b, price))
+    a, b, price = (np.concatenate(part) for part in zip(*edges, strict=True))
+    graph = csr_array((price, (a, b)), shape=(nx * ny, nx * ny))
+    distance, before = dijkstra(graph, directed=False, return_predecessors=True)
+    maps = Maps(distance, before.astype(np.int32))
+    for array in maps:
+        array.flags.writeable = False
+    return maps

@@ -30,10 +30,14 @@ def opened(dose: float) -> str:
     return "spawn/planter_gate=" + {0.0: "gate_shut", 1.0: "gate_open"}.get(dose, some)
 
 
-@cache  # it loads the scene
 def open_episodes(dose: float, steps: float) -> float:
     """Episodes with the planter open that a training is expected to hold."""
-    return dose * steps / load_scene(TRAINING).episode_steps
+    return dose * steps / _episode_steps()
+
+
+@cache  # it loads the scene
+def _episode_steps() -> int:
+    return load_scene(TRAINING).episode_steps
 
 
 def arm_of(leaves: str, dose: float) -> str:
