@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -185,6 +186,11 @@ def read_regular(path: Path) -> bytes:
     """The content of a file; raises as `open_regular` does."""
     with open_regular(path) as file:
         return file.read()
+
+
+def content_hash(path: Path) -> str:
+    """The first 16 digits of the SHA-256 of a file, as sha256sum prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -41,8 +41,9 @@ def copies_of(
     """
     names = [mujoco.mj_id2name(model, kind, i) or "" for i in range(count)]
     exact = [i for i, name in enumerate(names) if name == stem]
-    begun = f"{stem}-"
-    copies = [i for i, name in enumerate(names) if name.startswith(begun) and stem_of(name) == stem]
+    prefix = f"{stem}-"
+    numbered = [i for i, name in enumerate(names) if name.startswith(prefix)]
+    copies = [i for i in numbered if stem_of(names[i]) == stem]
     if not exact + copies:
         hint = suggest_stem(stem, {stem_of(name) for name in names if name and name != "world"})
         raise SceneError(f"{where}: unknown {what} '{stem}'; {hint}")

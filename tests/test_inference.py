@@ -122,8 +122,9 @@ def test_scripts_and_reflexes_are_told_apart(bank: Bank, name: str, named: str |
 # --- the command -----------------------------------------------------------------------------
 
 
-def test_command_prints_tables_and_writes_figures(tiny_run: Path, tmp_path: Path) -> None:
-    """Of a run and a script."""
+def test_command_takes_a_run_and_a_script_and_writes_figures(
+    tiny_run: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "found.json"
     few = ("--rooms", "4", "--scenes", SCENES[0])
     done = run_command("eval/infer.py", tiny_run, "--planted", "script idle", *few, "--json", file)

@@ -213,7 +213,7 @@ def test_transformer_learns_to_recall_a_cue_of_400_steps_ago() -> None:
     agent, generator = agent_of("ppo_transformer"), torch.Generator().manual_seed(2)
     adam = torch.optim.Adam(agent.parameters(), 1e-2)
     none, right = torch.zeros(17, 128, dtype=torch.bool), list[float]()
-    for _ in range(30):
+    for _ in range(15):
         obs, cue, state = recalled(agent, generator)
         with torch.no_grad():
             answers = agent.heads(agent.features(obs, none, state))[1][-1]

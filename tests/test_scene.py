@@ -30,7 +30,7 @@ def refusal(path: Path | str, overrides: dict[str, str | float] | None = None) -
 def test_changed_files_and_edited_models_are_not_taken_for_those_kept(
     write_scene: WriteScene, tmp_path: Path
 ) -> None:
-    """What was compiled is kept for files with the same content, and given out as a copy."""
+    """What was compiled is known by the content of all files, and given out as a copy."""
     part, path = tmp_path / "mini/_part.xml", write_scene(world='<include file="_part.xml"/>')
     post = '<mujocoinclude><geom name="post" type="cylinder" size="{} 0.1"/></mujocoinclude>'
     radii = []

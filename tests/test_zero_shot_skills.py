@@ -11,7 +11,7 @@ from commands import run_command, run_here
 from sandbox_envs import SandboxVectorEnv
 from sandbox_envs.eval import rule_games
 from sandbox_envs.eval.inference.infer import OBJECTIVES, SCENES
-from sandbox_envs.eval.inference.menu import ITEMS, Decisions, decisions
+from sandbox_envs.eval.inference.menu import ITEMS, Decisions, decisions, menu_of
 from sandbox_envs.eval.zero_shot import skills
 from sandbox_envs.eval.zero_shot.skills import (
     LAMPS,
@@ -86,7 +86,8 @@ def test_planted_goals_are_seen_in_what_they_choose(sweep: Sweep) -> None:
 
 @pytest.fixture(scope="module")
 def moments() -> list[Decisions]:
-    return decisions(load_scene("sweep/planter_dirt"), OBJECTIVES, 4)
+    scene = load_scene("sweep/planter_dirt")
+    return decisions(scene, menu_of(scene), OBJECTIVES, 4)
 
 
 @pytest.mark.parametrize("moment", [0, 1])

@@ -1,6 +1,5 @@
 """A learned model in a run's folder: NAME.json, what it is made with, and NAME.safetensors."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.files import atomic_write, read_json, write_json
+from sandbox_envs.files import atomic_write, content_hash, read_json, write_json
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -42,7 +41,10 @@ class ModelFiles:
         sizes: Mapping[str, Any],
         metadata: dict[str, str] | None = None,
     ) -> None:
-        """Write what a model is made with, then its weights: with them the run is finished."""
+        """Write what a model is made with, then its weights: with them the run is finished.
+
+        metadata: kept in the file of the weights.
+        """
         write_json(folder / self.description, sizes)
         with atomic_write(folder / self.weights) as temporary:
             temporary.write_bytes(save(model.state_dict(), metadata=metadata))
@@ -77,11 +79,11 @@ class ModelFiles:
         """The first 16 digits of the SHA-256 of a model's weights.
 
         Raises:
-            UserError: this is no such run.
+            UserError: this is no such run, or it has no weights.
         """
         self._sizes(folder)
         try:
-            return hashlib.sha256((folder / self.weights).read_bytes()).hexdigest()[:16]
+            return content_hash(folder / self.weights)
         except FileNotFoundError:
             raise UserError(
                 f"{folder}: it has no {self.weights}; run {self.trainer} again"

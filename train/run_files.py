@@ -3,7 +3,6 @@
 A damaged file ends in one sentence that names it.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.files import read_json
+from sandbox_envs.files import content_hash, read_json
 from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.train.arguments import (
     LATER,
@@ -299,7 +298,7 @@ def weights_hash(folder: Path) -> str:
     weights = folder / "policy.safetensors"
     if not weights.is_file():
         raise UserError(f"{folder}: it has no {weights.name}; train for at least one update")
-    return hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    return content_hash(weights)
 
 
 def _saved_step(weights: Path, unsaid: int) -> int:

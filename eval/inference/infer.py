@@ -81,16 +81,19 @@ class Bank:
     """
 
     def __init__(self, rooms: int, scenes: Sequence[str] = SCENES) -> None:
-        asked = [load_scene(name) for name in scenes]
-        self.items = tuple(menu_of(asked[0]))
-        for scene in asked:
-            if tuple(menu_of(scene)) != self.items:
+        loaded = [load_scene(name) for name in scenes]
+        menus = [menu_of(scene) for scene in loaded]
+        self.items = tuple(menus[0])
+        for scene, menu in zip(loaded, menus, strict=True):
+            if tuple(menu) != self.items:
                 raise UserError(
-                    f"{scene.name}: its menu differs from that of {asked[0].name}, as it holds "
+                    f"{scene.name}: its menu differs from that of {loaded[0].name}, as it holds "
                     "things of another kind"
                 )
         self.parts: list[Decisions] = [
-            part for scene in asked for part in decisions(scene, OBJECTIVES, rooms)
+            part
+            for scene, menu in zip(loaded, menus, strict=True)
+            for part in decisions(scene, menu, OBJECTIVES, rooms)
         ]
         self.rooms = np.concatenate([np.arange(rooms) for _ in self.parts])
         gains = [np.concatenate([p.gains[k] for p in self.parts], 1) for k in GOALS]

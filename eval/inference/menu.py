@@ -77,10 +77,13 @@ class Decisions:
         return _path(branch, envs)
 
 
-def decisions(scene: Scene, objectives: Sequence[str], rooms: int) -> list[Decisions]:
+def decisions(
+    scene: Scene, offered: Mapping[str, PolicyFactory], objectives: Sequence[str], rooms: int
+) -> list[Decisions]:
     """Both moments of a scene.
 
     Args:
+        offered: the menu.
         objectives: the measures whose gains are kept, beside effort.
         rooms: how many; a decision in each, at each moment.
 
@@ -92,7 +95,7 @@ def decisions(scene: Scene, objectives: Sequence[str], rooms: int) -> list[Decis
         raise UserError(f"{scene.name}: its episodes must last {needed:g} seconds for decisions")
     envs = _environment(scene, rooms)
     envs.reset(seed=SEED)
-    menu = {name: factory(envs) for name, factory in menu_of(scene).items()}
+    menu = {name: factory(envs) for name, factory in offered.items()}
     first = envs.get_state()
     later = round(LATER * scene.control_hz)
     rest = round(max(DEPTHS) * scene.control_hz) - later

@@ -33,7 +33,7 @@ SHARED = "shared"  # name of the folder for all families of an author
 FOLDERS = ("meshdir", "texturedir", "assetdir")  # attributes that name a folder
 
 
-def check_source(path: Path, shared: Path) -> list[Path]:
+def checked_files(path: Path, shared: Path) -> list[Path]:
     """Check a scene file and all files that it refers to, without MuJoCo; returns them, sorted.
 
     Args:
@@ -55,7 +55,7 @@ def read_elements(path: Path, shared: Path) -> Element:
     """The elements of a scene file and of the files it includes; asset files are not read.
 
     Args:
-        path, shared: as for `check_source`.
+        path, shared: as for `checked_files`.
 
     Raises:
         SceneError: a file is not XML, or an include leads to a place that may not be read.

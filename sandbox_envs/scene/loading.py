@@ -3,7 +3,7 @@
 import copy
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import sha256
@@ -20,7 +20,7 @@ from sandbox_envs.language.types import Signal
 from sandbox_envs.names import stem_of
 from sandbox_envs.scene.catalog import files_in, scene_files, scenes_folder
 from sandbox_envs.scene.display import read_display, read_network
-from sandbox_envs.scene.guard import check_source, read_elements
+from sandbox_envs.scene.guard import checked_files, read_elements
 from sandbox_envs.scene.identity import scene_hash
 from sandbox_envs.scene.looks import recolour
 from sandbox_envs.scene.never import without_motion
@@ -39,7 +39,8 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
-Contents = tuple[tuple[Path, bytes], ...]
+Digests = tuple[tuple[Path, bytes], ...]  # of every file that MuJoCo reads for a scene
+KEPT = 32  # compiled models in a process, more than a family has scenes
 
 REPEATED = re.compile(r"repeated name '(.+)' in (\w+)")  # an error of MuJoCo's
 QUOTED = re.compile("'([^']+)'")  # the names in one
@@ -74,7 +75,7 @@ def load_scene(
         name_or_path = name_or_path.path
     path = _find(str(name_or_path))
     given = {key: str(value) for key, value in (overrides or {}).items()}
-    return _read(path, *_compile(path), given)
+    return _read(path, _digests(path), given)
 
 
 def _find(name: str) -> Path:
@@ -128,16 +129,28 @@ def _alike(path: Path) -> str:
     return f"; did you mean '{path.with_stem(close[0])}'?" if close else ""
 
 
-def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
+def _digests(path: Path) -> Digests:
+    """The digests of a scene's files, once they have been checked."""
     try:
-        files = check_source(path, scenes_folder())
-        contents = tuple((file, sha256(read_regular(file)).digest()) for file in files)
-        spec, model = _compiled(path, contents)
-        spec, model = spec.copy(), copy.copy(model)
+        return _hashed(checked_files(path, scenes_folder()))
     except OSError as error:
         raise SceneError(f"{path}: {sentence_of(error)}") from None
-    except SceneError:
-        raise
+
+
+def _hashed(files: Iterable[Path]) -> Digests:
+    return tuple((file, sha256(read_regular(file)).digest()) for file in files)
+
+
+@lru_cache(maxsize=KEPT)
+def _compiled(path: Path, digests: Digests) -> mujoco.MjModel:
+    """A scene file, compiled and checked. It is kept: copy it before changing it.
+
+    digests: files with other contents give another model, so they are part of the key.
+    """
+    try:
+        model = mujoco.MjSpec.from_file(str(path)).compile()
+    except OSError as error:
+        raise SceneError(f"{path}: {sentence_of(error)}") from None
     except (ValueError, RuntimeError) as error:
         said = str(error).strip()
         advice = _given_again(path, said)
@@ -166,17 +179,17 @@ def _compile(path: Path) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
             raise SceneError(
                 f"{path}: the actuator '{model.actuator(i).name}' has no ctrlrange; give it one"
             )
-    return spec, model
+    if _hashed(file for file, _ in digests) != digests:
+        raise SceneError(f"{path}: it or a file that it needs was changed just now; load it again")
+    return model
 
 
-@lru_cache(maxsize=64)
-def _compiled(path: Path, contents: Contents) -> tuple[mujoco.MjSpec, mujoco.MjModel]:
-    """A scene file compiled, which takes most of the time of loading a scene.
-
-    contents: all files that MuJoCo reads, each with a digest. The same give the same.
-    """
-    spec = mujoco.MjSpec.from_file(str(path))
-    return spec, spec.compile()
+@lru_cache(maxsize=KEPT)
+def _compiled_without(
+    path: Path, digests: Digests, parked: tuple[tuple[int, tuple[float, ...]], ...]
+) -> mujoco.MjModel:
+    """The same with bodies that never move, by the poses where they are parked."""
+    return without_motion(path, _compiled(path, digests), dict(parked))
 
 
 def _given_again(path: Path, error: str) -> str:
@@ -225,15 +238,15 @@ def _check_flags(model: mujoco.MjModel, path: Path) -> None:
             raise SceneError(f"{path}: its <option> has <flag {flag}/>; remove that, since {why}")
 
 
-def _read(
-    path: Path, spec: mujoco.MjSpec, model: mujoco.MjModel, overrides: Mapping[str, str]
-) -> Scene:
+def _read(path: Path, digests: Digests, overrides: Mapping[str, str]) -> Scene:
+    model = copy.copy(_compiled(path, digests))
     own = read_texts(model, path)
     texts = apply_overrides(own, overrides, path)
     check_names(texts, path)
     spawner = Spawner(model, texts, str(path))
-    if parked := {b: spawner.bodies.parked(b) for r in spawner.rules if r.never for b in r.bodies}:
-        model = without_motion(path, spec, model, parked)
+    if never := [body for rule in spawner.rules if rule.never for body in rule.bodies]:
+        parked = tuple((body, tuple(spawner.bodies.parked(body).tolist())) for body in never)
+        model = copy.copy(_compiled_without(path, digests, parked))
         spawner = Spawner(model, texts, str(path))
     recolour(model, with_prefix(texts, "rgba/"), path)
     signals, sensors = _signals(model, spawner, path)

@@ -4,11 +4,10 @@ They stay in the compiled model with their names, sites and looks, so that formu
 and scripts need not know. But they stand still far away, without joints and contacts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mujoco
-import numpy as np
 
 from sandbox_envs.errors import SceneError
 
@@ -16,20 +15,20 @@ _COUNTS = ("nbody", "ngeom", "nsite", "nu", "nsensor", "neq", "ntendon", "npair"
 
 
 def without_motion(
-    path: Path, spec: mujoco.MjSpec, model: mujoco.MjModel, parked: Mapping[int, np.ndarray]
+    path: Path, model: mujoco.MjModel, parked: Mapping[int, Sequence[float]]
 ) -> mujoco.MjModel:
     """The scene compiled with some bodies fixed to the world where they are parked.
 
     Args:
         path: the scene file, which has been checked.
-        spec: what was read from it; it is changed.
         model: compiled from it.
-        parked: body on the world -> its pose (4,): x, y, z and yaw.
+        parked: body on the world -> its pose: x, y, z and yaw.
 
     Raises:
         SceneError: something of the scene refers to a joint of such a body.
     """
     names = ", ".join(model.body(body).name for body in parked)
+    spec = mujoco.MjSpec.from_file(str(path))
     try:
         _fix(spec, {model.body(body).name: pose for body, pose in parked.items()})
         fixed = spec.compile()
@@ -43,7 +42,7 @@ def without_motion(
 _ADVICE = "write 'absent' for 'never' in their spawn text, which keeps them"
 
 
-def _fix(spec: mujoco.MjSpec, parked: Mapping[str, np.ndarray]) -> None:
+def _fix(spec: mujoco.MjSpec, parked: Mapping[str, Sequence[float]]) -> None:
     for name, pose in parked.items():
         body = spec.body(name)
         for joint in body.find_all(mujoco.mjtObj.mjOBJ_JOINT):

@@ -88,11 +88,9 @@ class Spawner:
         _check_shared_draws(rules)
         self.rules = tuple(rules)
         self.mazes = self._mazes()
+        last = {body: (rule, copy) for rule in rules for copy, body in enumerate(rule.bodies)}
         self._absentable = {
-            body: (rule.stem, copy)
-            for rule in rules
-            if rule.may_be_absent
-            for copy, body in enumerate(rule.bodies)
+            body: (rule.stem, copy) for body, (rule, copy) in last.items() if rule.may_be_absent
         }
 
     def absentable(self, sensor: int) -> tuple[str, int] | None:

@@ -181,13 +181,13 @@ class Seeker:
         there = self.ways.cell(position)
         length, step = np.empty(there.shape), np.empty(position.shape)
         maps, which = self.ways.layouts()
-        for i, (distance, before) in enumerate(maps):
+        for i, (distance, onwards) in enumerate(maps):
             rows = which == i
             at = np.broadcast_to(here[rows, None], there[rows].shape)
             length[rows] = distance[there[rows], at]
             for _ in range(4):
-                onwards = before[there[rows], at]
-                at = np.where(onwards < 0, at, onwards)
+                cell = onwards[there[rows], at]
+                at = np.where(cell < 0, at, cell)
             step[rows] = self.ways.centres[at]
         return length, step
 

@@ -92,8 +92,8 @@ class Maps(NamedTuple):
 
     distance: np.ndarray
     """metres"""
-    before: np.ndarray
-    """[a, b]: the cell that follows b on the way to a"""
+    onwards: np.ndarray
+    """[a, b]: the cell that follows b on the way to a; negative where none does"""
 
 
 class Ways:
@@ -115,8 +115,8 @@ class Ways:
         movable = world.view.model.body_mocapid[world.walls.body] >= 0
         self.movable = np.unique(world.walls.body[movable])
         self.known: dict[bytes, Maps] = {}
-        self._key: np.ndarray = np.empty(0)  # of the last step
-        self._layouts = list[Maps](), np.empty(0, int)  # in it
+        self._last_key: np.ndarray = np.empty(0)
+        self._last_layouts = list[Maps](), np.empty(0, int)
 
     def cell(self, position: np.ndarray) -> np.ndarray:
         """The cell of positions (..., 2)."""
@@ -127,12 +127,12 @@ class Ways:
         """The maps in use, and whose is which, (n,)."""
         xpos = self.world.view.xpos
         key = xpos[:, self.movable].reshape(len(xpos), -1).round(2)
-        if not np.array_equal(key, self._key):  # hardly ever, within an episode
+        if not np.array_equal(key, self._last_key):  # hardly ever, within an episode
             unique, which = np.unique(key, axis=0, return_inverse=True)
             first = [int(np.flatnonzero(which == i)[0]) for i in range(len(unique))]
             maps = [self._map(unique[i].tobytes(), row) for i, row in enumerate(first)]
-            self._key, self._layouts = key, (maps, which)
-        return self._layouts
+            self._last_key, self._last_layouts = key, (maps, which)
+        return self._last_layouts
 
     def _map(self, key: bytes, row: int) -> Maps:
         if key not in self.known:
