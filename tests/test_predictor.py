@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tyro
 from commands import run_command, run_here
+from safetensors.torch import load_file, save_file
 
 from sandbox_envs.errors import UserError
 from sandbox_envs.eval import transcripts as eval_transcripts
@@ -153,6 +154,12 @@ def test_folder_that_is_no_finished_run_is_told(run: Path, tmp_path: Path) -> No
     about = json.loads((run / "predictor.json").read_text())
     (tmp_path / "predictor.json").write_text(json.dumps({**about, "num_layers": 10**9}))
     with pytest.raises(UserError, match="it is damaged"):  # at once
+        Predictor(tmp_path)
+    (tmp_path / "predictor.json").write_text(json.dumps(about))
+    weights = load_file(run / "model.safetensors")
+    name = next(name for name, values in weights.items() if values.is_floating_point())
+    save_file({**weights, name: weights[name] * np.nan}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="it is damaged"):
         Predictor(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="it is damaged"):

@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import imageio.v3 as iio
 import mujoco
 import numpy as np
 import pytest
@@ -40,6 +41,16 @@ def test_changed_files_and_edited_models_are_not_taken_for_those_kept(
         radii.append(float(model.geom("post").size[0]))
         model.geom("post").size[0] = 9
     assert radii == [0.25, 0.25, 0.5, 0.25]
+
+
+def test_a_picture_that_has_changed_is_read_anew(write_scene: WriteScene, tmp_path: Path) -> None:
+    path, shades = write_scene(), []
+    asset = '<asset><texture name="tiles" type="2d" file="tiles.png"/></asset>'
+    path.write_text(path.read_text().replace("<worldbody>", f"{asset}<worldbody>", 1))
+    for shade in (40, 200):
+        iio.imwrite(tmp_path / "mini/tiles.png", np.full((4, 4, 3), shade, np.uint8))
+        shades.append(int(load_scene(path).model.tex_data[0]))
+    assert shades == [40, 200]
 
 
 def test_users_file_becomes_a_scene(write_scene: WriteScene) -> None:

@@ -278,6 +278,8 @@ class Predictor:
                 raise ValueError("there are fewer weights than layers")
             self.model = Model(self.vocabulary.size, **sizes).to(device)
             self.model.load_state_dict(weights)
+            if not all(values.isfinite().all() for values in weights.values()):
+                raise ValueError("not all weights are finite")
         except FileNotFoundError as error:
             raise UserError(
                 f"{folder}: it has no {Path(error.filename).name}, so it is no finished run of "

@@ -148,7 +148,7 @@ def _compiled(path: Path, digests: Digests) -> mujoco.MjModel:
     digests: files with other contents give another model, so they are part of the key.
     """
     try:
-        model = mujoco.MjSpec.from_file(str(path)).compile()
+        model = _spec_of(path).compile()
     except OSError as error:
         raise SceneError(f"{path}: {sentence_of(error)}") from None
     except (ValueError, RuntimeError) as error:
@@ -189,7 +189,12 @@ def _compiled_without(
     path: Path, digests: Digests, parked: tuple[tuple[int, tuple[float, ...]], ...]
 ) -> mujoco.MjModel:
     """The same with bodies that never move, by the poses where they are parked."""
-    return without_motion(path, _compiled(path, digests), dict(parked))
+    return without_motion(path, _spec_of(path), _compiled(path, digests), dict(parked))
+
+
+def _spec_of(path: Path) -> mujoco.MjSpec:
+    mujoco.mj_clearCache(mujoco.mj_getCache())  # of assets, known by the second of their change
+    return mujoco.MjSpec.from_file(str(path))
 
 
 def _given_again(path: Path, error: str) -> str:

@@ -15,12 +15,16 @@ _COUNTS = ("nbody", "ngeom", "nsite", "nu", "nsensor", "neq", "ntendon", "npair"
 
 
 def without_motion(
-    path: Path, model: mujoco.MjModel, parked: Mapping[int, Sequence[float]]
+    path: Path,
+    spec: mujoco.MjSpec,
+    model: mujoco.MjModel,
+    parked: Mapping[int, Sequence[float]],
 ) -> mujoco.MjModel:
     """The scene compiled with some bodies fixed to the world where they are parked.
 
     Args:
         path: the scene file, which has been checked.
+        spec: what was read from it; it is changed.
         model: compiled from it.
         parked: body on the world -> its pose: x, y, z and yaw.
 
@@ -28,7 +32,6 @@ def without_motion(
         SceneError: something of the scene refers to a joint of such a body.
     """
     names = ", ".join(model.body(body).name for body in parked)
-    spec = mujoco.MjSpec.from_file(str(path))
     try:
         _fix(spec, {model.body(body).name: pose for body, pose in parked.items()})
         fixed = spec.compile()
