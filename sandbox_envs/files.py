@@ -189,8 +189,8 @@ def read_regular(path: Path) -> bytes:
 
 
 def content_hash(path: Path) -> str:
-    """The first 16 digits of the SHA-256 of a file, as sha256sum prints it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    """The first 16 digits of a file's SHA-256, as sha256sum prints it; raises as `open_regular`."""
+    return hashlib.sha256(read_regular(path)).hexdigest()[:16]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -6,14 +6,13 @@ import stat
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
 from sandbox_envs.errors import SceneError, sentence_of, suggest
-from sandbox_envs.files import read_regular
+from sandbox_envs.files import content_hash
 from sandbox_envs.language.formula import Formula
 from sandbox_envs.language.parser import CLOCK, DISPLAY, parse_terms
 from sandbox_envs.language.types import Signal
@@ -39,7 +38,7 @@ from sandbox_envs.scene.texts import (
 )
 from sandbox_envs.spawn.spawner import Spawner
 
-Digests = tuple[tuple[Path, bytes], ...]  # of every file that MuJoCo reads for a scene
+Digests = tuple[tuple[Path, str], ...]  # of every file that MuJoCo reads for a scene
 KEPT = 32  # compiled models in a process, more than a family has scenes
 
 REPEATED = re.compile(r"repeated name '(.+)' in (\w+)")  # an error of MuJoCo's
@@ -138,7 +137,7 @@ def _digests(path: Path) -> Digests:
 
 
 def _hashed(files: Iterable[Path]) -> Digests:
-    return tuple((file, sha256(read_regular(file)).digest()) for file in files)
+    return tuple((file, content_hash(file)) for file in files)
 
 
 @lru_cache(maxsize=KEPT)
