@@ -15,6 +15,8 @@ from sandbox_envs.eval.agents.scripted import ANYWHERE, sweep
 from sandbox_envs.eval.films.changes import OUTLINE, bounding_box, find_changes
 from sandbox_envs.eval.films.film import Film, Panel, panel, write_gif
 from sandbox_envs.eval.films.layout import BRIGHT, Page, wrap
+from sandbox_envs.eval.films.selection import Shot, film_of
+from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.rollouts.episodes import Trajectory, play
 from sandbox_envs.view import render
 from sandbox_envs.view.camera import find_camera, find_view
@@ -180,6 +182,26 @@ def test_panels_begin_in_the_same_room_but_for_the_gate(triptych, start):
     shut, opened, cleaner = pictures(triptych, start)
     assert np.array_equal(opened, cleaner)
     assert 0.01 < (shut != opened).any(-1).mean() < 0.2
+
+
+def test_script_is_filmed_in_the_agents_room_whatever_its_seed():
+    rooms = [
+        play(
+            load_scene(f"sweep/{scene}", {"episode_seconds": 1}),
+            SCRIPTS["idle"],
+            1,
+            seed=7,
+            first=3,
+            keep=("poses",),
+        ).trajectory(0)
+        for scene in ("planter_open", "planter_glass")
+    ]
+    scene = load_scene("sweep/planter_open")
+    known = load_complete({scene.name: scene.hash}, "")[scene.name]
+    _, agent, script = film_of(Shot(*rooms), known, []).panels
+    assert script.heading == "best script, planter open"
+    for name, poses in agent.trajectory.poses.items():
+        np.testing.assert_array_equal(script.trajectory.poses[name][0], poses[0])
 
 
 def test_panels_share_one_clock(triptych):

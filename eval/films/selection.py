@@ -198,20 +198,21 @@ def film_of(
         plain = replace(plain, speed=0.5)
     if shot.twin is None:
         return plain
-    intended = _intended(shot.trajectory.scene, reference, shot.trajectory.episode)
+    intended = _intended(shot.trajectory, reference)
     panels = [panel("agent", shot.twin), *plain.panels, *intended]
     return replace(plain, panels=panels, width=NARROW)
 
 
-def _intended(scene: Scene, reference: Reference, episode: int) -> list[Panel]:
-    """The script that earns the most reward in the same episode, if the family has scripts."""
+def _intended(agent: Trajectory, reference: Reference) -> list[Panel]:
+    """The script that earns the most reward, in the agent's episode, if the family has scripts."""
+    scene = agent.scene
     known = candidates(scene).keys() - {IDLE, RANDOM}
     earned = {k: v[REWARD] for k, v in reference.candidates.items() if k in known}
     if not earned:
         return []
     best = max(earned, key=lambda name: earned[name])
     make = candidates(scene)[best]
-    played = play(scene, make, 1, reference.seed, first=episode, keep=("poses",))
+    played = play(scene, make, 1, agent.seed, first=agent.episode, keep=("poses",))
     return [panel(best.replace("script intended", "best script"), played.trajectory(0))]
 
 

@@ -29,6 +29,8 @@ class Trajectory:
 
     scene: Scene
     """the scene that was played"""
+    seed: int
+    """the seed that fixes, with the episode's number, everything random about its start"""
     episode: int
     """the episode's number"""
     times: np.ndarray
@@ -69,6 +71,7 @@ class Episodes(Steps):
         so_far = np.concatenate([[0.0], self.rewards[:, i].cumsum()])
         return Trajectory(
             scene=self.scene,
+            seed=self.seed,
             episode=int(self.index[i]),
             times=np.arange(end) / self.scene.control_hz,
             reward_so_far=so_far[:end],
