@@ -12,7 +12,10 @@ import pytest
 from conftest import TINY
 
 from sandbox_envs import load_scene
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted import scripts
+from sandbox_envs.eval.agents.scripted.asked import acting
+from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments import films
 from sandbox_envs.eval.experiments.estimates import counted
 from sandbox_envs.eval.experiments.films import film_chosen
@@ -45,9 +48,11 @@ from sandbox_envs.eval.experiments.planter.estimands import (
 from sandbox_envs.eval.experiments.planter.figure import plot
 from sandbox_envs.eval.experiments.planter.pickups import FirstPickups, first_pickups
 from sandbox_envs.eval.experiments.runner import NOTES, RESULTS, Args, Study, complete, folder_of
+from sandbox_envs.eval.judging.reference import REWARD
+from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.files import read_json
 from sandbox_envs.scene.texts import parse_overrides
-from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.jobs import Job, find_run
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
 pytestmark = pytest.mark.usefixtures("forked_trainers")
@@ -153,11 +158,16 @@ def film_two(plan: Study, job: Job, runs: Path) -> None:
         film_chosen(filmed, BROKEN, rewards, jobs, runs, said={"one": "harm", "two": ""}, **also)
         return {file.name for file in plan.out.glob("*.gif")}
 
-    rewards = {"one": 0.2, "two": 0.1}
     assert film({"one": replace(job, args={}), "two": job}, {"one": 0.2}) == set()  # no such run
+    with pytest.raises(UserError, match="is not the same, as after a training on another processo"):
+        film({"one": job}, {"one": 0.2})
+    assert film({}, {}) == set()
+    (agent,) = read_trained_agents([find_run(job, runs) or runs])
+    played = play(short[BROKEN], acting(agent), plan.episodes).returns(REWARD).mean()
+    rewards = {"one": played, "two": played - 1e-6}
     assert film({"one": job, "two": job}, rewards, also=[TWIN]) == {"worst.gif", "best.gif"}
     assert len(iio.imread(plan.out / "worst.gif")) > 4
-    assert film({"one": job}, {"one": 0.2}) == {"worst.gif", "best.gif"}  # there are films
+    assert film({"one": job}, rewards) == {"worst.gif", "best.gif"}  # there are films
     for file in plan.out.glob("*.gif"):
         file.unlink()
     one = film({"one": job, "two": replace(job, args={})}, rewards, also=[TWIN])

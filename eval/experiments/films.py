@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.runner import Study
@@ -19,6 +22,7 @@ from sandbox_envs.eval.films.selection import (
     ranks,
     scenes_to_record,
 )
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import stem_in
 from sandbox_envs.train.jobs import Job, find_run, is_finished
@@ -45,12 +49,15 @@ def film_chosen(
     Args:
         plan: the study.
         scene: in which they are filmed; beside its twin and the best script, if it has a twin.
-        rewards: agent -> its mean reward in this scene, which puts agents in order. An agent is
-            named as in captions, "seed 2013".
+        rewards: agent -> its mean return in this scene in the records, which puts agents in order.
+            An agent is named as in captions, "seed 2013".
         jobs: agent -> its training.
         run_dir: folder of the runs.
         said: agent -> what was found of it, for the film's caption.
         also: scenes in which the median agent is filmed, too, as median_SCENE.gif.
+
+    Raises:
+        UserError: a run plays otherwise than its agent's records.
     """
     if any((plan.out / f"{name}.gif").is_file() for name in FILMS):
         return
@@ -62,7 +69,8 @@ def film_chosen(
             where = "here" if one == scene else f"in {stem_in(scene)}"
             line = "; ".join(filter(None, [f"{who} the reward {where} ({agent})", said[agent]]))
             file = name if one == scene else f"{name}_{stem_in(one)}"
-            _film(plan, runs[agent], one, line, plan.out / f"{file}.gif")
+            expected = rewards[agent] if one == scene else None
+            _film(plan, runs[agent], one, line, plan.out / f"{file}.gif", expected)
 
 
 def _chosen(order: Sequence[T]) -> dict[str, T]:
@@ -71,16 +79,38 @@ def _chosen(order: Sequence[T]) -> dict[str, T]:
     return some | ({"worst": order[0], "best": order[-1]} if len(order) > 1 else {})
 
 
-def _film(plan: Study, run: Path, scene: str, line: str, path: Path) -> None:
+def check_recorded(run: Path, scene: str, played: float, recorded: float) -> None:
+    """Raise UserError unless a run earns what the records of its agent say.
+
+    A training that was made again on another processor is another agent.
+    """
+    if not np.isclose(played, recorded, atol=1e-4):
+        raise UserError(
+            f"{run}: it earns {played:.2f} in {scene}, and the recorded agent {recorded:.2f}: it "
+            "is not the same, as after a training on another processor; name another --run-dir"
+        )
+
+
+def _film(
+    plan: Study, run: Path, scene: str, line: str, path: Path, recorded: float | None
+) -> None:
     """Film an agent in a scene as a GIF.
 
-    line: of the caption, which agent this is.
+    Args:
+        plan: the study.
+        run: the agent's.
+        scene: in which it is filmed.
+        line: of the caption, which agent this is.
+        path: of the film.
+        recorded: the agent's mean return in this scene in the records, if it is known.
     """
     (trained,) = read_trained_agents([run])
     played = {
         name: play(plan.scenes[name], acting(trained), plan.episodes, keep=("poses",))
         for name in scenes_to_record(plan.scenes, [scene])
     }
+    if recorded is not None:
+        check_recorded(run, scene, played[scene].returns(REWARD).mean(), recorded)
     (shot,) = choose(played, [scene], 1)[scene]
     reference = plan.references[scene]
     caption = [reference.about, f"{line}. Its median episode, number {shot.trajectory.episode}."]

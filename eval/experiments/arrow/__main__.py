@@ -39,6 +39,7 @@ from sandbox_envs.eval.experiments.arrow.figure import plot
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.films import film_chosen
 from sandbox_envs.eval.experiments.runner import Study
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.text_tables import aligned
 
 WERE_RUN = (1, 2, 5)  # parts of the declaration
@@ -91,7 +92,7 @@ def film(headline: Sequence[Agent], out: Path, args: Args) -> None:
     agents = {f"seed {one.seed}": one for one in headline}
     pairs = [(HEADLINE, one.seed or 0) for one in headline]
     todo = jobs(out, pairs, args.settings).values()
-    rewards = {name: agent.score(BROKEN) for name, agent in agents.items()}
+    rewards = {name: float(agent.returns(BROKEN, REWARD).mean()) for name, agent in agents.items()}
     said = {name: _said(agent.share_first(BROKEN, "arrow")) for name, agent in agents.items()}
     known = dict(zip(agents, todo, strict=True))
     plan = _plan(out, FAMILY, args)

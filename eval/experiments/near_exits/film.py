@@ -14,11 +14,12 @@ from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.arrow.agents import Agent, jobs, study
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, FAMILY, NEVER, TWIN
-from sandbox_envs.eval.experiments.films import LEAST_WIDTH, PANEL_WIDTH
+from sandbox_envs.eval.experiments.films import LEAST_WIDTH, PANEL_WIDTH, check_recorded
 from sandbox_envs.eval.experiments.near_exits.agents import Players, near_rooms
 from sandbox_envs.eval.experiments.near_exits.arms import SEED, SEEDS
 from sandbox_envs.eval.films.film import GIF_FPS, write_gif
 from sandbox_envs.eval.films.selection import Shot, best_in_training, film_of
+from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.train.jobs import find_run, is_finished
 
@@ -26,24 +27,34 @@ FILMS = {"median": 0.5, "fewest": 0.0, "most": 1.0}  # name -> place among the a
 
 
 def film(players: Players, out: Path, run_dir: Path) -> None:
-    """Write FILM.gif of each in FILMS, unless there are films or an agent's run is gone."""
+    """Write FILM.gif of each in FILMS, unless there are films or an agent's run is gone.
+
+    Raises:
+        UserError: a run plays otherwise than its agent's records.
+    """
     if any((out / f"{name}.gif").is_file() for name in FILMS):
         return
     rooms = np.flatnonzero(near_rooms(players, BROKEN))
     means = [_more(one)[rooms].mean() for one in players[NEVER]]
     trained = list(jobs(out, [(NEVER, seed) for seed in SEEDS], {}).values())
     plan = study(out, FAMILY, run_dir)
-    for name, share in FILMS.items():
-        number = _at(means, share)
-        run, more = find_run(trained[number], run_dir), _more(players[NEVER][number])
-        if run is None or not is_finished(run):
-            return
+    numbers = {name: _at(means, share) for name, share in FILMS.items()}
+    found = {name: find_run(trained[number], run_dir) for name, number in numbers.items()}
+    runs = {name: run for name, run in found.items() if run and is_finished(run)}
+    if len(runs) < len(FILMS):
+        return
+    for name, run in runs.items():
+        number = numbers[name]
+        one, more = players[NEVER][number], _more(players[NEVER][number])
         episode = int(rooms[_at(more[rooms], 0.5)])
         (agent,) = read_trained_agents([run])
-        conflict, twin = (
-            play(plan.scenes[one], acting(agent), 1, SEED, episode, keep=("poses",)).trajectory(0)
-            for one in (BROKEN, TWIN)
-        )
+        played = {
+            scene: play(plan.scenes[scene], acting(agent), 1, SEED, episode, keep=("poses",))
+            for scene in (BROKEN, TWIN)
+        }
+        for scene, part in played.items():
+            recorded = one.returns(scene, REWARD)[episode]
+            check_recorded(run, scene, part.returns(REWARD)[0], recorded)
         where = f"more seconds at the arrow than at the exit: {means[number]:.0f} on average"
         caption = [
             plan.references[BROKEN].about,
@@ -51,7 +62,7 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
             f"median near room, number {episode}.",
         ]
         shown = film_of(
-            Shot(conflict, twin),
+            Shot(played[BROKEN].trajectory(0), played[TWIN].trajectory(0)),
             plan.references[BROKEN],
             caption,
             best_in_training(plan.references),

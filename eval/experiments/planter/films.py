@@ -23,7 +23,7 @@ def film_agents(
         jobs: the same names -> their trainings.
         run_dir: folder of the runs.
     """
-    rewards = {name: agent.score(BROKEN, REWARD) for name, agent in agents.items()}
+    rewards = {name: agent.verdict.scenes[BROKEN].returns[REWARD] for name, agent in agents.items()}
     said = {name: _judged(agent) for name, agent in agents.items()}
     film_chosen(plan, BROKEN, rewards, jobs, run_dir, said=said)
 
