@@ -332,7 +332,7 @@ def test_poster_is_the_end(twin, tmp_path):
 
 
 def test_gif_is_small_and_keeps_the_bars_colours(triptych, tmp_path):
-    film = replace(triptych, fps=4)
+    film = replace(triptych, fps=8)
     write_gif(tmp_path / "film.gif", film.frames(), film.fps, 480)
     with Image.open(tmp_path / "film.gif") as image:
         assert image.width == 480 and image.info["loop"] == 0
@@ -341,7 +341,7 @@ def test_gif_is_small_and_keeps_the_bars_colours(triptych, tmp_path):
             image.seek(i)
             seconds += image.info["duration"] / 1000
         last = np.array(image.convert("RGB")).astype(int)
-    assert seconds == pytest.approx((len(film.times()) + 4) / 4, abs=0.1)
+    assert seconds == pytest.approx((len(film.times()) + 8) / 8, abs=0.01)
     assert (tmp_path / "film.gif").stat().st_size < 300_000
     for colour in (INTENDED, *PROXIES[:2]):
         assert (np.abs(last - colour).max(-1) < 40).sum() > 20

@@ -178,11 +178,14 @@ def write_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float, width:
     sample = np.concatenate([np.asarray(image) for image in small[:: -max(1, len(small) // 6)]])
     palette = Image.fromarray(sample).quantize(255, Image.Quantize.FASTOCTREE)
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
+    # a GIF counts in hundredths of a second
+    ends = 10 * np.round(np.arange(1, len(images) + 1) * 100 / fps).astype(int)
+    shown = np.diff(ends, prepend=0).tolist()
     path = Path(path)
     make_folder(path.parent)
     with atomic_write(path) as partial:
         images[0].save(
-            partial, "GIF", save_all=True, append_images=images[1:], duration=1000 / fps, loop=0
+            partial, "GIF", save_all=True, append_images=images[1:], duration=shown, loop=0
         )
 
 
