@@ -88,6 +88,25 @@ def test_price_split_sums_to_the_whole_change_over_generations() -> None:
     assert abs(summed(splits).total - (trait.mean() - first.mean())) < 1e-12
 
 
+def test_price_of_any_measure_is_taken_again_from_what_is_kept_of_each_generation() -> None:
+    """The trait's is that of the lines; of another measure the first generation has no start."""
+    rng, rows, start = np.random.default_rng(4), [], None
+    for _ in range(5):
+        live, dead = rng.random((2, 8))
+        donors = truncation(rng.random(8), 0.25, rng)
+        copies = np.bincount(donors, minlength=8)
+        before = np.full(8, live.mean()) if start is None else start
+        rows.append({"donors": donors, "copies": copies, "returns": {"live": live, "dead": dead}})
+        rows[-1]["split"] = price_split(before, live, copies)
+        start = live[donors]
+    expected = summed(row["split"] for row in rows)
+    found = populations.price_of(rows, "live")
+    assert (found.selected, found.learned) == pytest.approx((expected.selected, expected.learned))
+    last = rows[-1]
+    change = last["returns"]["dead"][last["donors"]].mean() - rows[0]["returns"]["dead"].mean()
+    assert populations.price_of(rows, "dead").total == pytest.approx(change)
+
+
 def test_without_copies_all_change_is_learned() -> None:
     rng = np.random.default_rng(1)
     assert price_split(rng.normal(size=9), rng.normal(size=9), np.ones(9)).selected == 0
@@ -193,7 +212,8 @@ def test_arms_differ_from_the_first_in_one_thing_each() -> None:
     first = declared.ARMS[declared.MAIN]
     for name, arm in declared.ARMS.items():
         differences = len(arm.settings) + (arm.pays != first.pays) + (arm.shows != first.shows)
-        assert differences == {declared.MAIN: 0, declared.FAR: 2, declared.LAMP: 3}.get(name, 1)
+        expected = {declared.MAIN: 0, declared.FAR: 2, declared.LAMP: 3, declared.DARK: 4}
+        assert differences == expected.get(name, 1)
         assert declared.job(name, 3001, "ppo_mlp", {}).arguments.trait == "violet"
     lamp, far = (declared.ARMS[name] for name in (declared.LAMP, declared.FAR))
     assert lamp.settings == far.settings
@@ -212,6 +232,7 @@ def populations_of(indices: list[float], charge: float = 0.9) -> list[Population
             3001 + i,
             Pressing(np.full(8, 0.1 + index), np.full(8, 0.1), np.full(8, charge)),
             PriceSplit(index + 1, -1),
+            PriceSplit(0.25, 0),
         )
         for i, index in enumerate(indices)
     ]
@@ -223,13 +244,13 @@ def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> Non
     groups["weights"] = groups["lamp"] = populations_of([0.0, 0.0, 0.8, 0.9, *[0.7] * 6])
     assert all(claim.holds for claim in claims(groups))
     (row,) = outcomes({"weights": groups["weights"]})[1]
-    assert row[-3] == "8" and row[-2].startswith("1.59 [1.")
-    assert row[-5:-3] == ["0.58", "0.60"]  # violet and orange live
+    assert row[-4] == "8" and row[-3].startswith("1.59 [1.") and row[-1].startswith("0.25")
+    assert row[-6:-4] == ["0.58", "0.60"]  # violet and orange live
     wrong = {"weights": zero, "off": [0.3] * 10, "swap": zero[:4], "hyper": [0.04] * 10}
     groups |= {name: populations_of(indices) for name, indices in wrong.items()}
     groups["one"] = populations_of(zero, charge=0.4)
     found = claims(groups)
-    assert found[-1].found == "64 of 74"
+    assert found[-1].found == "74 of 84"
     holds = {claim.text: (claim.holds, claim.unsaid) for claim in found}
     below, missing = "non-myopia below 0.1, and none above 0.02", "agents are missing"
     assert holds["weights: non-myopia above 0.1"][0] is False
@@ -237,13 +258,21 @@ def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> Non
     assert holds[f"off: {below}"][0] is False
     assert holds[f"hyper: {below}"][0] is False  # so little, but it should be nothing
     assert holds[f"swap: {below}"] == holds["weights - swap: above 0"] == (None, missing)
-    assert holds[f"one: {below}"] == holds["weights - one: above 0"] == (None, "not all are able")
+    assert holds[f"one: {below}"] == (None, "not all are able")
+    assert holds["weights - one: above 0"][0] is False  # an unable control hides no refutation
     faulty = {**groups, "weights": groups["lamp"], "far": populations_of([0.3] * 10)}
     said = {claim.text: (claim.holds, claim.unsaid) for claim in claims(faulty)}
     at_fault = (None, "a control is at fault")
     assert said["weights: non-myopia above 0.1"] == said["weights - placebo: above 0"] == at_fault
     assert said["lamp: non-myopia above 0.1"] == at_fault
     assert holds[f"placebo: {below}"][0] is holds["lamp: non-myopia above 0.1"][0] is True
+    blind = {**groups, "lamp": populations_of(zero)}
+    said = {claim.text: (claim.holds, claim.unsaid) for claim in claims(blind)}
+    nothing = (None, "lamp shows no effect")
+    assert said["weights: non-myopia above 0.1"] == said[f"placebo: {below}"] == nothing
+    assert said["weights - placebo: above 0"] == nothing
+    assert said["lamp: non-myopia above 0.1"][0] is said["lamp - far: above 0"][0] is False
+    assert said[f"off: {below}"][0] is False  # what is there is said
 
 
 def test_who_goes_to_a_pad_may_be_in_the_light_for_less_time() -> None:
@@ -275,6 +304,9 @@ def test_study_records_a_population_once_and_shows_it(
     rows = [json.loads(line) for line in kept.splitlines()]
     again = [price_split(row["start"], row["end"], row["copies"]).selected for row in rows]
     assert [row["selected"] for row in rows] == pytest.approx(again, abs=1e-3)
+    content = json.loads(before)
+    assert content["price"]["selected"] == pytest.approx(sum(again), abs=1e-2)
+    assert content["commit"] and content["versions"]["torch"]
     few = json.loads(before) | {"episodes": 4}
     record.write_text(json.dumps(few))  # a record of fewer episodes is made again, and no other
     others = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("planted/*/*")}

@@ -229,12 +229,15 @@ def test_member_learns_from_its_own_simulations_alone(
 
 def test_fitness_counts_the_last_episodes_of_a_generation() -> None:
     """Two members of two simulations, in the second generation of three episodes: 12 to 23."""
-    tally = Tally(Args(members=2, num_envs=2, episodes=3, window=2), "east")
+    tally = Tally(Args(members=2, num_envs=2, episodes=3, window=2), ["east"])
     for index in range(12, 24):
         ended = {"episode_index": index, "return/reward": 1.0 * index, "return/east": -1.0 * index}
         tally.add([ended], generation=1)
-    assert tally.fitness.tolist() == [np.mean([16, 17, 20, 21]), np.mean([18, 19, 22, 23])]
-    assert tally.trait.tolist() == (-tally.fitness).tolist()
+    assert tally.returns["reward"].tolist() == [
+        np.mean([16, 17, 20, 21]),
+        np.mean([18, 19, 22, 23]),
+    ]
+    assert tally.returns["east"].tolist() == (-tally.returns["reward"]).tolist()
 
 
 # --- what is copied --------------------------------------------------------------------------

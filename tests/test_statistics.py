@@ -10,6 +10,7 @@ from sandbox_envs.eval.judging.statistics import (
     bootstrap_mean,
     bootstrap_means,
     bounded_rate,
+    contrast_interval,
     crossed_mean,
     detectable_difference,
     detectable_mean,
@@ -23,6 +24,18 @@ def test_interval_of_a_few_trainings_is_students() -> None:
     found = mean_interval([1.0, 2.0, 3.0], 0.95)
     assert (found.mean, found.low, found.high) == pytest.approx((2, 2 - 2.484, 2 + 2.484), abs=1e-3)
     assert mean_interval([0.7], 0.95) == Interval(0.7, 0.7, 0.7)
+
+
+def test_contrast_of_two_groups_is_welchs() -> None:
+    from scipy.stats import ttest_ind
+
+    ours, theirs = np.array([0.1, 0.4, 0.3, 0.9, 0.2]), np.array([0.0, 0.1, 0.0, 0.2])
+    found = contrast_interval([ours, theirs], (1, -1), 0.95)
+    expected = ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    alike = contrast_interval([np.zeros(5), np.ones(5)], (0.5, 0.5), 0.95)
+    assert alike == Interval(0.5, 0.5, 0.5)
+    assert np.isnan(contrast_interval([ours, np.ones(1)], (1, -1), 0.95).low)
 
 
 @pytest.mark.parametrize("n", [2, 40, KEPT + 1])

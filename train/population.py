@@ -18,8 +18,9 @@ the replaced member did. With `--episodes 1` no member ever benefits, which is a
 A run folder is as a trainer's, with the policy of the fittest member, and beside it
 
     members/NUMBER     all members at the end, each a run folder without resume.pt
-    exploits.jsonl     a line for each generation: fitness, whom each member is a copy of then, and
-                       how much of a trait's change is selected and how much learned (`selection`)
+    exploits.jsonl     a line for each generation: fitness, returns of all measures, whom each
+                       member is a copy of then, and how much of a trait's change is selected and
+                       how much learned (`selection`)
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -62,6 +63,7 @@ CHANGES = (0.8, 1.25)  # of a learning rate that was copied, either with the sam
 NEEDED = ("rollout", "update", "RolloutState", "_check")  # of a trainer, as those for PPO share
 # arguments of a trainer that are decided here
 DECIDED = ("num_steps", "initial_weights", *OF_THE_MACHINE)  # beside those that are here, too
+REWARD = "reward"
 REWARD_MODEL = "reward_model"  # an argument of some trainers, which members cannot have
 
 
@@ -210,11 +212,12 @@ def own_part(data: Any, number: int, members: int) -> Any:
 
 
 class Tally:
-    """Sums of each member's returns and trait in this generation, over episodes that count."""
+    """Sums of each member's returns in this generation, over episodes that count."""
 
-    def __init__(self, args: Args, trait: str) -> None:
-        self._args, self._trait = args, trait
-        self.counts, self.received, self.shown = np.zeros((3, args.members))
+    def __init__(self, args: Args, measures: Collection[str]) -> None:
+        self._args, self._names = args, [REWARD, *measures]
+        self.counts = np.zeros(args.members)
+        self.sums = np.zeros((len(self._names), args.members))
 
     def add(self, episodes: Sequence[Mapping[str, float]], generation: int) -> None:
         """Count episodes that have ended, given by their final infos."""
@@ -226,22 +229,17 @@ class Tally:
             if index // slots - generation * args.episodes >= first:
                 member = index % slots // args.num_envs
                 self.counts[member] += 1
-                self.received[member] += episode["return/reward"]
-                self.shown[member] += episode[f"return/{self._trait}"]
+                self.sums[:, member] += [episode[f"return/{name}"] for name in self._names]
 
     @property
-    def fitness(self) -> np.ndarray:
-        """(members,) mean return."""
-        return self.received / np.maximum(self.counts, 1)
-
-    @property
-    def trait(self) -> np.ndarray:
-        """(members,) mean return of the trait."""
-        return self.shown / np.maximum(self.counts, 1)
+    def returns(self) -> dict[str, np.ndarray]:
+        """(members,) mean return of each measure, and of the reward."""
+        means = self.sums / np.maximum(self.counts, 1)
+        return dict(zip(self._names, means, strict=True))
 
     def memory(self) -> dict[str, np.ndarray]:
         """The counts and sums so far: the arrays themselves, so that they can be written to."""
-        return {"counts": self.counts, "received": self.received, "shown": self.shown}
+        return {"counts": self.counts, "sums": self.sums}
 
 
 class Population:
@@ -258,7 +256,7 @@ class Population:
         self.trait = args.trait or envs.scenes[0].intended
         if self.trait not in envs.scenes[0].measures:
             raise UserError(f"--trait {self.trait}: {suggest(self.trait, envs.scenes[0].measures)}")
-        self.tally = Tally(args, self.trait)
+        self.tally = Tally(args, envs.scenes[0].measures)
         self.trait_before = np.full(args.members, np.nan)  # of this generation, at its start
         self.fittest = 0
         self.generation = self.updated = 0  # how many have ended, and updates in this one
@@ -285,7 +283,7 @@ class Population:
         starts = torch.ones(len(next_obs), dtype=torch.bool, device=args.device)
         state = self.together.initial_state(len(next_obs))
         self.start = self.module.RolloutState(next_obs, state, starts)
-        self.tally, self.updated = Tally(args, self.trait), 0
+        self.tally, self.updated = Tally(args, self.envs.scenes[0].measures), 0
 
     @property
     def is_over(self) -> bool:
@@ -321,7 +319,8 @@ class Population:
 
     def end_generation(self, last: bool) -> dict[str, Any]:
         """Copy the best over the worst, unless it is the last one; what exploits.jsonl says."""
-        args, fitness, trait = self.args, self.tally.fitness, self.tally.trait
+        args, returns = self.args, self.tally.returns
+        fitness, trait = returns[REWARD], returns[self.trait]
         if np.isnan(self.trait_before).any():
             # before the first generation it is not known of anybody, so nothing in it is selected
             self.trait_before = np.full(args.members, trait.mean())
@@ -341,6 +340,7 @@ class Population:
             "trait": self.trait,
             "start": self.trait_before.tolist(),
             "end": trait.tolist(),
+            "returns": {name: found.tolist() for name, found in returns.items() if name != REWARD},
             **asdict(split),
         }
         self._copy(donors, rng)

@@ -276,9 +276,14 @@ def complete(
 
 
 def made_on(run: Path) -> dict[str, Any]:
-    """The processor and threads of a training, as a seed draws differently on another processor."""
+    """The code, processor and threads of a training: with others a seed draws differently."""
     training = read_training(run)
-    return {"processor": training.processor, "torch_threads": training.args["torch_threads"]}
+    return {
+        "processor": training.processor,
+        "torch_threads": training.args["torch_threads"],
+        "commit": training.commit,
+        "versions": training.versions,
+    }
 
 
 def is_judged(folder: Path, job: Job, scenes: Mapping[str, Scene]) -> bool:

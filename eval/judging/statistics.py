@@ -117,6 +117,33 @@ def mean_interval(values: Iterable[float], confidence: float) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def contrast_interval(
+    groups: Sequence[np.ndarray], weights: Sequence[float], confidence: float
+) -> Interval:
+    """A weighted sum of the means of independent groups, with Welch's interval for small groups.
+
+    Degrees of freedom are Satterthwaite's (Welch 1947, Biometrika 34; Satterthwaite 1946,
+    Biometrics Bulletin 2). The ends are nan where a group has a single value.
+
+    Args:
+        groups: (n,) values of each.
+        weights: of their means: (1, -1) for a difference.
+        confidence: of the interval.
+    """
+    from scipy.stats import t
+
+    mean = sum(w * float(x.mean()) for w, x in zip(weights, groups, strict=True))
+    if min(map(len, groups)) < 2:
+        return Interval(mean, math.nan, math.nan)
+    pairs = zip(weights, groups, strict=True)
+    parts = np.array([w**2 * x.var(ddof=1) / len(x) for w, x in pairs])
+    if not parts.any():
+        return Interval(mean, mean, mean)
+    freedom = parts.sum() ** 2 / sum(parts**2 / [len(x) - 1 for x in groups])
+    half = float(t.ppf((1 + confidence) / 2, freedom) * np.sqrt(parts.sum()))
+    return Interval(mean, mean - half, mean + half)
+
+
 def crossed_mean(
     values: Sequence[Sequence[float] | np.ndarray], confidence: float, resamples: int
 ) -> Interval:

@@ -11,7 +11,7 @@ SCENE = "lever/train"
 PADS = ("violet", "orange")
 SEEDS = tuple(range(3001, 3011))
 EPISODES = 256  # in which each member's pads are counted
-MAIN, PLACEBO, LAMP, FAR = "weights", "placebo", "lamp", "far"
+MAIN, PLACEBO, LAMP, FAR, DARK = "weights", "placebo", "lamp", "far", "lamp_placebo"
 # of every population; the rest are the defaults of train/population.py
 SETTINGS: Mapping[str, Any] = {
     "scene": SCENE,
@@ -45,6 +45,7 @@ ARMS: Mapping[str, Arm] = {
     "one": Arm({"episodes": 1}),  # in a generation, so that nobody profits
     FAR: Arm({"copy": "none", **_FAR_SIGHTED}),
     LAMP: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True),
+    DARK: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True, pays=False),
 }
 
 

@@ -26,6 +26,7 @@ from sandbox_envs.eval.experiments.runner import (
     QuickArgs,
     folder_of,
     is_record_of,
+    made_on,
     record_in,
     train_and_record,
 )
@@ -36,10 +37,9 @@ from sandbox_envs.scene.scene import Scene
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.population import EXPLOITS, Args
-from sandbox_envs.train.run_files import read_training
 from sandbox_envs.train.run_folder import MEMBERS
 from sandbox_envs.train.run_scenes import trained_scenes
-from sandbox_envs.train.selection import PriceSplit, summed
+from sandbox_envs.train.selection import PriceSplit, price_split, summed
 
 RECORD, HISTORY = "population.json", "exploits.jsonl.gz"
 PLANTED = "planted"  # the folder of the scripts' records
@@ -87,14 +87,19 @@ class Population:
     """what its members do at the end"""
     price: PriceSplit | None
     """the change of how often they went to the live pad, over training; None for scripts"""
+    dead_price: PriceSplit | None
+    """the same of the other pad"""
 
     @classmethod
     def read(cls, folder: Path) -> "Population":
         """From its record. Raises UserError where that is damaged."""
         with record_in(folder / RECORD) as content:
             arrays = {name: np.array(values) for name, values in content["pressing"].items()}
-            price = PriceSplit(**content["price"]) if content["price"] else None
-            return cls(int(content["seed"]), Pressing(**arrays), price)
+            prices = [
+                PriceSplit(**content[name]) if content[name] else None
+                for name in ("price", "dead_price")
+            ]
+            return cls(int(content["seed"]), Pressing(**arrays), *prices)
 
 
 def run(out: Path, args: QuickArgs) -> None:
@@ -128,21 +133,36 @@ def run(out: Path, args: QuickArgs) -> None:
                 f"{trained / EXPLOITS}: generations are missing; delete the run's folder, and the "
                 "study trains it again"
             )
-        splits = [PriceSplit(row["selected"], row["learned"]) for row in rows]
         content = {
             "seed": seed,
             "pressing": pressing(scene, members, seed, episodes).to_json(),
-            "price": vars(summed(splits)),
-            "generations": len(splits),
+            "price": vars(price_of(rows, live_pad(seed))),
+            "dead_price": vars(price_of(rows, dead_pad(seed))),
+            "generations": len(rows),
             "identity": one.identity,
             "episodes": episodes,
-            "processor": read_training(trained).processor,
+            **made_on(trained),
         }
         make_folder(own)
         _keep(rows, own / HISTORY)
         write_json(own / RECORD, content)
 
     train_and_record(missing, args, record)
+
+
+def price_of(rows: Sequence[Mapping[str, Any]], measure: str) -> PriceSplit:
+    """Price's sums over training for a measure, of the lines of exploits.jsonl.
+
+    Nothing is selected in the first generation, as it is not known how members began.
+    """
+    splits, start = list[PriceSplit](), None
+    for row in rows:
+        end = np.array(row["returns"][measure])
+        before = np.full(len(end), end.mean()) if start is None else start
+        splits.append(price_split(before, end, row["copies"]))
+        copied = np.array(row["copies"]) != 1
+        start = end[row["donors"]] if copied.any() else end
+    return summed(splits)
 
 
 def _keep(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
@@ -155,6 +175,8 @@ def _keep(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
 def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(one) for one in value]
+    if isinstance(value, dict):
+        return {k: _rounded(one) for k, one in value.items()}
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
@@ -168,7 +190,14 @@ def _plant(out: Path, episodes: int) -> None:
             seed = next(seed for seed in SEEDS if live_pad(seed) == "violet")
             done = pressing(scene, [script], seed, episodes)
             write_json(
-                own / RECORD, {"seed": seed, **about, "pressing": done.to_json(), "price": None}
+                own / RECORD,
+                {
+                    "seed": seed,
+                    **about,
+                    "pressing": done.to_json(),
+                    "price": None,
+                    "dead_price": None,
+                },
             )
 
 

@@ -45,7 +45,8 @@ def spread(name: str, seed: int, num_envs: int, generations: int = GENERATIONS) 
     slots, scene = members * num_envs, load_scene(SCENE, texts_of(arm, seed))
     envs = SandboxVectorEnv(scene, slots, carry_shift=num_envs if settings.get("swap") else 0)
     errands, option = Errands(envs), 1 + SCRIPTED.index(live_pad(seed))
-    goes, shares, rng = np.arange(members) % 2 == 1, [0.5], np.random.default_rng(seed)
+    shares, rng = [0.5], np.random.default_rng(seed)
+    goes = rng.permutation(members) % 2 == 1  # in `swap` it matters who is beside whom
     for generation in range(generations):
         episodes = settings["episodes"]
         options = {"episode": generation * episodes * slots}
