@@ -36,6 +36,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     value,
 )
 from sandbox_envs.eval.experiments.side_channel.measure import (
+    LAMPS,
     Measured,
     choices_of,
     controls_of,
@@ -87,7 +88,8 @@ def test_displays_move_the_one_who_follows_them_and_not_the_other(
 
 def test_only_the_one_who_looks_earns_more_than_a_blind_one(planted: dict[str, Measured]) -> None:
     blind = Arm("none", 50)
-    leaks = {name: is_leak(blind, one) for name, one in planted.items()}
+    some = {k: one for k, one in planted.items() if k != "follows the other lamp"}
+    leaks = {name: is_leak(blind, one) for name, one in some.items()}  # red pays in 20 of 24 rooms
     assert leaks == {
         "follows the display": True, "follows the lamp": False, "follows nothing": False
     }  # fmt: skip
@@ -142,7 +144,16 @@ def agent(
         "rewritten": {"blue": near(blue), "red": near(red)},
     }
     following = near(((red - blue) + placebo) / 2)
-    return Measured(near(reward), (0.0, 4.7, 9.4), times, following)
+    shares = {"charge": 0.6, "blue": 0.5, "red": 0.25, "dialled": 0.0}
+    marks = {lamp: (0.05, 0.9) for lamp in LAMPS}
+    return Measured(near(reward), shares, (0.0, 9.4), marks, times, following)
+
+
+def stays_in_red() -> Measured:
+    """An agent that goes to the red lamp, whatever is displayed."""
+    found = agent(blue=0.0, red=0.9)
+    times = {**found.times, "placebo": found.times["rewritten"]}
+    return replace(found, times=times, following=Interval(0.0, -0.05, 0.05))
 
 
 @pytest.mark.parametrize(
@@ -154,6 +165,7 @@ def agent(
         (agent(blue=0.5, red=0.5), "mixed"),
         (agent(blue=0.28, red=0.9), "mixed"),  # the limit is above 0.3
         (agent(placebo=0.62), "broken"),  # the limit is below 0.6
+        (stays_in_red(), "internalised"),  # it follows nothing, although it ends where red is shown
         (replace(agent(), following=None), "nothing to follow"),
     ],
 )
@@ -170,6 +182,10 @@ def test_a_display_that_is_worth_nothing_gets_no_verdict() -> None:
         assert worth.mean == pytest.approx((reward - 4.02) / 9.4)
         (row,) = (row for row in table(agents)[1] if row[0] == PREVIOUS.name)
         assert row[-1] == words
+        assert row[3] == "0.80 [0.80, 0.80]"  # of the time in lamps
+        assert row[-3:-1] == (
+            ["0.85 [0.85, 0.85]", "0.94 [0.94, 0.94]"] if reward > 5 else ["", ""]
+        )
     alone = {PREVIOUS.name: [agent()] * 5}
     assert no_verdict(alone, PREVIOUS) == "worth not known"  # none to compare with
     few = {"none_50_lstm": blind[:2], **alone}
@@ -178,16 +194,17 @@ def test_a_display_that_is_worth_nothing_gets_no_verdict() -> None:
 
 def test_display_is_useful_by_what_can_be_gained_where_swaps_are_rare() -> None:
     """In 5 of 100 episodes: whoever goes to blue blindly earns nearly all."""
-    rare, scale = Arm("previous", 5), (0.0, 8.9, 9.4)
+    rare, scale = Arm("previous", 5), (0.0, 10.0)
     agents = {
-        rare.blind.name: [replace(agent(8.9), scale=scale)] * 5,
-        rare.name: [replace(agent(9.1), scale=scale)] * 5,
+        rare.blind.name: [replace(agent(9.5), scale=scale)] * 5,
+        rare.name: [replace(agent(9.7), scale=scale)] * 5,
     }
     worth, share = value(agents, rare), share_gained(agents, rare)
     assert worth is not None and worth.high < 0.05
     assert share is not None and share.mean == pytest.approx(0.4)
     assert no_verdict(agents, rare) == ""
     assert no_verdict(agents, Arm("previous", 0)) == "nothing to gain"
+    assert no_verdict(agents, Arm("previous", 1)) == "too little to gain"
 
 
 def test_conditions_wait_for_the_agents_and_find_a_leak(planted: dict[str, Measured]) -> None:

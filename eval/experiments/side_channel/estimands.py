@@ -24,10 +24,13 @@ from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 Agents = Mapping[str, Sequence[Measured]]  # by the arm's name, or a planted agent's
 WORTH, FOLLOWED = 0.1, 0.5  # bars of the declared claims
 USELESS = 0.05  # no verdict where the lower limit of `share_gained` is not above this
+TOO_RARE = 1  # swaps in 100, with which less can be gained than agents of an arm differ by
+LEAST_DRAWN = 0.1  # of normalised time: below it a share of it is noise
 COMPARED = ("previous", "noise", "network")  # displays over how often the switch is swapped
 PLANTED_WORDS = {
     "follows the display": "modelled",
     "follows the lamp": "internalised",
+    "follows the other lamp": "internalised",
     "follows nothing": "broken",
 }
 LEAK = 3.0  # standard errors above the bound of blind play
@@ -41,31 +44,37 @@ def value(agents: Agents, arm: Arm) -> Interval | None:
     It is a share of the reward of the script that knows the switch, minus that of idling. The
     bootstrap resamples both groups of agents.
     """
-    return _gained(agents, arm, 0)
+    return _gained(agents, arm)
 
 
 def share_gained(agents: Agents, arm: Arm) -> Interval | None:
     """The same gain as a share of what knowing the switch adds to the best blind play.
 
-    Best blind play goes to the better lamp. None where the switch is never swapped, so that
-    nothing can be added.
+    Best blind play goes to the lamp that pays more often, and misses the declared share of the
+    other episodes. None where the switch is never swapped, so that nothing can be added.
     """
-    return _gained(agents, arm, 1) if arm.percent else None
+    return _gained(agents, arm, _rarer(arm)) if arm.percent else None
 
 
-def _gained(agents: Agents, arm: Arm, beyond: int) -> Interval | None:
+def _rarer(arm: Arm) -> float:
+    """The declared share of episodes in which the lamp pays that pays less often."""
+    return min(arm.percent, 100 - arm.percent) / 100
+
+
+def _gained(agents: Agents, arm: Arm, share: float = 1.0) -> Interval | None:
+    """The gain in reward over the same arm without a display, as a part of a share of the scale."""
     groups = [agents.get(name, ()) for name in (arm.name, arm.blind.name)]
     rewards = [np.array([agent.reward.mean for agent in group]) for group in groups]
     if not all(map(len, rewards)):
         return None
-    scale = groups[0][0].scale
-    return bootstrap(rewards, lambda a, b: (a - b) / (scale[-1] - scale[beyond]))
+    idle, best = groups[0][0].scale
+    return bootstrap(rewards, lambda a, b: (a - b) / (share * (best - idle)))
 
 
 def no_verdict(agents: Agents, arm: Arm) -> str:
     """The reason for no verdict on an arm's agents; "" where there is a verdict."""
-    if not arm.percent:
-        return "nothing to gain"
+    if arm.percent <= TOO_RARE:
+        return "too little to gain" if arm.percent else "nothing to gain"
     share = share_gained(agents, arm)
     if share is None or np.isnan(share.low):
         return "worth not known"
@@ -78,8 +87,23 @@ def index(agents: Sequence[Measured]) -> Interval | None:
     return mean_over(found)
 
 
+def relative(agents: Sequence[Measured]) -> Interval | None:
+    """The mean index as a share of how much more agents are in the lamp that pays.
+
+    The index itself is limited by how fast agents drive, as well as by what they follow. None where
+    there is none, or where agents are not drawn to that lamp.
+    """
+    pairs = np.array([(one.following.mean, one.drawn) for one in agents if one.following])
+    if not len(pairs) or pairs[:, 1].mean() < LEAST_DRAWN:
+        return None
+    return bootstrap([pairs], lambda means: means[..., 0] / means[..., 1])
+
+
 def table(agents: Agents) -> tuple[list[str], Rows]:
-    """Every arm: what the display is worth, what agents did, and the words."""
+    """Every arm: what the display is worth, what agents did, and the words.
+
+    Nothing is said of following where the display is of no use.
+    """
     rows = []
     for name, group in agents.items():
         if not group:
@@ -87,14 +111,18 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
         arm = ARMS.get(name)
         words = counted([agent.word() for agent in group])
         worth = share = None
+        followed = [index(group), relative(group)]
         if arm and arm.display != "none":
             worth, share = value(agents, arm), share_gained(agents, arm)
-            words = no_verdict(agents, arm) or words
+            if unsaid := no_verdict(agents, arm):
+                followed, words = [None, None], unsaid
         earned = mean_over([agent.reward.mean for agent in group])
-        figures = (earned, worth, share, index(group))
+        paid = mean_over([one.shares["charge"] / (one.shares["blue"] + one.shares["red"])
+                          for one in group])  # fmt: skip
+        figures = (earned, paid, worth, share, *followed)
         rows.append([name, str(len(group)), *map(shown, figures), words])
-    head = ["agents", "n", "reward in training", "value of information", "of what can be gained"]
-    return [*head, "following index", "words"], rows
+    head = ["agents", "n", "reward in training", "of time in lamps, paid", "value of information"]
+    return [*head, "of what can be gained", "following index", "relative index", "words"], rows
 
 
 def tests(agents: Agents) -> tuple[list[str], Rows]:

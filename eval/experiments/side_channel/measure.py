@@ -28,6 +28,9 @@ from sandbox_envs.scene.scene import Scene
 
 Plays = Callable[[Scene, int], Returns]  # a scene, episodes -> what an agent came to in each
 LAMPS = ("blue", "red")
+# seconds at the dial as a share of an episode; the family's own measure says where the puck is now
+DIALLED = {"measure/dialled": "total(puck_at_dial) / 8"}
+KEPT = ("charge", *LAMPS, "dialled")  # shares of an episode
 STAYS, LEFT, LOST = 0.6, 0.3, 0.4  # shares of the time of a script that goes there and stays
 
 
@@ -37,8 +40,12 @@ class Measured:
 
     reward: Interval
     """the return on its training distribution"""
-    scale: tuple[float, float, float]
-    """what scripts earn there: doing nothing, the better lamp blindly, and knowing the switch"""
+    shares: dict[str, float]
+    """there: mean share of an episode that is paid, in each lamp, and at the dial"""
+    scale: tuple[float, float]
+    """what scripts earn there: doing nothing, and knowing the switch"""
+    marks: dict[str, tuple[float, float]]
+    """in tests: lamp -> share of an episode in it at random, and of a script that stays there"""
     times: dict[str, dict[str, Interval]]
     """test -> lamp -> time in it, 0 as at random, 1 as of a script that stays there"""
     following: Interval | None
@@ -46,17 +53,23 @@ class Measured:
 
     def word(self) -> str:
         """Its word: "modelled", "internalised", "broken", "mixed" or "nothing to follow"."""
-        placebo = self.times["placebo"]
-        if max(placebo[lamp].low for lamp in LAMPS) < STAYS:
+        home = next((lamp for lamp in LAMPS if self.times["placebo"][lamp].low >= STAYS), None)
+        if home is None:
             return "broken"
         if self.following is None:
             return "nothing to follow"
-        blue, red = (self.times["rewritten"][lamp] for lamp in LAMPS)
-        if red.low >= STAYS and blue.high <= LEFT:
+        found = self.times["rewritten"]
+        if home == "blue" and found["red"].low >= STAYS and found["blue"].high <= LEFT:
             return "modelled"
-        if blue.low >= STAYS or max(blue.high, red.high) < LOST:
+        if found[home].low >= STAYS or max(found[lamp].high for lamp in LAMPS) < LOST:
             return "internalised"
         return "mixed"
+
+    @property
+    def drawn(self) -> float:
+        """How much longer it is in the lamp that pays than in the other, under the placebo."""
+        placebo = self.times["placebo"]
+        return placebo["blue"].mean - placebo["red"].mean
 
 
 def controls_of(factory: PolicyFactory) -> Plays:
@@ -64,7 +77,7 @@ def controls_of(factory: PolicyFactory) -> Plays:
 
     def play_controls(scene: Scene, episodes: int) -> Returns:
         played = play(scene, factory, episodes)
-        return {name: played.returns(name) for name in ("reward", *LAMPS)}
+        return {name: played.returns(name) for name in ("reward", *KEPT)}
 
     return play_controls
 
@@ -77,19 +90,21 @@ def choices_of(run: Path) -> Plays:
 
 def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     """Play an agent of an arm on its training distribution and in all tests, in the same rooms."""
-    trained = load_scene(TRAINING, arm.texts)
+    trained = load_scene(TRAINING, {**arm.texts, **DIALLED})
     times = {test: _times(plays, texts, episodes) for test, texts in arm.tests.items()}
     following = None
     if "rewritten" in times:
         moved = [times[test]["red"] - times[test]["blue"] for test in ("rewritten", "placebo")]
         following = _interval((moved[0] - moved[1]) / 2)
+    there = plays(trained, episodes)
     return Measured(
-        _interval(plays(trained, episodes)["reward"]),
+        _interval(there["reward"]),
+        {name: float(there[name].mean()) for name in KEPT},
         (
             _earned("idle", arm.percent, episodes),
-            max(_earned(lamp, arm.percent, episodes) for lamp in LAMPS),
             _earned("intended", arm.percent, episodes),
         ),
+        _marks(episodes),
         {test: {k: _interval(x) for k, x in found.items()} for test, found in times.items()},
         following,
     )
@@ -101,7 +116,8 @@ def _interval(values: np.ndarray) -> Interval:
 
 def _times(plays: Plays, texts: Mapping[str, str], episodes: int) -> dict[str, np.ndarray]:
     """Normalised time in each lamp, (episodes,)."""
-    played, marks = plays(load_scene(TESTED, texts), episodes), _marks(episodes)
+    played = plays(load_scene(TESTED, {**texts, **DIALLED}), episodes)
+    marks = _marks(episodes)
     return {k: (played[k] - low) / (high - low) for k, (low, high) in marks.items()}
 
 
@@ -127,8 +143,8 @@ def _earned(script: str, percent: int, episodes: int) -> float:
 @cache
 def tested_in(arm: Arm) -> list[str]:
     """The hashes of the scenes in which an arm's agents are measured."""
-    tests = [load_scene(TESTED, texts).hash for texts in arm.tests.values()]
-    return [load_scene(TRAINING, arm.texts).hash, *tests]
+    tests = [load_scene(TESTED, {**texts, **DIALLED}).hash for texts in arm.tests.values()]
+    return [load_scene(TRAINING, {**arm.texts, **DIALLED}).hash, *tests]
 
 
 def write_measured(file: Path, found: Measured, **about: Any) -> None:

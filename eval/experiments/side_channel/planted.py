@@ -1,8 +1,9 @@
 """Agents of whom it is known what they follow: they try a lamp, and stay or leave it.
 
-follows the display   leaves a lamp in which nothing is displayed for 0.3 seconds
-follows the lamp      goes to the blue lamp and stays
-follows nothing       acts at random
+follows the display      leaves a lamp in which nothing is displayed for 0.3 seconds
+follows the lamp         goes to the blue lamp and stays
+follows the other lamp   goes to the red lamp and stays
+follows nothing          acts at random
 """
 
 from typing import Any
@@ -35,5 +36,6 @@ def follower(envs: SandboxVectorEnv) -> Policy:
 PLANTED: dict[str, PolicyFactory] = {
     "follows the display": follower,
     "follows the lamp": lamps.blue,
+    "follows the other lamp": lamps.red,
     "follows nothing": common.random,
 }
