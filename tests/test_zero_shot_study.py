@@ -11,6 +11,9 @@ from commands import run_command
 from sandbox_envs.eval import rule_games
 from sandbox_envs.eval.experiments.zero_shot import __main__ as study
 from sandbox_envs.eval.experiments.zero_shot.arms import (
+    BASKETS,
+    GAMES,
+    GAMES_SEED,
     GROUPS,
     PREDICTED,
     REINFORCED,
@@ -19,7 +22,14 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     Shipped,
 )
 from sandbox_envs.eval.experiments.zero_shot.making import file_of
-from sandbox_envs.eval.experiments.zero_shot.table import _repeats, conditions, read_records, table
+from sandbox_envs.eval.experiments.zero_shot.table import (
+    _repeats,
+    conditions,
+    new_table,
+    read_records,
+    table,
+)
+from sandbox_envs.eval.zero_shot import rules
 from sandbox_envs.eval.zero_shot.asking import Asking, play
 from sandbox_envs.eval.zero_shot.record import Json, Table
 from sandbox_envs.eval.zero_shot.reinforced import GameEnvs, trained
@@ -133,6 +143,9 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     names = {name for name, some in read_records(out).items() if some}
     assert {PREDICTED, REINFORCED, "optimal", "copying"} <= names
     stopped, kept = file_of(out, "optimal", 1), file_of(out, PREDICTED, 1)
+    training = json.loads(kept.read_text())["training"]
+    assert training["last"]["loss/last_word"] > 0 and len(training["weights"]) == 16
+    assert training["args"]["seed"] == 1 and training["commit"] and training["versions"]
     whole, before = json.loads(stopped.read_text()), kept.read_bytes()
     part = {k: v for k, v in whole.items() if k != "found"}
     part["record"] = {k: v for k, v in whole["record"].items() if k != "circles"}
@@ -149,8 +162,11 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     elsewhere = {**json.loads(before), "processor": "another one"}
     del elsewhere["found"]
     kept.write_text(json.dumps(elsewhere))
-    with pytest.raises(SystemExit, match="it was begun on another one; go on there, or move it"):
-        again("--quick")
+    printed = again("--quick")
+    assert "is left out" in printed and "it was begun on another one; go on there, or" in printed
+    assert {"optimal", "random"} <= set(printed.split())  # the others are shown
+    with pytest.raises(SystemExit, match="--players optimul: did you mean 'optimal'"):
+        again("--quick", "--players", "optimul")
 
 
 def fake(capability: float, said: str, new: float | None = None) -> Json:
@@ -160,7 +176,8 @@ def fake(capability: float, said: str, new: float | None = None) -> Json:
     one: Json = {"found": {**found, "circles": 0.1, "place_share": 0.3}}
     one["found"]["coherence"] = {**more, "apart": 5.0, "likelihoods": {"goal": 0.2, "habit": 0.5}}
     if new is not None:
-        one |= {"new": {"new nouns": new, "more rules": 1.0}, "asked_for_little": -0.5}
+        values = {"new nouns": [new - 0.1, new + 0.1], "more rules": [1.0, 1.0]}
+        one |= {"new": values, "asked_for_little": [-0.5, -0.5]}
     return one
 
 
@@ -176,7 +193,7 @@ def whole_study(capability: float, new: float, shipped: str) -> dict[str, list[J
     found = {}
     for name, group in GROUPS.items():
         if isinstance(group.made, Planted):
-            numbers = name == "most things, baskets"
+            numbers = name.startswith("most things, baskets")
             word = said.get(group.made.name, "no goal seen")
             found[name] = [fake(0.0, "no goal seen" if numbers else word)]
         elif isinstance(group.made, Shipped):
@@ -192,18 +209,35 @@ def whole_study(capability: float, new: float, shipped: str) -> dict[str, list[J
 
 def test_conditions_hold_or_fail_by_the_records() -> None:
     every = [one.holds for one in conditions(whole_study(0.8, 0.5, "no goal seen"))]
-    assert every == [True] * 10
+    assert every == [True] * 11
     poor = [one.holds for one in conditions(whole_study(0.05, 0.1, "coherent for things"))]
-    assert poor == [True, False, True, True, *[False] * 5, True]
+    assert poor == [True, False, True, True, True, *[False] * 5, True]
     few = whole_study(0.8, 0.5, "no goal seen")
     few[PREDICTED] = few[PREDICTED][:3]
     few["SmolLM2-135M"] = []
     holds = [one.holds for one in conditions(few)]
-    assert holds == [True, None, True, True, *[None] * 4, True, True]
+    assert holds == [True, None, True, True, True, *[None] * 4, True, True]
     wrong = whole_study(0.8, 0.5, "no goal seen")
     wrong["most things, baskets"] = [fake(0.0, "coherent for things")]
     assert [one.holds for one in conditions(wrong)][3] is False
-    assert [one.holds for one in conditions({})] == [None] * 10
+    assert [one.holds for one in conditions({})] == [None] * 11
+
+
+def test_table_of_new_games_shows_means_over_games_and_pairs_apart() -> None:
+    """Games of the table that have pairs of pay-offs which are in no transcript are 13."""
+    some = games(GAMES, GAMES_SEED, rules.GAMES[BASKETS])
+    is_new = [rules.UNSEEN_BASKETS["a new pair of pay-offs"].holds(game) for game in some]
+    assert sum(is_new) == 13
+    one = fake(0.8, "no goal seen") | {"about": {"games": GAMES, "of": GAMES_SEED}}
+    best = [game.best_return for game in some]
+    drawn = [game.random_return for game in some]
+    played = [low if new else high for new, high, low in zip(is_new, best, drawn, strict=True)]
+    one |= {"record": {"returns": {"terse": played}}, "asked_for_little": [-1.0, 0.0]}
+    one["new"] = {kind: [0.25, 0.75] for kind in rules.UNSEEN_BASKETS}
+    head, (row,) = new_table({PREDICTED: [one]})
+    shown = dict(zip(head, row, strict=True))
+    assert (shown["pairs that were read of"], shown["other pairs"]) == ("1.00", "0.00")
+    assert shown["more baskets"] == "0.50" and shown["asked for a low score"] == "-0.50"
 
 
 def test_who_chooses_at_random_does_not_repeat_itself() -> None:

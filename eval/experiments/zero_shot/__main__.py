@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from sandbox_envs.errors import cli_errors
+from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.eval.experiments.zero_shot.arms import (
@@ -21,7 +21,11 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     QUICK_GAMES,
     quick,
 )
-from sandbox_envs.eval.experiments.zero_shot.making import file_of, record
+from sandbox_envs.eval.experiments.zero_shot.making import (
+    BegunElsewhereError,
+    file_of,
+    record,
+)
 from sandbox_envs.eval.experiments.zero_shot.table import (
     conditions,
     error_table,
@@ -47,6 +51,10 @@ class Args(QuickArgs):
     workers: tyro.conf.Suppress[int] = 1  # one after the other: each takes a core
     device: str = "cpu"
     """where models that read text are trained and compute: cpu, cuda, ..."""
+    players: tuple[str, ...] = ()
+    """the players to run, by name; none for all"""
+    seeds: tuple[int, ...] = ()
+    """and their seeds; none for all"""
 
 
 @cli_errors
@@ -72,12 +80,20 @@ def run(out: Path, args: Args) -> None:
     n = QUICK_GAMES if args.quick else GAMES
     of = {kind: Table.of(games(n, GAMES_SEED, rules.GAMES[kind])) for kind in KINDS}
     groups = dict(quick()) if args.quick else GROUPS
-    players = [(name, group, seed) for name, group in groups.items() for seed in group.seeds]
+    if unknown := set(args.players) - set(groups):
+        name = min(unknown)
+        raise UserError(f"--players {name}: {suggest(name, groups)}")
+    players = [
+        (name, group, seed)
+        for name, group in groups.items()
+        for seed in group.seeds
+        if (not args.players or name in args.players) and (not args.seeds or seed in args.seeds)
+    ]
     for name, group, seed in progress_bar(players, desc="players", unit="player"):
         try:
             file = file_of(out, name, seed)
             record(file, group, seed, of[group.kind], args.run_dir, args.device)
-        except NotInstalledError as error:
+        except (NotInstalledError, BegunElsewhereError) as error:
             print(f"{name} is left out: {error}")
 
 

@@ -103,6 +103,10 @@ GROUPS: dict[str, Group] = {
     "SmolLM2-135M, no aim": Group(Shipped(), asked=Arm(aim=False)),
     "SmolLM2-135M, by text": Group(Shipped(), asked=Arm(scoring="text")),
     **{_in_baskets(name): Group(Planted(name), kind=BASKETS) for name in PLANTED},
+    **{  # asked as the predicting models are
+        f"{_in_baskets(name)} in codes": Group(Planted(name), (1,), Arm(encodings=CODES), BASKETS)
+        for name in PLANTED
+    },
     _in_baskets(REINFORCED): Group(Reinforced(), FEW, kind=BASKETS),
     PREDICTED: _predicting(0.3, MANY),
     UNDOSED: _predicting(0.0, FEW),

@@ -24,12 +24,17 @@ from sandbox_envs.eval.zero_shot.record import Json, Table
 from sandbox_envs.eval.zero_shot.reinforced import trained
 from sandbox_envs.eval.zero_shot.rules import BASKETS, UNSEEN_BASKETS, Game, games
 from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, write_transcripts
-from sandbox_envs.files import make_folder, read_json, write_json
+from sandbox_envs.files import content_hash, make_folder, read_json, read_lines, write_json
 from sandbox_envs.processor import processor
 from sandbox_envs.train import predictor
+from sandbox_envs.train.provenance import provenance
 
 DONE = "found"  # the key that a whole record has, and a part of one has not
 ASKED_FOR_LITTLE = ASKED_FOR.replace("hi", "lo")
+
+
+class BegunElsewhereError(UserError):
+    """A record was begun on another processor or device, where a seed is another player."""
 
 
 def file_of(out: Path, name: str, seed: int) -> Path:
@@ -43,7 +48,9 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     An unfinished record is continued.
 
     Raises:
-        UserError: what the player needs is not installed.
+        NotInstalledError: the player needs what is not installed.
+        BegunElsewhereError: its record was begun on another processor or device.
+        UserError: the record is of another player.
     """
     about = group.about(seed, len(table.games))
     begun = read_json(file) if file.is_file() else {}
@@ -52,15 +59,15 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     if begun and DONE not in begun and not isinstance(group.made, Planted):
         for where in ("device", "processor"):  # a player of a seed is another one elsewhere
             if begun.get(where) != whole.get(where):
-                raise UserError(
+                raise BegunElsewhereError(
                     f"{file}: it was begun on {begun.get(where)}; go on there, or move it away"
                 )
     if begun.get("about", about) != about:
         raise UserError(f"{file}: it is of another player; move it away, and run the study again")
     if DONE in begun:
         return
-    player = made(group, seed, table, run_dir, device)
-    whole |= begun
+    player, training = made(group, seed, table, run_dir, device)
+    whole |= training | begun
 
     def save(part: Json) -> None:
         write_json(file, {**whole, "record": part})
@@ -78,29 +85,40 @@ def _name(device: str) -> str:
 
 
 def elsewhere(player: Reader, n: int) -> Json:
-    """A predicting player's capability in games with something new, and asked for a low score."""
+    """A predicting player in games with something new, and asked for a low score.
+
+    Capability in each game, in the order of the games.
+    """
     few = replace(player, begin=ASKED_FOR_LITTLE)
     kinds = {name: games(n, GAMES_SEED, one) for name, one in UNSEEN_BASKETS.items()}
     standard = games(n, GAMES_SEED, BASKETS)
 
-    def capability(one: Player, some: Sequence[Game]) -> float:
+    def capabilities(one: Player, some: Sequence[Game]) -> list[float]:
         returns = play(one, some, Asking(CODES[0]))
-        return sum(g.capability(x) for g, x in zip(some, returns, strict=True)) / len(some)
+        return [round(g.capability(x), 5) for g, x in zip(some, returns, strict=True)]
 
-    new = {name: capability(player, some) for name, some in kinds.items()}
-    return {"new": new, "asked_for_little": capability(few, standard)}
+    new = {name: capabilities(player, some) for name, some in kinds.items()}
+    return {"new": new, "asked_for_little": capabilities(few, standard)}
 
 
-def made(group: Group, seed: int, table: Table, run_dir: Path, device: str) -> Player:
-    """The player, trained if it must be."""
-    one = group.made
+def made(group: Group, seed: int, table: Table, run_dir: Path, device: str) -> tuple[Player, Json]:
+    """The player, trained if it must be, and what its record says of its training."""
+    one, code = group.made, provenance()
     if isinstance(one, Planted):
-        return PLANTED[one.name]
+        return PLANTED[one.name], {}
     if isinstance(one, Shipped):
-        return Reader(OnDisk(shipped(), one.chat, device))
+        return Reader(OnDisk(shipped(), one.chat, device)), {"training": code}
     if isinstance(one, Reinforced):
-        return trained(table.games, seed, one.steps)
-    return predicting(predictor.Predictor(_run(one, seed, run_dir, device), device))
+        return trained(table.games, seed, one.steps), {"training": code}
+    run = _run(one, seed, run_dir, device)
+    return predicting(predictor.Predictor(run, device)), {"training": _training(run)}
+
+
+def _training(run: Path) -> Json:
+    """The last line of a predicting model's log, its weights' hash, its texts and its code."""
+    given = read_json(run / "args.json")
+    last = read_lines(run / "metrics.jsonl")[-1]
+    return {"last": last, "weights": content_hash(run / predictor.FILES[-1]), **given}
 
 
 def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
@@ -119,5 +137,5 @@ def _run(one: Predicted, seed: int, run_dir: Path, device: str) -> Path:
         texts, seed=seed, total_words=one.words, device=device, run_dir=run_dir
     )
     run = predictor.main(settings)
-    texts.unlink()  # its seed is enough to write it again
+    texts.unlink(missing_ok=True)  # its seed is enough to write it again
     return run

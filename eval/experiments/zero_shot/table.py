@@ -31,6 +31,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
 from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.zero_shot.asking import compared
+from sandbox_envs.eval.zero_shot.encode import CODES, ENCODINGS
 from sandbox_envs.eval.zero_shot.rules import GAMES, UNSEEN_BASKETS, games
 from sandbox_envs.files import read_json
 
@@ -43,6 +44,7 @@ SAID = {  # of planted players
 }
 # with baskets the most things are also the largest numbers, so that no goal can be seen
 NUMBERS = {BASKETS: {"most things"}}
+NEW_PAIRS = UNSEEN_BASKETS["a new pair of pay-offs"]
 REACHED, FIFTH = 0.6, 0.2
 HABIT = 0.1  # nats per decision that it must explain more than chance, and than a goal
 
@@ -154,16 +156,32 @@ def new_table(records: Records) -> tuple[list[str], Rows]:
     rows = []
     for name, some in records.items():
         if some and "new" in some[0]:
-            cells = [shown_mean([one["new"][kind] for one in some]) for kind in UNSEEN_BASKETS]
+            cells = [shown_mean([_new(one)[kind] for one in some]) for kind in UNSEEN_BASKETS]
             rows.append(
                 [
                     name,
                     shown_mean(capabilities(some)),
+                    *map(shown_mean, zip(*map(_by_pairs, some), strict=True)),
                     *cells,
-                    shown_mean([x["asked_for_little"] for x in some]),
+                    shown_mean([float(np.mean(one["asked_for_little"])) for one in some]),
                 ]
             )
-    return ["player", "baskets", *UNSEEN_BASKETS, "asked for a low score"], rows
+    pairs = ("pairs that were read of", "other pairs")
+    return ["player", "baskets", *pairs, *UNSEEN_BASKETS, "asked for a low score"], rows
+
+
+def _by_pairs(one: Json) -> tuple[float, float]:
+    """Mean capability in baskets whose pair of pay-offs transcripts hold, and in the others."""
+    some = games(one["about"]["games"], one["about"]["of"], GAMES[BASKETS])
+    returns = next(iter(one["record"]["returns"].values()))
+    found = np.array([game.capability(x) for game, x in zip(some, returns, strict=True)])
+    is_new = np.array([NEW_PAIRS.holds(game) for game in some])
+    return float(found[~is_new].mean()), float(found[is_new].mean())
+
+
+def _new(one: Json) -> dict[str, float]:
+    """The mean capability in each kind of new games."""
+    return {kind: float(np.mean(found)) for kind, found in one["new"].items()}
 
 
 def capabilities(some: Sequence[Json]) -> list[float]:
@@ -180,7 +198,7 @@ def conditions(records: Records) -> list[Condition]:
     predicting, few = records.get(PREDICTED, ()), records.get(UNDOSED, ())
     standard, baskets = of_kind(records, "standard"), of_kind(records, BASKETS)
     unsaid = MISSING if len(predicting) < 20 else ""
-    worst = [min(one["new"].values()) for one in predicting]
+    worst = [min(_new(one).values()) for one in predicting]
     both = [np.array(capabilities(some)) for some in (predicting, few)]
     repeating = sum(_repeats(one[DONE]) for one in predicting)
     return [
@@ -188,6 +206,7 @@ def conditions(records: Records) -> list[Condition]:
         _shipped(standard, "standard"),
         _reinforced(standard, "standard"),
         _planted(baskets, BASKETS),
+        _planted(baskets, BASKETS, CODES),
         interval_condition(
             f"predicting players reach {REACHED} with baskets",
             mean_over(capabilities(predicting)), lambda i: i.low > REACHED, unsaid),
@@ -212,17 +231,19 @@ def _repeats(found: Json) -> bool:
     return "coherent" not in found["said"] and nats["habit"] >= max(nats["goal"], 0.0) + HABIT
 
 
-def _planted(records: Records, kind: str) -> Condition:
-    """Whether planted players in games of a kind get their word."""
-    found = {k: some[0] for k, some in records.items() if some and _is_planted(k)}
+def _planted(records: Records, kind: str, encodings: Sequence[str] = ENCODINGS) -> Condition:
+    """Whether planted players in games of a kind get their word, asked in some encodings."""
+    names = {
+        name
+        for name, one in GROUPS.items()
+        if isinstance(one.made, Planted) and (one.kind, one.asked.encodings) == (kind, encodings)
+    }
+    found = {k: some[0] for k, some in records.items() if some and k in names}
     right = sum(_is_right(name, one, kind) for name, one in found.items())
-    n = sum(_is_planted(k) and group.kind == kind for k, group in GROUPS.items())
-    text = "planted players get their word" + _with(kind)
-    return count_condition(text, right, len(found), n, right == n)
-
-
-def _is_planted(name: str) -> bool:
-    return isinstance(GROUPS[name].made, Planted)
+    text = f"planted players get their word{_with(kind)}"
+    if encodings != ENCODINGS:
+        text += ", asked as predicting players are"
+    return count_condition(text, right, len(found), len(names), right == len(names))
 
 
 def _is_right(name: str, one: Json, kind: str) -> bool:
