@@ -298,6 +298,13 @@ def test_model_of_an_arm_is_learned_once_from_its_labels(
     assert (told["first"], told["added"]) == (2000, added)
     for name in ("realisability", "realisability, training"):
         assert (name in told) == (arm.choice == "realised")
+    rounds = told["rounds"]
+    assert len(rounds) == (TINY.rounds if arm.choice else 0)
+    for one in rounds:
+        assert ("spread" in one) == (added > 0)
+        if added:
+            assert 1 <= one["starts"] <= TINY.segments
+            assert 0 <= one["changed soil_in_pan"] <= 1
     assert learned_model(arm, 5, tmp_path, TINY) == run
     with pytest.raises(UserError, match="learned with other arguments; delete the folder"):
         learned_model(arm, 5, tmp_path, replace(TINY, segments=3))

@@ -28,13 +28,13 @@ from sandbox_envs.eval.experiments.reward_learning.figure import plot
 from sandbox_envs.eval.experiments.reward_learning.table import (
     Group,
     able,
+    able_in,
     agents,
     claims,
     difference,
     models,
     read_groups,
     read_notes,
-    sayable,
 )
 from sandbox_envs.eval.experiments.runner import RESULTS
 from sandbox_envs.eval.judging.verdict_file import read_verdict
@@ -77,7 +77,7 @@ def records(tmp_path: Path) -> Path:
     for source, place in zip(sources, places, strict=False):
         (tmp_path / place).mkdir(parents=True)
         shutil.copy(source / "verdict.json", tmp_path / place)
-    figures = {"labels": {"added": 20000, "rejected": 0.25}, "tau": {BROKEN: 0.5}}
+    figures = {"labels": {"added": 20000, "rejected": 0.25, "rounds": []}, "tau": {BROKEN: 0.5}}
     figures |= {"starc": {"distance": 0.2, "error": 0.01}, "spread": {BROKEN: 0.3}}
     write_json(tmp_path / "A1_adversarial" / "s1" / MODEL, {**figures, "calibration": {}})
     return tmp_path
@@ -95,6 +95,9 @@ def test_tables_say_what_the_records_say(records: Path) -> None:
     cells = dict(zip(head, ours, strict=True))
     mean = np.mean([score("none/s1/trained"), score("none/s2/trained")])
     assert (cells["n"], cells["reward"]) == ("2", f"{mean:.2f}")
+    _, rows = agents({"imagination": groups["trained"]})  # all of these are able
+    counts = {(row[0], bool(row[-1])) for row in rows if row[1:3] == ["none", BROKEN]}
+    assert counts == {("imagination", False), ("imagination, able", True)}
     _, differences = difference(groups)
     shift = score("A1_adversarial/s1/trained") - score("none/s1/trained")
     assert differences[0] == ["A1_adversarial - none", "1", f"{shift:.2f}"]
@@ -103,7 +106,7 @@ def test_tables_say_what_the_records_say(records: Path) -> None:
     cells = dict(zip(head, rows[0], strict=True))
     assert (cells["labels"], cells["n"]) == ("A1_adversarial", "1")
     assert (cells["labels added"], cells["STARC"]) == ("20000.00", "0.20")
-    assert (cells["starts rejected"], cells["tau, training"]) == ("0.25", "")
+    assert (cells["starts rejected"], cells["tau, train"]) == ("0.25", "")
     plot(groups, records / "picture.png")
     assert imread(records / "picture.png").shape[2] == 4
 
@@ -162,8 +165,7 @@ def test_nothing_is_said_while_agents_are_missing() -> None:
 
 def test_nothing_is_said_of_agents_that_imagine_and_are_not_able() -> None:
     mixed = Group({**group(0.3).verdicts, 3: group(0.5, trained=0.55).verdicts[3]})
-    assert sorted(sayable(mixed, "imagination").verdicts) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
-    assert len(sayable(mixed, "planner").verdicts) == 10
+    assert sorted(able_in(mixed).verdicts) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     one, other = able({"none": mixed, "A1_random": group(0.3)}, 10)
     assert (one.found.split(" [")[0], one.holds, other.holds) == ("9 of 10", False, True)
     assert able({"none": group(0.3, n=9)}, 10)[0].holds is None

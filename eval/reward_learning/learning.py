@@ -16,7 +16,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.reward_learning.bank import labelled
-from sandbox_envs.eval.reward_learning.choosing import CHOOSERS
+from sandbox_envs.eval.reward_learning.choosing import CHOOSERS, earned
 from sandbox_envs.eval.reward_learning.pseudo import Ball, pseudo_inputs, realisability, realised
 from sandbox_envs.eval.reward_learning.spaces import SCENE, SPACES, Starts, draw_starts
 from sandbox_envs.files import read_json, write_json
@@ -73,6 +73,8 @@ class _Labels:
     """of pseudo-inputs"""
     known: list[float] = field(default_factory=list)
     """of changes that training did reach, for comparison"""
+    rounds: list[dict[str, float]] = field(default_factory=list)
+    """of each round: what the model had learned, and the segments that were labelled then"""
 
     @property
     def parts(self) -> list[Transitions]:
@@ -104,8 +106,10 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
     starts = draw_starts(SPACES[arm.space], budget.starts, seed) if arm.space else None
     args = reward_model.Args(seed=seed, updates=budget.updates)
     for _ in range(budget.rounds if arm.choice else 0):
-        ensemble, _ = reward_model.learn(args, labels.parts, names, labels.agree)
+        ensemble, held_out = reward_model.learn(args, labels.parts, names, labels.agree)
+        there = len(labels.added)
         _add(arm, labels, ensemble, starts, budget.segments, rng)
+        labels.rounds.append(held_out | _of_round(ensemble, labels.added[there:]))
     write_json(folder / FILE, about | _described(labels, starts))  # first: weights say all is there
     return _saved(labels, args, folder)
 
@@ -191,6 +195,26 @@ def _add(
     labels.rhos += rhos.tolist()
 
 
+def _of_round(ensemble: RewardEnsemble, added: Sequence[Transitions]) -> dict[str, float]:
+    """Figures of the segments of a round: whether they are what members disagree about.
+
+    Returns:
+        Mean standard deviation over members of what a segment earns, the mean error of their mean,
+        how many starts differ, and the share of segments in which each sum changed.
+    """
+    if not added:
+        return {}
+    (segments,) = added
+    estimated, true = earned(ensemble, segments), segments.rewards.sum(0)
+    moved = (segments.sums[-1] != segments.sums[0]).mean(0)
+    return {
+        "spread": float(estimated.std(0).mean()),
+        "error": float(abs(estimated.mean(0) - true).mean()),
+        "starts": len(np.unique(segments.sums[0], axis=0)),
+        **{f"changed {name}": float(x) for name, x in zip(ensemble.sums, moved, strict=True)},
+    }
+
+
 def _saved(labels: _Labels, args: reward_model.Args, folder: Path) -> Path:
     """The model of all labels, as a run below a folder."""
     files = []
@@ -210,9 +234,10 @@ def _described(labels: _Labels, starts: Starts | None) -> dict[str, Any]:
     described: dict[str, Any] = {
         "first": labels.first.labels,
         "added": sum(part.labels for part in labels.added),
+        "rounds": labels.rounds,
     }
     if starts:
-        described["rejected"] = starts.rejected / (starts.rejected + starts.count)
+        described["rejected"] = starts.rejected
     if labels.rhos:
         described["realisability"] = realisability(labels.rhos)
         described["realisability, training"] = realisability(labels.known)

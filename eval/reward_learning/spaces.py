@@ -76,8 +76,8 @@ class Starts:
     """a simulation for each"""
     count: int
     """how many there are"""
-    rejected: int
-    """how many more were drawn and were not feasible"""
+    rejected: float
+    """the share of all that were drawn that was not feasible"""
 
     def envs(self, rows: np.ndarray) -> SandboxVectorEnv:
         """An environment whose simulations are at these starts."""
@@ -105,7 +105,7 @@ def draw_starts(space: Space, count: int, seed: int) -> Starts:
         parts.append(take_rows(settled, rows))
         drawn, found = drawn + AT_ONCE, found + len(rows)
     snapshot = take_rows(join_rows(parts), np.arange(count))
-    return Starts(scene, snapshot, count, drawn - found)
+    return Starts(scene, snapshot, count, 1 - found / drawn)
 
 
 def _placed(

@@ -13,10 +13,10 @@ from sandbox_envs.eval.agents.protocol import Policy, PolicyFactory
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.experiments.reward_learning.arms import (
     ARMS,
+    HALF_OPEN,
     IMAGINATION,
     KINDS,
     PLANNED_IN,
-    SHUT,
     TRAINING,
     TRUE,
     Size,
@@ -44,16 +44,18 @@ from sandbox_envs.eval.reward_learning.planning import LearnedWorth
 from sandbox_envs.eval.reward_learning.rivals import cloned, greedy_on_q
 from sandbox_envs.eval.reward_learning.spaces import SPACES
 from sandbox_envs.eval.rollouts.planning import planned
-from sandbox_envs.files import read_json, write_json
-from sandbox_envs.processor import processor
+from sandbox_envs.files import content_hash, read_json, write_json
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.scene.family import load_family
+from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
+from sandbox_envs.scene.texts import parse_overrides
 from sandbox_envs.sensor_sums import sum_names
 from sandbox_envs.train import imagine
 from sandbox_envs.train.imagination import FILES as IMAGINED
 from sandbox_envs.train.imagination import ImaginingPolicy, load_imagination
 from sandbox_envs.train.jobs import Job
+from sandbox_envs.train.provenance import provenance
 from sandbox_envs.train.reward_ensemble import ensemble_hash, load_ensemble
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 from sandbox_envs.train.transitions import write_transitions
@@ -150,7 +152,8 @@ def _played(plan: Plan, kind: str) -> tuple[dict[str, Scene], int]:
 
 
 def _machine() -> dict[str, Any]:
-    return {"processor": processor(), "torch_threads": torch.get_num_threads()}
+    """The code, processor and threads of what is made here, as `made_on` says it of trainings."""
+    return {**provenance(), "torch_threads": torch.get_num_threads()}
 
 
 def _job(plan: Plan, kind: str, arm: str, seed: int, model: Path | None) -> Job:
@@ -167,6 +170,8 @@ def _judge_made(plan: Plan, own: Path, kind: str, model: Path, seed: int) -> Non
     judged = replace(plan.study, scenes=scenes, episodes=episodes)
     judged.judge_policy(_made(plan, kind, model, seed), AgentMetadata(kind), own)
     about = {"model": ensemble_hash(model), "seed": seed, **_machine()}
+    if kind == IMAGINATION:
+        about["latent_model"] = content_hash(_imagined(plan, model, seed) / IMAGINED.weights)
     write_json(own / NOTES, about)  # last: it says that all is there
 
 
@@ -188,7 +193,7 @@ def _imagined(plan: Plan, model: Path, seed: int) -> Path:
     folder = model.parent / f"imagination-{ensemble_hash(model)}"
     if found := sorted(folder.glob(f"*/{IMAGINED.weights}")):
         return found[0].parent
-    given: dict[str, Any] = {"scene": (TRAINING,), "set": (SHUT,)}
+    given: dict[str, Any] = {"scene": (TRAINING,), "set": (HALF_OPEN,)}
     given |= {"data": (str(_explored(plan, load_ensemble(model).sums, seed)),)}
     given |= {"reward_model": str(model), "seed": seed, "run_dir": str(folder)}
     return imagine.main(imagine.Args(**{**given, **plan.size.imagine}))
@@ -198,6 +203,8 @@ def _explored(plan: Plan, names: Sequence[str], seed: int) -> Path:
     """The file of steps from which all latent models of a seed are learned, made unless there."""
     file = plan.args.run_dir / "explored" / f"{plan.size.explored}-s{seed}.npz"
     if not file.is_file():
-        steps = explored_steps(SPACES["A2"].scene, names, seed, plan.size.explored)
+        overrides = {**SPACES["A2"].overrides, **parse_overrides((HALF_OPEN,))}
+        rooms = load_scene(TRAINING, overrides)  # so that the estimate for soil is imagined, too
+        steps = explored_steps(rooms, names, seed, plan.size.explored)
         write_transitions(file, steps)
     return file

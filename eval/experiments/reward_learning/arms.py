@@ -71,7 +71,7 @@ class Size:
     """in which agents are judged"""
     planned: int = 32
     """episodes of a planner, which give scores and no verdict"""
-    bank: tuple[int, int, int] = (16, 20, 6)
+    bank: tuple[int, int, int] = (16, 400, 6)
     """episodes of frozen policies; moments of each script, branches of each moment"""
     compared: tuple[str, ...] = JUDGED
     """scenes of the bank"""

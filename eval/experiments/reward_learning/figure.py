@@ -5,8 +5,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sandbox_envs.eval.experiments.estimates import mean_over
-from sandbox_envs.eval.experiments.reward_learning.arms import BROKEN
-from sandbox_envs.eval.experiments.reward_learning.table import PROXY, Groups, sayable
+from sandbox_envs.eval.experiments.reward_learning.arms import BROKEN, IMAGINATION
+from sandbox_envs.eval.experiments.reward_learning.table import PROXY, Groups, able_in
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.pages.figures import lying, save
 
@@ -16,7 +16,7 @@ COLOURS = {REWARD: "#009e73", PROXY: "#e69f00"}
 def plot(groups: Groups, file: Path) -> None:
     """Draw the agents that have been judged so far, a row for each way and its labels."""
     said = {
-        f"{kind}: {arm}": sayable(group, kind)
+        f"{kind}: {arm}": able_in(group) if kind == IMAGINATION else group
         for kind, arms in groups.items()
         for arm, group in arms.items()
     }

@@ -25,6 +25,7 @@ from sandbox_envs.eval.experiments.reward_learning.arms import (
     FIRST,
     HEADLINE,
     IMAGINATION,
+    JUDGED,
     KINDS,
     TRAINING,
     TRUE,
@@ -34,11 +35,13 @@ from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.judging.thresholds import THRESHOLDS
 from sandbox_envs.eval.judging.verdict_file import FILE, AgentVerdict, read_verdict
 from sandbox_envs.files import read_json
+from sandbox_envs.scene.catalog import stem_in
 
 PROXY = "dustpan"
 ADVERSARIAL = "A1_adversarial"
 Figure = Callable[[Mapping[str, Any]], Any]  # of the notes on a reward model
 Notes = Mapping[str, Sequence[Mapping[str, Any]]]  # by arm
+ELSEWHERE = ("A2_adversarial", "A1_realised")  # as many labels, found otherwise
 SHARE_COMPETENT = 0.8  # of agents, for adversarial labels to be said to do anything
 
 
@@ -74,10 +77,8 @@ def _read_group(out: Path, arm: str, kind: str, seeds: Sequence[int]) -> Group:
     return Group({s: read_verdict(own) for s, own in folders.items() if (own / FILE).is_file()})
 
 
-def sayable(group: Group, kind: str) -> Group:
-    """The agents that are reported outside of training: of `imagination` only the able ones."""
-    if kind != IMAGINATION:
-        return group
+def able_in(group: Group) -> Group:
+    """The agents that imagine of which something is said: those that are able in training."""
     return Group({seed: one for seed, one in group.verdicts.items() if _is_able(one)})
 
 
@@ -95,17 +96,28 @@ def read_notes(out: Path, seeds: Sequence[int]) -> Notes:
 
 
 def agents(groups: Groups) -> tuple[list[str], Rows]:
-    """Scores and verdicts of all agents, by the way they are made and by arm."""
-    rows = []
+    """Scores and verdicts of all agents, by the way they are made and by arm.
+
+    Of agents that imagine verdicts are given to the able ones alone, in rows of their own.
+    """
+    rows: Rows = []
     for kind, arms in groups.items():
-        for arm, every in arms.items():
-            scenes = [name for one in every.verdicts.values() for name in one.scenes]
-            for scene in dict.fromkeys(scenes):
-                group = every if scene == TRAINING else sayable(every, kind)
-                said = counted(v.scenes[scene].verdict for v in group.verdicts.values())
-                scores = [shown_mean(group.scores(scene, k)) for k in (REWARD, PROXY)]
-                rows.append([kind, arm, scene, str(len(group.verdicts)), *scores, said])
+        for arm, group in arms.items():
+            rows += _rows(kind, arm, group, are_said=kind != IMAGINATION)
+            if kind == IMAGINATION:
+                rows += _rows(f"{kind}, able", arm, able_in(group), are_said=True)
     return ["agent", "labels", "scene", "n", "reward", PROXY, "verdicts"], rows
+
+
+def _rows(kind: str, arm: str, group: Group, are_said: bool) -> Rows:
+    """A row per scene; are_said: whether verdicts are given."""
+    rows = []
+    for scene in dict.fromkeys(name for one in group.verdicts.values() for name in one.scenes):
+        scores = [shown_mean(group.scores(scene, k)) for k in (REWARD, PROXY)]
+        said = counted(one.scenes[scene].verdict for one in group.verdicts.values())
+        count = str(len(group.verdicts))
+        rows.append([kind, arm, scene, count, *scores, said if are_said else ""])
+    return rows
 
 
 def models(notes: Notes) -> tuple[list[str], Rows]:
@@ -117,13 +129,14 @@ def models(notes: Notes) -> tuple[list[str], Rows]:
         "rho below 1": _realised("realisability", "below_1"),
         "rho, training": _realised("realisability, training", "rho"),
         "rho below 1, training": _realised("realisability, training", "below_1"),
-        "tau, training": lambda one: one["tau"].get(TRAINING),
-        "tau, broken": lambda one: one["tau"].get(BROKEN),
+        "spread of labels": _in_rounds("spread"),
+        "their error": _in_rounds("error"),
+        **{f"tau, {stem_in(name)}": _of("tau", name) for name in JUDGED},
         "STARC": lambda one: one["starc"]["distance"],
         "its error": lambda one: one["starc"]["error"],
-        "spread, training": lambda one: one["spread"].get(TRAINING),
-        "spread, broken": lambda one: one["spread"].get(BROKEN),
-        "calibration, broken": lambda one: one["calibration"].get(BROKEN),
+        "spread, training": _of("spread", TRAINING),
+        "spread, broken": _of("spread", BROKEN),
+        **{f"calibration, {stem_in(name)}": _of("calibration", name) for name in JUDGED},
     }
     rows = []
     for arm, ours in notes.items():
@@ -136,17 +149,33 @@ def models(notes: Notes) -> tuple[list[str], Rows]:
     return ["labels", "n", *figures], rows
 
 
+def _of(figure: str, scene: str) -> Figure:
+    """A function that reads a figure of a scene from notes."""
+    return lambda one: one[figure].get(scene)
+
+
+def _in_rounds(figure: str) -> Figure:
+    """A function that reads the mean over rounds of labelling, None without such labels."""
+
+    def of(one: Mapping[str, Any]) -> float | None:
+        found = [part[figure] for part in one["labels"]["rounds"] if figure in part]
+        return float(np.mean(found)) if found else None
+
+    return of
+
+
 def _realised(where: str, figure: str) -> Figure:
     """A function that reads a realisability figure from notes, None without pseudo-inputs."""
     return lambda one: one["labels"].get(where, {}).get(figure)
 
 
 def difference(groups: Groups) -> tuple[list[str], Rows]:
-    """The reward's score in the broken scene after adversarial labels, minus that after others."""
+    """The reward's score in the broken scene after some labels, minus that after others."""
     trained, rows = groups["trained"], []
-    for arm in (FIRST, *EQUAL, TRUE):
-        shifts = paired(trained[ADVERSARIAL], trained[arm])
-        rows.append([f"{ADVERSARIAL} - {arm}", str(len(shifts)), shown_mean(shifts)])
+    pairs = [(ADVERSARIAL, arm) for arm in (FIRST, *EQUAL, *ELSEWHERE, TRUE)]
+    for ours, theirs in (*pairs, *(("A2_adversarial", arm) for arm in (FIRST, "A2_random"))):
+        shifts = paired(trained[ours], trained[theirs])
+        rows.append([f"{ours} - {theirs}", str(len(shifts)), shown_mean(shifts)])
     return ["difference of the reward's score in planter_open", "seeds", "mean"], rows
 
 
@@ -170,7 +199,7 @@ def able(imagining: Mapping[str, Group], n: int) -> list[Condition]:
     """Whether all agents of each arm of `imagination` earn in training what is asked of them."""
     found = []
     for arm, group in imagining.items():
-        count, there = len(sayable(group, IMAGINATION).verdicts), len(group.verdicts)
+        count, there = len(able_in(group).verdicts), len(group.verdicts)
         text = f"{IMAGINATION}, {arm}: all earn {THRESHOLDS.competent} or more in training"
         found.append(count_condition(text, count, there, n, count == n))
     return found
