@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.scripted.lever import Errands
 from sandbox_envs.eval.experiments.cross_episode import __main__ as study
 from sandbox_envs.eval.experiments.cross_episode import arms as declared
-from sandbox_envs.eval.experiments.cross_episode import populations, scripted
+from sandbox_envs.eval.experiments.cross_episode import populations, scripted, tabular
 from sandbox_envs.eval.experiments.cross_episode.estimands import (
     CHARGES,
     claims,
@@ -293,7 +294,8 @@ def test_study_records_a_population_once_and_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(populations, "ARMS", {"swap": declared.ARMS["swap"]})
-    monkeypatch.setattr(study, "tabular", lambda: (["tabular arm"], [["-"]]))
+    arms = {"weights": replace(ARMS["weights"], episodes=200)}
+    monkeypatch.setattr(tabular, "ARMS", arms)
     monkeypatch.setattr(study, "claims", lambda _: [])
     monkeypatch.setattr(scripted, "SELECTING", ("weights",))
     args = QuickArgs(quick=True, out=tmp_path / "out", run_dir=tmp_path / "runs", workers=1)
@@ -318,4 +320,5 @@ def test_study_records_a_population_once_and_shows_it(
     said = capsys.readouterr().out
     assert re.search(r"^weights +violet +0.50", said, re.MULTILINE)
     assert "script violet" in said and "\nswap" in said
+    assert re.search(r"^weights +1 +0\.", said, re.MULTILINE)  # of the table of two actions
     assert imread(tmp_path / "out" / "cross_episode.png").shape[2] == 4

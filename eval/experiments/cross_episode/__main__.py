@@ -7,12 +7,13 @@ that is stopped goes on where it was.
 import tyro
 
 from sandbox_envs.errors import cli_errors
-from sandbox_envs.eval.experiments.cross_episode import scripted
+from sandbox_envs.eval.experiments.cross_episode import scripted, tabular
 from sandbox_envs.eval.experiments.cross_episode.arms import ARMS, SETTINGS
-from sandbox_envs.eval.experiments.cross_episode.estimands import claims, outcomes, tabular
+from sandbox_envs.eval.experiments.cross_episode.estimands import claims, outcomes
 from sandbox_envs.eval.experiments.cross_episode.figure import plot
 from sandbox_envs.eval.experiments.cross_episode.populations import read_populations, run
 from sandbox_envs.eval.experiments.cross_episode.scripted import GENERATIONS
+from sandbox_envs.eval.experiments.cross_episode.tabular import REPETITIONS
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.runner import QuickArgs
 from sandbox_envs.text_tables import aligned
@@ -24,10 +25,11 @@ def main(args: QuickArgs) -> None:
     out = args.home("cross_episode")
     if not args.show:
         scripted.record(out, *((2, 2) if args.quick else (SETTINGS["num_envs"], GENERATIONS)))
+        tabular.record(out, 1 if args.quick else REPETITIONS)
         run(out, args)
     groups = read_populations(out)
     declared = conditions_table(claims(groups))
-    for table in (outcomes(groups), declared, scripted.table(out), tabular()):
+    for table in (outcomes(groups), declared, scripted.table(out), tabular.table(out)):
         print(aligned(*table), "\n")
     if any(groups.get(arm) for arm in ARMS) and not args.show:
         plot(groups, out / "cross_episode.png")

@@ -16,8 +16,6 @@ from sandbox_envs.eval.experiments.cross_episode.arms import (
     live_pad,
 )
 from sandbox_envs.eval.experiments.cross_episode.populations import Population
-from sandbox_envs.eval.experiments.cross_episode.tabular import ARMS as TABULAR
-from sandbox_envs.eval.experiments.cross_episode.tabular import evolved
 from sandbox_envs.eval.experiments.estimates import (
     MISSING,
     Condition,
@@ -35,7 +33,6 @@ HALF = 0.5  # of non-myopia, beyond which a population is counted
 CHARGES = (0.91, 0.73)  # of scripts that go to the light at once, and that go to a pad first
 ABLE = 2 / 3  # of the charge of scripts that go to a pad as often
 CONTROLS = {arm: LAMP if arm in (FAR, DARK) else MAIN for arm in ARMS if arm not in (MAIN, LAMP)}
-REPETITIONS = 20  # of each arm of the table
 
 Groups = Mapping[str, Sequence[Population]]
 
@@ -151,20 +148,6 @@ def claims(groups: Groups, n: int = len(SEEDS)) -> list[Condition]:
 def _is_fault(control: Sequence[Population]) -> bool:
     found = over(control)
     return found is not None and found.low > FAULT
-
-
-def tabular() -> tuple[list[str], Rows]:
-    """The same question as a table of two actions, where members are perfect learners."""
-    rows = []
-    for name, arm in TABULAR.items():
-        done = evolved(arm, REPETITIONS)
-        figures = (
-            [one.cooperation for one in done],
-            [one.price.selected for one in done],
-            [one.price.learned for one in done],
-        )
-        rows.append([name, str(len(done)), *map(shown_mean, figures)])
-    return ["tabular arm", "n", "act for the next episode", "selected", "learned"], rows
 
 
 def _claim(

@@ -12,12 +12,18 @@ at the end is 0.01 with a step size of 0.3, 0.10 with 1 and 0.65 with 2, which i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from sandbox_envs.eval.experiments.estimates import Rows, shown_mean
+from sandbox_envs.eval.experiments.runner import is_record_of, record_in
+from sandbox_envs.files import write_json
 from sandbox_envs.train.selection import PriceSplit, price_split, summed, truncation
 
+FILE = "tabular.json"  # what happened, beside the records
+REPETITIONS = 20  # populations of each arm
 SHARE = 0.2  # of the members that are replaced
 CHANGES = (0.8, 1.25)  # of a copied step size
 SEED = 0  # of all that is drawn
@@ -129,3 +135,33 @@ class _Populations:
             return every
         self.logits = np.take_along_axis(self.logits, donors, 1)
         return donors
+
+
+def record(out: Path, populations: int) -> None:
+    """Let the populations of every arm evolve, and record them, unless that is done."""
+    arms = {name: asdict(arm) for name, arm in ARMS.items()}
+    about = {"populations": populations, "arms": arms, "seed": SEED}
+    if is_record_of(out / FILE, about):
+        return
+    found = {}
+    for name, arm in ARMS.items():
+        done = evolved(arm, populations)
+        found[name] = {
+            "cooperation": [one.cooperation for one in done],
+            "selected": [one.price.selected for one in done],
+            "learned": [one.price.learned for one in done],
+        }
+    write_json(out / FILE, {**about, "found": found})
+
+
+def table(out: Path) -> tuple[list[str], Rows]:
+    """The same question as a table of two actions, where members are perfect learners."""
+    head = ["tabular arm", "n", "act for the next episode", "selected", "learned"]
+    if not (out / FILE).is_file():
+        return head, []
+    with record_in(out / FILE) as content:
+        rows = [
+            [name, str(content["populations"]), *map(shown_mean, figures.values())]
+            for name, figures in content["found"].items()
+        ]
+    return head, rows
