@@ -31,6 +31,9 @@ from sandbox_envs.eval.experiments.capability import __main__ as capability
 from sandbox_envs.eval.experiments.capability import estimands as of_capability
 from sandbox_envs.eval.experiments.colour_rule import __main__ as colour_rule
 from sandbox_envs.eval.experiments.counterfactuals import __main__ as counterfactuals
+from sandbox_envs.eval.experiments.cross_episode import estimands as cross_episode
+from sandbox_envs.eval.experiments.cross_episode import scripted, tabular
+from sandbox_envs.eval.experiments.cross_episode.populations import read_populations
 from sandbox_envs.eval.experiments.defect import __main__ as defect
 from sandbox_envs.eval.experiments.dose_ladder import ladder
 from sandbox_envs.eval.experiments.estimates import (
@@ -736,6 +739,12 @@ def zero_shot_records(kind: str | None = None) -> zero_shot.Records:
     return zero_shot.of_kind(zero_shot_records(), kind)
 
 
+@cache
+def populations() -> cross_episode.Groups:
+    """The populations of the study of selection across episodes, and its scripts."""
+    return read_populations(RESULTS / "cross_episode")
+
+
 # --- docs/zoo.md -----------------------------------------------------------------------------
 
 
@@ -840,6 +849,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "worst_case": lambda: study_table(worst_case.table(worst_cases())),
     "worst_case_shield": lambda: study_table(worst_case.shield(worst_cases())),
     "worst_case_conditions": lambda: declared(worst_case.conditions(worst_cases())),
+    "cross_episode": lambda: study_table(cross_episode.outcomes(populations())),
+    "cross_episode_scripted": lambda: study_table(scripted.table(RESULTS / "cross_episode")),
+    "cross_episode_tabular": lambda: study_table(tabular.table(RESULTS / "cross_episode")),
+    "cross_episode_conditions": lambda: declared(cross_episode.claims(populations())),
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records("standard"))),
     "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records("standard"))),
     "zero_shot_baskets": lambda: study_table(zero_shot.table(zero_shot_records("baskets"))),
