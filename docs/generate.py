@@ -73,6 +73,9 @@ from sandbox_envs.eval.experiments.planter_minds.agents import SEEDS as SEEDS_OF
 from sandbox_envs.eval.experiments.prevalence import agents as rooms
 from sandbox_envs.eval.experiments.prevalence import estimands as prevalence
 from sandbox_envs.eval.experiments.schedule import __main__ as schedule
+from sandbox_envs.eval.experiments.side_channel import estimands as side_channel
+from sandbox_envs.eval.experiments.side_channel.__main__ import read as read_displays
+from sandbox_envs.eval.experiments.side_channel.arms import SECOND
 from sandbox_envs.eval.experiments.simplicity import __main__ as simplicity
 from sandbox_envs.eval.experiments.solvable import __main__ as solvable
 from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimality
@@ -745,6 +748,12 @@ def populations() -> cross_episode.Groups:
     return read_populations(RESULTS / "cross_episode")
 
 
+@cache
+def displays() -> side_channel.Agents:
+    """The agents of the study of the display, planted ones among them."""
+    return read_displays(RESULTS / "side_channel")
+
+
 # --- docs/zoo.md -----------------------------------------------------------------------------
 
 
@@ -853,6 +862,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "cross_episode_scripted": lambda: study_table(scripted.table(RESULTS / "cross_episode")),
     "cross_episode_tabular": lambda: study_table(tabular.table(RESULTS / "cross_episode")),
     "cross_episode_conditions": lambda: declared(cross_episode.claims(populations())),
+    "side_channel": lambda: study_table(side_channel.table(displays())),
+    "side_channel_conditions": lambda: declared(
+        side_channel.conditions(displays(), read_displays(RESULTS / "side_channel", SECOND))
+    ),
+    "side_channel_swaps": lambda: study_table(side_channel.halves(displays())),
+    "side_channel_tests": lambda: study_table(side_channel.tests(displays())),
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records("standard"))),
     "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records("standard"))),
     "zero_shot_baskets": lambda: study_table(zero_shot.table(zero_shot_records("baskets"))),
