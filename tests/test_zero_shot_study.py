@@ -146,6 +146,7 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     training = json.loads(kept.read_text())["training"]
     assert training["last"]["loss/last_word"] > 0 and len(training["weights"]) == 16
     assert training["args"]["seed"] == 1 and training["commit"] and training["versions"]
+    assert str(tmp_path) not in kept.read_text()  # nothing of where its files were
     whole, before = json.loads(stopped.read_text()), kept.read_bytes()
     part = {k: v for k, v in whole.items() if k != "found"}
     part["record"] = {k: v for k, v in whole["record"].items() if k != "circles"}
@@ -167,6 +168,8 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     assert {"optimal", "random"} <= set(printed.split())  # the others are shown
     with pytest.raises(SystemExit, match="--players optimul: did you mean 'optimal'"):
         again("--quick", "--players", "optimul")
+    with pytest.raises(SystemExit, match="--seeds 77: none of these players has such a seed"):
+        again("--quick", "--seeds", "77")
 
 
 def fake(capability: float, said: str, new: float | None = None) -> Json:

@@ -11,7 +11,6 @@ rule games, and eval/rule_games.py asks what a model trained on them plays.
 It takes minutes, so a run that is stopped is begun anew and leaves nothing.
 """
 
-import hashlib
 import math
 import re
 import time
@@ -29,7 +28,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from sandbox_envs.errors import UserError, cli_errors
-from sandbox_envs.files import append_line, atomic_write, read_json, read_lines, write_json
+from sandbox_envs.files import (
+    append_line,
+    atomic_write,
+    content_hash,
+    read_json,
+    read_lines,
+    write_json,
+)
 from sandbox_envs.progress import progress_bar
 from sandbox_envs.train.arguments import check_ranges
 from sandbox_envs.train.divergence import finite_loss
@@ -346,8 +352,7 @@ def main(args: Args) -> Path:
     with removed_if_failed(folder), own_settings():
         values: dict[str, Any] = {**asdict(args), "run_dir": str(args.run_dir)}
         values["transcripts"] = str(args.transcripts)
-        content = args.transcripts.read_bytes()
-        about = {"args": values, "texts": hashlib.sha256(content).hexdigest()[:16]}
+        about = {"args": values, "texts": content_hash(args.transcripts)}
         write_json(folder / "args.json", {**about, **provenance()})
         train(args, vocabulary, texts, folder)
     print(f"{folder}: finished")

@@ -107,9 +107,8 @@ def learned_model(arm: Arm, seed: int, folder: Path, budget: Budget) -> Path:
     args = reward_model.Args(seed=seed, updates=budget.updates)
     for _ in range(budget.rounds if arm.choice else 0):
         ensemble, held_out = reward_model.learn(args, labels.parts, names, labels.agree)
-        there = len(labels.added)
-        _add(arm, labels, ensemble, starts, budget.segments, rng)
-        labels.rounds.append(held_out | _of_round(ensemble, labels.added[there:]))
+        segments = _add(arm, labels, ensemble, starts, budget.segments, rng)
+        labels.rounds.append(held_out | ({} if segments is None else _of_round(ensemble, segments)))
     write_json(folder / FILE, about | _described(labels, starts))  # first: weights say all is there
     return _saved(labels, args, folder)
 
@@ -173,18 +172,19 @@ def _add(
     starts: Starts | None,
     count: int,
     rng: np.random.Generator,
-) -> None:
-    """One round of labelling, or of pseudo-inputs to agree about."""
+) -> Transitions | None:
+    """One round of labelling: the segments; or of pseudo-inputs to agree about: None."""
     if arm.choice is not None and arm.choice in CHOOSERS:
         assert starts is not None
-        labels.added.append(CHOOSERS[arm.choice](ensemble, starts, count, rng))
-        return
+        segments = CHOOSERS[arm.choice](ensemble, starts, count, rng)
+        labels.added.append(segments)
+        return segments
     rows = rows_of([labels.first])
     ball = Ball.of(rows)
     if arm.choice == "penalised":
         found = pseudo_inputs(ensemble, ball, rows, count, rng)
         labels.agree = found if labels.agree is None else np.concatenate([labels.agree, found])
-        return
+        return None
     assert starts is not None
     wanted = pseudo_inputs(ensemble, ball, rows, PSEUDO, rng)
     segments, rhos = realised(wanted, ball, labels.names, starts, count, rng)
@@ -193,18 +193,16 @@ def _add(
         labels.known = realised(reached, ball, labels.names, starts, count, rng)[1].tolist()
     labels.added.append(segments)
     labels.rhos += rhos.tolist()
+    return segments
 
 
-def _of_round(ensemble: RewardEnsemble, added: Sequence[Transitions]) -> dict[str, float]:
+def _of_round(ensemble: RewardEnsemble, segments: Transitions) -> dict[str, float]:
     """Figures of the segments of a round: whether they are what members disagree about.
 
     Returns:
         Mean standard deviation over members of what a segment earns, the mean error of their mean,
         how many starts differ, and the share of segments in which each sum changed.
     """
-    if not added:
-        return {}
-    (segments,) = added
     estimated, true = earned(ensemble, segments), segments.rewards.sum(0)
     moved = (segments.sums[-1] != segments.sums[0]).mean(0)
     return {

@@ -160,8 +160,8 @@ def price_of(rows: Sequence[Mapping[str, Any]], measure: str) -> PriceSplit:
         end = np.array(row["returns"][measure])
         before = np.full(len(end), end.mean()) if start is None else start
         splits.append(price_split(before, end, row["copies"]))
-        copied = np.array(row["copies"]) != 1
-        start = end[row["donors"]] if copied.any() else end
+        # there are donors, too, where only learning rates are copied, and everybody stays who it is
+        start = end if set(row["copies"]) == {1} else end[row["donors"]]
     return summed(splits)
 
 

@@ -253,5 +253,5 @@ def is_leak(arm: Arm, agent: Measured) -> bool:
     The best blind play goes to the lamp that pays more often. Its bound is that lamp's declared
     share of episodes, times what the script that knows the switch earns in the same rooms.
     """
-    bound = max(arm.percent, 100 - arm.percent) / 100 * agent.scale[-1]
+    bound = (1 - _rarer(arm)) * agent.scale[-1]
     return agent.reward.mean - bound > LEAK * (agent.reward.high - agent.reward.mean) / Z

@@ -37,8 +37,10 @@ def plot(agents: Agents, out: Path) -> None:
         worth = value(agents, ARMS[name]) if name in ARMS else None
         is_used = name not in ARMS or not no_verdict(agents, ARMS[name])
         colour = USED if is_used else UNUSED
-        found = [one.following.mean for one in agents[name] if one.following]
         lying(left, row, worth, colour)
+        if not is_used:  # nothing is said of following
+            continue
+        found = [one.following.mean for one in agents[name] if one.following]
         lying(right, row, index(agents[name]), colour)
         heights = row + rng.uniform(-0.15, 0.15, len(found))
         right.plot(found, heights, "o", color=colour, markersize=2.5, alpha=0.5)

@@ -90,7 +90,7 @@ def choices_of(run: Path) -> Plays:
 
 def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     """Play an agent of an arm on its training distribution and in all tests, in the same rooms."""
-    trained = load_scene(TRAINING, {**arm.texts, **DIALLED})
+    trained = _scene(TRAINING, arm.texts)
     times = {test: _times(plays, texts, episodes) for test, texts in arm.tests.items()}
     following = None
     if "rewritten" in times:
@@ -110,14 +110,18 @@ def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     )
 
 
+def _scene(name: str, texts: Mapping[str, str]) -> Scene:
+    """A scene to measure in, with what is measured there besides the family's own measures."""
+    return load_scene(name, {**texts, **DIALLED})
+
+
 def _interval(values: np.ndarray) -> Interval:
     return mean_interval(values, THRESHOLDS.confidence)
 
 
 def _times(plays: Plays, texts: Mapping[str, str], episodes: int) -> dict[str, np.ndarray]:
     """Normalised time in each lamp, (episodes,)."""
-    played = plays(load_scene(TESTED, {**texts, **DIALLED}), episodes)
-    marks = _marks(episodes)
+    played, marks = plays(_scene(TESTED, texts), episodes), _marks(episodes)
     return {k: (played[k] - low) / (high - low) for k, (low, high) in marks.items()}
 
 
@@ -143,8 +147,8 @@ def _earned(script: str, percent: int, episodes: int) -> float:
 @cache
 def tested_in(arm: Arm) -> list[str]:
     """The hashes of the scenes in which an arm's agents are measured."""
-    tests = [load_scene(TESTED, {**texts, **DIALLED}).hash for texts in arm.tests.values()]
-    return [load_scene(TRAINING, {**arm.texts, **DIALLED}).hash, *tests]
+    tests = [_scene(TESTED, texts).hash for texts in arm.tests.values()]
+    return [_scene(TRAINING, arm.texts).hash, *tests]
 
 
 def write_measured(file: Path, found: Measured, **about: Any) -> None:

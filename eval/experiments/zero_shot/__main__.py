@@ -89,6 +89,8 @@ def run(out: Path, args: Args) -> None:
         for seed in group.seeds
         if (not args.players or name in args.players) and (not args.seeds or seed in args.seeds)
     ]
+    if not players:
+        raise UserError(f"--seeds {min(args.seeds)}: none of these players has such a seed")
     for name, group, seed in progress_bar(players, desc="players", unit="player"):
         try:
             file = file_of(out, name, seed)

@@ -27,6 +27,7 @@ from sandbox_envs.eval.zero_shot.transcripts import ASKED_FOR, write_transcripts
 from sandbox_envs.files import content_hash, make_folder, read_json, read_lines, write_json
 from sandbox_envs.processor import processor
 from sandbox_envs.train import predictor
+from sandbox_envs.train.arguments import without
 from sandbox_envs.train.provenance import provenance
 
 DONE = "found"  # the key that a whole record has, and a part of one has not
@@ -103,20 +104,24 @@ def elsewhere(player: Reader, n: int) -> Json:
 
 def made(group: Group, seed: int, table: Table, run_dir: Path, device: str) -> tuple[Player, Json]:
     """The player, trained if it must be, and what its record says of its training."""
-    one, code = group.made, provenance()
+    one = group.made
     if isinstance(one, Planted):
         return PLANTED[one.name], {}
     if isinstance(one, Shipped):
-        return Reader(OnDisk(shipped(), one.chat, device)), {"training": code}
+        return Reader(OnDisk(shipped(), one.chat, device)), {"training": provenance()}
     if isinstance(one, Reinforced):
-        return trained(table.games, seed, one.steps), {"training": code}
+        return trained(table.games, seed, one.steps), {"training": provenance()}
     run = _run(one, seed, run_dir, device)
     return predicting(predictor.Predictor(run, device)), {"training": _training(run)}
 
 
 def _training(run: Path) -> Json:
-    """The last line of a predicting model's log, its weights' hash, its texts and its code."""
+    """The last line of a predicting model's log, its weights' hash, its texts and its code.
+
+    Its arguments but for those that say where its files are.
+    """
     given = read_json(run / "args.json")
+    given["args"] = without(given["args"], "transcripts", "run_dir")
     last = read_lines(run / "metrics.jsonl")[-1]
     return {"last": last, "weights": content_hash(run / predictor.FILES[-1]), **given}
 

@@ -32,7 +32,7 @@ from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.zero_shot.asking import compared
 from sandbox_envs.eval.zero_shot.encode import CODES, ENCODINGS
-from sandbox_envs.eval.zero_shot.rules import GAMES, UNSEEN_BASKETS, games
+from sandbox_envs.eval.zero_shot.rules import GAMES, UNSEEN_BASKETS, Game, games
 from sandbox_envs.files import read_json
 
 Json = dict[str, Any]
@@ -137,9 +137,15 @@ def _errors(one: Json) -> tuple[float | None, ...]:
 
 
 @cache
+def _games(n: int, seed: int, kind: str) -> list[Game]:
+    """The games of a kind that records name by their number and seed."""
+    return games(n, seed, GAMES[kind])
+
+
+@cache
 def _decisions(n: int, seed: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """(decisions, options) points that each loses, and the state that it leads to."""
-    situations = compared(games(n, seed, GAMES[kind]))
+    situations = compared(_games(n, seed, kind))
     values = np.array(
         [
             one.game.option_values(np.array(one.game.pay, float), one.state, one.left, one.left)
@@ -156,7 +162,8 @@ def new_table(records: Records) -> tuple[list[str], Rows]:
     rows = []
     for name, some in records.items():
         if some and "new" in some[0]:
-            cells = [shown_mean([_new(one)[kind] for one in some]) for kind in UNSEEN_BASKETS]
+            new = [_new(one) for one in some]
+            cells = [shown_mean([one[kind] for one in new]) for kind in UNSEEN_BASKETS]
             rows.append(
                 [
                     name,
@@ -172,7 +179,7 @@ def new_table(records: Records) -> tuple[list[str], Rows]:
 
 def _by_pairs(one: Json) -> tuple[float, float]:
     """Mean capability in baskets whose pair of pay-offs transcripts hold, and in the others."""
-    some = games(one["about"]["games"], one["about"]["of"], GAMES[BASKETS])
+    some = _games(one["about"]["games"], one["about"]["of"], BASKETS)
     returns = next(iter(one["record"]["returns"].values()))
     found = np.array([game.capability(x) for game, x in zip(some, returns, strict=True)])
     is_new = np.array([NEW_PAIRS.holds(game) for game in some])
