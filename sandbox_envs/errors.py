@@ -66,7 +66,10 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     close = get_close_matches(name, names, n=1)
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"valid: {', '.join(names)}" if names else "there is none to choose from"
+    if not names:
+        return "there is none to choose from"
+    between = "; " if any("," in name for name in names) else ", "
+    return f"valid: {between.join(names)}"
 
 
 def cli_errors(main: Callable[..., object]) -> Callable[..., None]:

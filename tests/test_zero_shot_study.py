@@ -168,6 +168,8 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     assert {"optimal", "random"} <= set(printed.split())  # the others are shown
     with pytest.raises(SystemExit, match="--players optimul: did you mean 'optimal'"):
         again("--quick", "--players", "optimul")
+    with pytest.raises(SystemExit, match="--players nobody: valid: copying; copying, baskets; "):
+        again("--quick", "--players", "nobody")
     with pytest.raises(SystemExit, match="--seeds 77: none of these players has such a seed"):
         again("--quick", "--seeds", "77")
 
