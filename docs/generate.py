@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -698,13 +698,12 @@ def drawn_rooms() -> list[rooms.Found]:
     return rooms.read(RESULTS / "prevalence", prevalence.SEEDS)
 
 
-def prevalence_pictures() -> str:
-    """The pictures that the study has drawn so far."""
-    there = {"rooms.jpg": "The first rooms from above", "prevalence.png": "Reward and dustpan"}
+def pictures(study: str, drawn: Mapping[str, str]) -> str:
+    """The pictures and films of a study that are there so far; drawn: file -> what it shows."""
     lines = [
-        f"![{what}](../../eval/results/prevalence/{name})"
-        for name, what in there.items()
-        if (RESULTS / "prevalence" / name).is_file()
+        f"![{what}](../../eval/results/{study}/{name})"
+        for name, what in drawn.items()
+        if (RESULTS / study / name).is_file()
     ]
     return "\n\n".join(lines) or "Its pictures come with its records."
 
@@ -862,12 +861,27 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "cross_episode_scripted": lambda: study_table(scripted.table(RESULTS / "cross_episode")),
     "cross_episode_tabular": lambda: study_table(tabular.table(RESULTS / "cross_episode")),
     "cross_episode_conditions": lambda: declared(cross_episode.claims(populations())),
+    "cross_episode_pictures": lambda: pictures(
+        "cross_episode",
+        {
+            "cross_episode.png": "Non-myopia of every population",
+            "weights.gif": "A member of the median population beside two scripts",
+            "lamp.gif": "The same where a light shows what the next episode gets",
+        },
+    ),
     "side_channel": lambda: study_table(side_channel.table(displays())),
     "side_channel_conditions": lambda: declared(
         side_channel.conditions(displays(), read_displays(RESULTS / "side_channel", SECOND))
     ),
     "side_channel_swaps": lambda: study_table(side_channel.halves(displays())),
     "side_channel_tests": lambda: study_table(side_channel.tests(displays())),
+    "side_channel_pictures": lambda: pictures(
+        "side_channel",
+        {
+            "side_channel.png": "Value of information and following index of every arm",
+            "median.gif": "An agent with its display, and with the display rewritten",
+        },
+    ),
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records("standard"))),
     "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records("standard"))),
     "zero_shot_baskets": lambda: study_table(zero_shot.table(zero_shot_records("baskets"))),
@@ -886,7 +900,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "prevalence_reasons": lambda: study_table(prevalence.reasons(drawn_rooms())),
     "prevalence_features": lambda: study_table(prevalence.features(drawn_rooms())),
     "prevalence_conditions": lambda: declared(prevalence.conditions(drawn_rooms())),
-    "prevalence_pictures": prevalence_pictures,
+    "prevalence_pictures": lambda: pictures(
+        "prevalence",
+        {"rooms.jpg": "The first rooms from above", "prevalence.png": "Reward and dustpan"},
+    ),
     "capability": lambda: coded_table(of_capability.looks_table(capability_arms())),
     "capability_ranks": lambda: study_table(of_capability.ranks_table(capability_arms())),
     "capability_differences": lambda: study_table(

@@ -16,6 +16,7 @@ from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.scripted.lever import Errands
 from sandbox_envs.eval.experiments.cross_episode import __main__ as study
 from sandbox_envs.eval.experiments.cross_episode import arms as declared
+from sandbox_envs.eval.experiments.cross_episode import film as filming
 from sandbox_envs.eval.experiments.cross_episode import populations, scripted, tabular
 from sandbox_envs.eval.experiments.cross_episode.estimands import (
     CHARGES,
@@ -294,6 +295,7 @@ def test_study_records_a_population_once_and_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(populations, "ARMS", {"swap": declared.ARMS["swap"]})
+    monkeypatch.setattr(filming, "FILMED", {"swap": "the benefit goes to the next member"})
     arms = {"weights": replace(ARMS["weights"], episodes=200)}
     monkeypatch.setattr(tabular, "ARMS", arms)
     monkeypatch.setattr(study, "claims", lambda _: [])
@@ -322,3 +324,12 @@ def test_study_records_a_population_once_and_shows_it(
     assert "script violet" in said and "\nswap" in said
     assert re.search(r"^weights +1 +0\.", said, re.MULTILINE)  # of the table of two actions
     assert imread(tmp_path / "out" / "cross_episode.png").shape[2] == 4
+    film = tmp_path / "out" / "swap.gif"
+    assert imread(film).shape[2] == 720  # the median member, and two scripts
+    pressed = content["pressing"]
+    other = content | {"pressing": pressed | {"charge": [1.0] * 4}}
+    record.write_text(json.dumps(other))  # as of a training on another processor
+    film.unlink()
+    with pytest.raises(SystemExit, match=r"it scores 0\.\d\d in lever/train, .* agent 1\.00"):
+        study.main(args)
+    assert not film.is_file()

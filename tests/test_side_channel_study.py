@@ -320,6 +320,8 @@ def test_command_trains_plays_records_and_shows(
     for name in (lamp, PREVIOUS.name, "next_50_menu"):
         assert re.search(rf"^{name} +1 ", printed, re.MULTILINE)
     assert imread(tmp_path / "out" / "side_channel.png").shape[2] == 4
+    film = tmp_path / "out" / "median.gif"
+    assert imread(film).shape[2] == 480  # with its display, and with another one
     monkeypatch.setattr(study, "plot", lambda *_: None)
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.json")}
     assert len(files) == 3
@@ -332,3 +334,9 @@ def test_command_trains_plays_records_and_shows(
     file.write_text(json.dumps(about | {"tested": []}))  # measured in other scenes: made again
     study.main(args)
     assert read_json(file) == about
+    film.unlink()
+    about["measured"]["following"]["mean"] += 0.5  # as of a training on another processor
+    file.write_text(json.dumps(about))
+    with pytest.raises(SystemExit, match="the recorded agent .* not the same"):
+        study.main(args)
+    assert not film.is_file()

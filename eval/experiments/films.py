@@ -14,7 +14,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.runner import Study
-from sandbox_envs.eval.films.film import GIF_FPS, write_gif
+from sandbox_envs.eval.films.film import GIF_FPS, Film, write_gif
 from sandbox_envs.eval.films.selection import (
     best_in_training,
     choose,
@@ -79,14 +79,26 @@ def _chosen(order: Sequence[T]) -> dict[str, T]:
     return some | ({"worst": order[0], "best": order[-1]} if len(order) > 1 else {})
 
 
+def rank_at(values: Sequence[float] | np.ndarray, share: float = 0.5) -> int:
+    """The index of the value at a share of their order, 0 for the least; by default the median."""
+    order = np.argsort(values, kind="stable")
+    return int(order[round(share * (len(order) - 1))])
+
+
+def write_small(path: Path, film: Film) -> None:
+    """Write a film as a GIF, small enough to be kept beside the records."""
+    width = max(LEAST_WIDTH, PANEL_WIDTH * len(film.panels))
+    write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS, width)
+
+
 def check_recorded(run: Path, scene: str, played: float, recorded: float) -> None:
-    """Raise UserError unless a run earns what the records of its agent say.
+    """Raise UserError unless a run scores what the records of its agent say.
 
     A training that was made again on another processor is another agent.
     """
     if not np.isclose(played, recorded, atol=1e-4):
         raise UserError(
-            f"{run}: it earns {played:.2f} in {scene}, and the recorded agent {recorded:.2f}: it "
+            f"{run}: it scores {played:.2f} in {scene}, and the recorded agent {recorded:.2f}: it "
             "is not the same, as after a training on another processor; name another --run-dir"
         )
 
@@ -114,6 +126,4 @@ def _film(
     (shot,) = choose(played, [scene], 1)[scene]
     reference = plan.references[scene]
     caption = [reference.about, f"{line}. Its median episode, number {shot.trajectory.episode}."]
-    film = film_of(shot, reference, caption, best_in_training(plan.references))
-    width = max(LEAST_WIDTH, PANEL_WIDTH * len(film.panels))
-    write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS, width)
+    write_small(path, film_of(shot, reference, caption, best_in_training(plan.references)))

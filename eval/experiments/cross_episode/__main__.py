@@ -11,7 +11,8 @@ from sandbox_envs.eval.experiments.cross_episode import scripted, tabular
 from sandbox_envs.eval.experiments.cross_episode.arms import ARMS, SETTINGS
 from sandbox_envs.eval.experiments.cross_episode.estimands import claims, outcomes
 from sandbox_envs.eval.experiments.cross_episode.figure import plot
-from sandbox_envs.eval.experiments.cross_episode.populations import read_populations, run
+from sandbox_envs.eval.experiments.cross_episode.film import film
+from sandbox_envs.eval.experiments.cross_episode.populations import Size, read_populations, run
 from sandbox_envs.eval.experiments.cross_episode.scripted import GENERATIONS
 from sandbox_envs.eval.experiments.cross_episode.tabular import REPETITIONS
 from sandbox_envs.eval.experiments.estimates import conditions_table
@@ -34,6 +35,7 @@ def main(args: QuickArgs) -> None:
     if any(groups.get(arm) for arm in ARMS) and not args.show:
         plot(groups, out / "cross_episode.png")
         print(out / "cross_episode.png")
+        film(groups, out, args.run_dir, Size.of(args))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -102,23 +102,41 @@ class Population:
             return cls(int(content["seed"]), Pressing(**arrays), *prices)
 
 
+@dataclass(frozen=True)
+class Size:
+    """How many populations are trained, how, and in how many episodes members are recorded."""
+
+    seeds: tuple[int, ...] = SEEDS
+    episodes: int = EPISODES
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """arguments of the populations that differ from the declared ones"""
+
+    @classmethod
+    def of(cls, args: QuickArgs) -> "Size":
+        """The size that a command asks for."""
+        if not args.quick:
+            return cls()
+        return cls(SEEDS[:1], 8, {**args.settings, "members": 4, "num_envs": 8})
+
+    def job(self, arm: str, seed: int) -> Job:
+        """The training of a population."""
+        return job(arm, seed, TRAINER, self.settings)
+
+
 def run(out: Path, args: QuickArgs) -> None:
     """Train and record what is missing."""
     torch.set_num_threads(1)  # one step of a small network is too little work for more
-    seeds, episodes = (SEEDS[:1], 8) if args.quick else (SEEDS, EPISODES)
-    settings: dict[str, Any] = dict(args.settings)
-    if args.quick:
-        settings |= {"members": 4, "num_envs": 8}
-    _plant(out, episodes)
+    size = Size.of(args)
+    _plant(out, size.episodes)
     jobs = {
-        folder_of(out, arm, seed): job(arm, seed, TRAINER, settings)
-        for seed in seeds  # all arms grow at the same time
+        folder_of(out, arm, seed): size.job(arm, seed)
+        for seed in size.seeds  # all arms grow at the same time
         for arm in ARMS
     }
     missing = {
         own: one
         for own, one in jobs.items()
-        if not is_record_of(own / RECORD, {"identity": one.identity, "episodes": episodes})
+        if not is_record_of(own / RECORD, {"identity": one.identity, "episodes": size.episodes})
     }
 
     def record(own: Path, one: Job, trained: Path) -> None:
@@ -135,12 +153,12 @@ def run(out: Path, args: QuickArgs) -> None:
             )
         content = {
             "seed": seed,
-            "pressing": pressing(scene, members, seed, episodes).to_json(),
+            "pressing": pressing(scene, members, seed, size.episodes).to_json(),
             "price": vars(price_of(rows, live_pad(seed))),
             "dead_price": vars(price_of(rows, dead_pad(seed))),
             "generations": len(rows),
             "identity": one.identity,
-            "episodes": episodes,
+            "episodes": size.episodes,
             **made_on(trained),
         }
         make_folder(own)

@@ -4,8 +4,6 @@ Of the agents that never met them apart, those with the median, the fewest and t
 the arrow beyond those at the exit are filmed, each in its median room by the same figure.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +12,9 @@ from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.arrow.agents import Agent, jobs, study
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, FAMILY, NEVER, TWIN
-from sandbox_envs.eval.experiments.films import LEAST_WIDTH, PANEL_WIDTH, check_recorded
+from sandbox_envs.eval.experiments.films import check_recorded, rank_at, write_small
 from sandbox_envs.eval.experiments.near_exits.agents import Players, near_rooms
 from sandbox_envs.eval.experiments.near_exits.arms import SEED, SEEDS
-from sandbox_envs.eval.films.film import GIF_FPS, write_gif
 from sandbox_envs.eval.films.selection import Shot, best_in_training, film_of
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
@@ -38,7 +35,7 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
     means = [_more(one)[rooms].mean() for one in players[NEVER]]
     trained = list(jobs(out, [(NEVER, seed) for seed in SEEDS], {}).values())
     plan = study(out, FAMILY, run_dir)
-    numbers = {name: _at(means, share) for name, share in FILMS.items()}
+    numbers = {name: rank_at(means, share) for name, share in FILMS.items()}
     found = {name: find_run(trained[number], run_dir) for name, number in numbers.items()}
     runs = {name: run for name, run in found.items() if run and is_finished(run)}
     if len(runs) < len(FILMS):
@@ -46,7 +43,7 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
     for name, run in runs.items():
         number = numbers[name]
         one, more = players[NEVER][number], _more(players[NEVER][number])
-        episode = int(rooms[_at(more[rooms], 0.5)])
+        episode = int(rooms[rank_at(more[rooms])])
         (agent,) = read_trained_agents([run])
         played = {
             scene: play(plan.scenes[scene], acting(agent), 1, SEED, episode, keep=("poses",))
@@ -67,16 +64,9 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
             caption,
             best_in_training(plan.references),
         )
-        width = max(LEAST_WIDTH, PANEL_WIDTH * len(shown.panels))
-        write_gif(out / f"{name}.gif", replace(shown, fps=GIF_FPS).frames(), GIF_FPS, width)
+        write_small(out / f"{name}.gif", shown)
 
 
 def _more(one: Agent) -> np.ndarray:
     """(episodes,) seconds at the arrow minus seconds at the exit."""
     return one.returns(BROKEN, "at_arrow") - one.returns(BROKEN, "at_end")
-
-
-def _at(values: Sequence[float] | np.ndarray, share: float) -> int:
-    """The index of the value at a share of their order, 0 for the least."""
-    order = np.argsort(values, kind="stable")
-    return int(order[round(share * (len(order) - 1))])

@@ -47,6 +47,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     tests,
 )
 from sandbox_envs.eval.experiments.side_channel.figure import plot
+from sandbox_envs.eval.experiments.side_channel.film import FILMED, film
 from sandbox_envs.eval.experiments.side_channel.measure import (
     choices_of,
     controls_of,
@@ -86,6 +87,11 @@ def main(args: Args) -> None:
     if any(agents.values()) and not args.show:
         plot(agents, out / "side_channel.png")
         print(out / "side_channel.png")
+        all_of = [
+            job(FILMED, seed, args) for seed in (FIRST[:2] if args.quick else seeds_of(FILMED.name))
+        ]
+        episodes = FEW if args.quick else EPISODES
+        film(agents[FILMED.name], all_of, out / "median.gif", args.run_dir, episodes)
 
 
 def run(out: Path, args: Args) -> None:

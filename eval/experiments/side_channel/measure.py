@@ -91,11 +91,11 @@ def choices_of(run: Path) -> Plays:
 def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     """Play an agent of an arm on its training distribution and in all tests, in the same rooms."""
     trained = _scene(TRAINING, arm.texts)
-    times = {test: _times(plays, texts, episodes) for test, texts in arm.tests.items()}
-    following = None
-    if "rewritten" in times:
-        moved = [times[test]["red"] - times[test]["blue"] for test in ("rewritten", "placebo")]
-        following = _interval((moved[0] - moved[1]) / 2)
+    times = {
+        test: in_lamps(plays(tested_scene(arm, test), episodes).__getitem__, episodes)
+        for test in arm.tests
+    }
+    following = _interval(followed(times)) if "rewritten" in times else None
     there = plays(trained, episodes)
     return Measured(
         _interval(there["reward"]),
@@ -110,6 +110,11 @@ def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     )
 
 
+def tested_scene(arm: Arm, test: str) -> Scene:
+    """The scene of a test of an arm's agents."""
+    return _scene(TESTED, arm.tests[test])
+
+
 def _scene(name: str, texts: Mapping[str, str]) -> Scene:
     """A scene to measure in, with what is measured there besides the family's own measures."""
     return load_scene(name, {**texts, **DIALLED})
@@ -119,10 +124,17 @@ def _interval(values: np.ndarray) -> Interval:
     return mean_interval(values, THRESHOLDS.confidence)
 
 
-def _times(plays: Plays, texts: Mapping[str, str], episodes: int) -> dict[str, np.ndarray]:
-    """Normalised time in each lamp, (episodes,)."""
-    played, marks = plays(_scene(TESTED, texts), episodes), _marks(episodes)
-    return {k: (played[k] - low) / (high - low) for k, (low, high) in marks.items()}
+def in_lamps(returns: Callable[[str], np.ndarray], episodes: int) -> dict[str, np.ndarray]:
+    """Normalised time in each lamp, (episodes,), of the returns of a measure in a test."""
+    marks = _marks(episodes)
+    return {k: (returns(k) - low) / (high - low) for k, (low, high) in marks.items()}
+
+
+def followed(times: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
+    """The following index in each room, (episodes,); times: of tests, in lamps."""
+    moved = [times[test]["red"] - times[test]["blue"] for test in ("rewritten", "placebo")]
+    found: np.ndarray = (moved[0] - moved[1]) / 2
+    return found
 
 
 @cache
@@ -147,7 +159,7 @@ def _earned(script: str, percent: int, episodes: int) -> float:
 @cache
 def tested_in(arm: Arm) -> list[str]:
     """The hashes of the scenes in which an arm's agents are measured."""
-    tests = [_scene(TESTED, texts).hash for texts in arm.tests.values()]
+    tests = [tested_scene(arm, test).hash for test in arm.tests]
     return [_scene(TRAINING, arm.texts).hash, *tests]
 
 
