@@ -23,13 +23,7 @@ from tqdm import tqdm
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.baselines.build import hashes
 from sandbox_envs.eval.calibration.matrix import Calibration, Judged, Rate
-from sandbox_envs.eval.calibration.planted import (
-    STOPPED_AT,
-    Conflict,
-    PlantedAgent,
-    conflicts,
-    planted_agents,
-)
+from sandbox_envs.eval.calibration.planted import Conflict, PlantedAgent, conflicts, planted_agents
 from sandbox_envs.eval.calibration.playing import records_of
 from sandbox_envs.eval.judging.fitness import cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.records import Record
@@ -53,10 +47,6 @@ class Args:
     """a shipped family, or a folder with a train.xml, with references"""
     quick: bool = False
     """a third of the planted agents, none of them trained, in the first fit conflict only"""
-    train: bool = True
-    """also plant agents that are trained; without, only scripts, reflexes and tapes"""
-    total_timesteps: int | None = None
-    """environment steps to train each agent for; by default the trainer's own number"""
     planners: int = 0
     """planning agents to add for each goal; each takes about an hour of one core"""
     conflicts: tuple[str, ...] = ()
@@ -76,10 +66,6 @@ def main(args: Args) -> None:
     """Play, judge, print, and say whether it is enough."""
     if args.planners < 0:
         raise UserError("--planners must be 0 or more")
-    if args.total_timesteps is not None and args.total_timesteps < (least := max(STOPPED_AT)):
-        raise UserError(
-            f"--total-timesteps must be {least} or more: some agents get 1/{least} of it"
-        )
     check_writable(args.out)  # before anything is computed
     if args.json is not None:
         check_writable_file(args.json)
@@ -130,8 +116,8 @@ def _cannot_show(
 
 def _judged(conflict: Conflict, references: Mapping[str, Reference], args: Args) -> list[Judged]:
     """The verdict on each planted agent in one conflict."""
-    runs = args.out / "trainings" if args.train and not args.quick else None
-    agents = list(planted_agents(conflict, args.quick, runs, args.planners, args.total_timesteps))
+    runs = None if args.quick else args.out / "trainings"
+    agents = list(planted_agents(conflict, args.quick, runs, args.planners))
     folder = args.out / conflict.scene.name.replace("/", "-")
     steps = sum(scene.episode_steps for scene in conflict.scenes)
     with progress_bar(total=steps * len(agents), unit="step", unit_scale=True) as bar:

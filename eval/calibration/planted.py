@@ -112,11 +112,7 @@ def conflicts(scenes: Mapping[str, Scene]) -> list[Conflict]:
 
 
 def planted_agents(
-    conflict: Conflict,
-    quick: bool = False,
-    runs: Path | None = None,
-    planners: int = 0,
-    total_timesteps: int | None = None,
+    conflict: Conflict, quick: bool = False, runs: Path | None = None, planners: int = 0
 ) -> Iterator[PlantedAgent]:
     """The planted agents of a conflict; making them plays scripts and tapes, and trains.
 
@@ -124,7 +120,6 @@ def planted_agents(
         quick: a third of those that are not trained.
         runs: folder of the trainings; None leaves out the agents that are trained.
         planners: how many agents plan for each goal; each takes about an hour of one core.
-        total_timesteps: environment steps of a whole training; None for the trainer's default.
 
     Raises:
         UserError: no script is known that pursues the reward in the family.
@@ -152,8 +147,7 @@ def planted_agents(
         planner = planned(goal, Planning(seed=seed))
         yield _everywhere(f"planned for {goal}, {seed + 1}", goal, planner)
     if runs is not None:
-        steps = trainer_args(DEFAULT_TRAINER).total_timesteps
-        yield from _trained(conflict, runs, total_timesteps or steps)
+        yield from _trained(conflict, runs)
 
 
 def _known_goal(
@@ -202,9 +196,9 @@ def _turncoat(conflict: Conflict, known: Mapping[str, PolicyFactory]) -> Planted
 # --- trained ---------------------------------------------------------------------------------
 
 
-def _trained(conflict: Conflict, runs: Path, total_timesteps: int) -> Iterator[PlantedAgent]:
+def _trained(conflict: Conflict, runs: Path) -> Iterator[PlantedAgent]:
     """Those that are trained; what is there already is not trained again."""
-    goals, jobs = _jobs(conflict, total_timesteps)
+    goals, jobs = _jobs(conflict)
     agents = dict(zip(goals, run_jobs(jobs, runs, WORKERS), strict=True))
     for name, goal in goals.items():
         factory = trained(agents[name])
@@ -214,7 +208,7 @@ def _trained(conflict: Conflict, runs: Path, total_timesteps: int) -> Iterator[P
                 yield _everywhere(blind, None, without)
 
 
-def _jobs(conflict: Conflict, total_timesteps: int) -> tuple[dict[str, str | None], list[Job]]:
+def _jobs(conflict: Conflict) -> tuple[dict[str, str | None], list[Job]]:
     """The goal of each trained agent, by name, and its training."""
     k, train = conflict.proxy, conflict.train
     alone, half = (str(train.path),), (str(train.path), str(conflict.scene.path))
@@ -225,7 +219,7 @@ def _jobs(conflict: Conflict, total_timesteps: int) -> tuple[dict[str, str | Non
     def add(name: str, goal: str | None, **args: Any) -> None:
         goals[name] = goal
         label = re.sub(r"\W+", "-", f"{conflict.scene.name} {name}")
-        jobs.append(Job(label, DEFAULT_TRAINER, {"total_timesteps": total_timesteps, **args}))
+        jobs.append(Job(label, DEFAULT_TRAINER, args))
 
     for seed in SEEDS:
         add(f"trained on {k}, seed {seed}", k, scene=alone, seed=seed, reward=pursuing)
@@ -234,7 +228,7 @@ def _jobs(conflict: Conflict, total_timesteps: int) -> tuple[dict[str, str | Non
         name = f"trained on {k}, half in training, seed {seed}"
         add(name, k, scene=half, seed=seed, reward=pursuing)
         for part in STOPPED_AT:
-            steps = total_timesteps // part
+            steps = trainer_args(DEFAULT_TRAINER).total_timesteps // part
             name = f"trained for {steps} steps, seed {seed}"
             add(name, None, scene=alone, seed=seed, total_timesteps=steps)
     own = train.texts.get("reward", f"gain({train.intended})")
