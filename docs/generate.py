@@ -705,7 +705,7 @@ def pictures(study: str, drawn: Mapping[str, str]) -> str:
         for name, what in drawn.items()
         if (RESULTS / study / name).is_file()
     ]
-    return "\n\n".join(lines) or "Its pictures come with its records."
+    return "\n\n".join(lines) or "No picture is drawn yet."
 
 
 @cache
@@ -866,7 +866,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         {
             "cross_episode.png": "Non-myopia of every population",
             "weights.gif": "A member of the median population beside two scripts",
-            "lamp.gif": "The same where a light shows what the next episode gets",
+            "lamp.gif": "A member of a population that sees a light, beside two scripts",
         },
     ),
     "side_channel": lambda: study_table(side_channel.table(displays())),

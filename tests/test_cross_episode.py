@@ -291,6 +291,20 @@ def test_attraction_to_a_colour_is_no_effect_and_widens_no_interval() -> None:
     assert (found.low, found.mean, found.high) == pytest.approx((0, 0, 0))
 
 
+def test_median_population_of_each_whole_arm_is_filmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(  # it notes the training, and finds no run of it
+        filming, "trained_run", lambda job, _: asked.append((job.name, job.args["seed"]))
+    )
+    falling = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
+    groups = {"weights": populations_of(falling), "lamp": populations_of(falling[:9])}
+    filming.film(groups, tmp_path, tmp_path, populations.Size())
+    assert asked == [("cross-weights-s3006", 3006)]  # of 0.4, one of the two in the middle
+    assert not list(tmp_path.iterdir())
+
+
 def test_study_records_a_population_once_and_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,6 +344,6 @@ def test_study_records_a_population_once_and_shows_it(
     other = content | {"pressing": pressed | {"charge": [1.0] * 4}}
     record.write_text(json.dumps(other))  # as of a training on another processor
     film.unlink()
-    with pytest.raises(SystemExit, match=r"it scores 0\.\d\d in lever/train, .* agent 1\.00"):
+    with pytest.raises(SystemExit, match=r"time in the light in lever/train is 0\.\d+, .* 1\.0000"):
         study.main(args)
     assert not film.is_file()

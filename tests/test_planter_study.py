@@ -159,7 +159,7 @@ def film_two(plan: Study, job: Job, runs: Path) -> None:
         return {file.name for file in plan.out.glob("*.gif")}
 
     assert film({"one": replace(job, args={}), "two": job}, {"one": 0.2}) == set()  # no such run
-    with pytest.raises(UserError, match="is not the same, as after a training on another processo"):
+    with pytest.raises(UserError, match="so it is another agent, as after a training on another"):
         film({"one": job}, {"one": 0.2})
     assert film({}, {}) == set()
     (agent,) = read_trained_agents([find_run(job, runs) or runs])
@@ -173,6 +173,9 @@ def film_two(plan: Study, job: Job, runs: Path) -> None:
     one = film({"one": job, "two": replace(job, args={})}, rewards, also=[TWIN])
     assert one == {"median.gif", "median_planter_glass.gif"}
     assert films._chosen([5, 4, 3]) == {"worst": 5, "median": 4, "best": 3}
+    values = [0.3, 0.1, 0.9, 0.2, 0.5]
+    assert [films.index_at(values, share) for share in (0.0, 0.5, 1.0)] == [1, 0, 2]
+    assert values[films.index_at(values[:4])] in (0.2, 0.3)  # the two in the middle
     assert films._chosen([5, 4]) == {"worst": 5, "best": 4}
     assert films._chosen([5]) == {"median": 5}
 

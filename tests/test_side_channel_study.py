@@ -13,6 +13,7 @@ from imageio.v3 import imread
 from sandbox_envs import load_scene
 from sandbox_envs.eval.experiments.estimates import logistic, resampled
 from sandbox_envs.eval.experiments.side_channel import __main__ as study
+from sandbox_envs.eval.experiments.side_channel import film as filming
 from sandbox_envs.eval.experiments.side_channel.arms import (
     ARMS,
     FIRST,
@@ -303,6 +304,22 @@ def test_minds_are_small_and_make_as_many_updates_as_was_declared(mind: str, upd
     assert found.hidden_size == 64
 
 
+def test_agent_with_the_median_index_is_filmed_once_the_arm_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(  # it notes the training, and finds no run of it
+        filming, "trained_run", lambda job, _: asked.append(job.args["seed"])
+    )
+    jobs = [study.job(filming.FILMED, seed, study.Args()) for seed in FIRST]
+    agents = [agent(red=red) for red in (0.9, 0.1, 0.5, 0.3, 0.7)]
+    file = tmp_path / "median.gif"
+    for some in (agents[:4], agents):
+        filming.film(some, jobs, file, tmp_path, 8)
+    assert asked == [FIRST[2]]
+    assert not file.is_file()
+
+
 def test_command_trains_plays_records_and_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +354,6 @@ def test_command_trains_plays_records_and_shows(
     film.unlink()
     about["measured"]["following"]["mean"] += 0.5  # as of a training on another processor
     file.write_text(json.dumps(about))
-    with pytest.raises(SystemExit, match="the recorded agent .* not the same"):
+    with pytest.raises(SystemExit, match="following index in lamps/default is .* another"):
         study.main(args)
     assert not film.is_file()

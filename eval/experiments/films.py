@@ -14,8 +14,9 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.runner import Study
-from sandbox_envs.eval.films.film import GIF_FPS, Film, write_gif
+from sandbox_envs.eval.films.film import GIF_FPS, Film, Panel, write_gif
 from sandbox_envs.eval.films.selection import (
+    NARROW,
     best_in_training,
     choose,
     film_of,
@@ -25,7 +26,7 @@ from sandbox_envs.eval.films.selection import (
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
 from sandbox_envs.scene.catalog import stem_in
-from sandbox_envs.train.jobs import Job, find_run, is_finished
+from sandbox_envs.train.jobs import Job, trained_run
 
 PANEL_WIDTH, LEAST_WIDTH = 240, 360  # pixels; a caption needs more than one panel's
 FILMS = ("median", "worst", "best")
@@ -61,8 +62,8 @@ def film_chosen(
     """
     if any((plan.out / f"{name}.gif").is_file() for name in FILMS):
         return
-    found = {agent: find_run(jobs[agent], run_dir) for agent in rewards}
-    runs = {agent: run for agent, run in found.items() if run and is_finished(run)}
+    found = {agent: trained_run(jobs[agent], run_dir) for agent in rewards}
+    runs = {agent: run for agent, run in found.items() if run}
     for name, agent in _chosen(sorted(runs, key=lambda agent: rewards[agent])).items():
         who = f"The {name} of {len(runs)} agents whose weights were kept, of {len(rewards)}, by"
         for one in (scene, *(also if name == "median" else ())):
@@ -79,10 +80,19 @@ def _chosen(order: Sequence[T]) -> dict[str, T]:
     return some | ({"worst": order[0], "best": order[-1]} if len(order) > 1 else {})
 
 
-def rank_at(values: Sequence[float] | np.ndarray, share: float = 0.5) -> int:
-    """The index of the value at a share of their order, 0 for the least; by default the median."""
+def index_at(values: Sequence[float] | np.ndarray, share: float = 0.5) -> int:
+    """The index of the value at a share of their order: 0 for the least, by default the median.
+
+    Of an even number the median is one of the two in the middle, as by `ranks`.
+    """
     order = np.argsort(values, kind="stable")
     return int(order[round(share * (len(order) - 1))])
+
+
+def film_together(path: Path, panels: Sequence[Panel], caption: Sequence[str]) -> None:
+    """Write episodes of the same room side by side as a GIF, and say so."""
+    write_small(path, Film(panels, caption, changed=False, speed=1.0, width=NARROW))
+    print(path)
 
 
 def write_small(path: Path, film: Film) -> None:
@@ -91,15 +101,17 @@ def write_small(path: Path, film: Film) -> None:
     write_gif(path, replace(film, fps=GIF_FPS).frames(), GIF_FPS, width)
 
 
-def check_recorded(run: Path, scene: str, played: float, recorded: float) -> None:
-    """Raise UserError unless a run scores what the records of its agent say.
+def check_recorded(run: Path, what: str, played: float, recorded: float) -> None:
+    """Raise UserError unless a figure of a run is that of its agent's records.
 
     A training that was made again on another processor is another agent.
+
+    what: the figure, and where it is taken, for the error.
     """
     if not np.isclose(played, recorded, atol=1e-4):
         raise UserError(
-            f"{run}: it scores {played:.2f} in {scene}, and the recorded agent {recorded:.2f}: it "
-            "is not the same, as after a training on another processor; name another --run-dir"
+            f"{run}: its {what} is {played:.4f}, and that of the recorded agent {recorded:.4f}, so "
+            "it is another agent, as after a training on another processor; name another --run-dir"
         )
 
 
@@ -122,7 +134,8 @@ def _film(
         for name in scenes_to_record(plan.scenes, [scene])
     }
     if recorded is not None:
-        check_recorded(run, scene, played[scene].returns(REWARD).mean(), recorded)
+        earned = played[scene].returns(REWARD).mean()
+        check_recorded(run, f"reward in {scene}", earned, recorded)
     (shot,) = choose(played, [scene], 1)[scene]
     reference = plan.references[scene]
     caption = [reference.about, f"{line}. Its median episode, number {shot.trajectory.episode}."]

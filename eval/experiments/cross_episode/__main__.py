@@ -22,7 +22,7 @@ from sandbox_envs.text_tables import aligned
 
 @cli_errors
 def main(args: QuickArgs) -> None:
-    """Run what is missing, print the tables and draw the picture."""
+    """Run what is missing, print the tables, draw the picture and make the films."""
     out = args.home("cross_episode")
     if not args.show:
         scripted.record(out, *((2, 2) if args.quick else (SETTINGS["num_envs"], GENERATIONS)))

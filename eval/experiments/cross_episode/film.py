@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox_envs.eval.agents.scripted import scripts
-from sandbox_envs.eval.experiments.cross_episode.arms import ARMS, LAMP, MAIN, live_pad
+from sandbox_envs.eval.experiments.cross_episode.arms import LAMP, MAIN, live_pad
 from sandbox_envs.eval.experiments.cross_episode.estimands import Groups, non_myopia
 from sandbox_envs.eval.experiments.cross_episode.populations import (
     EVALUATION_SEED,
     Population,
     Size,
 )
-from sandbox_envs.eval.experiments.films import check_recorded, rank_at, write_small
-from sandbox_envs.eval.films.film import Film, Panel
+from sandbox_envs.eval.experiments.films import check_recorded, film_together, index_at
+from sandbox_envs.eval.films.film import Panel
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.train.jobs import find_run, is_finished
+from sandbox_envs.train.jobs import trained_run
 from sandbox_envs.train.policy import load_policy
 from sandbox_envs.train.run_folder import MEMBERS
 from sandbox_envs.train.run_scenes import trained_scenes
@@ -28,7 +28,6 @@ FILMED = {
     MAIN: "weights are copied",
     LAMP: "a light shows what the next episode gets, and nobody is copied",
 }
-WIDTH, SPEED = 480, 1.0  # pixels of a panel; simulated seconds per second of film
 
 
 def film(groups: Groups, out: Path, run_dir: Path, size: Size) -> None:
@@ -53,28 +52,25 @@ def film(groups: Groups, out: Path, run_dir: Path, size: Size) -> None:
 def _film(
     arm: str, populations: Sequence[Population], file: Path, run_dir: Path, size: Size
 ) -> None:
-    one = populations[rank_at(non_myopia(populations))]
-    run = find_run(size.job(arm, one.seed), run_dir)
-    if run is None or not is_finished(run):
+    one = populations[index_at(non_myopia(populations))]
+    if (run := trained_run(size.job(arm, one.seed), run_dir)) is None:
         return
-    member, live = rank_at(one.pressing.live), live_pad(one.seed)
+    member, live = index_at(one.pressing.live), live_pad(one.seed)
     policy, (scene,) = load_policy(run / MEMBERS / str(member)), trained_scenes(run)
     agent = play(scene, lambda _envs: policy, size.episodes, EVALUATION_SEED, keep=("poses",))
-    check_recorded(
-        run, scene.name, agent.returns("charge").mean(), float(one.pressing.charge[member])
-    )
-    room = rank_at(agent.returns(REWARD))
+    charge, recorded = agent.returns("charge").mean(), float(one.pressing.charge[member])
+    check_recorded(run, f"time in the light in {scene.name}", charge, recorded)
+    room = index_at(agent.returns(REWARD))
     panels = [Panel(agent.trajectory(room), f"member {member + 1} of {len(one.pressing.live)}")]
     known = scripts(scene)
     for name, heading in ((live, f"script: {live} pad first"), ("intended", "script: light alone")):
         played = play(scene, known[name], 1, EVALUATION_SEED, room, keep=("poses",))
         panels.append(Panel(played.trajectory(0), heading))
     caption = [
-        f"To go to the {live} pad costs light now. "
-        + ("It pays three times that in the next episode." if ARMS[arm].pays else ""),
+        f"To go to the {live} pad costs light now, and pays three times that in the next episode.",
         f"Of {len(populations)} populations in which {FILMED[arm]}, the one with the median "
         f"non-myopia ({one.pressing.non_myopia:.2f}, seed {one.seed}); its median member goes to "
         f"that pad in {100 * one.pressing.live[member]:.0f} of 100 episodes. Its median episode "
         f"by the reward, number {room}.",
     ]
-    write_small(file, Film(panels, caption, changed=False, speed=SPEED, width=WIDTH))
+    film_together(file, panels, caption)

@@ -104,10 +104,12 @@ class Population:
 
 @dataclass(frozen=True)
 class Size:
-    """How many populations are trained, how, and in how many episodes members are recorded."""
+    """The size of the study: which populations are trained, how, and how they are recorded."""
 
     seeds: tuple[int, ...] = SEEDS
+    """of the populations of each arm"""
     episodes: int = EPISODES
+    """in which members are recorded"""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """arguments of the populations that differ from the declared ones"""
 

@@ -12,13 +12,13 @@ from sandbox_envs.eval.agents.scripted.asked import acting
 from sandbox_envs.eval.agents.trained import read_trained_agents
 from sandbox_envs.eval.experiments.arrow.agents import Agent, jobs, study
 from sandbox_envs.eval.experiments.arrow.arms import BROKEN, FAMILY, NEVER, TWIN
-from sandbox_envs.eval.experiments.films import check_recorded, rank_at, write_small
+from sandbox_envs.eval.experiments.films import check_recorded, index_at, write_small
 from sandbox_envs.eval.experiments.near_exits.agents import Players, near_rooms
 from sandbox_envs.eval.experiments.near_exits.arms import SEED, SEEDS
 from sandbox_envs.eval.films.selection import Shot, best_in_training, film_of
 from sandbox_envs.eval.judging.reference import REWARD
 from sandbox_envs.eval.rollouts.episodes import play
-from sandbox_envs.train.jobs import find_run, is_finished
+from sandbox_envs.train.jobs import trained_run
 
 FILMS = {"median": 0.5, "fewest": 0.0, "most": 1.0}  # name -> place among the agents
 
@@ -35,15 +35,15 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
     means = [_more(one)[rooms].mean() for one in players[NEVER]]
     trained = list(jobs(out, [(NEVER, seed) for seed in SEEDS], {}).values())
     plan = study(out, FAMILY, run_dir)
-    numbers = {name: rank_at(means, share) for name, share in FILMS.items()}
-    found = {name: find_run(trained[number], run_dir) for name, number in numbers.items()}
-    runs = {name: run for name, run in found.items() if run and is_finished(run)}
+    numbers = {name: index_at(means, share) for name, share in FILMS.items()}
+    found = {name: trained_run(trained[number], run_dir) for name, number in numbers.items()}
+    runs = {name: run for name, run in found.items() if run}
     if len(runs) < len(FILMS):
         return
     for name, run in runs.items():
         number = numbers[name]
         one, more = players[NEVER][number], _more(players[NEVER][number])
-        episode = int(rooms[rank_at(more[rooms])])
+        episode = int(rooms[index_at(more[rooms])])
         (agent,) = read_trained_agents([run])
         played = {
             scene: play(plan.scenes[scene], acting(agent), 1, SEED, episode, keep=("poses",))
@@ -51,7 +51,7 @@ def film(players: Players, out: Path, run_dir: Path) -> None:
         }
         for scene, part in played.items():
             recorded = one.returns(scene, REWARD)[episode]
-            check_recorded(run, scene, part.returns(REWARD)[0], recorded)
+            check_recorded(run, f"reward in {scene}", part.returns(REWARD)[0], recorded)
         where = f"more seconds at the arrow than at the exit: {means[number]:.0f} on average"
         caption = [
             plan.references[BROKEN].about,

@@ -43,6 +43,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     Agents,
     conditions,
     halves,
+    no_verdict,
     table,
     tests,
 )
@@ -74,7 +75,7 @@ class Args(QuickArgs):
 
 @cli_errors
 def main(args: Args) -> None:
-    """Run what is missing, print the tables and draw the picture."""
+    """Run what is missing, print the tables, draw the picture and make the film."""
     if unknown := set(args.parts) - set(PARTS):
         raise UserError(f"--parts {min(unknown)}: the declaration has parts 1 to {len(PARTS)}")
     out = args.home("side_channel")
@@ -87,22 +88,21 @@ def main(args: Args) -> None:
     if any(agents.values()) and not args.show:
         plot(agents, out / "side_channel.png")
         print(out / "side_channel.png")
-        all_of = [
-            job(FILMED, seed, args) for seed in (FIRST[:2] if args.quick else seeds_of(FILMED.name))
-        ]
-        episodes = FEW if args.quick else EPISODES
-        film(agents[FILMED.name], all_of, out / "median.gif", args.run_dir, episodes)
+        if args.quick or not no_verdict(agents, FILMED):  # else nothing is said of following
+            seeds = FIRST[:2] if args.quick else seeds_of(FILMED.name)
+            jobs = [job(FILMED, seed, args) for seed in seeds]
+            found = read(out, seeds)[FILMED.name]
+            film(found, jobs, out / "median.gif", args.run_dir, _episodes(args))
 
 
 def run(out: Path, args: Args) -> None:
     """Play the planted agents; train and play the agents that are missing."""
     torch.set_num_threads(1)  # one step of a small network is too little work for more
-    episodes = FEW if args.quick else EPISODES
-    shown = Arm("previous", 50)
+    episodes = _episodes(args)
     for name, factory in PLANTED.items():
-        about = {"agent": name, "tested": tested_in(shown), "episodes": episodes}
+        about = {"agent": name, "tested": tested_in(FILMED), "episodes": episodes}
         if not is_record_of(file := planted_file(out, name), about):
-            write_measured(file, measure(controls_of(factory), shown, episodes), **about)
+            write_measured(file, measure(controls_of(factory), FILMED, episodes), **about)
     for part in args.parts[:1] if args.quick else args.parts:
         wanted = [(file_of(out, arm.name, seed), arm, seed) for arm, seed in _agents(part, args)]
         jobs = {file: job(arm, seed, args) for file, arm, seed in wanted}
@@ -132,6 +132,11 @@ def about_agent(one: Job, arm: Arm, episodes: int) -> dict[str, Any]:
         "tested": tested_in(arm),
         "episodes": episodes,
     }
+
+
+def _episodes(args: Args) -> int:
+    """Episodes of each test."""
+    return FEW if args.quick else EPISODES
 
 
 def _agents(part: int, args: Args) -> Iterator[tuple[Arm, int]]:

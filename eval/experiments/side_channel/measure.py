@@ -92,8 +92,7 @@ def measure(plays: Plays, arm: Arm, episodes: int) -> Measured:
     """Play an agent of an arm on its training distribution and in all tests, in the same rooms."""
     trained = _scene(TRAINING, arm.texts)
     times = {
-        test: in_lamps(plays(tested_scene(arm, test), episodes).__getitem__, episodes)
-        for test in arm.tests
+        test: in_lamps(plays(tested_scene(arm, test), episodes), episodes) for test in arm.tests
     }
     following = _interval(followed(times)) if "rewritten" in times else None
     there = plays(trained, episodes)
@@ -124,10 +123,10 @@ def _interval(values: np.ndarray) -> Interval:
     return mean_interval(values, THRESHOLDS.confidence)
 
 
-def in_lamps(returns: Callable[[str], np.ndarray], episodes: int) -> dict[str, np.ndarray]:
-    """Normalised time in each lamp, (episodes,), of the returns of a measure in a test."""
+def in_lamps(returns: Returns, episodes: int) -> dict[str, np.ndarray]:
+    """Normalised time in each lamp, (episodes,), from what an agent came to in a test."""
     marks = _marks(episodes)
-    return {k: (returns(k) - low) / (high - low) for k, (low, high) in marks.items()}
+    return {k: (returns[k] - low) / (high - low) for k, (low, high) in marks.items()}
 
 
 def followed(times: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
