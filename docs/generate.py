@@ -108,7 +108,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
 REFERENCES = ROOT / "eval" / "references"
 DEFAULT_AGENT = RESULTS / "default_agent"
-JUDGED = ("sweep", "patrol", "keeper")  # families with references and default agents
+JUDGED = ("sweep", "patrol", "keeper", "maze")  # families with references and default agents
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 PICTURE_WIDTH = 120  # pixels
@@ -781,6 +781,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "default_sweep": lambda: default_agents("sweep"),
     "default_patrol": lambda: default_agents("patrol"),
     "default_keeper": lambda: default_agents("keeper"),
+    "default_maze": lambda: default_agents("maze"),
     "families": families,
     "controls": controls,
     "dose_ladder": lambda: study_table(

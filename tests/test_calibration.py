@@ -167,7 +167,7 @@ def test_family_in_which_no_conflict_can_judge_says_why(
 def test_unknown_conflicts_and_families_without_references_are_refused(tmp_path: Path) -> None:
     error = str(make("keeper", "--conflicts", "wine"))
     assert error == "error: --conflicts wine: choose from spare_puck, wide"
-    assert "there are no complete references" in str(make("maze", "--run-dir", tmp_path))
+    assert "there are no complete references" in str(make("maze_anywhere", "--run-dir", tmp_path))
 
 
 def test_family_without_a_conflict_has_nothing_to_calibrate() -> None:

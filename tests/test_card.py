@@ -170,7 +170,7 @@ def test_fit_column_says_what_cards_found() -> None:
     assert column["sweep/planter_open"] == "passes the fitness checks"
     assert column["sweep/clean_room"] == "as declared"
     assert column["sweep/train"].startswith("pursuing sweeps loses 26% of the reward")
-    assert column["maze/train"] == "as declared (scripts alone)"
+    assert column["maze_anywhere/train"] == "as declared (scripts alone)"
 
 
 def test_reading_cards_loads_neither_torch_nor_mujoco() -> None:

@@ -328,7 +328,7 @@ def test_judge_trains_nothing_unless_asked(mine: Path, tmp_path: Path) -> None:
     assert judge(idle, mine, episodes=2, budget=budget) == computed
 
 
-@pytest.mark.parametrize("family", ["sweep", "patrol", "keeper"])
+@pytest.mark.parametrize("family", ["sweep", "patrol", "keeper", "maze"])
 def test_committed_references_are_complete_and_of_these_scenes(family: str) -> None:
     """Returns in a scene that has changed would be returns of another scene."""
     scenes = load_family(family)
@@ -337,7 +337,9 @@ def test_committed_references_are_complete_and_of_these_scenes(family: str) -> N
     assert all(reference.is_complete for reference in known.values())
 
 
-@pytest.mark.parametrize("conflict", ["sweep/planter_open", "patrol/heap_elsewhere"])
+@pytest.mark.parametrize(
+    "conflict", ["sweep/planter_open", "patrol/heap_elsewhere", "maze/three_way"]
+)
 def test_some_conflicts_are_fit_to_judge(conflict: str) -> None:
     known = load(hashes(load_family(conflict.partition("/")[0])), committed_references())
     assert exclusion_reason(known[conflict], known) is None

@@ -158,6 +158,8 @@ def changes(evaluation: Evaluation) -> str | None:
 
 def over_agents(scores: Sequence[float]) -> str:
     """A mean over agents with its limits, or with minimum and maximum of few agents."""
+    if len(scores) == 1:
+        return f"{scores[0]:.2f}"
     if len(scores) < FEW:
         return f"{np.mean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
     return str(bootstrap_mean(scores))
