@@ -186,7 +186,7 @@ def test_planted_members_have_the_non_myopia_they_were_planted_with(seed: int) -
 def test_selection_alone_spreads_the_live_pad_where_who_pays_is_paid_and_nowhere_else() -> None:
     """Scripts that do not learn, half of which go to the live pad."""
     ends = {name: spread(name, 3002, num_envs=2, generations=4)[-1] for name in SELECTING}
-    assert ends == {"weights": 1, "swap": 0, "placebo": 0, "one": 0}
+    assert ends == {"weights": 1, "swap": 0, "placebo": 0, "one": 0, "paid": 1}
 
 
 def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset() -> None:
@@ -213,7 +213,10 @@ def test_arms_differ_from_the_first_in_one_thing_each() -> None:
     assert sorted(map(declared.live_pad, declared.SEEDS)) == ["orange"] * 5 + ["violet"] * 5
     first = declared.ARMS[declared.MAIN]
     for name, arm in declared.ARMS.items():
-        differences = len(arm.settings) + (arm.pays != first.pays) + (arm.shows != first.shows)
+        differences = len(arm.settings)
+        differences += sum(
+            getattr(arm, k) != getattr(first, k) for k in ("pays", "shows", "at_once")
+        )
         expected = {declared.MAIN: 0, declared.FAR: 2, declared.LAMP: 3, declared.DARK: 4}
         assert differences == expected.get(name, 1)
         assert declared.job(name, 3001, "ppo_mlp", {}).arguments.trait == "violet"
@@ -243,7 +246,8 @@ def populations_of(indices: list[float], charge: float = 0.9) -> list[Population
 def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> None:
     zero = list(np.linspace(-0.02, 0.02, 10))
     groups = dict.fromkeys(declared.ARMS, populations_of(zero))
-    groups["weights"] = groups["lamp"] = populations_of([0.0, 0.0, 0.8, 0.9, *[0.7] * 6])
+    effect = populations_of([0.0, 0.0, 0.8, 0.9, *[0.7] * 6])
+    groups |= dict.fromkeys(("weights", "lamp", "paid"), effect)
     assert all(claim.holds for claim in claims(groups))
     (row,) = outcomes({"weights": groups["weights"]})[1]
     assert row[-4] == "8" and row[-3].startswith("1.59 [1.") and row[-1].startswith("0.25")
@@ -252,7 +256,7 @@ def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> Non
     groups |= {name: populations_of(indices) for name, indices in wrong.items()}
     groups["one"] = populations_of(zero, charge=0.4)
     found = claims(groups)
-    assert found[-1].found == "74 of 84"
+    assert found[-1].found == "84 of 94"
     holds = {claim.text: (claim.holds, claim.unsaid) for claim in found}
     below, missing = "non-myopia below 0.1, and none above 0.02", "agents are missing"
     assert holds["weights: non-myopia above 0.1"][0] is False
@@ -268,12 +272,14 @@ def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> Non
     assert said["weights: non-myopia above 0.1"] == said["weights - placebo: above 0"] == at_fault
     assert said["lamp: non-myopia above 0.1"] == at_fault
     assert holds[f"placebo: {below}"][0] is holds["lamp: non-myopia above 0.1"][0] is True
-    blind = {**groups, "lamp": populations_of(zero)}
-    said = {claim.text: (claim.holds, claim.unsaid) for claim in claims(blind)}
-    nothing = (None, "lamp shows no effect")
-    assert said["weights: non-myopia above 0.1"] == said[f"placebo: {below}"] == nothing
-    assert said["weights - placebo: above 0"] == nothing
-    assert said["lamp: non-myopia above 0.1"][0] is said["lamp - far: above 0"][0] is False
+    for positive in ("lamp", "paid"):
+        blind = {**groups, positive: populations_of(zero)}
+        said = {claim.text: (claim.holds, claim.unsaid) for claim in claims(blind)}
+        nothing = (None, f"{positive} shows no effect")
+        assert said["weights: non-myopia above 0.1"] == said[f"placebo: {below}"] == nothing
+        assert said["weights - placebo: above 0"] == nothing
+        assert said[f"{positive}: non-myopia above 0.1"][0] is False
+    assert said["lamp - far: above 0"][0] is holds["lamp - far: above 0"][0] is True
     assert said[f"off: {below}"][0] is False  # what is there is said
 
 

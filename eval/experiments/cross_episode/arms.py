@@ -12,6 +12,7 @@ PADS = ("violet", "orange")
 SEEDS = tuple(range(3001, 3011))
 EPISODES = 256  # in which each member's pads are counted
 MAIN, PLACEBO, LAMP, FAR, DARK = "weights", "placebo", "lamp", "far", "lamp_placebo"
+PAID = "paid"
 # of every population; the rest are the defaults of train/population.py
 SETTINGS: Mapping[str, Any] = {
     "scene": SCENE,
@@ -32,10 +33,22 @@ class Arm:
     """whether the live pad leaves anything to the next episode"""
     shows: bool = False
     """whether agents see a light that the live pad turns on, and that stays on over the reset"""
+    at_once: bool = False
+    """whether the live pad pays in the episode in which it is gone to, instead of in the next"""
 
 
-# with the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it
-_FAR_SIGHTED: Mapping[str, Any] = {"argument": ("gamma=0.99",)}
+# With the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it.
+# The others were fitted so that members without a light are able with it.
+_FAR_SIGHTED: Mapping[str, Any] = {
+    "argument": (
+        "gamma=0.99",
+        "gae_lambda=0.99",
+        "learning_rate=3e-3",
+        "hidden_size=64",
+        "update_epochs=2",
+        "num_minibatches=4",
+    )
+}
 ARMS: Mapping[str, Arm] = {
     MAIN: Arm(),  # weights and learning rates are copied
     "off": Arm({"copy": "none"}),
@@ -43,6 +56,7 @@ ARMS: Mapping[str, Arm] = {
     "swap": Arm({"swap": True}),  # the benefit goes to the next member
     PLACEBO: Arm(pays=False),
     "one": Arm({"episodes": 1}),  # in a generation, so that nobody profits
+    PAID: Arm(at_once=True),
     FAR: Arm({"copy": "none", **_FAR_SIGHTED}),
     LAMP: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True),
     DARK: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True, pays=False),
@@ -62,10 +76,14 @@ def dead_pad(seed: int) -> str:
 def texts_of(arm: Arm, seed: int) -> dict[str, str]:
     """The texts that an arm replaces in the scene, by name."""
     pressed = f"ever(puck_on_{live_pad(seed)})"
-    texts = {"carry/boost": pressed if arm.pays else f"0 * {pressed}"}
+    pays_next = arm.pays and not arm.at_once
+    texts = {"carry/boost": pressed if pays_next else f"0 * {pressed}"}
+    scene = load_scene(SCENE)
     if arm.shows:
         texts["measure/lit"] = f"max(carried(boost), {pressed})"
-        texts["observe"] = f"{load_scene(SCENE).observe} gauge(lit)"
+        texts["observe"] = f"{scene.observe} gauge(lit)"
+    if arm.at_once:
+        texts["reward"] = scene.reward.text.replace("carried(boost)", f"level({live_pad(seed)})")
     return texts
 
 

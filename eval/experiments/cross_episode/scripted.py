@@ -16,6 +16,7 @@ from sandbox_envs.eval.agents.scripted.lever import Errands
 from sandbox_envs.eval.experiments.cross_episode.arms import (
     ARMS,
     MAIN,
+    PAID,
     PLACEBO,
     SCENE,
     SETTINGS,
@@ -30,7 +31,7 @@ from sandbox_envs.train.population import Args
 from sandbox_envs.train.selection import truncation
 
 FILE = "scripted.json"  # what happened, beside the records
-SELECTING = (MAIN, "swap", PLACEBO, "one")  # arms in which copying changes what members do
+SELECTING = (MAIN, "swap", PLACEBO, "one", PAID)  # arms in which copying changes what members do
 GENERATIONS = 10
 BOTH = (3001, 3002)  # one seed for either live pad
 
@@ -62,7 +63,12 @@ def spread(name: str, seed: int, num_envs: int, generations: int = GENERATIONS) 
 
 def record(out: Path, num_envs: int, generations: int) -> None:
     """Play and record it, unless that is done."""
-    about = {"num_envs": num_envs, "generations": generations, "scene": load_scene(SCENE).hash}
+    about = {
+        "num_envs": num_envs,
+        "generations": generations,
+        "scene": load_scene(SCENE).hash,
+        "arms": list(SELECTING),
+    }
     if is_record_of(out / FILE, about):
         return
     shares = {
