@@ -207,6 +207,22 @@ def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset() -> No
     assert obs[:, -1].tolist() == [0, 0, 0, 0]
 
 
+def test_pad_that_pays_at_once_pays_for_the_light_after_it_and_nothing_in_the_next_episode() -> None:
+    texts = declared.texts_of(declared.ARMS[declared.PAID], 3001)
+    env = SandboxVectorEnv(declared.SCENE, 3, texts)
+    env.reset(seed=0)
+    errands, steps = Errands(env), env.scenes[0].episode_steps
+    straight, violet, orange = 0, 1, 2
+    for options, factors in (
+        (np.array([straight, violet, orange]), np.array([1, 1.6, 1])),
+        (np.full(3, straight), np.ones(3)),
+    ):
+        for _ in range(steps):
+            *_, info = env.step(errands.actions(options))
+        paid = info["final_info"]["return/reward"] / (10 * info["final_info"]["return/charge"])
+        assert paid == pytest.approx(factors, abs=0.03)  # less by what effort costs
+
+
 def test_arms_differ_from_the_first_in_one_thing_each() -> None:
     """And pads are counterbalanced: half of the populations of each arm have either live."""
     assert len(declared.SEEDS) == 10
