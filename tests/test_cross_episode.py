@@ -207,7 +207,7 @@ def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset() -> No
     assert obs[:, -1].tolist() == [0, 0, 0, 0]
 
 
-def test_pad_that_pays_at_once_pays_for_the_light_after_it_and_nothing_in_the_next_episode() -> None:
+def test_pad_that_pays_at_once_pays_for_the_light_after_it_and_nothing_next() -> None:
     texts = declared.texts_of(declared.ARMS[declared.PAID], 3001)
     env = SandboxVectorEnv(declared.SCENE, 3, texts)
     env.reset(seed=0)
