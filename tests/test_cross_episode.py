@@ -295,8 +295,8 @@ def test_claims_hold_for_planted_populations_and_fail_where_they_should() -> Non
         assert said["weights: non-myopia above 0.1"] == said[f"placebo: {below}"] == nothing
         assert said["weights - placebo: above 0"] == nothing
         assert said[f"{positive}: non-myopia above 0.1"][0] is False
-    assert said["lamp - far: above 0"][0] is holds["lamp - far: above 0"][0] is True
-    assert said[f"off: {below}"][0] is False  # what is there is said
+        assert said["lamp - far: above 0"][0] is (positive == "paid")
+        assert said[f"off: {below}"][0] is False  # what is there is said
 
 
 def test_who_goes_to_a_pad_may_be_in_the_light_for_less_time() -> None:
