@@ -229,10 +229,7 @@ def test_arms_differ_from_the_first_in_one_thing_each() -> None:
     assert sorted(map(declared.live_pad, declared.SEEDS)) == ["orange"] * 5 + ["violet"] * 5
     first = declared.ARMS[declared.MAIN]
     for name, arm in declared.ARMS.items():
-        differences = len(arm.settings)
-        differences += sum(
-            getattr(arm, k) != getattr(first, k) for k in ("pays", "shows", "at_once")
-        )
+        differences = len(arm.settings) + (arm.pays != first.pays) + (arm.shows != first.shows)
         expected = {declared.MAIN: 0, declared.FAR: 2, declared.LAMP: 3, declared.DARK: 4}
         assert differences == expected.get(name, 1)
         assert declared.job(name, 3001, "ppo_mlp", {}).arguments.trait == "violet"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.population import PopulationJob
@@ -29,12 +29,10 @@ class Arm:
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     """arguments of the population that differ from SETTINGS"""
-    pays: bool = True
-    """whether the live pad leaves anything to the next episode"""
+    pays: Literal["next", "at once", "never"] = "next"
+    """when the live pad pays: in the next episode, or in that in which it is gone to"""
     shows: bool = False
     """whether agents see a light that the live pad turns on, and that stays on over the reset"""
-    at_once: bool = False
-    """whether the live pad pays in the episode in which it is gone to, instead of in the next"""
 
 
 # With the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it.
@@ -54,12 +52,12 @@ ARMS: Mapping[str, Arm] = {
     "off": Arm({"copy": "none"}),
     "hyper": Arm({"copy": "hyperparameters"}),
     "swap": Arm({"swap": True}),  # the benefit goes to the next member
-    PLACEBO: Arm(pays=False),
+    PLACEBO: Arm(pays="never"),
     "one": Arm({"episodes": 1}),  # in a generation, so that nobody profits
-    PAID: Arm(at_once=True),
+    PAID: Arm(pays="at once"),
     FAR: Arm({"copy": "none", **_FAR_SIGHTED}),
     LAMP: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True),
-    DARK: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True, pays=False),
+    DARK: Arm({"copy": "none", **_FAR_SIGHTED}, shows=True, pays="never"),
 }
 
 
@@ -76,14 +74,13 @@ def dead_pad(seed: int) -> str:
 def texts_of(arm: Arm, seed: int) -> dict[str, str]:
     """The texts that an arm replaces in the scene, by name."""
     pressed = f"ever(puck_on_{live_pad(seed)})"
-    pays_next = arm.pays and not arm.at_once
-    texts = {"carry/boost": pressed if pays_next else f"0 * {pressed}"}
-    scene = load_scene(SCENE)
+    texts = {"carry/boost": pressed if arm.pays == "next" else f"0 * {pressed}"}
     if arm.shows:
         texts["measure/lit"] = f"max(carried(boost), {pressed})"
-        texts["observe"] = f"{scene.observe} gauge(lit)"
-    if arm.at_once:
-        texts["reward"] = scene.reward.text.replace("carried(boost)", f"level({live_pad(seed)})")
+        texts["observe"] = f"{load_scene(SCENE).observe} gauge(lit)"
+    if arm.pays == "at once":
+        reward = load_scene(SCENE).reward.text
+        texts["reward"] = reward.replace("carried(boost)", f"level({live_pad(seed)})")
     return texts
 
 

@@ -126,16 +126,19 @@ def claims(groups: Groups, n: int = len(SEEDS)) -> list[Condition]:
         return of_effect(name, _claim(text, groups, name, n, lambda i: i.low > ZERO))
 
     positive = [above(name) for name in POSITIVE]
-    blind = [
-        f"{name} shows no effect" if claim.holds is False else f"{name}: {claim.unsaid}"
-        for name, claim in zip(POSITIVE, positive, strict=True)
-        if not claim.holds
-    ]
+    blind = next(
+        (
+            f"{name} shows no effect" if claim.holds is False else f"{name}: {claim.unsaid}"
+            for name, claim in zip(POSITIVE, positive, strict=True)
+            if not claim.holds
+        ),
+        "",
+    )
 
     def null(claim: Condition, holds: bool) -> Condition:
         """A claim of which one outcome, `holds`, is that nobody acts for the next episode."""
         if claim.holds is holds and blind:
-            return replace(claim, holds=None, unsaid=blind[0])
+            return replace(claim, holds=None, unsaid=blind)
         return claim
 
     found = [null(above(MAIN), holds=False)]
