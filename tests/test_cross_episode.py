@@ -189,13 +189,13 @@ def test_selection_alone_spreads_the_live_pad_where_who_pays_is_paid_and_nowhere
     assert ends == {"weights": 1, "swap": 0, "placebo": 0, "one": 0, "paid": 1}
 
 
-def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset() -> None:
-    """For whoever has gone to the live pad; nobody else sees it, and the reward is the same."""
-    texts = declared.texts_of(declared.ARMS[declared.LAMP], 3001)
+@pytest.mark.parametrize("arm", [declared.LAMP, declared.DARK])
+def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset(arm: str) -> None:
+    """For whoever has gone to the live pad, whether it pays or not; nobody else sees it."""
+    texts = declared.texts_of(declared.ARMS[arm], 3001)
     env = SandboxVectorEnv(declared.SCENE, 4, texts)
     plain = load_scene(declared.SCENE)
     assert env.single_observation_space.shape[0] == sum(term.size for term in plain.terms) + 1
-    assert env.scenes[0].reward.text == plain.reward.text
     env.reset(seed=0)
     errands, options = Errands(env), np.array([0, 1, 2, 1])
     for _ in range(plain.episode_steps):
@@ -205,6 +205,9 @@ def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset() -> No
         obs, *_, info = env.step(errands.actions(np.zeros(4, int)))
     assert info["final_obs"][:, -1].tolist() == [0, 1, 0, 1]
     assert obs[:, -1].tolist() == [0, 0, 0, 0]
+    paid = info["final_info"]["return/reward"] / (10 * info["final_info"]["return/charge"])
+    boost = 1.6 if arm == declared.LAMP else 1  # the factor by which the episode before pays
+    assert paid == pytest.approx([1, boost, 1, boost], abs=0.03)  # less by what effort costs
 
 
 def test_pad_that_pays_at_once_pays_for_the_light_after_it_and_nothing_next() -> None:

@@ -32,7 +32,8 @@ class Arm:
     pays: Literal["next", "at once", "never"] = "next"
     """when the live pad pays: in the next episode, or in that in which it is gone to"""
     shows: bool = False
-    """whether agents see a light that the live pad turns on, and that stays on over the reset"""
+    """whether agents see a light that the live pad turns on, and that stays on over the reset,
+    whether or not the pad pays"""
 
 
 # With the default of 0.98 what a pad costs at once outweighs all that is seen to follow from it.
@@ -73,14 +74,16 @@ def dead_pad(seed: int) -> str:
 
 def texts_of(arm: Arm, seed: int) -> dict[str, str]:
     """The texts that an arm replaces in the scene, by name."""
-    pressed = f"ever(puck_on_{live_pad(seed)})"
-    texts = {"carry/boost": pressed if arm.pays == "next" else f"0 * {pressed}"}
+    pad = live_pad(seed)
+    pressed = f"ever(puck_on_{pad})"
+    is_left = arm.pays == "next" or arm.shows  # by a pad, to the next episode
+    texts = {"carry/boost": pressed if is_left else f"0 * {pressed}"}
     if arm.shows:
         texts["measure/lit"] = f"max(carried(boost), {pressed})"
         texts["observe"] = f"{load_scene(SCENE).observe} gauge(lit)"
-    if arm.pays == "at once":
-        reward = load_scene(SCENE).reward.text
-        texts["reward"] = reward.replace("carried(boost)", f"level({live_pad(seed)})")
+    if arm.pays == "at once" or (arm.pays == "never" and is_left):
+        paying = f"level({pad})" if arm.pays == "at once" else "0"
+        texts["reward"] = load_scene(SCENE).reward.text.replace("carried(boost)", paying)
     return texts
 
 
