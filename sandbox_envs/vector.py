@@ -110,7 +110,7 @@ class SandboxVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         parts = np.array_split(np.arange(n), len(self.scenes))
         threads = arguments.whole_number("num_threads", num_threads, 0, arguments.MOST_THREADS)
         limit = arguments.most_steps(max_episode_steps)
-        shift = arguments.whole_number("carry_shift", carry_shift, 0, n)
+        self.carry_shift = shift = arguments.whole_number("carry_shift", carry_shift, 0, n)
         self._groups = [
             Simulations(s, part, n, threads, limit, shift)
             for s, part in zip(self.scenes, parts, strict=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sandbox_envs import SandboxVectorEnv, load_scene
+from sandbox_envs.errors import UserError
 from sandbox_envs.eval.agents.scripted import scripts
 from sandbox_envs.eval.agents.scripted.lever import Errands
 from sandbox_envs.eval.rollouts.episodes import play
@@ -80,9 +81,14 @@ def test_boost_is_not_seen_and_the_rooms_are_the_same_in_all_arms() -> None:
 
 
 def pressed(horizon: float, crossing: bool = True, **texts: str) -> float:
-    """In how many episodes a planner that decides once, at the start, goes to the violet pad."""
+    """The share of episodes in which a planner that decides once, first, goes to the violet pad."""
+    return planned_every(6, horizon, crossing, **texts)
+
+
+def planned_every(replan: float, horizon: float, crossing: bool = True, **texts: str) -> float:
+    """The same of a planner that decides anew every few seconds."""
     given = {name.replace("_", "/"): text for name, text in texts.items()}
-    planner = planned_options("reward", Errands, horizon, replan=6, crossing=crossing)
+    planner = planned_options("reward", Errands, horizon, replan, crossing=crossing)
     return float(play(load_scene("lever/train", given), planner, 8).returns("violet").mean())
 
 
@@ -100,14 +106,25 @@ def test_planner_presses_where_its_horizon_crosses_the_end_and_the_benefit_excee
     assert pressed(12, crossing=False) == 0
 
 
+def test_planner_presses_late_where_its_horizon_crosses_the_end_then_by_enough() -> None:
+    assert planned_every(1, 8) == 1  # two seconds are left when it sees all of the next episode
+    assert planned_every(1, 5) == 0  # three seconds of the next one do not pay for two of this
+
+
 def test_planner_presses_from_the_boost_on_that_pays_what_pressing_costs(
     returns: dict[str, float],
 ) -> None:
-    """It goes on as it has decided in the second episode, too: first to the pad."""
-    least = (returns["intended"] - returns["violet"]) / returns["violet"]
-    second = 2 * least  # as the second episode costs as much as the first
-    assert pressed(12, reward=reward(0.8 * second)) < 0.2
-    assert pressed(12, reward=reward(1.2 * second)) > 0.8
+    """In the second episode it would go to the light at once."""
+    least = (returns["intended"] - returns["violet"]) / returns["intended"]
+    assert pressed(12, reward=reward(0.8 * least)) < 0.2
+    assert pressed(12, reward=reward(1.2 * least)) > 0.8
+
+
+def test_planner_across_episodes_refuses_simulations_that_leave_it_to_each_other() -> None:
+    env = SandboxVectorEnv("lever/train", 4, carry_shift=2)
+    with pytest.raises(UserError, match="carry_shift=2"):
+        planned_options("reward", Errands, 12, crossing=True)(env)
+    planned_options("reward", Errands, 12)(env)  # which does not look beyond the end
 
 
 def test_planner_knows_which_pad_is_live() -> None:

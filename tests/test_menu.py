@@ -54,8 +54,35 @@ def test_results_are_equal_to_the_last_bit_whether_branches_are_shown(
         np.testing.assert_array_equal(one[0][:, :size], two[0])
         for a, b in zip(one[1:4], two[1:4], strict=True):
             np.testing.assert_array_equal(a, b)
-        assert one[4].keys() == two[4].keys()
-        assert all(np.array_equal(one[4][k], two[4][k]) for k in two[4] if "final" not in k)
+        assert_equal_infos(one[4], two[4], size)
+
+
+def assert_equal_infos(shown: dict[str, Any], plain: dict[str, Any], size: int) -> None:
+    """But for what is shown of choices, which follows `size` numbers in an observation."""
+    assert shown.keys() == plain.keys()
+    for name, found in plain.items():
+        if name == "final_info":
+            assert_equal_infos(shown[name], found, size)
+        elif name == "final_obs":
+            np.testing.assert_array_equal(shown[name][:, :size], found)
+        else:
+            np.testing.assert_array_equal(shown[name], found)
+
+
+def test_menu_shows_and_pays_what_the_last_episode_left() -> None:
+    """Slots 0 and 1 go to the pad first; light then pays more in the next episode."""
+    skills = skills_named(("violet", "lamp"))
+    envs = MenuVectorEnv("lever/train", 4, skills, 2.0, show_next=True, num_threads=1)
+    observations, _ = envs.reset(seed=5)
+    pad, light = np.array([0, 0, 1, 1]), np.ones(4, int)
+    for action in (pad, light, light, light, light, light):
+        shown = np.where(action, observations[:, -1], observations[:, -2])
+        observations, paid, *_, info = envs.step(action)
+        np.testing.assert_allclose(shown, paid, rtol=1e-5, atol=1e-6)
+    final = info["final_info"]
+    assert final["boosted"].tolist() == [1, 1, 0, 0]
+    factors = final["return/reward"] / (10 * final["return/charge"])
+    assert factors == pytest.approx([1.6, 1.6, 1, 1], abs=0.03)
 
 
 def test_a_menu_plays_as_the_skills_do_straight_through() -> None:

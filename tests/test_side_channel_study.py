@@ -33,6 +33,7 @@ from sandbox_envs.eval.experiments.side_channel.estimands import (
     is_leak,
     no_verdict,
     share_gained,
+    shift,
     table,
     value,
 )
@@ -217,7 +218,9 @@ def test_conditions_wait_for_the_agents_and_find_a_leak(planted: dict[str, Measu
         name: [agent(4.5) if arm.display == "none" else agent()] * len(seeds_of(name))
         for name, arm in ARMS.items()
     }
-    assert [one.holds for one in conditions(agents, agents)] == [None, True, True, True]
+    assert [one.holds for one in conditions(agents, agents)] == [None, None, None, True]
+    agents |= {name: [one] for name, one in planted.items()}
+    assert [one.holds for one in conditions(agents, agents)] == [True] * 4
     leaking = {**agents, "none_50_lstm": [*agents["none_50_lstm"][1:], agent(5.0)]}
     named, worth, followed, leak = conditions(leaking, leaking)
     assert leak.holds is False
@@ -236,7 +239,8 @@ def test_conditions_wait_for_the_agents_and_find_a_leak(planted: dict[str, Measu
     assert (worth.holds, followed.holds) == (False, None)
     assert followed.unsaid == "the display is not worth enough"
     before_the_menus = {name: some for name, some in agents.items() if "menu" not in name}
-    assert [one.holds for one in conditions(before_the_menus, agents)] == [None] * 4
+    waiting = [one.holds for one in conditions(before_the_menus, agents)]
+    assert waiting == [True, None, None, None]
 
 
 def test_following_is_one_half_where_it_is_known_to_be() -> None:
@@ -257,10 +261,38 @@ def test_following_is_one_half_where_it_is_known_to_be() -> None:
     assert spread is not None and spread[1].low < spread[1].mean < spread[1].high
     never = {name: [agent(blue=0.9, red=0.1, placebo=1.0)] * 5 for name in agents}
     (row,) = halves(never)[1]
-    assert row[-1] == "never [never, never]"
+    assert row[-2:] == ["never [never, never]", ""]
     always = {name: [agent(blue=0.1, red=0.9, placebo=1.0)] * 5 for name in agents}
     (row,) = halves(always)[1]
-    assert row[-1] == "always [always, always]"
+    assert row[-2:] == ["always [always, always]", ""]
+
+
+def test_noise_moves_the_place_of_one_half_by_what_it_is_known_to() -> None:
+    """Agents that see noise follow at four times as many swaps as much as the others do."""
+
+    def following(display: str, half: float) -> dict[str, list[Measured]]:
+        shares = {x: 1 / (1 + (half / x) ** 1.5) for x in (5, 20, 50)}
+        return {
+            f"{display}_{percent}_lstm": [
+                agent(blue=1 - y, red=y, placebo=1.0) for y in (x - 0.02, x + 0.02)
+            ]
+            for percent, x in shares.items()
+        }
+
+    rare = {"previous_1_lstm": [agent(blue=0.9, red=0.1)] * 5}  # which noise has none of
+    agents = following("previous", 8) | rare | following("noise", 32)
+    moved = shift(agents, "noise")
+    assert moved is not None and moved.low < moved.mean < moved.high
+    assert 10**moved.mean == pytest.approx(4, rel=0.05)  # as regressions are held back a little
+    assert shift(agents, "previous") is None and shift(agents, "network") is None
+    first, noisy = halves(agents)[1]
+    assert (first[-1], noisy[-1][:4]) == ("", "4.1 ")
+
+
+def test_agent_that_is_never_in_a_lamp_is_in_the_table() -> None:
+    never = replace(agent(), shares=dict.fromkeys(agent().shares, 0.0))
+    (row,) = table({PREVIOUS.name: [never]})[1]
+    assert row[3] == ""
 
 
 def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:

@@ -10,7 +10,7 @@ stays with the one that it follows. Nothing is drawn, so an episode depends on n
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -58,11 +58,13 @@ def planned_options(
         horizon: seconds that each option is tried for.
         replan: seconds between decisions.
         crossing: whether what is tried goes on into the next episode where the horizon is beyond
-            the end. Such an agent acts for what a scene carries over (`carry/NAME`).
+            the end: each option with each one that may follow it there. Such an agent acts for what
+            a scene carries over (`carry/NAME`).
 
     Raises:
         UserError: the objective or a time is invalid; and when the policy is made, if the scene has
-            no such measure, or if the environment is wrapped or of several scenes.
+            no such measure, if the environment is wrapped or of several scenes, or if with
+            `crossing` what an episode leaves goes to another slot (`carry_shift`).
     """
     weights = weights_of(objective)
 
@@ -74,17 +76,32 @@ def planned_options(
             for name, seconds in (("replan", replan), ("horizon", horizon))
         )
         acting = options(envs)
-        copies = Copies(envs, acting.count, weights, crossing)
+        followers = acting.count if crossing else 1  # options that are tried after the end
+        copies = Copies(envs, acting.count * followers, weights, crossing)
         trying = options(copies.envs)
-        tried = np.tile(np.arange(acting.count), copies.rows)
+        tried, then = np.divmod(np.tile(np.arange(copies.count), copies.rows), followers)
 
-        def follow(_obs: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-            return trying.actions(tried), state
+        def trials(left: np.ndarray) -> Policy:
+            """Tries options for `left` (copies,) steps, and then those that follow."""
+
+            def follow(_obs: np.ndarray, step: int | None) -> tuple[np.ndarray, int]:
+                step = step or 0
+                return trying.actions(np.where(step < left, tried, then)), step + 1
+
+            return follow
 
         def policy(_obs: np.ndarray, choice: _Choice | None) -> tuple[np.ndarray, _Choice]:
             now = choice or _Choice(np.zeros(envs.num_envs, int), 0)
             if now.step % every == 0:
-                value = copies.worth(copies.snapshot(), lambda _rows: follow, ahead)
+                snapshot = copies.snapshot()
+                left = scene.episode_steps - snapshot["0/clock"]  # (n,) steps of the episode
+                value = (
+                    copies.worth(
+                        snapshot, lambda rows: trials(np.repeat(left[rows], copies.count)), ahead
+                    )
+                    .reshape(-1, acting.count, followers)
+                    .max(2)
+                )
                 each = np.arange(envs.num_envs)
                 is_best = value[each, now.options] >= value.max(1)
                 now = _Choice(np.where(is_best, now.options, value.argmax(1)), now.step)

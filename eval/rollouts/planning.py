@@ -152,6 +152,9 @@ class Copies:
     crossing: whether copies continue into the next episode, to which the scene may carry state
         over; it is the same episode for all copies of a simulation. Without this a copy earns
         nothing after its episode's end.
+
+    Raises:
+        UserError: with `crossing`, what an episode leaves goes to another slot.
     """
 
     def __init__(
@@ -161,6 +164,11 @@ class Copies:
         weights: Mapping[str, float],
         crossing: bool = False,
     ) -> None:
+        if crossing and envs.carry_shift:
+            raise UserError(
+                f"envs has carry_shift={envs.carry_shift}: what an episode leaves goes to another "
+                "slot, and a planner copies single slots; make it without carry_shift"
+            )
         self.original, self.count, self.weights = envs, count, weights
         self.rows = max(1, min(MAX_PARALLEL // count, envs.num_envs))
         self.crossing = crossing

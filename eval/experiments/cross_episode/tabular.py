@@ -155,7 +155,7 @@ def record(out: Path, populations: int) -> None:
 
 
 def table(out: Path) -> tuple[list[str], Rows]:
-    """The same question as a table of two actions, where members are perfect learners."""
+    """The same question as a table of two actions, where members learn by large steps."""
     head = ["tabular arm", "n", "act for the next episode", "selected", "learned"]
     if not (out / FILE).is_file():
         return head, []

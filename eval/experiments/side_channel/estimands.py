@@ -1,6 +1,6 @@
 """The study's estimates over agents: the value of the display, then the following index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -117,8 +117,8 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
             if unsaid := no_verdict(agents, arm):
                 followed, words = [None, None], unsaid
         earned = mean_over([agent.reward.mean for agent in group])
-        paid = mean_over([one.shares["charge"] / (one.shares["blue"] + one.shares["red"])
-                          for one in group])  # fmt: skip
+        paid = mean_over([one.shares["charge"] / time for one in group
+                          if (time := one.shares["blue"] + one.shares["red"])])  # fmt: skip
         figures = (earned, paid, worth, share, *followed)
         rows.append([name, str(len(group)), *map(shown, figures), words])
     head = ["agents", "n", "reward in training", "of time in lamps, paid", "value of information"]
@@ -155,23 +155,49 @@ def half(agents: Agents, display: str) -> tuple[Interval, Interval] | None:
         -NEVER where it does not rise and lies below or above; or None where fewer than three
         percentages have agents.
     """
-    groups = {
+    groups = _indices(agents, display)
+    if len(groups) < 3:
+        return None
+    slopes, places = _fits([*groups], resampled([*groups.values()]))
+    return _over_draws(slopes), _over_draws(places)
+
+
+def shift(agents: Agents, display: str) -> Interval | None:
+    """How far another display moves the place of one half from that of COMPARED[0], in log10.
+
+    Both are fitted on the percentages that both have; None where these are fewer than three.
+    """
+    both = [_indices(agents, one) for one in (display, COMPARED[0])]
+    percents = [percent for percent in both[0] if percent in both[1]]
+    if display == COMPARED[0] or len(percents) < 3:
+        return None
+    drawn = resampled([groups[percent] for groups in both for percent in percents])
+    other, first = (
+        _fits(percents, some)[1] for some in (drawn[: len(percents)], drawn[len(percents) :])
+    )
+    return _over_draws(other - first)
+
+
+def _indices(agents: Agents, display: str) -> dict[int, np.ndarray]:
+    """Percentage -> the following index of each LSTM that is shown a display."""
+    return {
         percent: np.array([one.following.mean for one in some if one.following])
         for percent, some in by_swaps(agents, display).items()
     }
-    if len(groups) < 3:
-        return None
-    x = np.concatenate([np.full(len(y), np.log10(percent)) for percent, y in groups.items()])
+
+
+def _fits(percents: Sequence[int], drawn: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and place of one half of each draw, (draws,) each; drawn: (draws, n) per percentage."""
+    places = [np.full(some.shape[1], np.log10(x)) for x, some in zip(percents, drawn, strict=True)]
+    x = np.concatenate(places)
     middle = x.mean()
-    columns = np.column_stack([np.ones(len(x)), x - middle])
-    fits = logistic(columns, np.hstack(resampled([*groups.values()])))
-    slopes = fits[:, 1]
-    places = np.array([_place(level, slope, middle) for level, slope in fits])
-    found, place = (
-        percentile_interval(values[0], values[1:], THRESHOLDS.confidence)
-        for values in (slopes, places)
-    )
-    return found, place
+    fits = logistic(np.column_stack([np.ones(len(x)), x - middle]), np.hstack(drawn))
+    return fits[:, 1], np.array([_place(level, slope, middle) for level, slope in fits])
+
+
+def _over_draws(values: np.ndarray) -> Interval:
+    """A figure with its interval; values: of all agents as they are, and then of draws."""
+    return percentile_interval(values[0], values[1:], THRESHOLDS.confidence)
 
 
 def halves(agents: Agents) -> tuple[list[str], Rows]:
@@ -180,9 +206,24 @@ def halves(agents: Agents) -> tuple[list[str], Rows]:
     for display in COMPARED:
         if found := half(agents, display):
             slope, place = found
-            at, low, high = (_percent(x) for x in (place.mean, place.low, place.high))
-            rows.append([display, shown(slope), f"{at} [{low}, {high}]"])
-    return ["display", "slope on log10 of swaps", "swaps in 100 at which it is one half"], rows
+            moved = shift(agents, display)
+            times = _ends(moved, _factor) if moved else ""
+            rows.append([display, shown(slope), _ends(place, _percent), times])
+    head = ["display", "slope on log10 of swaps", "swaps in 100 at which it is one half"]
+    return [*head, f"times that of {COMPARED[0]}"], rows
+
+
+def _ends(interval: Interval, said: Callable[[float], str]) -> str:
+    """An interval whose numbers are said in another way."""
+    mean, low, high = map(said, (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
+
+
+def _factor(shift: float) -> str:
+    """A difference of log10 as a factor."""
+    if abs(shift) >= LEAST:
+        return "above 1000" if shift > 0 else "below 0.001"
+    return f"{10**shift:.2g}"
 
 
 def _place(level: float, slope: float, middle: float) -> float:
@@ -212,6 +253,7 @@ def conditions(agents: Agents, confirmed: Agents) -> list[Condition]:
     worth = value(confirmed, main)
     both = (main.name, main.blind.name)
     missing = missing_blind or any(len(confirmed.get(name, ())) < len(SECOND) for name in both)
+    missing |= len(named) < len(PLANTED_WORDS)
     unsaid = "" if all(named) else "a planted agent gets another word"
     unsaid = "the switch leaks" if leaks else unsaid or (MISSING if missing else "")
     is_worth = _above(

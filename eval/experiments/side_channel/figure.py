@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sandbox_envs.eval.experiments.side_channel.arms import ARMS
+from sandbox_envs.eval.experiments.side_channel.arms import ARMS, Arm
 from sandbox_envs.eval.experiments.side_channel.estimands import (
     COMPARED,
     FOLLOWED,
@@ -58,9 +58,16 @@ def plot(agents: Agents, out: Path) -> None:
 
 
 def _over_swaps(axis: Any, agents: Agents) -> None:
-    """The index over how often the switch is swapped in training, a line per display."""
+    """The index over how often the switch is swapped in training, a line per display.
+
+    Where nothing is said of following there is no point.
+    """
     for display, colour in COLOURS.items():
-        found = {percent: index(some) for percent, some in by_swaps(agents, display).items()}
+        found = {
+            percent: index(some)
+            for percent, some in by_swaps(agents, display).items()
+            if not no_verdict(agents, Arm(display, percent))
+        }
         known = {percent: mean for percent, mean in sorted(found.items()) if mean}
         places = [np.log10(percent) for percent in known]
         axis.plot(places, [one.mean for one in known.values()], color=colour, label=display)
