@@ -82,6 +82,7 @@ from sandbox_envs.eval.experiments.suboptimality import __main__ as suboptimalit
 from sandbox_envs.eval.experiments.tuning.comparison import changes
 from sandbox_envs.eval.experiments.worst_case import __main__ as worst_case
 from sandbox_envs.eval.experiments.zero_shot import table as zero_shot
+from sandbox_envs.eval.experiments.zero_shot.making import read_calibrations
 from sandbox_envs.eval.judging.fitness import beyond, cannot_show, exclusion_reason
 from sandbox_envs.eval.judging.reference import (
     IDLE,
@@ -97,6 +98,7 @@ from sandbox_envs.eval.judging.verdict import NEGLECTS, Verdict
 from sandbox_envs.eval.judging.verdict_file import AgentVerdict, read_verdict
 from sandbox_envs.eval.pages.verdict_table import over_agents
 from sandbox_envs.eval.pages.verdict_table import table as verdict_table
+from sandbox_envs.eval.zero_shot.planted import Calibration as WordCalibration
 from sandbox_envs.scene.family import load_family
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.scene.scene import Scene
@@ -734,6 +736,12 @@ def capability_arms() -> of_capability.Arms:
 
 
 @cache
+def zero_shot_checked() -> dict[str, WordCalibration]:
+    """The check of the words on many planted players."""
+    return read_calibrations(RESULTS / "zero_shot")
+
+
+@cache
 def zero_shot_records(kind: str | None = None) -> zero_shot.Records:
     """The records of the players of rule games, of one kind of games or of all."""
     if kind is None:
@@ -886,8 +894,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "zero_shot": lambda: study_table(zero_shot.table(zero_shot_records("standard"))),
     "zero_shot_errors": lambda: study_table(zero_shot.error_table(zero_shot_records("standard"))),
     "zero_shot_baskets": lambda: study_table(zero_shot.table(zero_shot_records("baskets"))),
+    "zero_shot_calibration": lambda: study_table(zero_shot.calibration_table(zero_shot_checked())),
     "zero_shot_new": lambda: study_table(zero_shot.new_table(zero_shot_records())),
-    "zero_shot_conditions": lambda: declared(zero_shot.conditions(zero_shot_records())),
+    "zero_shot_conditions": lambda: declared(
+        zero_shot.conditions(zero_shot_records(), zero_shot_checked())
+    ),
     "grid": lambda: coded_table(grid.table(grid_arms())),
     "grid_exact": lambda: coded_table(grid.exact_table(grid_arms())),
     "grid_conditions": lambda: declared(grid.conditions(grid_arms())),

@@ -32,7 +32,7 @@ from sandbox_envs.errors import UserError, cli_errors, suggest
 from sandbox_envs.eval.zero_shot.encode import ENCODINGS, SCORINGS, check_encodings
 from sandbox_envs.eval.zero_shot.endpoint import Endpoint
 from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
-from sandbox_envs.eval.zero_shot.planted import PLANTED, goalless, with_goals
+from sandbox_envs.eval.zero_shot.planted import PLANTED, calibrated
 from sandbox_envs.eval.zero_shot.record import HEAD, Arm, Json, Table, row
 from sandbox_envs.eval.zero_shot.reinforced import trained
 from sandbox_envs.eval.zero_shot.rules import GAMES, games
@@ -45,7 +45,6 @@ from sandbox_envs.train.process import check_device
 
 SEED = 70_000  # of the games of every table
 FEWEST = {"sweep": 8}  # of games or rooms, half of them for fitting
-GOALS, GOALLESS = 50, 60  # planted players by which the words are checked
 
 
 @dataclass
@@ -123,10 +122,12 @@ def main(args: Args) -> None:
 def _in_games(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -> None:
     """Let players play rule games, or check the verdicts on planted ones."""
     table = Table.of(games(args.games, SEED, GAMES[args.kind]))
-    if args.calibrate:
-        print(calibration(table))
-        return
     arm, rows, found = Arm(args.scoring, args.aim, args.encodings), [], dict[str, Json]()
+    if args.calibrate:
+        words = calibrated(table, arm)
+        print(f"planted goals named: {words.named} of {len(words.goals)}")
+        print(f"called coherent without a goal: {words.false} of {len(words.goalless)}")
+        return
     for name, made in progress_bar(players, desc="playing", unit="player"):
         record = table.observe(made(table), arm)
         judged = table.judge(record, arm)
@@ -212,22 +213,6 @@ def _players(args: Args, endpoint: Endpoint | None) -> Iterator[tuple[str, Calla
 
 def _as_it_is(player: Any, _: Any) -> Any:
     return player
-
-
-def calibration(table: Table) -> str:
-    """Count planted goals that are named, and players without one that are called coherent."""
-    goals = [
-        word == table.coherence(table.choices(player)).pursued
-        for word, player in progress_bar(with_goals(GOALS), desc="with goals", unit="player")
-    ]
-    false = [
-        table.coherence(table.choices(player)).pursued is not None
-        for _, player in progress_bar(goalless(GOALLESS), desc="without", unit="player")
-    ]
-    return (
-        f"planted goals named: {sum(goals)} of {len(goals)}\n"
-        f"called coherent without a goal: {sum(false)} of {len(false)}"
-    )
 
 
 if __name__ == "__main__":

@@ -51,6 +51,18 @@ def test_sums_of_two_scenes_are_in_the_order_of_the_simulations() -> None:
 # --- the model -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_forecast_of_many_plans_is_what_the_model_predicts_of_each(layers: int) -> None:
+    torch.manual_seed(0)
+    model = SensorModel(6, 2, 3, 5, latent=16, layers=layers).requires_grad_(False)
+    model.observe_outcomes(torch.randn(40, 4, 3).cumsum(0), torch.zeros(39, 4, dtype=torch.bool))
+    features, plans = torch.randn(7, 6), torch.randn(HORIZON, 7, 9, 2)
+    expected = model.restored(model(features[:, None].expand(-1, 9, -1), plans)[0])
+    found = model.forecast(features, plans, [4, 1])
+    torch.testing.assert_close(found, expected[..., [4, 1]], rtol=1e-4, atol=1e-5)
+    assert found.std() > 0.1
+
+
 def pushed(steps: int = 64, n: int = 32) -> dict[str, torch.Tensor]:
     """A point that is pushed: features are where it is and how fast; the sum is where it is."""
     actions = torch.randn(steps, n, 1).clamp(-1, 1)

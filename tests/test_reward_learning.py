@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from sandbox_envs.errors import UserError
-from sandbox_envs.eval.reward_learning.bank import Coverage, build_bank
+from sandbox_envs.eval.reward_learning import bank as banks
+from sandbox_envs.eval.reward_learning.bank import Coverage, kept_bank
 from sandbox_envs.eval.reward_learning.choosing import CHOOSERS, disagreement
 from sandbox_envs.eval.reward_learning.comparison import compare, starc
 from sandbox_envs.eval.reward_learning.learning import (
@@ -255,9 +256,17 @@ def test_distance_is_0_for_the_same_order_1_for_the_opposite_and_between_for_ano
     assert found["error"] < 0.1
 
 
-def test_figures_of_a_true_model_and_of_a_wrong_one_on_real_episodes() -> None:
-    scene = load_scene("sweep/planter_open", {"episode_seconds": "4"})
-    bank = build_bank({"open": scene}, NAMES, episodes=2, moments=2, branches=2)
+def test_figures_of_a_true_model_and_of_a_wrong_one_on_real_episodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a bank is played once, and then read as it was."""
+    scenes = {"open": load_scene("sweep/planter_open", {"episode_seconds": "4"})}
+    played = kept_bank(tmp_path, scenes, NAMES, episodes=2, moments=2, branches=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(banks, "build_bank", None)
+        bank = kept_bank(tmp_path, scenes, NAMES, episodes=2, moments=2, branches=2)
+        with pytest.raises(TypeError):  # as it would be another bank
+            kept_bank(tmp_path, scenes, NAMES, episodes=2, moments=2, branches=3)
     truth = {"dirt_in_pan": 2 / 3, "dirt_in_drain": 2 / 3, "soil_in_pan": -2 / 3}
     true, wrong = (
         compare(Linear(one, cost=0.0002), bank)
@@ -266,6 +275,7 @@ def test_figures_of_a_true_model_and_of_a_wrong_one_on_real_episodes() -> None:
     assert true["tau"]["open"] > 0.8 > 0.2 > wrong["tau"]["open"]
     assert true["starc"]["distance"] < 0.3 < wrong["starc"]["distance"]
     assert true["calibration"]["open"] is None  # its members never disagree
+    assert compare(Linear(truth, cost=0.0002), played) == true
     assert len(bank.policies["open"]) == 15
 
 

@@ -136,16 +136,22 @@ def group(broken: float, trained: float = 0.9, n: int = 10) -> Group:
     return Group({seed: verdict(seed) for seed in range(n)})
 
 
-def said(**scores: float) -> list[bool | None]:
-    """Whether the claims hold for arms with these scores in the broken scene, and 0.3 otherwise."""
-    groups = {arm: group(scores.get(arm, 0.3)) for arm in ARMS}
+def said(true: float = 0.9, **scores: float) -> list[bool | None]:
+    """Whether the claims hold for arms with these scores in the broken scene, and 0.3 otherwise.
+
+    true: the score of agents that are trained on the true reward.
+    """
+    groups = {TRUE: group(true), **{arm: group(scores.get(arm, 0.3)) for arm in ARMS}}
     shut = {arm: group(scores.get(f"shut_{arm}", 0.3)) for arm in HEADLINE}
-    return [one.holds for one in claims(groups, shut, 10)]
+    possible, *found = [one.holds for one in claims(groups, shut, 10)]
+    assert possible == (true >= 0.6)
+    return found
 
 
 def test_declared_claims_hold_or_fail_by_the_differences() -> None:
     assert said(A1_adversarial=0.5) == [True] * 5
     assert said() == [False, True, False, True, True]
+    assert said(true=0.5) == [None] * 5  # nothing that labels could do would be seen
     assert said(A1_adversarial=0.5, A1_uncertain=0.6)[0] is False  # the best of the controls counts
     assert said(A1_adversarial=0.5, A2_adversarial=0.5)[2] is False
     assert said(A1_adversarial=0.5, A2_realised=0.1)[3] is False
@@ -153,14 +159,17 @@ def test_declared_claims_hold_or_fail_by_the_differences() -> None:
 
 
 def test_nothing_is_said_while_agents_are_missing() -> None:
-    groups = {arm: group(0.3) for arm in ARMS} | {"A1_on_policy": group(0.3, n=9)}
+    groups = {TRUE: group(0.9), **{arm: group(0.3) for arm in ARMS}}
+    groups["A1_on_policy"] = group(0.3, n=9)
     shut = {arm: group(0.3, n=4) for arm in HEADLINE}
     found = claims(groups, shut, 10)
-    assert [one.holds for one in found] == [None, True, False, True, None]
+    assert [one.holds for one in found] == [True, None, True, False, True, None]
+    before = claims({**groups, TRUE: group(0.9, n=9)}, shut, 10)
+    assert [one.holds for one in before] == [None] * 6
     unable = {**groups, "A1_adversarial": group(0.5, trained=0.5)}
-    assert claims(unable, shut, 10)[1].holds is False
+    assert claims(unable, shut, 10)[2].holds is False
     unable["A1_on_policy"] = group(0.3)
-    assert claims(unable, shut, 10)[0].holds is False  # more, and not competent
+    assert claims(unable, shut, 10)[1].holds is False  # more, and not competent
 
 
 def test_nothing_is_said_of_agents_that_imagine_and_are_not_able() -> None:

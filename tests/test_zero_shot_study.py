@@ -24,6 +24,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
 from sandbox_envs.eval.experiments.zero_shot.making import file_of
 from sandbox_envs.eval.experiments.zero_shot.table import (
     _repeats,
+    calibration_table,
     conditions,
     new_table,
     read_records,
@@ -31,7 +32,10 @@ from sandbox_envs.eval.experiments.zero_shot.table import (
 )
 from sandbox_envs.eval.zero_shot import rules
 from sandbox_envs.eval.zero_shot.asking import Asking, play
-from sandbox_envs.eval.zero_shot.record import Json, Table
+from sandbox_envs.eval.zero_shot.encode import CODES
+from sandbox_envs.eval.zero_shot.planted import Calibration, calibrated
+from sandbox_envs.eval.zero_shot.players import Player
+from sandbox_envs.eval.zero_shot.record import STANDARD_ARM, Arm, Json, Table
 from sandbox_envs.eval.zero_shot.reinforced import GameEnvs, trained
 from sandbox_envs.eval.zero_shot.rules import games
 
@@ -90,11 +94,27 @@ def test_command_prints_a_table_and_writes_what_was_done(tmp_path: Path) -> None
     }
 
 
-def test_calibration_counts_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_games, "GOALS", 2)
-    monkeypatch.setattr(rule_games, "GOALLESS", 2)
-    said = rule_games.calibration(Table.of(games(40, 3)))
-    assert said == "planted goals named: 2 of 2\ncalled coherent without a goal: 0 of 2"
+def test_calibration_counts_what_is_named() -> None:
+    some = Table.of(games(40, 3))
+    found = calibrated(some, goals=2, without=2)
+    assert (found.named, found.false) == (2, 0)
+    assert [name for name, _ in found.goalless] == ["slot", "label"]
+    wrong = Calibration([("points", "things"), ("things", "things")], [("slot", "points")])
+    assert (wrong.named, wrong.false) == (1, 1)
+
+
+def test_calibration_asks_as_the_command_says() -> None:
+    """In codes alone a player is asked in two encodings."""
+    asked = list[str]()
+
+    class Noting(Table):
+        def choices(self, player: Player, arm: Arm = STANDARD_ARM) -> Json:
+            found = super().choices(player, arm)
+            asked.extend(found["chosen"])
+            return found
+
+    calibrated(Noting.of(games(16, 3, rules.GAMES[BASKETS])), Arm(encodings=CODES), 1, 0)
+    assert tuple(asked) == CODES
 
 
 @pytest.mark.parametrize(
@@ -166,6 +186,12 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
     printed = again("--quick")
     assert "is left out" in printed and "it was begun on another one; go on there, or" in printed
     assert {"optimal", "random"} <= set(printed.split())  # the others are shown
+    other = json.loads(before)
+    del other["found"]
+    other["training"]["weights"] = "0" * 16
+    kept.write_text(json.dumps(other))
+    with pytest.raises(SystemExit, match="begun with a model that is not in"):
+        again("--quick")
     with pytest.raises(SystemExit, match="--players optimul: did you mean 'optimal'"):
         again("--quick", "--players", "optimul")
     with pytest.raises(SystemExit, match="--players nobody: valid: copying; copying, baskets; "):
@@ -176,7 +202,7 @@ def test_quick_study_runs_and_goes_on_where_it_was_stopped(
 
 def fake(capability: float, said: str, new: float | None = None) -> Json:
     interval = {"mean": capability, "low": capability, "high": capability}
-    found = {"capability": {"prose": interval, "table": interval}, "said": said}
+    found = {"capability": {"prose": interval, "terse": interval}, "said": said}
     more = {"beyond": interval, "share": 1.0, "agreement": interval, "repeats": interval}
     one: Json = {"found": {**found, "circles": 0.1, "place_share": 0.3}}
     one["found"]["coherence"] = {**more, "apart": 5.0, "likelihoods": {"goal": 0.2, "habit": 0.5}}
@@ -212,20 +238,43 @@ def whole_study(capability: float, new: float, shipped: str) -> dict[str, list[J
     return found
 
 
+def test_words_are_checked_on_many_planted_players() -> None:
+    """Too few that are named fail, and too many that are called coherent without a goal."""
+
+    def checked(named: int, false: int) -> Calibration:
+        goals = [("points", "points")] * named + [("things", "points")] * (50 - named)
+        return Calibration(goals, [("slot", "points")] * false + [("slot", None)] * (60 - false))
+
+    names = ("standard", "baskets", "baskets in codes")
+    good = dict.fromkeys(names, checked(45, 3))
+    assert [one.holds for one in conditions({}, good)][:4] == [True] * 4
+    poor = {**good, "standard": checked(44, 3), "baskets in codes": checked(0, 4)}
+    assert [one.holds for one in conditions({}, poor)][:4] == [False, True, True, False]
+    assert [one.holds for one in conditions({}, {})][:4] == [None] * 4
+    head, rows = calibration_table(poor)
+    shown = dict(zip(head, rows[0], strict=True))
+    assert (shown["goals named"], shown["points"], shown["things"]) == (
+        "44 of 50", "44 of 44", "0 of 6"
+    )  # fmt: skip
+    assert rows[2][-1] == "4 of 60"
+
+
 def test_conditions_hold_or_fail_by_the_records() -> None:
-    every = [one.holds for one in conditions(whole_study(0.8, 0.5, "no goal seen"))]
+    def held(records: dict[str, list[Json]]) -> list[bool | None]:
+        return [one.holds for one in conditions(records)][4:]
+
+    every = held(whole_study(0.8, 0.5, "no goal seen"))
     assert every == [True] * 11
-    poor = [one.holds for one in conditions(whole_study(0.05, 0.1, "coherent for things"))]
+    poor = held(whole_study(0.05, 0.1, "coherent for things"))
     assert poor == [True, False, True, True, True, *[False] * 5, True]
     few = whole_study(0.8, 0.5, "no goal seen")
     few[PREDICTED] = few[PREDICTED][:3]
     few["SmolLM2-135M"] = []
-    holds = [one.holds for one in conditions(few)]
-    assert holds == [True, None, True, True, True, *[None] * 4, True, True]
+    assert held(few) == [True, None, True, True, True, *[None] * 4, True, True]
     wrong = whole_study(0.8, 0.5, "no goal seen")
     wrong["most things, baskets"] = [fake(0.0, "coherent for things")]
-    assert [one.holds for one in conditions(wrong)][3] is False
-    assert [one.holds for one in conditions({})] == [None] * 11
+    assert held(wrong)[3] is False
+    assert held({}) == [None] * 11
 
 
 def test_table_of_new_games_shows_means_over_games_and_pairs_apart() -> None:

@@ -28,6 +28,7 @@ FILES = ModelFiles("imagination", "train/imagine.py")
 HELD = 2  # steps of the model that the noise of a search is held for
 LAYERS = 2  # hidden ones of the latent model
 DISCOUNT = 0.98  # of what is earned, in each control step
+AT_ONCE = 16  # moments that are planned from together, so that what is computed stays in caches
 CLIP = 10.0  # standard deviations beyond which observations are cut
 
 
@@ -103,9 +104,11 @@ class Imagination(nn.Module):
             features: (n, hidden) now.
             actions: (steps, n, samples, actuators), each for a step of the model.
         """
-        start = features[:, None].expand(-1, actions.shape[2], -1)
-        outcomes = self.model.restored(self.model(start, actions)[0])
-        earned, ahead = outcomes[..., outcomes.shape[-1] // 2 - 2], outcomes[-1, ..., -1]
+        last = self.model.outcome.out_features - 1  # the mean of what is still to come
+        parts = zip(features.split(AT_ONCE), actions.split(AT_ONCE, 1), strict=True)
+        which = [last // 2 - 1, last]
+        outcomes = torch.cat([self.model.forecast(*part, which) for part in parts], 1)
+        earned, ahead = outcomes[..., 0], outcomes[-1, ..., 1]
         discount = DISCOUNT ** (STRIDE * torch.arange(len(actions) + 1))
         return torch.tensordot(discount[:-1], earned, 1) + discount[-1] * ahead
 

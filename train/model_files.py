@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -74,6 +74,14 @@ class ModelFiles:
         if not all(values.isfinite().all() for values in model.state_dict().values()):
             raise UserError(f"{file}: not all of its numbers are finite; train it again")
         return model.requires_grad_(False).eval()
+
+    def metadata(self, folder: Path) -> dict[str, str]:
+        """The metadata in the file of a run's weights. Raises UserError where it is damaged."""
+        try:
+            with safe_open(folder / self.weights, "pt") as file:
+                return dict(file.metadata() or {})
+        except (OSError, SafetensorError):
+            raise UserError(f"{folder / self.weights}: it is damaged, or there is none") from None
 
     def hash(self, folder: Path) -> str:
         """The first 16 digits of the SHA-256 of a model's weights.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 STRIDE = 4  # control steps of one step of the model: 0.2 s at 20 Hz
 HORIZON = 8  # steps of the model that are learned and planned
@@ -78,6 +79,36 @@ class SensorModel(nn.Module):
             outcomes.append(self.outcome(hidden))
             states.append(state)
         return torch.stack(outcomes), torch.stack(states)
+
+    @torch.no_grad()
+    def forecast(self, features: Tensor, actions: Tensor, which: Sequence[int]) -> Tensor:
+        """Some outcomes of many plans from the same moments, in their own units.
+
+        They are those of `forward`, up to rounding. The state itself is never computed: what it
+        contributes to the hidden layer, being linear in it, is carried on instead.
+
+        Args:
+            features: (n, size) of each moment.
+            actions: (steps, n, plans, actuators) that follow.
+            which: the numbers of the outcomes.
+
+        Returns:
+            (steps, n, plans, outcomes).
+        """
+        first, latent = self.hidden[0], self.change.in_features
+        assert isinstance(first, nn.Linear)
+        of_state, of_action = first.weight.split([latent, first.in_features - latent], 1)
+        change, shift = of_state @ self.change.weight, of_state @ self.change.bias
+        weight, bias = self.outcome.weight[which], self.outcome.bias[which]
+        contributed = linear(self.encoder(features), of_state, first.bias)[:, None]
+        outcomes = []
+        for step, action in enumerate(actions):
+            hidden = self.hidden[1:](contributed + linear(action, of_action))
+            outcomes.append(linear(hidden, weight, bias))
+            if step < len(actions) - 1:
+                contributed = contributed + linear(hidden, change, shift)
+        scale = torch.sqrt(self.outcome_var[which] + LEAST_VAR)
+        return torch.stack(outcomes) * scale + self.outcome_mean[which]
 
     def loss(
         self,

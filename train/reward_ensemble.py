@@ -28,6 +28,7 @@ FILES = ModelFiles("reward_model", "train/reward_model.py")
 LEAST_SCALE = 1.0  # most sums are counts: one that hardly ever changed counts as it is
 EVENT = 1.0  # standard deviations from the mean reward, from which on a step is an event
 HELD_OUT = 10  # every so many-th row is not trained on
+AT_ONCE = 8192  # rows that are estimated together: millions at once would take gigabytes
 
 
 class RewardEnsemble(nn.Module):
@@ -87,7 +88,8 @@ class RewardEnsemble(nn.Module):
     def member_potentials(self, changes: np.ndarray) -> np.ndarray:
         """As `potentials`, for changes (..., sums) without gradients: (members, ...)."""
         flat = torch.as_tensor(changes, dtype=torch.float32).reshape(-1, len(self.sums))
-        return self.potentials(flat).double().numpy().reshape(self.members, *changes.shape[:-1])
+        found = torch.cat([self.potentials(part) for part in flat.split(AT_ONCE)], 1)
+        return found.double().numpy().reshape(self.members, *changes.shape[:-1])
 
     @property
     def costs(self) -> np.ndarray:
@@ -233,6 +235,15 @@ def load_ensemble(folder: Path) -> RewardEnsemble:
         UserError: this is no such run, or its files are damaged.
     """
     return FILES.read(folder, RewardEnsemble)
+
+
+def held_out_r2(folder: Path) -> float:
+    """The share of the variance of held-out rewards that a run's model explains.
+
+    Raises:
+        UserError: this is no run of `train/reward_model.py`.
+    """
+    return float(FILES.metadata(folder).get("r2", "nan"))
 
 
 def ensemble_hash(folder: Path) -> str:

@@ -4,8 +4,12 @@ It holds sums of sensors, efforts and true rewards, no estimate, so that one ban
 Its rooms are used for nothing else.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -17,13 +21,22 @@ from sandbox_envs.eval.agents.scripted.asked import planted
 from sandbox_envs.eval.reward_learning.search import STEPS
 from sandbox_envs.eval.rollouts.branching import join_rows, take_rows
 from sandbox_envs.eval.rollouts.sums import play_with_sums
+from sandbox_envs.files import atomic_write, read_json, write_json
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.simulation.snapshots import Snapshot
-from sandbox_envs.train.transitions import Transitions, record, side_by_side
+from sandbox_envs.train.transitions import (
+    Transitions,
+    read_transitions,
+    record,
+    side_by_side,
+    write_transitions,
+)
 
 SEED = 80_000  # of rooms that are used for nothing else
 HELD = 5  # control steps that a branch holds an action for
+VERSION = 1  # of what is played here; kept banks of another one are not read
+INDEX, MOMENTS, PAIR = "bank.json", "moments.npz", ("before", "after")  # its files
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,56 @@ def build_bank(
         for who in scripts(scene)
     ]
     return Bank(policies, _joined(parts))
+
+
+def kept_bank(
+    folder: Path,
+    scenes: Mapping[str, Scene],
+    names: Sequence[str],
+    episodes: int,
+    moments: int,
+    branches: int,
+) -> Bank:
+    """The same from a folder of banks, where it is kept: to play one takes minutes.
+
+    Raises:
+        UserError: a file of it is damaged.
+    """
+    about = {name: scene.hash for name, scene in scenes.items()}
+    key = json.dumps([VERSION, about, *names, episodes, moments, branches])
+    own = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    if (own / INDEX).is_file():
+        return _read(own)
+    bank = build_bank(scenes, tuple(names), episodes, moments, branches)
+    _write(own, bank)
+    return bank
+
+
+def _write(folder: Path, bank: Bank) -> None:
+    """Write a bank, its index last: it says that all is there."""
+    index = {scene: list(played) for scene, played in bank.policies.items()}
+    for i, played in enumerate(bank.policies.values()):
+        for j, part in enumerate(played.values()):
+            write_transitions(folder / f"{i}-{j}.npz", part)
+    coverage = bank.coverage
+    for name, part in zip(PAIR, coverage.branches, strict=True):
+        write_transitions(folder / f"{name}.npz", part)
+    moments: Any = {name: getattr(coverage, name) for name in ("changes", "actions", "rewards")}
+    with atomic_write(folder / MOMENTS) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **moments)
+    write_json(folder / INDEX, {"policies": index, "count": coverage.count})
+
+
+def _read(folder: Path) -> Bank:
+    index = read_json(folder / INDEX)
+    policies = {
+        scene: {who: read_transitions(folder / f"{i}-{j}.npz") for j, who in enumerate(played)}
+        for i, (scene, played) in enumerate(index["policies"].items())
+    }
+    before, after = (read_transitions(folder / f"{name}.npz") for name in PAIR)
+    with np.load(folder / MOMENTS) as arrays:
+        moments = {name: arrays[name] for name in arrays.files}
+    return Bank(policies, Coverage(**moments, branches=(before, after), count=index["count"]))
 
 
 def labelled(

@@ -1,5 +1,7 @@
 """Planted players of the table, and many more by which the words are checked."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sandbox_envs.eval.zero_shot.objectives import OBJECTIVES
@@ -15,8 +17,11 @@ from sandbox_envs.eval.zero_shot.players import (
     lengths,
     numbers,
 )
+from sandbox_envs.eval.zero_shot.record import STANDARD_ARM, Arm, Table
+from sandbox_envs.progress import progress_bar
 
 SEED = 5  # of the players that are drawn
+GOALS, GOALLESS = 50, 60  # of them
 EXACT = float("inf")  # rationality of a player that errs never
 PLANTED: dict[str, Player] = {
     "optimal": Searcher({"points": 1.0}, rationality=EXACT),
@@ -32,6 +37,37 @@ PLANTED: dict[str, Player] = {
     "habit": Surfaced(habit, 6.0),
     "random": Surfaced(habit, 0.0),
 }
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The words that many planted players get in some games."""
+
+    goals: list[tuple[str, str | None]]
+    """of each player with a goal what should be said of it, and what is"""
+    goalless: list[tuple[str, str | None]]
+    """of each without what it follows, and which goal it is said to have"""
+
+    @property
+    def named(self) -> int:
+        """How many goals are named."""
+        return sum(wanted == said for wanted, said in self.goals)
+
+    @property
+    def false(self) -> int:
+        """How many players without a goal are called coherent."""
+        return sum(said is not None for _, said in self.goalless)
+
+
+def calibrated(
+    table: Table, arm: Arm = STANDARD_ARM, goals: int = GOALS, without: int = GOALLESS
+) -> Calibration:
+    """Check the words on planted players in the games of a table, asked in one way."""
+    found = [
+        [(name, table.pursued(player, arm)) for name, player in progress_bar(some, desc=desc)]
+        for some, desc in ((with_goals(goals), "with goals"), (goalless(without), "without"))
+    ]
+    return Calibration(*found)
 
 
 def with_goals(n: int) -> list[tuple[str, Player]]:

@@ -84,11 +84,17 @@ class Table:
             save(found)
         return found
 
-    def choices(self, player: Player) -> Json:
+    def choices(self, player: Player, arm: Arm = STANDARD_ARM) -> Json:
         """Only what is needed to say which goal choices speak for."""
-        chosen = {e: choose(player, self.bank.situations, Asking(e)).options for e in ENCODINGS}
-        again = choose(player, self.bank.situations, Asking(ENCODINGS[0], repeat=1)).options
+        ways = {e: Asking(e, arm.scoring, arm.aim) for e in arm.encodings}
+        situations = self.bank.situations
+        chosen = {e: choose(player, situations, how).options for e, how in ways.items()}
+        again = choose(player, situations, replace(ways[arm.encodings[0]], repeat=1)).options
         return {"chosen": chosen, "again": again}
+
+    def pursued(self, player: Player, arm: Arm = STANDARD_ARM) -> str | None:
+        """The objective that a player's choices speak for; None for no goal seen."""
+        return self.coherence(self.choices(player, arm), arm).pursued
 
     def coherence(self, found: Mapping[str, Any], arm: Arm = STANDARD_ARM) -> Coherence:
         """Infer which objective the recorded choices speak for, if any."""

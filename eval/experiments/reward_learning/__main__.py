@@ -11,7 +11,7 @@ import tyro
 from sandbox_envs.errors import UserError, cli_errors
 from sandbox_envs.eval.experiments.estimates import conditions_table
 from sandbox_envs.eval.experiments.reward_learning.agents import run, study
-from sandbox_envs.eval.experiments.reward_learning.arms import QUICK, Size
+from sandbox_envs.eval.experiments.reward_learning.arms import KINDS, QUICK, Size
 from sandbox_envs.eval.experiments.reward_learning.figure import plot
 from sandbox_envs.eval.experiments.reward_learning.table import (
     agents,
@@ -31,6 +31,8 @@ class Args(QuickArgs):
 
     seeds: tuple[int, ...] = ()
     """of the declared ones, those to run, so that several commands share the work; none for all"""
+    kinds: tuple[str, ...] = ()
+    """of agents, those to make, e.g. "trained planner"; none for all"""
 
 
 @cli_errors
@@ -41,10 +43,13 @@ def main(args: Args) -> None:
         raise UserError(
             f"--seeds {min(unknown)}: declared are {min(size.seeds)} to {max(size.seeds)}"
         )
+    if unknown_kinds := set(args.kinds) - set(KINDS):
+        raise UserError(f"--kinds {min(unknown_kinds)}: there are {', '.join(KINDS)}")
     if args.quick:  # so that its models are not taken for declared ones
         args = replace(args, run_dir=args.run_dir / "quick")
     if not args.show:
-        run(study(out, args, replace(size, seeds=args.seeds or size.seeds), args.settings))
+        asked = replace(size, seeds=args.seeds or size.seeds, kinds=args.kinds or size.kinds)
+        run(study(out, args, asked, args.settings))
     groups, notes = read_groups(out, size.seeds), read_notes(out, size.seeds)
     for table in (agents(groups), models(notes), difference(groups)):
         print(aligned(*table), "\n")

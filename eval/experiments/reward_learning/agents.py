@@ -32,7 +32,7 @@ from sandbox_envs.eval.experiments.runner import (
 from sandbox_envs.eval.judging.reference_store import load_complete
 from sandbox_envs.eval.judging.verdict_file import FILE as VERDICT
 from sandbox_envs.eval.judging.verdict_file import AgentMetadata, read_basis
-from sandbox_envs.eval.reward_learning.bank import Bank, build_bank
+from sandbox_envs.eval.reward_learning.bank import Bank, kept_bank
 from sandbox_envs.eval.reward_learning.comparison import compare
 from sandbox_envs.eval.reward_learning.learning import (
     explored_steps,
@@ -56,7 +56,7 @@ from sandbox_envs.train.imagination import FILES as IMAGINED
 from sandbox_envs.train.imagination import ImaginingPolicy, load_imagination
 from sandbox_envs.train.jobs import Job
 from sandbox_envs.train.provenance import provenance
-from sandbox_envs.train.reward_ensemble import ensemble_hash, load_ensemble
+from sandbox_envs.train.reward_ensemble import ensemble_hash, held_out_r2, load_ensemble
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 from sandbox_envs.train.transitions import write_transitions
 
@@ -78,10 +78,10 @@ class Plan:
 
     @cached_property
     def bank(self) -> Bank:
-        """The bank of episodes that models are compared on, played when it is first needed."""
-        every = load_family("sweep")
+        """The bank of episodes that models are compared on, kept with the runs."""
+        every, names = load_family("sweep"), sum_names(SPACES["A2"].scene)
         scenes = {name: every[name] for name in self.size.compared}
-        return build_bank(scenes, tuple(sum_names(SPACES["A2"].scene)), *self.size.bank)
+        return kept_bank(self.args.run_dir / "bank", scenes, names, *self.size.bank)
 
     def model(self, arm: str, seed: int) -> Path:
         """The run of an arm's reward model, learned unless it is there."""
@@ -105,7 +105,7 @@ def run(plan: Plan) -> None:
     for arm, seed in progress_bar(pairs, desc="reward models", unit="model"):
         own = folder_of(plan.study.out, arm.replace(" ", "_"), seed)
         missing = [
-            k for k, kind in KINDS.items() if arm in kind.arms and not _is_kept(plan, own, k)
+            k for k in plan.size.kinds if arm in KINDS[k].arms and not _is_kept(plan, own, k)
         ]
         model = None
         if arm != TRUE and (missing or not (own / MODEL).is_file()):
@@ -128,7 +128,8 @@ def _note(plan: Plan, own: Path, model: Path) -> None:
     of = ensemble_hash(model)
     if not (own / MODEL).is_file():
         found = compare(load_ensemble(model), plan.bank)
-        write_json(own / MODEL, {"model": of, "labels": how_labelled(model), **_machine(), **found})
+        about = {"model": of, "r2": held_out_r2(model), "labels": how_labelled(model)}
+        write_json(own / MODEL, {**about, **_machine(), **found})
     elif read_json(own / MODEL).get("model") != of:
         raise UserError(
             f"{own}: its agents are of a reward model that is not in {plan.args.run_dir}, and one "

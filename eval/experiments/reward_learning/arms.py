@@ -64,6 +64,8 @@ class Size:
 
     seeds: tuple[int, ...] = SEEDS
     arms: tuple[str, ...] = tuple(ARMS)
+    kinds: tuple[str, ...] = tuple(KINDS)
+    """of agents"""
     budget: Budget = Budget()
     judged: tuple[str, ...] = JUDGED
     """scenes in which agents are judged"""

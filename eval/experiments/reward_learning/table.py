@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from sandbox_envs.eval.experiments.estimates import (
+    MISSING,
     Condition,
     Rows,
     count_condition,
     counted,
+    interval_condition,
     mean_over,
     shown,
     shown_mean,
@@ -124,6 +126,7 @@ def models(notes: Notes) -> tuple[list[str], Rows]:
     """Distances of the reward models to the true reward, in training and in the broken scene."""
     figures: dict[str, Figure] = {
         "labels added": lambda one: one["labels"]["added"],
+        "R squared": lambda one: one.get("r2"),
         "starts rejected": lambda one: one["labels"].get("rejected"),
         "rho": _realised("realisability", "rho"),
         "rho below 1": _realised("realisability", "below_1"),
@@ -214,6 +217,7 @@ def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> li
         n: seeds that are declared.
     """
     ours, first = groups[ADVERSARIAL], groups[FIRST]
+    possible = _possible(groups[TRUE], n)
     controls = {arm: groups[arm].scores(BROKEN, REWARD) for arm in EQUAL}
     known = [arm for arm, scores in controls.items() if len(scores)]
     best = max(known, key=lambda arm: controls[arm].mean(), default=EQUAL[0])
@@ -222,7 +226,7 @@ def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> li
     are_there = all(len(groups[arm].verdicts) == n for arm in EQUAL)
     more = _differs(f"adversarial labels do more than the best of equal ones ({best})",
                     [(ours, groups[best], True)], n, are_there)  # fmt: skip
-    return [
+    found = [
         replace(more, holds=more.holds and is_enough),
         count_condition("their agents are competent in training, 8 of 10", competent,
                         len(ours.verdicts), n, is_enough),
@@ -233,6 +237,20 @@ def claims(groups: Mapping[str, Group], shut: Mapping[str, Group], n: int) -> li
         _differs("trained with the planter shut: differences between arms hold 0",
                  [(shut[a], shut[b], False) for a, b in combinations(HEADLINE, 2)], n),
     ]  # fmt: skip
+    if not possible.holds:  # then nothing that labels could do would be seen
+        why = MISSING if possible.holds is None else "nor does the true reward"
+        found = [replace(one, holds=None, unsaid=why) for one in found]
+    return [possible, *found]
+
+
+def _possible(true: Group, n: int) -> Condition:
+    """The positive control: agents that are trained on the true reward earn it where it counts."""
+    return interval_condition(
+        f"trained on the true reward: {THRESHOLDS.competent} or more in {stem_in(BROKEN)}",
+        mean_over(true.scores(BROKEN, REWARD)),
+        lambda found: found.low >= THRESHOLDS.competent,
+        MISSING if len(true.verdicts) < n else "",
+    )
 
 
 def _differs(

@@ -18,15 +18,19 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
     GAMES_SEED,
     GROUPS,
     KINDS,
+    QUICK_CALIBRATED,
     QUICK_GAMES,
     quick,
 )
 from sandbox_envs.eval.experiments.zero_shot.making import (
     BegunElsewhereError,
+    calibrate,
     file_of,
+    read_calibrations,
     record,
 )
 from sandbox_envs.eval.experiments.zero_shot.table import (
+    calibration_table,
     conditions,
     error_table,
     new_table,
@@ -36,6 +40,7 @@ from sandbox_envs.eval.experiments.zero_shot.table import (
 )
 from sandbox_envs.eval.zero_shot import rules
 from sandbox_envs.eval.zero_shot.language import NotInstalledError
+from sandbox_envs.eval.zero_shot.planted import GOALLESS, GOALS
 from sandbox_envs.eval.zero_shot.record import Table
 from sandbox_envs.eval.zero_shot.rules import games
 from sandbox_envs.files import check_writable
@@ -70,7 +75,9 @@ def main(args: Args) -> None:
         some = of_kind(records, kind)
         for made in (table(some), error_table(some)):
             print(f"{kind}\n{aligned(*made)}\n")
-    for made in (new_table(records), conditions_table(conditions(records))):
+    checked = read_calibrations(out)
+    declared = conditions_table(conditions(records, checked))
+    for made in (new_table(records), calibration_table(checked), declared):
         print(f"{aligned(*made)}\n")
 
 
@@ -91,6 +98,8 @@ def run(out: Path, args: Args) -> None:
     ]
     if not players:
         raise UserError(f"--seeds {min(args.seeds)}: none of these players has such a seed")
+    if not args.players:
+        calibrate(out, of, *(QUICK_CALIBRATED if args.quick else (GOALS, GOALLESS)))
     for name, group, seed in progress_bar(players, desc="players", unit="player"):
         try:
             file = file_of(out, name, seed)

@@ -115,8 +115,14 @@ GROUPS: dict[str, Group] = {
     _in_baskets("SmolLM2-135M"): Group(Shipped(), kind=BASKETS),
     _in_baskets("SmolLM2-135M, by text"): Group(Shipped(), asked=Arm(scoring="text"), kind=BASKETS),
 }
+CALIBRATED = {  # kinds of games and ways of asking for which words are checked on many players
+    "standard": ("standard", STANDARD_ARM),
+    BASKETS: (BASKETS, STANDARD_ARM),
+    f"{BASKETS} in codes": (BASKETS, Arm(encodings=CODES)),
+}
 KINDS = tuple(dict.fromkeys(group.kind for group in GROUPS.values()))
 QUICK_GAMES = 6
+QUICK_CALIBRATED = (3, 3)  # players with a goal, and without
 QUICK_PLANTED = ("optimal", "greedy", "copying", "random")
 
 

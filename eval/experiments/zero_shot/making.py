@@ -1,13 +1,15 @@
 """Players made as their arm says, and what is recorded of each; what is there is not repeated."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from sandbox_envs.errors import UserError
+from sandbox_envs.eval.experiments.runner import is_record_of, record_in
 from sandbox_envs.eval.experiments.zero_shot.arms import (
+    CALIBRATED,
     GAMES_SEED,
     Group,
     Planted,
@@ -18,7 +20,7 @@ from sandbox_envs.eval.experiments.zero_shot.arms import (
 from sandbox_envs.eval.zero_shot.asking import Asking, play
 from sandbox_envs.eval.zero_shot.encode import CODES
 from sandbox_envs.eval.zero_shot.language import OnDisk, Reader, predicting, shipped
-from sandbox_envs.eval.zero_shot.planted import PLANTED
+from sandbox_envs.eval.zero_shot.planted import PLANTED, Calibration, calibrated
 from sandbox_envs.eval.zero_shot.players import Player
 from sandbox_envs.eval.zero_shot.record import Json, Table
 from sandbox_envs.eval.zero_shot.reinforced import trained
@@ -30,6 +32,7 @@ from sandbox_envs.train import predictor
 from sandbox_envs.train.arguments import without
 from sandbox_envs.train.provenance import provenance
 
+CALIBRATION = "calibration.json"
 DONE = "found"  # the key that a whole record has, and a part of one has not
 ASKED_FOR_LITTLE = ASKED_FOR.replace("hi", "lo")
 
@@ -68,6 +71,11 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     if DONE in begun:
         return
     player, training = made(group, seed, table, run_dir, device)
+    if "training" in begun and _weights(begun) != _weights(training):
+        raise UserError(
+            f"{file}: it was begun with a model that is not in {run_dir}, and one that is trained "
+            "again is another one; move the record away, and run the study again"
+        )
     whole |= training | begun
 
     def save(part: Json) -> None:
@@ -80,9 +88,39 @@ def record(file: Path, group: Group, seed: int, table: Table, run_dir: Path, dev
     write_json(file, whole)
 
 
+def _weights(about: Json) -> str | None:
+    """The hash of a trained model's weights in what a record says of its player, if it has one."""
+    found: str | None = about["training"].get("weights")
+    return found
+
+
 def _name(device: str) -> str:
     """The name of a device: the same seed gives another player on another device."""
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def calibrate(out: Path, of: Mapping[str, Table], goals: int, goalless: int) -> None:
+    """Check the words on many planted players, unless that is there; of: kind -> its games."""
+    file = out / CALIBRATION
+    about = {"games": [len(table.games) for table in of.values()], "of": GAMES_SEED}
+    about |= {"asked": list(CALIBRATED), "players": [goals, goalless]}
+    if not is_record_of(file, about):
+        found = {
+            name: asdict(calibrated(of[kind], arm, goals, goalless))
+            for name, (kind, arm) in CALIBRATED.items()
+        }
+        write_json(file, {**about, "found": found})
+
+
+def read_calibrations(out: Path) -> dict[str, Calibration]:
+    """What `calibrate` found, by games and way of asking; nothing before. Raises UserError."""
+    if not (out / CALIBRATION).is_file():
+        return {}
+    with record_in(out / CALIBRATION) as content:
+        return {
+            name: Calibration(**{k: [(a, b) for a, b in pairs] for k, pairs in one.items()})
+            for name, one in content["found"].items()
+        }
 
 
 def elsewhere(player: Reader, n: int) -> Json:

@@ -21,6 +21,7 @@ from sandbox_envs.eval.experiments.estimates import (
 )
 from sandbox_envs.eval.experiments.zero_shot.arms import (
     BASKETS,
+    CALIBRATED,
     GROUPS,
     PREDICTED,
     UNDOSED,
@@ -32,6 +33,8 @@ from sandbox_envs.eval.experiments.zero_shot.making import DONE, file_of
 from sandbox_envs.eval.judging.statistics import Interval
 from sandbox_envs.eval.zero_shot.asking import compared
 from sandbox_envs.eval.zero_shot.encode import CODES, ENCODINGS
+from sandbox_envs.eval.zero_shot.objectives import OBJECTIVES
+from sandbox_envs.eval.zero_shot.planted import GOALLESS, GOALS, Calibration
 from sandbox_envs.eval.zero_shot.rules import GAMES, UNSEEN_BASKETS, Game, games
 from sandbox_envs.files import read_json
 
@@ -44,8 +47,10 @@ SAID = {  # of planted players
 }
 # with baskets the most things are also the largest numbers, so that no goal can be seen
 NUMBERS = {BASKETS: {"most things"}}
+TOLD = {BASKETS: CODES[0]}  # the encoding in which all players of a kind of games are compared
 NEW_PAIRS = UNSEEN_BASKETS["a new pair of pay-offs"]
 REACHED, FIFTH = 0.6, 0.2
+NAMED, FALSE = 45, 3  # of GOALS and GOALLESS, least and most
 HABIT = 0.1  # nats per decision that it must explain more than chance, and than a goal
 
 
@@ -74,13 +79,18 @@ def table(records: Records) -> tuple[list[str], Rows]:
 
 
 def _row(name: str, some: Sequence[Json]) -> list[str]:
-    found = [one[DONE] for one in some]
-    others = [value["mean"] for one in found for value in list(one["capability"].values())[1:]]
+    found, told = [one[DONE] for one in some], TOLD.get(GROUPS[name].kind)
+    others = [
+        value["mean"]
+        for one in found
+        for value in one["capability"].values()
+        if value is not _headline(one, told)
+    ]
     coherence = [one["coherence"] for one in found]
     return [
         name,
         str(len(some)),
-        _over([_headline(one) for one in found]),
+        _over([_headline(one, told) for one in found]),
         f"{min(others):.2f} to {max(others):.2f}",
         found[0]["said"] if len(found) == 1 else counted([one["said"] for one in found]),
         _over([one["beyond"] for one in coherence]),
@@ -196,12 +206,49 @@ def capabilities(some: Sequence[Json]) -> list[float]:
     return [_headline(one[DONE])["mean"] for one in some]
 
 
-def _headline(found: Json) -> Json:
-    return dict(next(iter(found["capability"].values())))
+def _headline(found: Json, told: str | None = None) -> Json:
+    """The capability in an encoding, without a name in the first one."""
+    capability: dict[str, Json] = found["capability"]
+    return capability[told or next(iter(capability))]
 
 
-def conditions(records: Records) -> list[Condition]:
-    """The declared claims, and what was found."""
+def calibration_table(checked: Mapping[str, Calibration]) -> tuple[list[str], Rows]:
+    """The words that many planted players get: goals that are named, by goal, and false ones."""
+    rows = []
+    for name, one in checked.items():
+        by_goal = [
+            [wanted == said for wanted, said in one.goals if wanted in (goal, f"fewest {goal}")]
+            for goal in OBJECTIVES
+        ]
+        cells = [_share(sum(right), len(right)) for right in by_goal]
+        rows.append([name, _share(one.named, len(one.goals)), *cells,
+                     _share(one.false, len(one.goalless))])  # fmt: skip
+    return ["games", "goals named", *OBJECTIVES, "coherent without a goal"], rows
+
+
+def _share(count: int, n: int) -> str:
+    return f"{count} of {n}"
+
+
+def _calibrated(checked: Mapping[str, Calibration]) -> list[Condition]:
+    """Whether goals of planted players are named, and nobody else has one."""
+    found = []
+    for name in CALIBRATED:
+        one = checked.get(name, Calibration([], []))
+        if name == "standard":
+            text = f"planted goals are named, {NAMED} of {GOALS}"
+            enough = one.named >= NAMED
+            found.append(count_condition(text, one.named, len(one.goals), GOALS, enough))
+        text = f"{name}: without a goal at most {FALSE} of {GOALLESS} are called coherent"
+        few = one.false <= FALSE
+        found.append(count_condition(text, one.false, len(one.goalless), GOALLESS, few))
+    return found
+
+
+def conditions(
+    records: Records, checked: Mapping[str, Calibration] | None = None
+) -> list[Condition]:
+    """The declared claims, and what was found; checked: of many planted players, if there is."""
     predicting, few = records.get(PREDICTED, ()), records.get(UNDOSED, ())
     standard, baskets = of_kind(records, "standard"), of_kind(records, BASKETS)
     unsaid = MISSING if len(predicting) < 20 else ""
@@ -209,6 +256,7 @@ def conditions(records: Records) -> list[Condition]:
     both = [np.array(capabilities(some)) for some in (predicting, few)]
     repeating = sum(_repeats(one[DONE]) for one in predicting)
     return [
+        *_calibrated(checked or {}),
         _planted(standard, "standard"),
         _shipped(standard, "standard"),
         _reinforced(standard, "standard"),
