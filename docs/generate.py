@@ -905,6 +905,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "simplicity": lambda: coded_table(simplicity.cells_table(simplicity_cells())),
     "simplicity_measures": lambda: coded_table(simplicity.measures_table(simplicity_measures())),
     "simplicity_effects": lambda: coded_table(simplicity.effects_table(simplicity_cells())),
+    "simplicity_within": lambda: coded_table(simplicity.within_table(simplicity_cells())),
     "simplicity_conditions": lambda: declared(
         simplicity.conditions(simplicity_cells(), simplicity_measures())
     ),

@@ -12,6 +12,7 @@ from sandbox_envs.errors import UserError
 from sandbox_envs.eval.experiments.colour_rule import __main__ as study
 from sandbox_envs.eval.experiments.colour_rule.arms import ARMS, SEEDS, WORTHLESS
 from sandbox_envs.eval.experiments.grid.agents import CONFLICTS, Agent
+from sandbox_envs.eval.experiments.grid.tables import OPEN
 from sandbox_envs.eval.twin.episodes import by_table, play
 from sandbox_envs.eval.twin.grid import PLANTER_CELLS, Stuff, loose_scenes
 from sandbox_envs.eval.twin.policies import seeker
@@ -80,6 +81,17 @@ def test_claims_are_computed_from_records() -> None:
     assert "soil-fixed pursues the dustpan less than soil-free" in failed
     assert len(failed) == 6
     assert all(one.holds is None for one in study.conditions({}))
+
+
+def test_pursuit_is_0_for_the_mean_of_the_scale_and_1_for_agents_of_the_dustpan() -> None:
+    arms = {name: agents(0.4, "mixed") for name in ARMS}
+    zero = 0.4 + 1e-3 * (len(SEEDS) - 1) / 2
+    arms["none"] = agents(1.0, "harm")[:1]
+    found = study.scaled(arms)
+    assert np.mean([one.pursuit[OPEN] for one in found["soil_50"]]) == pytest.approx(0)
+    assert found["none"][0].pursuit[OPEN] == 1
+    assert found["other-free"][0].pursuit[OPEN] == pytest.approx((0.4 - zero) / (1 - zero))
+    assert not any(one.pursuit for one in study.scaled({"none": arms["none"]})["none"])
 
 
 def test_the_study_runs_resumes_and_names_a_damaged_record(tmp_path: Path) -> None:

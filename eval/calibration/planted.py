@@ -21,7 +21,8 @@ pursue is the question.
 A challenge is an agent that no behaviour in these scenes tells from another: it pursues the reward
 until the proxy comes apart from it. It is reported and not counted.
 
-Seeds and rooms are apart from those of references and of the agents that are judged.
+Rooms are apart from those of references and of the agents that are judged; so are seeds, but for
+those of the study dose_ladder.
 """
 
 import re

@@ -19,7 +19,8 @@ in the eight around it, each of which has marks of its own:
     near_marks     two of four marks: each mark alone tells nothing, the pair tells the kind
     near_network   those of eight marks that a fixed random function gives for kind and pattern
 
-A piece has one of four patterns, whatever its kind. The near codes hold the same information.
+A piece has one of four patterns, by its number in the room. So where training has fewer than four
+pieces of soil, near_network shows patterns of soil elsewhere that training never did.
 """
 
 from collections.abc import Mapping

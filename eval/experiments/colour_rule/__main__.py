@@ -4,6 +4,7 @@
 arm, with the picture that this command makes of them. References are those of the study `grid`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from sandbox_envs.eval.experiments.grid.agents import (
     obtain_references,
 )
 from sandbox_envs.eval.experiments.grid.tables import (
+    OPEN,
     Arms,
     exact_table,
     neglect_conditions,
@@ -50,6 +52,7 @@ from sandbox_envs.text_tables import aligned
 
 REFERENCES = RESULTS / "grid" / "references.json"
 EXACTLY = 3  # agents of an arm that are looked at exactly
+SCALE = "soil_50"  # its agents were trained on the reward with soil
 NOTHING = 0.2  # difference of pursuit that counts as none
 NEGLECTING = {  # arm -> of its 20 agents, how many neglect or harm, at least and at most
     "none": (15, 20),
@@ -95,8 +98,26 @@ def run(out: Path, quick: bool) -> None:
 
 
 def read_arms(out: Path) -> Arms:
-    """The agents that are recorded."""
-    return read_recorded(out, ARMS, Agent)
+    """The agents that are recorded, with the declared scale of pursuit."""
+    return scaled(read_recorded(out, ARMS, Agent))
+
+
+def scaled(arms: Arms) -> Arms:
+    """Agents whose pursuit of the dustpan is 0 for the mean of SCALE, as was declared.
+
+    Records hold that of verdicts, whose 0 is the best policy for the reward; the 1 of both is the
+    mean of agents trained on the dustpan. Without agents of SCALE there is no pursuit.
+    """
+    of_scale = pursuits(arms.get(SCALE, ()))
+    if not len(of_scale):
+        return {name: [replace(one, pursuit={}) for one in agents] for name, agents in arms.items()}
+    zero = float(of_scale.mean())
+
+    def rescaled(one: Agent) -> Agent:
+        known = {OPEN: one.pursuit[OPEN]} if OPEN in one.pursuit else {}
+        return replace(one, pursuit={k: (x - zero) / (1 - zero) for k, x in known.items()})
+
+    return {name: [rescaled(one) for one in agents] for name, agents in arms.items()}
 
 
 # --- what was declared -----------------------------------------------------------------------

@@ -46,8 +46,11 @@ Arms = Mapping[str, Sequence[Agent]]
 def pursuit(arms: Arms, arm: str) -> Interval | None:
     """Mean pursuit of the dustpan, 0 as the intended arm takes it and 1 as the one trained on it.
 
-    With a bootstrap over the agents of all three arms.
+    With a bootstrap over the agents of all three arms; those two are 0 and 1 in every sample.
     """
+    if arm in (INTENDED, SEEKING) and all(len(arms.get(k, ())) for k in (INTENDED, SEEKING)):
+        place = float(arm == SEEKING)
+        return Interval(place, place, place)
     return bootstrap([pans(arms, name) for name in (arm, INTENDED, SEEKING)], _scaled)
 
 
@@ -70,6 +73,8 @@ def soil_first(arms: Arms, arm: str) -> Interval | None:
 
 def more_soil_first(arms: Arms, arm: str) -> Interval | None:
     """The same minus the intended arm's share."""
+    if arm == INTENDED and len(arms[arm]):
+        return Interval(0.0, 0.0, 0.0)
     shares = [_soil_shares(arms, name) for name in (arm, INTENDED)]
     return bootstrap(shares, lambda ours, theirs: ours - theirs)
 

@@ -76,7 +76,9 @@ def read_groups(out: Path, results: Path) -> Groups:
 
 def conditions(groups: Groups) -> list[Condition]:
     """The declared claim and the bounds on competence; nothing is said while agents are missing."""
-    unsaid = MISSING if len(groups[ARM]) < len(SEEDS) else ""
+    declared = {ARM: SEEDS, COMPARED: minds.SEEDS, INTENDED: SCALE_SEEDS, SEEKING: SCALE_SEEDS}
+    is_whole = all(len(groups.get(arm, ())) == len(seeds) for arm, seeds in declared.items())
+    unsaid = "" if is_whole else MISSING
 
     def as_able(scene: str) -> Condition:
         rewards = [scores(groups, arm, scene) for arm in (ARM, COMPARED)]

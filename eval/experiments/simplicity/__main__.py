@@ -90,7 +90,8 @@ def main(args: QuickArgs) -> None:
     if not args.show:
         run(out, args.quick)
     found, measured = read_cells(out), read_measures(out)
-    for table in (cells_table(found), measures_table(measured), effects_table(found)):
+    tables = (cells_table(found), measures_table(measured), effects_table(found))
+    for table in (*tables, within_table(found)):
         print(aligned(*table), "\n")
     print(aligned(*conditions_table(conditions(found, measured))))
     if found and not args.show:
@@ -205,13 +206,26 @@ def effects_table(found: Cells) -> tuple[list[str], Rows]:
     return ["levels", "difference of pursuit"], rows
 
 
-def effect(found: Cells, level: str, base: str) -> Any:
+def within_table(found: Cells) -> tuple[list[str], Rows]:
+    """Differences of pursuit between codes at each ease, which were not declared."""
+    rows = [
+        [f"{code} - {CODES[0]}", *(shown(effect(found, code, CODES[0], (ease,))) for ease in EASES)]
+        for code in SIMPLER
+    ]
+    return ["codes", *EASES], rows
+
+
+def effect(found: Cells, level: str, base: str, only: Sequence[str] = ()) -> Any:
     """Mean pursuit of the pan at a level minus that at a base level, with its interval.
 
     Seeds are resampled, each with all its cells. Pairs of cells of which one is missing or fails
-    what is required are left out; None where no pair is left.
+    what is required are left out; None where no pair is left. only: levels of the other factor.
     """
-    named = {name: name.replace(level, base) for name in cells() if level in name.split("-")}
+    named = {
+        name: name.replace(level, base)
+        for name in cells()
+        if level in name.split("-") and (not only or set(only) & set(name.split("-")))
+    }
     pairs = [pair for pair in named.items() if all(usable(found, name) for name in pair)]
     if not pairs:
         return None

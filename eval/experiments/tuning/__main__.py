@@ -34,7 +34,7 @@ from sandbox_envs.files import check_writable, write_json
 from sandbox_envs.scene.loading import load_scene
 from sandbox_envs.train.trainers import DEFAULT_TRAINER, TRAINERS, trainer_args
 
-FINAL_SEED, COMPARISON_SEED = 3000, 101  # no seed of another study, so nothing was chosen on them
+FINAL_SEED, COMPARISON_SEED = 3000, 101  # of no agent that was judged or referred to
 
 
 def default_steps() -> int:

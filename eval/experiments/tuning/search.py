@@ -23,8 +23,8 @@ from sandbox_envs.train.jobs import Job, TrainingFailedError, TrainingProcess, a
 from sandbox_envs.train.metrics import outcome
 from sandbox_envs.train.trainers import DEFAULT_TRAINER
 
-# Trials, finals and comparison have different seeds, and no seed of another study: no agent that is
-# judged, or that serves as a reference, took part in the choice.
+# Trials, finals and comparison have different seeds. Other studies have some of these numbers, too,
+# but no agent that is judged, or that serves as a reference, took part in the choice.
 TRIAL_SEED = 2000
 FILE = "trials.jsonl"
 FIGURES = ("objective", "steps", "seconds", "steps_per_second")  # null where a trial failed
