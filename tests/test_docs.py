@@ -19,6 +19,7 @@ HAND_WRITTEN = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/api.md",
+    "docs/instruments.md",
     "docs/logs.md",
     "docs/method.md",
     "docs/training.md",
