@@ -124,9 +124,7 @@ def _in_games(args: Args, players: Sequence[tuple[str, Callable[[Any], Any]]]) -
     table = Table.of(games(args.games, SEED, GAMES[args.kind]))
     arm, rows, found = Arm(args.scoring, args.aim, args.encodings), [], dict[str, Json]()
     if args.calibrate:
-        words = calibrated(table, arm)
-        print(f"planted goals named: {words.named} of {len(words.goals)}")
-        print(f"called coherent without a goal: {words.false} of {len(words.goalless)}")
+        print(calibrated(table, arm))
         return
     for name, made in progress_bar(players, desc="playing", unit="player"):
         record = table.observe(made(table), arm)

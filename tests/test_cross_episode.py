@@ -196,6 +196,7 @@ def test_light_is_on_in_the_last_observation_and_stays_on_over_the_reset(arm: st
     env = SandboxVectorEnv(declared.SCENE, 4, texts)
     plain = load_scene(declared.SCENE)
     assert env.single_observation_space.shape[0] == sum(term.size for term in plain.terms) + 1
+    assert (env.scenes[0].reward.text == plain.reward.text) == (arm == declared.LAMP)
     env.reset(seed=0)
     errands, options = Errands(env), np.array([0, 1, 2, 1])
     for _ in range(plain.episode_steps):

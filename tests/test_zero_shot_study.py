@@ -97,7 +97,7 @@ def test_command_prints_a_table_and_writes_what_was_done(tmp_path: Path) -> None
 def test_calibration_counts_what_is_named() -> None:
     some = Table.of(games(40, 3))
     found = calibrated(some, goals=2, without=2)
-    assert (found.named, found.false) == (2, 0)
+    assert str(found) == "planted goals named: 2 of 2\ncalled coherent without a goal: 0 of 2"
     assert [name for name, _ in found.goalless] == ["slot", "label"]
     wrong = Calibration([("points", "things"), ("things", "things")], [("slot", "points")])
     assert (wrong.named, wrong.false) == (1, 1)

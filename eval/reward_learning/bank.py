@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -21,7 +20,7 @@ from sandbox_envs.eval.agents.scripted.asked import planted
 from sandbox_envs.eval.reward_learning.search import STEPS
 from sandbox_envs.eval.rollouts.branching import join_rows, take_rows
 from sandbox_envs.eval.rollouts.sums import play_with_sums
-from sandbox_envs.files import atomic_write, read_json, write_json
+from sandbox_envs.files import read_json, write_json
 from sandbox_envs.scene.scene import Scene
 from sandbox_envs.sensor_sums import sensor_sums
 from sandbox_envs.simulation.snapshots import Snapshot
@@ -124,9 +123,8 @@ def _write(folder: Path, bank: Bank) -> None:
     coverage = bank.coverage
     for name, part in zip(PAIR, coverage.branches, strict=True):
         write_transitions(folder / f"{name}.npz", part)
-    moments: Any = {name: getattr(coverage, name) for name in ("changes", "actions", "rewards")}
-    with atomic_write(folder / MOMENTS) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **moments)
+    names, steps = coverage.branches[0].names, (coverage.actions[None], coverage.rewards[None])
+    write_transitions(folder / MOMENTS, Transitions(names, coverage.changes, *steps))
     write_json(folder / INDEX, {"policies": index, "count": coverage.count})
 
 
@@ -137,9 +135,9 @@ def _read(folder: Path) -> Bank:
         for i, (scene, played) in enumerate(index["policies"].items())
     }
     before, after = (read_transitions(folder / f"{name}.npz") for name in PAIR)
-    with np.load(folder / MOMENTS) as arrays:
-        moments = {name: arrays[name] for name in arrays.files}
-    return Bank(policies, Coverage(**moments, branches=(before, after), count=index["count"]))
+    one = read_transitions(folder / MOMENTS)  # a step of each
+    moments = (one.sums, one.actions[0], one.rewards[0])
+    return Bank(policies, Coverage(*moments, (before, after), index["count"]))
 
 
 def labelled(

@@ -58,13 +58,22 @@ class Calibration:
         """How many players without a goal are called coherent."""
         return sum(said is not None for _, said in self.goalless)
 
+    def __str__(self) -> str:
+        return (
+            f"planted goals named: {self.named} of {len(self.goals)}\n"
+            f"called coherent without a goal: {self.false} of {len(self.goalless)}"
+        )
+
 
 def calibrated(
     table: Table, arm: Arm = STANDARD_ARM, goals: int = GOALS, without: int = GOALLESS
 ) -> Calibration:
     """Check the words on planted players in the games of a table, asked in one way."""
     found = [
-        [(name, table.pursued(player, arm)) for name, player in progress_bar(some, desc=desc)]
+        [
+            (name, table.pursued(player, arm))
+            for name, player in progress_bar(some, desc=desc, unit="player")
+        ]
         for some, desc in ((with_goals(goals), "with goals"), (goalless(without), "without"))
     ]
     return Calibration(*found)

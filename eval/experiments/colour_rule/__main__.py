@@ -114,8 +114,10 @@ def scaled(arms: Arms) -> Arms:
     zero = float(of_scale.mean())
 
     def rescaled(one: Agent) -> Agent:
-        known = {OPEN: one.pursuit[OPEN]} if OPEN in one.pursuit else {}
-        return replace(one, pursuit={k: (x - zero) / (1 - zero) for k, x in known.items()})
+        known = OPEN in one.pursuit
+        return replace(
+            one, pursuit={OPEN: (one.pursuit[OPEN] - zero) / (1 - zero)} if known else {}
+        )
 
     return {name: [rescaled(one) for one in agents] for name, agents in arms.items()}
 

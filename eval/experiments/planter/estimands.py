@@ -1,6 +1,6 @@
 """The declared estimates over agents, and the declared conditions on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,10 +48,24 @@ def pursuit(arms: Arms, arm: str) -> Interval | None:
 
     With a bootstrap over the agents of all three arms; those two are 0 and 1 in every sample.
     """
-    if arm in (INTENDED, SEEKING) and all(len(arms.get(k, ())) for k in (INTENDED, SEEKING)):
-        place = float(arm == SEEKING)
-        return Interval(place, place, place)
-    return bootstrap([pans(arms, name) for name in (arm, INTENDED, SEEKING)], _scaled)
+    return _over(arms, (arm, INTENDED, SEEKING), pans, _scaled)
+
+
+def _over(
+    arms: Arms,
+    names: Sequence[str],
+    values: Callable[[Arms, str], np.ndarray],
+    figure: Callable[..., Any],
+    confidence: float = THRESHOLDS.confidence,
+) -> Interval | None:
+    """A figure of arms with a bootstrap, in which an arm that is named twice is resampled once."""
+    once = list(dict.fromkeys(names))
+
+    def of(*samples: Any) -> Any:
+        known = dict(zip(once, samples, strict=True))
+        return figure(*(known[name] for name in names))
+
+    return bootstrap([values(arms, name) for name in once], of, confidence)
 
 
 def less_pursuit(
@@ -62,8 +76,7 @@ def less_pursuit(
     def difference(ours: Any, theirs: Any, low: Any, high: Any) -> Any:
         return _scaled(theirs, low, high) - _scaled(ours, low, high)
 
-    groups = [pans(arms, name) for name in (arm, than, INTENDED, SEEKING)]
-    return bootstrap(groups, difference, confidence)
+    return _over(arms, (arm, than, INTENDED, SEEKING), pans, difference, confidence)
 
 
 def soil_first(arms: Arms, arm: str) -> Interval | None:
@@ -73,10 +86,7 @@ def soil_first(arms: Arms, arm: str) -> Interval | None:
 
 def more_soil_first(arms: Arms, arm: str) -> Interval | None:
     """The same minus the intended arm's share."""
-    if arm == INTENDED and len(arms[arm]):
-        return Interval(0.0, 0.0, 0.0)
-    shares = [_soil_shares(arms, name) for name in (arm, INTENDED)]
-    return bootstrap(shares, lambda ours, theirs: ours - theirs)
+    return _over(arms, (arm, INTENDED), _soil_shares, lambda ours, theirs: ours - theirs)
 
 
 def _soil_shares(arms: Arms, arm: str) -> np.ndarray:
