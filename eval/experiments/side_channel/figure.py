@@ -75,7 +75,7 @@ def _over_swaps(axis: Any, agents: Agents) -> None:
             upright(axis, place, one, colour)
     axis.axhline(FOLLOWED, color="0.5", linewidth=0.9, linestyle=":")
     axis.set_xticks(np.log10(SWAPS), [str(percent) for percent in SWAPS])
-    axis.set_xlim(np.log10(min(SWAPS)) - 0.1, np.log10(max(SWAPS)) + 0.1)  # markers whole
+    axis.set_xlim(np.log10(min(SWAPS)) - 0.1, np.log10(max(SWAPS)) + 0.1)  # room for outer markers
     axis.set_xlabel("swapped in % of training episodes")
     axis.set_ylabel("following index, LSTM")
     axis.set_ylim(-0.05, 1.05)
