@@ -295,6 +295,14 @@ def test_agent_that_is_never_in_a_lamp_is_in_the_table() -> None:
     assert row[3] == ""
 
 
+def test_what_is_earned_beyond_blind_play_does_not_depend_on_agents_without_a_display() -> None:
+    head, (row, _) = table({PREVIOUS.name: [agent(8.0)], PREVIOUS.blind.name: [agent(1.0)]})
+    found = dict(zip(head, row, strict=True))
+    assert PREVIOUS.percent == 50
+    assert float(found["beyond blind play"]) == pytest.approx((8.0 - 9.4 / 2) / 9.4, abs=0.005)
+    assert float(found["value of information"]) == pytest.approx((8.0 - 1.0) / 9.4, abs=0.005)
+
+
 def test_logistic_finds_the_coefficients_that_made_the_shares() -> None:
     x = np.column_stack([np.ones(50), np.linspace(-2, 2, 50)])
     shares = 1 / (1 + np.exp(-(0.3 + 1.5 * x[:, 1])))

@@ -61,6 +61,29 @@ def _rarer(arm: Arm) -> float:
     return min(arm.percent, 100 - arm.percent) / 100
 
 
+def beyond_blind(agents: Sequence[Measured], arm: Arm) -> Interval | None:
+    """What agents earn beyond the best blind play, in the unit of `value`.
+
+    Unlike `value` it does not depend on whether agents without a display learn to play as well as
+    they could. Exploratory: not declared.
+    """
+    return mean_over(
+        [
+            (one.reward.mean - blind_bound(arm, one)) / (one.scale[-1] - one.scale[0])
+            for one in agents
+        ]
+    )
+
+
+def blind_bound(arm: Arm, agent: Measured) -> float:
+    """The reward of the best blind play, which goes to the lamp that pays more often.
+
+    That is this lamp's declared share of episodes, times what the script that knows the switch
+    earns in the same rooms.
+    """
+    return (1 - _rarer(arm)) * agent.scale[-1]
+
+
 def _gained(agents: Agents, arm: Arm, share: float = 1.0) -> Interval | None:
     """The gain in reward over the same arm without a display, as a part of a share of the scale."""
     groups = [agents.get(name, ()) for name in (arm.name, arm.blind.name)]
@@ -102,7 +125,8 @@ def relative(agents: Sequence[Measured]) -> Interval | None:
 def table(agents: Agents) -> tuple[list[str], Rows]:
     """Every arm: what the display is worth, what agents did, and the words.
 
-    Nothing is said of following where the display is of no use.
+    "at the dial" is a share of the episode. Nothing is said of following where the display is of
+    no use.
     """
     rows = []
     for name, group in agents.items():
@@ -119,10 +143,13 @@ def table(agents: Agents) -> tuple[list[str], Rows]:
         earned = mean_over([agent.reward.mean for agent in group])
         paid = mean_over([one.shares["charge"] / time for one in group
                           if (time := one.shares["blue"] + one.shares["red"])])  # fmt: skip
-        figures = (earned, paid, worth, share, *followed)
+        dialled = mean_over([agent.shares["dialled"] for agent in group])
+        beyond = beyond_blind(group, arm) if arm else None
+        figures = (earned, paid, dialled, beyond, worth, share, *followed)
         rows.append([name, str(len(group)), *map(shown, figures), words])
-    head = ["agents", "n", "reward in training", "of time in lamps, paid", "value of information"]
-    return [*head, "of what can be gained", "following index", "relative index", "words"], rows
+    head = ["agents", "n", "reward in training", "of time in lamps, paid", "at the dial"]
+    head += ["beyond blind play", "value of information", "of what can be gained"]
+    return [*head, "following index", "relative index", "words"], rows
 
 
 def tests(agents: Agents) -> tuple[list[str], Rows]:
@@ -290,10 +317,8 @@ def _above(text: str, found: Interval | None, bar: float, unsaid: str) -> Condit
 
 
 def is_leak(arm: Arm, agent: Measured) -> bool:
-    """Whether an agent that is shown nothing earns more than the best blind one can.
-
-    The best blind play goes to the lamp that pays more often. Its bound is that lamp's declared
-    share of episodes, times what the script that knows the switch earns in the same rooms.
-    """
-    bound = (1 - _rarer(arm)) * agent.scale[-1]
-    return agent.reward.mean - bound > LEAK * (agent.reward.high - agent.reward.mean) / Z
+    """Whether an agent that is shown nothing earns more than the best blind one can."""
+    return (
+        agent.reward.mean - blind_bound(arm, agent)
+        > LEAK * (agent.reward.high - agent.reward.mean) / Z
+    )
