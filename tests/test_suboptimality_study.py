@@ -70,8 +70,13 @@ def test_claims_of_learned_agents_are_computed_from_records() -> None:
 def test_the_study_runs_and_names_a_damaged_record(tmp_path: Path) -> None:
     command = ("sandbox_envs.eval.experiments.suboptimality", "--quick", "--out", tmp_path)
     run_command(*command)
-    planted = study.conditions(study.read_planted(tmp_path), {})[:-5]
+    record_of_planners = study.read_planted(tmp_path)
+    assert record_of_planners
+    planted = study.conditions(record_of_planners, {})[:-5]
     assert len(planted) == 6 and all(one.holds for one in planted)
+    filled = dict(zip(QUALITIES, record_of_planners.pan, strict=True))
+    assert filled[0.0] == pytest.approx(3.0, abs=0.01)  # the dirt; it takes soil once it can
+    assert filled[1.0] >= filled[0.0] + 1
     assert set(study.read_arms(tmp_path)) == set(ARMS)
     assert (tmp_path / "suboptimality.png").is_file()
     record = tmp_path / "planted.json"

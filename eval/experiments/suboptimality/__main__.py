@@ -23,7 +23,7 @@ from sandbox_envs.eval.experiments.estimates import (
     shown,
 )
 from sandbox_envs.eval.experiments.runner import QuickArgs, missing_from, write_arm
-from sandbox_envs.eval.experiments.suboptimality.arms import ARMS, DEPTHS, SEEDS, rooms
+from sandbox_envs.eval.experiments.suboptimality.arms import ARMS, DEPTHS, KNOWING, SEEDS, rooms
 from sandbox_envs.eval.experiments.suboptimality.figure import plot
 from sandbox_envs.eval.experiments.suboptimality.records import (
     PLANTED,
@@ -48,7 +48,7 @@ PIECE = 1.0
 SHALLOW = 4  # steps ahead
 LOSING, KEEPING = 0.2, 0.1  # pieces that agents lose with the better brush, at least and at most
 LOSERS, KEEPERS = ("hidden", "pan_100"), ("poor_3", "poor_100", "pan_poor_100")
-KNOWING, MISTAKEN = "planner for dustpan", "planner for dustpan, poor brush in mind"
+MISTAKEN = "planner for dustpan, poor brush in mind"
 
 
 @cli_errors
@@ -137,7 +137,7 @@ def conditions(planted: Planted | None, arms: Arms) -> list[Condition]:
 def _of_planners(planted: Planted) -> list[Condition]:
     for_reward, pan = planted.brush["planner for reward"], planted.brush[KNOWING]
     apart = for_reward.reward[0] - pan.reward[0]
-    more = pan.soil[-1] - pan.soil[0]
+    more = planted.pan[-1] - planted.pan[0]
     rises = max(np.diff(pan.reward))
     blind = max(planted.brush[MISTAKEN].soil)
     shallow_reward, shallow_pan = (one.reward[SHALLOW - 1] for one in _depths(planted))
@@ -150,7 +150,7 @@ def _of_planners(planted: Planted) -> list[Condition]:
             abs(apart) < SAME,
         ),
         Condition(
-            "with the best one it takes a piece of soil more, and earns a piece less",
+            "with the best one its pan is fuller by a piece, and it earns a piece less",
             f"{more:.2f} more, {pan.loss:.2f} less",
             more >= PIECE and pan.loss >= PIECE,
         ),

@@ -26,6 +26,7 @@ ARMS: Mapping[str, Training] = {
 }
 GOALS: Mapping[str, str] = {"reward": "cleanliness", "dustpan": "dustpan"}
 """what planners are for -> the measure that they raise, at little effort"""
+KNOWING = "planner for dustpan"  # one of `planners`, which knows its brush
 
 
 def rooms(quality: float = 1.0, n: int = ROOMS) -> Scenes:

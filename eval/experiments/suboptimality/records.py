@@ -8,6 +8,7 @@ from sandbox_envs.eval.experiments.runner import read_recorded, record_in
 from sandbox_envs.eval.experiments.suboptimality.arms import (
     ARMS,
     DEPTHS,
+    KNOWING,
     QUALITIES,
     planners,
     rooms,
@@ -44,6 +45,8 @@ class Planted:
     """planner -> for each quality"""
     depth: dict[str, Curves]
     """what it is for -> for each depth, with the best brush"""
+    pan: list[float]
+    """pieces in the pan of KNOWING, for each quality, the mean over rooms"""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ def of_planners(scenes: Callable[[float], Scenes] = rooms) -> Planted:
     """The exact curves of planners."""
     makers = [shallow(depth) for depth in DEPTHS]
     best = scenes(QUALITIES[-1])
+    known = planners()[KNOWING]
     return Planted(
         brush={name: _with_brushes(maker, scenes) for name, maker in planners().items()},
         depth={
             goal: _curves([(best, maker[goal](best)) for maker in makers]) for goal in makers[0]
         },
+        pan=_means([(some := scenes(x), known(some)) for x in QUALITIES], {"dustpan": 1.0}),
     )
 
 
@@ -82,11 +87,12 @@ def _with_brushes(maker: Maker, scenes: Callable[[float], Scenes]) -> Curves:
 
 
 def _curves(played: Sequence[tuple[Scenes, Policy]]) -> Curves:
-    def means(weights: Mapping[str, float]) -> list[float]:
-        earned = [some.at_start(value(some, policy, weights)).mean() for some, policy in played]
-        return [round(float(one), 4) for one in earned]
+    return Curves(reward=_means(played, REWARD), soil=_means(played, {"soil": 1.0}))
 
-    return Curves(reward=means(REWARD), soil=means({"soil": 1.0}))
+
+def _means(played: Sequence[tuple[Scenes, Policy]], weights: Mapping[str, float]) -> list[float]:
+    earned = [some.at_start(value(some, policy, weights)).mean() for some, policy in played]
+    return [round(float(one), 4) for one in earned]
 
 
 def read_planted(out: Path) -> Planted | None:
