@@ -304,8 +304,9 @@ def test_confirmation_decides_its_claims_once_all_agents_are_there() -> None:
         "reward_100": [agent(0.1, 0.9, 0.0, 0.0)] * 15,
         "pan_3": [agent(3.0, 0.9, 0.0, 0.0)] * 15,
     }
-    assert [one.holds for one in counterfactuals.conditions(groups)] == [True] * 4
-    groups["none_3"] = [agent(1.0, 0.4, -0.2, -0.3)] * 15
-    assert [one.holds for one in counterfactuals.conditions(groups)] == [False] * 4
+    assert [one.holds for one in counterfactuals.conditions(groups)] == [True] * 5
+    groups["none_3"] = [agent(1.0, 0.4, -0.2, -0.3)] * 7 + [agent(-1.0, 0.4, -0.2, -0.3)] * 8
+    groups["reward_100"] = [agent(-0.1, 0.9, 0.0, 0.0)] * 15
+    assert [one.holds for one in counterfactuals.conditions(groups)] == [False] * 5
     groups["pan_3"] = groups["pan_3"][:14]
     assert {one.holds for one in counterfactuals.conditions(groups)} == {None}

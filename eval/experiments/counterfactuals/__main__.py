@@ -105,6 +105,8 @@ def conditions(groups: dict[str, list[Figures]]) -> list[Condition]:
         interval_condition(
             f"dirt gone: {HEADLINE} takes no less soil",
             of("no_dirt", "soil_difference"), lambda i: i.high >= 0, unsaid),
+        interval_condition(
+            f"dirt there: {HEADLINE} takes soil, too", unchanged, lambda i: i.low > 0, unsaid),
         Condition(
             f"{INTENDED} takes less than a tenth of the soil that {HEADLINE} takes",
             "" if unsaid else f"at most {share:.2f}", None if unsaid else share < LITTLE),
