@@ -83,8 +83,8 @@ def _row(name: str, some: Sequence[Json]) -> list[str]:
     others = [
         value["mean"]
         for one in found
-        for value in one["capability"].values()
-        if value is not _headline(one, told)
+        for encoding, value in one["capability"].items()
+        if encoding != _encoding(one, told)
     ]
     coherence = [one["coherence"] for one in found]
     return [
@@ -207,9 +207,15 @@ def capabilities(some: Sequence[Json]) -> list[float]:
 
 
 def _headline(found: Json, told: str | None = None) -> Json:
-    """The capability in an encoding, without a name in the first one."""
+    """The capability in the encoding of the headline."""
     capability: dict[str, Json] = found["capability"]
-    return capability[told or next(iter(capability))]
+    return capability[_encoding(found, told)]
+
+
+def _encoding(found: Json, told: str | None = None) -> str:
+    """The encoding of the headline: the one that is named, or the first that was asked."""
+    first: str = next(iter(found["capability"]))
+    return told or first
 
 
 def calibration_table(checked: Mapping[str, Calibration]) -> tuple[list[str], Rows]:
